@@ -1,0 +1,13 @@
+import type { ViteUserConfig } from 'vitest/config';
+
+/** Options that every package's vitest project shares: workspace packages resolve to their sources, no build needed. */
+export const shared = {
+  resolve: { conditions: ['@polybus/source', 'import', 'default', 'node'] },
+  ssr: { resolve: { conditions: ['@polybus/source', 'import', 'default', 'node'] } },
+  test: {
+    environment: 'node',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    include: ['test/**/*.test.ts'],
+  },
+} satisfies ViteUserConfig;
