@@ -1,0 +1,144 @@
+import * as v from 'valibot';
+import type { Duration, Engine } from '../contract.ts';
+import { DuplicateEngineNameError, UnknownEngineReferenceError } from '../errors.ts';
+import { atLeastOne, duration, flag, strict, text, topicOrPattern } from './schema.ts';
+import { validateConfig } from './validate.ts';
+
+/** One engine of a bus. */
+export interface EngineConfig {
+  /** Unique in the bus; routing rules name it. */
+  readonly name: string;
+  /** `memory`, `redis`, …: registered, or the name of an installed package. Not beside `engine`. */
+  readonly type?: string | undefined;
+  /** What the engine of that type takes; it checks it itself. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /** An engine that code has made. Not beside `type`. */
+  readonly engine?: Engine | undefined;
+}
+
+/** Which engine carries which topics. */
+export interface RoutingRule {
+  /** Topics and patterns. */
+  readonly topics: readonly string[];
+  /** The name of an engine. */
+  readonly engine: string;
+}
+
+/** The configuration of a bus, with one engine or, where `engines` is given, with several. */
+export interface EventBusConfig {
+  /** The type of the one engine. Default `memory`. */
+  readonly engine?: string | undefined;
+  readonly maxEventQueueSize?: number | undefined;
+  readonly defaultEventBufferSize?: number | undefined;
+  readonly workerCount?: number | undefined;
+  readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
+  readonly publishBlockTimeout?: Duration | undefined;
+  readonly rotateSubscriberOrder?: boolean | undefined;
+  readonly eventTTL?: Duration | undefined;
+  readonly retentionDays?: number | undefined;
+  readonly externalBrokerURL?: string | undefined;
+  readonly externalBrokerUser?: string | undefined;
+  readonly externalBrokerPassword?: string | undefined;
+  /** Several engines. Where it is given, the fields of the one engine above count for nothing. */
+  readonly engines?: readonly EngineConfig[] | undefined;
+  /** Rules in order; the first that matches a topic wins. What none matches goes to the first engine. */
+  readonly routing?: readonly RoutingRule[] | undefined;
+  /** CloudEvents `source` of the events published here, a URI reference. Default `polybus`. */
+  readonly source?: string | undefined;
+}
+
+/** A configuration that has been checked. */
+export interface ParsedConfig {
+  readonly engines: readonly EngineConfig[];
+  readonly routing: readonly RoutingRule[];
+  readonly source: string;
+  /** True where the configuration had `engines`. */
+  readonly isMultiEngine: boolean;
+  /** The name of the engine for topics that no rule matches: the first, or `default` where there is one only. */
+  readonly defaultEngine: string;
+}
+
+/** The fields of the one engine; they become its `config`. */
+const singleEngineEntries = {
+  maxEventQueueSize: v.optional(atLeastOne),
+  defaultEventBufferSize: v.optional(atLeastOne),
+  workerCount: v.optional(atLeastOne),
+  deliveryMode: v.optional(v.picklist(['drop', 'block', 'timeout'], '"drop", "block" or "timeout"')),
+  publishBlockTimeout: v.optional(duration),
+  rotateSubscriberOrder: v.optional(flag),
+  eventTTL: v.optional(duration),
+  retentionDays: v.optional(atLeastOne),
+  externalBrokerURL: v.optional(v.string('a URL')),
+  externalBrokerUser: v.optional(v.string('text')),
+  externalBrokerPassword: v.optional(v.string('text')),
+};
+
+const anyEngine = v.custom<Engine>(
+  (value) =>
+    typeof (value as Engine | null)?.publish === 'function' && typeof (value as Engine).start === 'function',
+  'an engine, as memoryEngine() and its like make one',
+);
+
+const engineSchema = v.pipe(
+  strict({
+    name: text,
+    type: v.optional(text),
+    config: v.optional(v.record(v.string(), v.unknown(), 'an object')),
+    engine: v.optional(anyEngine),
+  }),
+  v.check(
+    ({ type, engine }) => (type === undefined) !== (engine === undefined),
+    'either a type, such as "memory", or an engine that code has made',
+  ),
+  v.check(
+    ({ config, engine }) => config === undefined || engine === undefined,
+    'no config beside an engine that code has made: configure it where it is made',
+  ),
+);
+
+const schema = strict({
+  engine: v.optional(text, 'memory'),
+  ...singleEngineEntries,
+  engines: v.optional(v.pipe(v.array(engineSchema, 'a list'), v.minLength(1, 'at least one engine'))),
+  routing: v.optional(
+    v.array(
+      strict({
+        topics: v.pipe(
+          v.array(topicOrPattern, 'a list of topics and patterns'),
+          v.minLength(1, 'at least one topic'),
+        ),
+        engine: text,
+      }),
+      'a list',
+    ),
+    [],
+  ),
+  source: v.optional(text, 'polybus'),
+});
+
+/**
+ * Checks a configuration, in its one-engine or its many-engine form, and brings it into the latter. What an engine's own
+ * `config` holds is checked by the engine.
+ *
+ * @throws {@link InvalidConfigError} listing every problem with its path, the value, what is allowed, and a suggestion for a
+ *   misspelt field; {@link DuplicateEngineNameError} and {@link UnknownEngineReferenceError} are among them.
+ */
+export function parseConfig(input: EventBusConfig = {}): ParsedConfig {
+  const { engine: type, engines, routing, source, ...single } = validateConfig(schema, input, '');
+  const isMultiEngine = engines !== undefined;
+  const list = engines ?? [{ name: 'default', type, config: given(single) }];
+  const names = list.map(({ name }) => name);
+  names.forEach((name, i) => {
+    if (names.indexOf(name) !== i) throw new DuplicateEngineNameError(name, `engines[${i}].name`);
+  });
+  routing.forEach(({ engine }, i) => {
+    if (!names.includes(engine)) throw new UnknownEngineReferenceError(engine, `routing[${i}].engine`, names);
+  });
+  return { engines: list, routing, source, isMultiEngine, defaultEngine: names[0]! };
+}
+
+function given(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== ''),
+  );
+}

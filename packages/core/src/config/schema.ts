@@ -1,0 +1,107 @@
+import * as v from 'valibot';
+import type { RetryOptions } from '../retry.ts';
+import { assertTopic, assertTopicOrPattern } from '../topics.ts';
+import { durationForm, durationMs } from './duration.ts';
+
+const holds =
+  (assertion: (value: string) => void) =>
+  (value: string): boolean => {
+    try {
+      assertion(value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+/** Building blocks that the engines' own schemas share; each message reads after "expected". */
+export const atLeastOne: v.GenericSchema<number> = v.pipe(
+  v.number('a whole number of at least 1'),
+  v.integer('a whole number of at least 1'),
+  v.minValue(1, 'a whole number of at least 1'),
+);
+
+export const wholeNumber: v.GenericSchema<number> = v.pipe(
+  v.number('a whole number of at least 0'),
+  v.integer('a whole number of at least 0'),
+  v.minValue(0, 'a whole number of at least 0'),
+);
+
+export const flag: v.GenericSchema<boolean> = v.boolean('true or false');
+
+export const text: v.GenericSchema<string> = v.pipe(
+  v.string('text'),
+  v.minLength(1, 'text that is not empty'),
+);
+
+/** A duration, in milliseconds once parsed. */
+export const duration: v.GenericSchema<number | string, number> = v.pipe(
+  v.union([v.number(), v.string()], durationForm),
+  v.check((value) => durationMs(value) !== undefined, durationForm),
+  v.transform((value) => durationMs(value)!),
+);
+
+/** Milliseconds, as a number only: for fields whose name ends in `Ms`. */
+export const milliseconds: v.GenericSchema<number> = v.pipe(
+  v.number('milliseconds, as a number of at least 0'),
+  v.minValue(0, 'milliseconds, as a number of at least 0'),
+);
+
+/** `retry`, as a subscription takes it. */
+export const retry: v.GenericSchema<RetryOptions | false> = v.union(
+  [
+    v.literal(false),
+    strict({
+      attempts: v.optional(atLeastOne),
+      backoff: v.optional(
+        strict({
+          initialMs: v.optional(milliseconds),
+          maxMs: v.optional(milliseconds),
+          factor: v.optional(v.pipe(v.number(), v.minValue(1))),
+          jitter: v.optional(v.picklist(['full', 'none'])),
+        }),
+      ),
+      shouldRetry: v.optional(v.custom<(error: unknown) => boolean>((value) => typeof value === 'function')),
+    }),
+  ],
+  'false, or { attempts, backoff: { initialMs, maxMs, factor, jitter }, shouldRetry }',
+);
+
+export const topic: v.GenericSchema<string> = v.pipe(
+  v.string('a topic such as "user.created"'),
+  v.check(holds(assertTopic), 'a topic such as "user.created"'),
+);
+
+export const topicOrPattern: v.GenericSchema<string> = v.pipe(
+  v.string('a topic or pattern such as "user.created", "user.*" or "*"'),
+  v.check(holds(assertTopicOrPattern), 'a topic or pattern such as "user.created", "user.*" or "*"'),
+);
+
+/** `deadLetter`: a topic, true for `_dead.<topic>`, false to log and count. */
+export const deadLetter: v.GenericSchema<string | boolean> = v.union(
+  [v.boolean(), topic],
+  'a topic, true for "_dead.<topic>", or false to log and count',
+);
+
+/** The schema that {@link strict} makes. */
+export type StrictObject<E extends v.ObjectEntries> = v.GenericSchema<
+  v.InferInput<v.StrictObjectSchema<E, string>>,
+  v.InferOutput<v.StrictObjectSchema<E, string>>
+>;
+
+/** An object that has no other fields than these; its issues carry the fields, to suggest one from. */
+export function strict<const E extends v.ObjectEntries>(entries: E): StrictObject<E> {
+  const schema = v.strictObject(entries, 'an object');
+  return {
+    ...schema,
+    '~run'(dataset, config) {
+      const result = schema['~run'](dataset, config);
+      for (const issue of result.issues ?? []) {
+        // An object inside has put its own fields there already.
+        if (issue.type === 'strict_object')
+          Object.assign(issue, { requirement: issue.requirement ?? entries });
+      }
+      return result;
+    },
+  };
+}

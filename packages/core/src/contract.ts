@@ -1,0 +1,232 @@
+import type { Event, NewEvent } from './event.ts';
+import type { RetryOptions } from './retry.ts';
+import type { RawRecord } from './transport.ts';
+
+/** A duration in milliseconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`. */
+export type Duration = number | string;
+
+/** Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. */
+export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => void | Promise<void>;
+
+/** What a handler gets beside its event. */
+export interface HandlerContext {
+  /** Aborts when the handler's time is over (`handlerTimeoutMs`), and when `stop` gives up waiting for it. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt at this event. */
+  readonly attempt: number;
+  readonly subscription: Subscription;
+}
+
+export interface PublishOptions {
+  /** Gives up waiting. An event that the broker has accepted already stays published. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where a new subscription begins: with what is published from now on, with what is kept, or at a point in time. */
+export type StartPosition = 'latest' | 'earliest' | Date;
+
+export interface SubscribeOptions {
+  /** Consumer group: its subscriptions, in any process, share the events between them. Default: none, all events. */
+  readonly group?: string | undefined;
+  /** Handlers at once, of an async subscription. Default: the engine's `workerCount`. */
+  readonly concurrency?: number | undefined;
+  /** Default `'latest'`. Needs the capability `replay` for anything else. */
+  readonly from?: StartPosition | undefined;
+  /** Default: the engine's. `false` for one attempt. */
+  readonly retry?: RetryOptions | false | undefined;
+  /**
+   * Where events go whose attempts are used up: a topic, `true` for `_dead.<topic>`, `false` to log and count them.
+   * Default: the engine's.
+   */
+  readonly deadLetter?: string | boolean | undefined;
+  /** Bounds one attempt, in milliseconds. Default: no bound. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** Accepted events that may wait for the handler. Default: the engine's `defaultEventBufferSize`. */
+  readonly bufferSize?: number | undefined;
+  /** Aborting it cancels the subscription. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A handler's place on a topic or pattern. */
+export interface Subscription extends AsyncDisposable {
+  /** Unique in this process. */
+  readonly id: string;
+  /** The topic or pattern as it was subscribed to. */
+  readonly topic: string;
+  readonly isAsync: boolean;
+  /** The name of the engine it is on; several, joined by a comma, where a pattern spans engines. */
+  readonly engine: string;
+  readonly group?: string | undefined;
+  /** The same as `unsubscribe`: takes no more events and waits for its running handlers, save the one that calls it. */
+  cancel(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Gives up starting; what had been opened is closed again. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface StopOptions {
+  /** Ends the waiting for handlers early. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long handlers may go on, in milliseconds. Default 30 000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Publish and subscribe. An engine, the router over engines and the bus are each an `EventBus`, so each can stand
+ * wherever another does.
+ */
+export interface EventBus extends AsyncDisposable {
+  /** Opens the connections. Idempotent. A stopped bus may be started again; its subscriptions are gone. */
+  start(options?: StartOptions): Promise<void>;
+  /**
+   * Takes no new work, lets handlers finish, then closes. Idempotent, and works while the broker is down.
+   *
+   * @throws {@link ShutdownTimeoutError} where handlers were still running when the time was over. Everything is closed
+   *   all the same.
+   */
+  stop(options?: StopOptions): Promise<void>;
+  /**
+   * Resolves when the broker has accepted the event; on the memory engine, when every sync handler has finished. Never
+   * rejects because a handler failed.
+   */
+  publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void>;
+  /** One event at a time, in publish order per key (per topic where no key). Resolves when nothing published from then on is missed. */
+  subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription>;
+  /** Up to `concurrency` events at once, in order per key where the event has one. The publisher never waits for it. */
+  subscribeAsync<T>(
+    topic: string,
+    handler: EventHandler<T>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  /** Idempotent. Takes no more events and waits for the running handlers, save the one that calls it. */
+  unsubscribe(subscription: Subscription): Promise<void>;
+  /** The topics and patterns with at least one subscriber. */
+  topics(): string[];
+  /** For a topic: the subscriptions, sync and async, that an event on it would reach. For a pattern: those to just that pattern. */
+  subscriberCount(topic: string): number;
+}
+
+/** What an engine can do. Constant over the engine's life; the conformance suite's only switch. */
+export interface Capabilities {
+  /** Keeps events: a process that dies in a handler loses nothing. */
+  readonly durable: boolean;
+  /** `group`: subscriptions that share the events. */
+  readonly groups: boolean;
+  /** `from: 'earliest' | Date`. */
+  readonly replay: boolean;
+  /** The broker itself orders events by partition key. */
+  readonly partitioned: boolean;
+  /** Events reach other processes. */
+  readonly crossProcess: boolean;
+}
+
+/**
+ * Counts since the engine was made. One event that reaches three subscriptions is enqueued three times. Once publishers
+ * rest, `enqueued == delivered + dropped + pending`.
+ */
+export interface DeliveryStats {
+  /** Events that the broker accepted from this process. */
+  readonly published: number;
+  /** Deliveries taken in for a subscription and not given back to the broker. */
+  readonly enqueued: number;
+  /** Deliveries whose handling ended, successful or not. */
+  readonly delivered: number;
+  /** Deliveries that no handler will see: buffer full, expired, or abandoned at stop by an engine that keeps nothing. */
+  readonly dropped: number;
+  /** Deliveries waiting, running, or between two attempts. */
+  readonly pending: number;
+  /** Of the delivered: those whose attempts were used up. */
+  readonly failed: number;
+  /** Attempts after the first. */
+  readonly retried: number;
+  /** Of the failed: those written to a dead-letter topic. */
+  readonly deadLettered: number;
+  /** Deliveries given back to the broker unacknowledged; they are delivered again and are not in `enqueued`. */
+  readonly released: number;
+}
+
+export type EngineState = 'new' | 'starting' | 'started' | 'stopping' | 'stopped';
+
+export interface EngineHealth {
+  /** `up`: usable. `degraded`: usable, but something needs a look. `down`: not usable now. */
+  readonly status: 'up' | 'degraded' | 'down';
+  readonly state: EngineState;
+  /** Why it is not `up`. Never holds a secret. */
+  readonly error?: string | undefined;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** An event bus on one broker. */
+export interface Engine extends EventBus {
+  /** `memory`, `redis`, `kafka`, … */
+  readonly type: string;
+  readonly capabilities: Capabilities;
+  stats(): DeliveryStats;
+  /** Never rejects: a broker that cannot be reached is `down`. */
+  health(): Promise<EngineHealth>;
+  /**
+   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those handlers publish. A
+   * router drains all its engines before it closes the first.
+   *
+   * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
+   */
+  drain?(options?: StopOptions): Promise<void>;
+  /** Called once by the bus that hosts the engine, before `start`. An engine that stands alone does without. */
+  attach?(host: EngineHost): void;
+}
+
+/** What a hosting bus gives its engines. */
+export interface EngineHost {
+  /** The engine's name in the configuration. */
+  readonly name: string;
+  readonly logger: Logger;
+  /** CloudEvents `source` of the events published here. */
+  readonly source: string;
+  /** Told of what happens, where somebody observes. */
+  readonly observer: EngineObserver;
+  /** Told of each record that cannot be decoded, in place of its dead letter. */
+  readonly onUndecodable?: ((record: RawRecord) => void | Promise<void>) | undefined;
+  /** Publishes a dead letter by the bus's routing, so that a subscription made on the bus sees it. */
+  publishDeadLetter(event: NewEvent): Promise<void>;
+}
+
+/** Where a logger is wanted, `console` fits, and so do winston and most others. */
+export interface Logger {
+  debug?(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info?(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What an engine tells its host. Data objects are made only while `active` is true. */
+export interface EngineObserver {
+  readonly active: boolean;
+  received(data: DeliveryData): void;
+  failed(data: FailureData): void;
+}
+
+/** One delivery of an event to a subscription. */
+export interface DeliveryData {
+  readonly topic: string;
+  readonly engine: string;
+  readonly eventId: string;
+  readonly key?: string | undefined;
+  readonly subscription: string;
+  readonly group?: string | undefined;
+  readonly attempt: number;
+}
+
+/** A delivery that did not succeed, and what becomes of the event. */
+export interface FailureData extends DeliveryData {
+  readonly outcome: 'retry' | 'dead-letter' | 'discarded' | 'dropped';
+  /** For `dropped`. */
+  readonly reason?: DropReason | undefined;
+  /** Milliseconds until the next attempt, for `retry`. */
+  readonly retryInMs?: number | undefined;
+  readonly error?: { readonly name: string; readonly message: string } | undefined;
+}
+
+/** Why an event was dropped. */
+export type DropReason = 'buffer-full' | 'block-timeout' | 'aborted' | 'expired' | 'unsubscribed' | 'stopped';

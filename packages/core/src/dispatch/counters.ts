@@ -1,0 +1,26 @@
+import type { DeliveryStats } from '../contract.ts';
+
+/** The counts of one engine; `pending` is looked up, not counted, so that the conservation of counts can fail. */
+export class Counters {
+  published = 0;
+  enqueued = 0;
+  delivered = 0;
+  dropped = 0;
+  failed = 0;
+  retried = 0;
+  deadLettered = 0;
+  released = 0;
+
+  snapshot(pending: number): DeliveryStats {
+    const { published, enqueued, delivered, dropped, failed, retried, deadLettered, released } = this;
+    return { published, enqueued, delivered, dropped, pending, failed, retried, deadLettered, released };
+  }
+}
+
+/** The sum of several engines' counts. */
+export function sumStats(stats: readonly DeliveryStats[]): DeliveryStats {
+  const total = { ...new Counters().snapshot(0) };
+  for (const one of stats)
+    for (const key of Object.keys(total) as (keyof DeliveryStats)[]) total[key] += one[key];
+  return total;
+}

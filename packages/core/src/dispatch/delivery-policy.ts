@@ -1,0 +1,15 @@
+import type { EventHandler } from '../contract.ts';
+import type { RetryPolicy } from '../retry.ts';
+
+/** How one subscription wants its events handled; every default is filled in. */
+export interface DeliveryPolicy {
+  readonly handler: EventHandler<never>;
+  readonly isAsync: boolean;
+  readonly group: string | undefined;
+  readonly concurrency: number;
+  readonly bufferSize: number;
+  readonly retry: RetryPolicy;
+  readonly handlerTimeoutMs: number | undefined;
+  /** An event that waited longer than this for its first attempt, in milliseconds, is dropped instead of handled. */
+  readonly ttlMs: number | undefined;
+}

@@ -1,0 +1,338 @@
+import type { DropReason, Subscription } from '../contract.ts';
+import type { Event } from '../event.ts';
+import { DeliveryCountExceededError } from '../errors.ts';
+import { isMeantFor } from '../redrive-target.ts';
+import { backoffMs, isRetryable } from '../retry.ts';
+import type { Acknowledgement, EndWait, RawRecord, Receiver } from '../transport.ts';
+import { type AttemptOutcome, runAttempt } from './attempt.ts';
+import { Backlog } from './backlog.ts';
+import { Delivery, never } from './delivery.ts';
+import type { DeliveryPolicy } from './delivery-policy.ts';
+import { GiveBack } from './give-back.ts';
+import { IdleWaiters } from './idle-waiters.ts';
+import type { Reporter } from './reporter.ts';
+import { Running } from './running.ts';
+import { UndecodableRecords } from './undecodable-records.ts';
+import { beginWait } from './wait-graph.ts';
+import type { WorkerPool } from './worker-pool.ts';
+import { Workers } from './workers.ts';
+
+type End = 'handled' | 'expired' | 'given back';
+
+/**
+ * One subscription's events: queued, put in order, handled, retried, dead-lettered, settled and counted. Every delivery
+ * of every engine goes through here.
+ *
+ * An event takes the way queued → running → done; between two attempts, and while its dead letter is being written, it is
+ * parked.
+ */
+export class DeliveryQueue implements Receiver, AttemptOutcome {
+  onRoom: (() => void) | undefined = undefined;
+  readonly subscription: Subscription;
+  /** What this queue is in the wait graph: queues that share a gate get on only together. */
+  readonly node: object;
+  readonly workers: Workers;
+  readonly #policy: DeliveryPolicy;
+  readonly #reporter: Reporter;
+  readonly #backlog: Backlog;
+  readonly #parked = new Set<Delivery>();
+  readonly #running = new Running();
+  readonly #idle = new IdleWaiters(() => this.#running.size === 0 && this.#queued === 0);
+  readonly #undecodable: UndecodableRecords;
+  #queued = 0;
+  #closed: DropReason | undefined = undefined;
+  #pumping = false;
+  #pumpScheduled = false;
+
+  constructor(
+    subscription: Subscription,
+    policy: DeliveryPolicy,
+    reporter: Reporter,
+    pool?: WorkerPool,
+    gate?: WorkerPool,
+  ) {
+    this.subscription = subscription;
+    this.#policy = policy;
+    this.#backlog = new Backlog(!policy.isAsync);
+    this.#reporter = reporter;
+    this.#undecodable = new UndecodableRecords(reporter);
+    this.workers = new Workers(pool, gate);
+    this.node = gate ?? this;
+  }
+
+  /** Accepted events whose handler is not running. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get capacity(): number {
+    return this.#policy.bufferSize - this.#queued;
+  }
+
+  deliver(event: Event, acknowledgement: Acknowledgement, previousDeliveries = 0): void {
+    this.enqueue(event, acknowledgement, previousDeliveries);
+    this.run();
+  }
+
+  enqueue(event: Event, acknowledgement: Acknowledgement, previousDeliveries = 0): void {
+    if (this.#closed !== undefined) {
+      acknowledgement.release();
+    } else if (isMeantFor(this.#policy.group, event.metadata)) {
+      this.#reporter.enqueued();
+      this.#queued++;
+      const delivery = new Delivery(event, this, acknowledgement, previousDeliveries);
+      if (this.#policy.ttlMs !== undefined) delivery.expiresAt = Date.now() + this.#policy.ttlMs;
+      this.#backlog.push(delivery);
+    } else {
+      acknowledgement.settled();
+    }
+  }
+
+  run(): void {
+    if (!this.#policy.isAsync) this.pump();
+    else if (!this.#pumpScheduled) {
+      // Not here and now: the publisher does not wait for an async handler, not even for its first lines.
+      this.#pumpScheduled = true;
+      queueMicrotask(this.#scheduledPump);
+    }
+  }
+
+  undecodable(record: RawRecord, acknowledgement: Acknowledgement): void {
+    this.#undecodable.deal(record, acknowledgement);
+  }
+
+  drop(event: Event, reason: DropReason): void {
+    this.#reporter.enqueued();
+    this.#reporter.dropped(event, reason);
+  }
+
+  beginWait(): EndWait | boolean {
+    return beginWait(this.node);
+  }
+
+  /** Runs what may run now. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    if (this.#closed !== undefined) this.#giveBackQueued();
+    while (
+      this.#running.size < this.#policy.concurrency &&
+      !this.#backlog.isEmpty &&
+      this.workers.tryAcquire(this)
+    ) {
+      const delivery = this.#takeReady();
+      if (delivery === undefined) this.workers.release();
+      else this.#run(delivery);
+    }
+    this.#pumping = false;
+  }
+
+  readonly #scheduledPump = (): void => {
+    this.#pumpScheduled = false;
+    this.pump();
+  };
+
+  #takeReady(): Delivery | undefined {
+    for (;;) {
+      const delivery = this.#backlog.shift();
+      if (delivery === undefined || delivery.expiresAt === never || delivery.expiresAt >= Date.now()) {
+        return delivery;
+      }
+      this.#finish(delivery, 'expired');
+    }
+  }
+
+  #run(delivery: Delivery): void {
+    const { concurrency, retry } = this.#policy;
+    // With one handler at a time nothing can overtake a running event, so a lane is held only from its first failure on.
+    if (concurrency > 1) this.#backlog.holdLane(delivery);
+    this.#running.add(delivery);
+    this.#left();
+    if (delivery.attempt >= retry.attempts) {
+      delivery.state = 'running';
+      delivery.firstFailedAt = delivery.lastFailedAt = Date.now();
+      this.#exhausted(delivery, new DeliveryCountExceededError(delivery.source.topic, delivery.attempt));
+      return;
+    }
+    delivery.beginAttempt();
+    this.#reporter.attempt(delivery);
+    runAttempt(delivery, this.#policy, this);
+  }
+
+  /** An attempt's outcome. */
+  succeeded(delivery: Delivery): void {
+    this.#endAttempt(delivery);
+    this.#settle(delivery);
+  }
+
+  /** An attempt's outcome. */
+  failed(delivery: Delivery, error: unknown): void {
+    this.#endAttempt(delivery);
+    if (GiveBack.is(error)) {
+      this.#giveBack(delivery);
+      this.pump();
+      return;
+    }
+    const now = Date.now();
+    delivery.firstFailedAt ||= now;
+    delivery.lastFailedAt = now;
+    const { retry } = this.#policy;
+    if (!isRetryable(retry, delivery.attempt, error)) {
+      this.#exhausted(delivery, error);
+      return;
+    }
+    const delay = backoffMs(retry, delivery.attempt);
+    this.#reporter.retrying(delivery, error, delay);
+    this.#parkFor(delivery, delay, () => this.#resume(delivery));
+  }
+
+  #endAttempt(delivery: Delivery): void {
+    if (delivery.timer !== undefined) clearTimeout(delivery.timer);
+    delivery.timer = undefined;
+    delivery.event?.complete();
+    delivery.event = undefined;
+  }
+
+  /** Out of its handler but not settled: keeps its lane, and gives its worker to others. */
+  #park(delivery: Delivery): void {
+    if (delivery.state !== 'running') return;
+    this.#backlog.holdLane(delivery);
+    this.#stopRunning(delivery);
+    delivery.state = 'parked';
+    this.#parked.add(delivery);
+    this.#queued++;
+  }
+
+  #parkFor(delivery: Delivery, delayMs: number, then: () => void): void {
+    this.#park(delivery);
+    if (this.#closed !== undefined) this.#giveBack(delivery);
+    else delivery.timer = setTimeout(then, delayMs);
+    this.pump();
+  }
+
+  #resume(delivery: Delivery): void {
+    delivery.timer = undefined;
+    delivery.state = 'queued';
+    this.#parked.delete(delivery);
+    this.#backlog.resume(delivery);
+    this.pump();
+  }
+
+  #exhausted(delivery: Delivery, error: unknown): void {
+    delivery.timer = undefined;
+    const writing = this.#reporter.exhausted(delivery, error);
+    if (writing === undefined) {
+      this.#settle(delivery);
+      return;
+    }
+    this.#park(delivery);
+    writing.then(
+      () => this.#settle(delivery),
+      () => {
+        // Not acknowledged until its dead letter is written: try again, and let nothing of its lane pass.
+        if (delivery.state !== 'done') {
+          const delay = Math.max(100, backoffMs(this.#policy.retry, delivery.attempt));
+          this.#parkFor(delivery, delay, () => this.#exhausted(delivery, error));
+        }
+      },
+    );
+    this.pump();
+  }
+
+  #stopRunning(delivery: Delivery): void {
+    this.#running.remove(delivery);
+    // While its handler waited its worker was lent out, and the wait that is still open will not take it back.
+    this.workers.release(delivery.waits > 0);
+    delivery.waits = 0;
+  }
+
+  #settle(delivery: Delivery): void {
+    if (delivery.state === 'done') return;
+    this.#finish(delivery, 'handled');
+    this.pump();
+  }
+
+  /** Ends a delivery that will not be settled here. */
+  #giveBack(delivery: Delivery): void {
+    if (delivery.state !== 'done') this.#finish(delivery, 'given back');
+  }
+
+  #finish(delivery: Delivery, end: End): void {
+    if (delivery.state === 'running') {
+      this.#stopRunning(delivery);
+    } else {
+      if (delivery.state === 'parked') this.#parked.delete(delivery);
+      this.#left();
+    }
+    if (delivery.timer !== undefined) clearTimeout(delivery.timer);
+    delivery.timer = undefined;
+    delivery.event = undefined;
+    delivery.state = 'done';
+    this.#backlog.freeLane(delivery);
+    try {
+      this.#report(delivery, end);
+    } catch (error) {
+      this.#reporter.fault(error);
+    }
+    this.#idle.check();
+  }
+
+  #report({ source, acknowledgement }: Delivery, end: End): void {
+    if (end === 'given back') {
+      if (acknowledgement.release()) this.#reporter.released();
+      else this.#reporter.dropped(source, this.#closed ?? 'unsubscribed');
+      return;
+    }
+    if (end === 'handled') this.#reporter.delivered();
+    else this.#reporter.dropped(source, 'expired');
+    // An expired one too is over for its publisher, which may wait for it, and for its broker, which is not to send it again.
+    acknowledgement.settled();
+  }
+
+  /** One event fewer is waiting. */
+  #left(): void {
+    if (--this.#queued === this.#policy.bufferSize - 1) this.onRoom?.();
+  }
+
+  /**
+   * Takes no more events, and gives back those whose handler is not running. Those of a lane that a running handler holds
+   * follow when it has settled, so that nobody else runs them beside it.
+   */
+  close(reason: DropReason): void {
+    this.#closed ??= reason;
+    this.workers.forget(this);
+    this.#undecodable.close();
+    for (const delivery of this.#running.all) this.#backlog.holdLane(delivery);
+    for (const delivery of [...this.#parked]) {
+      // Without a timer its dead letter is being written: that is waited for.
+      if (delivery.timer !== undefined) this.#giveBack(delivery);
+    }
+    this.pump();
+    this.#reporter.flush();
+  }
+
+  #giveBackQueued(): void {
+    for (let next = this.#backlog.shift(); next !== undefined; next = this.#backlog.shift())
+      this.#giveBack(next);
+  }
+
+  /** Resolves when nothing runs or waits. */
+  whenIdle(): Promise<void> {
+    return this.#idle.wait();
+  }
+
+  /** Gives up on everything: aborts the signals of running handlers and gives their events back. */
+  abandon(error: unknown): void {
+    this.close('stopped');
+    for (const delivery of [...this.#running.all, ...this.#parked]) {
+      delivery.context?.abort(error);
+      this.#giveBack(delivery);
+    }
+    this.pump();
+    this.#reporter.flush();
+  }
+}

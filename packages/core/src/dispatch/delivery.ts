@@ -1,0 +1,141 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { HandlerContext, Subscription } from '../contract.ts';
+import type { Event } from '../event.ts';
+import type { Acknowledgement } from '../transport.ts';
+import { handlerMetadata } from '../redrive-target.ts';
+import type { Chained } from './fifo.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
+
+/** True while the caller runs in a handler that has not settled. */
+export function insideHandler(): boolean {
+  return activeDelivery() !== undefined;
+}
+
+/** The delivery whose handler the current code runs in. */
+export const currentDelivery: AsyncLocalStorage<Delivery> = new AsyncLocalStorage();
+
+/** The delivery whose handler, or whose dead letter's publish, the caller runs in, if that has not settled yet. */
+export function activeDelivery(): Delivery | undefined {
+  const delivery = currentDelivery.getStore();
+  // A timer set in a handler outlives it, and its code then belongs to no delivery.
+  return delivery?.state === 'running' || delivery?.isWritingDeadLetter === true ? delivery : undefined;
+}
+
+/** When an event expires that does not. */
+export const never: number = Number.POSITIVE_INFINITY;
+
+export type DeliveryState = 'queued' | 'running' | 'parked' | 'done';
+
+/** One event on its way to one subscription. */
+export class Delivery implements Chained<Delivery> {
+  readonly source: Event;
+  readonly queue: DeliveryQueue;
+  readonly acknowledgement: Acknowledgement;
+  next: Delivery | undefined = undefined;
+  state: DeliveryState = 'queued';
+  attempt: number;
+  /** True while later events of the same key, or topic, wait for this one. */
+  holdsLane = false;
+  /** The event of the running attempt; replaced by the next attempt, cleared when this one is given up. */
+  event: DeliveredEvent | undefined = undefined;
+  isWritingDeadLetter = false;
+  /** Where it is among the running ones. */
+  place = 0;
+  context: AttemptContext | undefined = undefined;
+  timer: NodeJS.Timeout | undefined = undefined;
+  /** Milliseconds since the epoch. */
+  expiresAt: number = never;
+  firstFailedAt = 0;
+  lastFailedAt = 0;
+  /** How many waits the handler is in, each for another subscription; its worker is lent out meanwhile. */
+  waits = 0;
+
+  constructor(source: Event, queue: DeliveryQueue, acknowledgement: Acknowledgement, attempt: number) {
+    this.source = source;
+    this.queue = queue;
+    this.acknowledgement = acknowledgement;
+    this.attempt = attempt;
+  }
+
+  beginAttempt(): DeliveredEvent {
+    this.state = 'running';
+    this.attempt++;
+    // Its time in the buffer is over: a retry does not expire.
+    this.expiresAt = never;
+    this.waits = 0;
+    this.context = new AttemptContext(this.queue.subscription, this.attempt);
+    return (this.event = new DeliveredEvent(this.source));
+  }
+}
+
+/** What a handler gets beside its event. One per attempt: a hung attempt keeps its own, aborted, signal. */
+class AttemptContext implements HandlerContext {
+  readonly subscription: Subscription;
+  readonly attempt: number;
+  #controller: AbortController | undefined;
+
+  constructor(subscription: Subscription, attempt: number) {
+    this.subscription = subscription;
+    this.attempt = attempt;
+  }
+
+  /** Made when a handler first asks for it: most never do. */
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal;
+  }
+
+  abort(reason: unknown): void {
+    // A handler that asks only afterwards must still see it aborted.
+    (this.#controller ??= new AbortController()).abort(reason);
+  }
+}
+
+/** The event as one handler sees it. Its times are numbers inside, and become a `Date` for who asks. */
+export class DeliveredEvent implements Event {
+  readonly id: string;
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly key: string | undefined;
+  readonly createdAt: Date;
+  readonly #startedAt: number;
+  readonly #original: DeliveredEvent | undefined;
+  #completedAt = 0;
+
+  constructor(source: Event, original?: DeliveredEvent) {
+    this.id = source.id;
+    this.topic = source.topic;
+    this.payload = source.payload;
+    this.metadata = handlerMetadata(source.metadata);
+    this.key = source.key;
+    this.createdAt = source.createdAt;
+    this.#original = original;
+    this.#startedAt = original === undefined ? Date.now() : original.#startedAt;
+  }
+
+  /** The same delivery's event, changed by a middleware or a schema. */
+  with(changes: Partial<Event>): DeliveredEvent {
+    return new DeliveredEvent({ ...this, ...changes }, this);
+  }
+
+  get processingStarted(): Date {
+    return new Date(this.#startedAt);
+  }
+
+  get processingCompleted(): Date | undefined {
+    if (this.#original !== undefined) return this.#original.processingCompleted;
+    return this.#completedAt === 0 ? undefined : new Date(this.#completedAt);
+  }
+
+  complete(): void {
+    this.#completedAt = Date.now();
+  }
+
+  toJSON(): Event {
+    return {
+      ...this,
+      processingStarted: this.processingStarted,
+      processingCompleted: this.processingCompleted,
+    };
+  }
+}

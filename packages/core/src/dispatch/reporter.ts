@@ -1,0 +1,215 @@
+import type { DropReason, EngineHost, FailureData, Logger } from '../contract.ts';
+import {
+  type Failure,
+  createDeadLetter,
+  createRawDeadLetter,
+  deadLetterTopic,
+  describeError,
+  isDeadLetterTopic,
+} from '../dead-letter.ts';
+import type { Event } from '../event.ts';
+import { BurstLog, safeLogger } from '../logger.ts';
+import type { RawRecord } from '../transport.ts';
+import type { Counters } from './counters.ts';
+import { type Delivery, currentDelivery } from './delivery.ts';
+
+/** What a reporter says of the subscription it reports on. */
+export interface ReportedSubscription {
+  readonly id: string;
+  readonly topic: string;
+  readonly group: string | undefined;
+  /** A topic; true for the default topic of each event; false to log and count. */
+  readonly deadLetter: string | boolean;
+}
+
+/** Counts what happens to one subscription's events, tells the observer, logs, and writes dead letters. */
+export class Reporter {
+  readonly #counters: Counters;
+  readonly #host: EngineHost;
+  readonly #logger: Logger;
+  readonly #subscription: ReportedSubscription;
+  readonly #drops: BurstLog;
+  readonly #discards: BurstLog;
+
+  constructor(counters: Counters, host: EngineHost, subscription: ReportedSubscription) {
+    this.#counters = counters;
+    this.#host = host;
+    this.#logger = safeLogger(host.logger);
+    this.#subscription = subscription;
+    const about = { engine: host.name, subscription: subscription.id, topic: subscription.topic };
+    this.#drops = new BurstLog((count, fields) =>
+      this.#logger.warn(`dropped ${count} event(s)`, { ...about, ...fields }),
+    );
+    this.#discards = new BurstLog((count, fields) =>
+      this.#logger.error(`a handler failed; ${count} event(s) discarded`, { ...about, ...fields }),
+    );
+  }
+
+  enqueued(): void {
+    this.#counters.enqueued++;
+  }
+
+  delivered(): void {
+    this.#counters.delivered++;
+  }
+
+  released(): void {
+    this.#counters.enqueued--;
+    this.#counters.released++;
+  }
+
+  dropped(event: Event, reason: DropReason): void {
+    this.#counters.dropped++;
+    this.#drops.add({ reason, event: event.id, eventTopic: event.topic });
+    const { observer } = this.#host;
+    if (observer.active) observer.failed({ ...this.#about(event, 0), outcome: 'dropped', reason });
+  }
+
+  /** A handler is about to be called. */
+  attempt(delivery: Delivery): void {
+    if (delivery.attempt > 1) this.#counters.retried++;
+    const { observer } = this.#host;
+    if (observer.active) observer.received(this.#about(delivery.source, delivery.attempt));
+  }
+
+  retrying(delivery: Delivery, error: unknown, retryInMs: number): void {
+    this.#logger.debug?.('a handler failed and will be retried', {
+      ...this.#about(delivery.source, delivery.attempt),
+      retryInMs,
+      error,
+    });
+    this.#failed(delivery, error, { outcome: 'retry', retryInMs });
+  }
+
+  /**
+   * Deals with an event whose attempts are used up.
+   *
+   * @returns undefined where that is done; else a promise of the dead letter being written.
+   */
+  exhausted(delivery: Delivery, error: unknown): Promise<void> | undefined {
+    const topic = this.#deadLetterTopic(delivery.source.topic);
+    if (topic === undefined) {
+      this.#counters.failed++;
+      this.#discards.add({ event: delivery.source.id, eventTopic: delivery.source.topic, error });
+      this.#failed(delivery, error, { outcome: 'discarded' });
+      return undefined;
+    }
+    const failure = this.#failure(delivery, error);
+    delivery.isWritingDeadLetter = true;
+    // As the delivery, so that a publish which waits for handlers does not wait for those that wait for this one.
+    const writing = currentDelivery.run(delivery, () =>
+      this.#writeDeadLetter(() => createDeadLetter(delivery.source, topic, failure), topic),
+    );
+    const written = (): void => void (delivery.isWritingDeadLetter = false);
+    void writing.then(written, written);
+    return writing.then(() => {
+      if (delivery.state === 'done') return;
+      this.#counters.failed++;
+      this.#counters.deadLettered++;
+      this.#failed(delivery, error, { outcome: 'dead-letter' });
+    });
+  }
+
+  /** Deals with a record that is not an event; rejects where its dead letter could not be written. */
+  async undecodable(record: RawRecord): Promise<void> {
+    const topic = this.#deadLetterTopic(record.topic);
+    const { onUndecodable } = this.#host;
+    if (onUndecodable !== undefined) {
+      await onUndecodable(record);
+    } else if (topic !== undefined) {
+      const now = Date.now();
+      const failure: Failure = {
+        engine: this.#host.name,
+        group: this.#subscription.group,
+        subscription: this.#subscription.id,
+        attempts: 0,
+        error: record.error,
+        firstFailedAt: now,
+        lastFailedAt: now,
+      };
+      await this.#writeDeadLetter(() => createRawDeadLetter(record, topic, failure), topic);
+      this.#counters.deadLettered++;
+    }
+    this.#logger.warn('a record could not be decoded', {
+      topic: record.topic,
+      error: record.error.message,
+    });
+    this.#counters.enqueued++;
+    this.#counters.delivered++;
+    this.#counters.failed++;
+  }
+
+  /** A transport that threw where it must not. */
+  fault(error: unknown): void {
+    this.#logger.error('the transport failed to take an acknowledgement', {
+      engine: this.#host.name,
+      error,
+    });
+  }
+
+  /** Logs what the one-line-a-second rule held back. */
+  flush(): void {
+    this.#drops.flush();
+    this.#discards.flush();
+  }
+
+  /** Undefined where the event is to be discarded. */
+  #deadLetterTopic(topic: string): string | undefined {
+    const { deadLetter } = this.#subscription;
+    if (deadLetter === false) return undefined;
+    // A dead letter whose handler fails stays where it is: dead letters of dead letters would never end.
+    if (deadLetter === true) return isDeadLetterTopic(topic) ? undefined : deadLetterTopic(topic);
+    return deadLetter === topic ? undefined : deadLetter;
+  }
+
+  async #writeDeadLetter(
+    create: () => Parameters<EngineHost['publishDeadLetter']>[0],
+    topic: string,
+  ): Promise<void> {
+    try {
+      await this.#host.publishDeadLetter(create());
+    } catch (error) {
+      this.#logger.error('a dead letter could not be written; it will be tried again', {
+        engine: this.#host.name,
+        topic,
+        error,
+      });
+      throw error;
+    }
+  }
+
+  #failure(delivery: Delivery, error: unknown): Failure {
+    return {
+      engine: this.#host.name,
+      group: this.#subscription.group,
+      subscription: this.#subscription.id,
+      attempts: delivery.attempt,
+      error,
+      firstFailedAt: delivery.firstFailedAt,
+      lastFailedAt: delivery.lastFailedAt,
+    };
+  }
+
+  #failed(delivery: Delivery, error: unknown, outcome: Pick<FailureData, 'outcome' | 'retryInMs'>): void {
+    const { observer } = this.#host;
+    if (!observer.active) return;
+    const { name, message } = describeError(error);
+    observer.failed({
+      ...this.#about(delivery.source, delivery.attempt),
+      ...outcome,
+      error: { name, message },
+    });
+  }
+
+  #about(event: Event, attempt: number): Omit<FailureData, 'outcome'> {
+    return {
+      topic: event.topic,
+      engine: this.#host.name,
+      eventId: event.id,
+      key: event.key,
+      subscription: this.#subscription.id,
+      group: this.#subscription.group,
+      attempt,
+    };
+  }
+}

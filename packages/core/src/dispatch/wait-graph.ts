@@ -1,0 +1,50 @@
+import type { EndWait } from '../transport.ts';
+import { activeDelivery } from './delivery.ts';
+
+/**
+ * Which subscriptions wait for which: an edge A → B stands while a handler of A waits in a publish, or in an unsubscribe,
+ * for B to get on. An edge that would close a circle is refused, so no handlers ever wait for each other.
+ */
+const edges = new WeakMap<object, Map<object, number>>();
+
+/**
+ * Asks leave to wait until the subscription `node` gets on.
+ *
+ * @returns true, or how to end the wait; false where the caller is a handler that `node` itself waits for, directly or
+ *   through others, so that waiting would never end.
+ */
+export function beginWait(node: object): EndWait | boolean {
+  const waiter = activeDelivery();
+  if (waiter === undefined) return true;
+  const from = waiter.queue.node;
+  if (reaches(node, from)) return false;
+  count(from, node, 1);
+  // A handler that waits for others needs no worker meanwhile; they might need just that one to get on.
+  const attempt = waiter.event;
+  if (attempt !== undefined && waiter.waits++ === 0) waiter.queue.workers.lend();
+  return () => {
+    count(from, node, -1);
+    if (attempt !== undefined && waiter.event === attempt && --waiter.waits === 0)
+      waiter.queue.workers.takeBack();
+  };
+}
+
+function reaches(from: object, to: object): boolean {
+  const seen = new Set<object>();
+  const next = [from];
+  for (let node = next.pop(); node !== undefined; node = next.pop()) {
+    if (node === to) return true;
+    if (seen.has(node)) continue;
+    seen.add(node);
+    next.push(...(edges.get(node)?.keys() ?? []));
+  }
+  return false;
+}
+
+function count(from: object, to: object, by: 1 | -1): void {
+  let targets = edges.get(from);
+  if (targets === undefined) edges.set(from, (targets = new Map()));
+  const waits = (targets.get(to) ?? 0) + by;
+  if (waits === 0) targets.delete(to);
+  else targets.set(to, waits);
+}

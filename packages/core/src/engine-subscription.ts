@@ -1,0 +1,37 @@
+import type { Subscription } from './contract.ts';
+
+let lastId = 0;
+
+/** A subscription's id, unique in this process; readable in logs. */
+export function nextSubscriptionId(): string {
+  return `sub-${(++lastId).toString(36)}`;
+}
+
+/** A subscription whose `cancel` is a function that its maker gives. */
+export class CancellableSubscription implements Subscription {
+  readonly id: string = nextSubscriptionId();
+  readonly topic: string;
+  readonly isAsync: boolean;
+  readonly engine: string;
+  readonly group: string | undefined;
+  readonly #cancel: (subscription: Subscription) => Promise<void>;
+
+  constructor(
+    about: { topic: string; isAsync: boolean; engine: string; group?: string | undefined },
+    cancel: (subscription: Subscription) => Promise<void>,
+  ) {
+    this.topic = about.topic;
+    this.isAsync = about.isAsync;
+    this.engine = about.engine;
+    this.group = about.group;
+    this.#cancel = cancel;
+  }
+
+  cancel(): Promise<void> {
+    return this.#cancel(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel();
+  }
+}

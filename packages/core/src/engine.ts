@@ -1,0 +1,294 @@
+import { assertSubscription } from './assert-subscription.ts';
+import type {
+  Capabilities,
+  DeliveryStats,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  EngineState,
+  EventHandler,
+  PublishOptions,
+  StartOptions,
+  StopOptions,
+  SubscribeOptions,
+  Subscription,
+} from './contract.ts';
+import { Counters } from './dispatch/counters.ts';
+import { activeDelivery } from './dispatch/delivery.ts';
+import { DeliveryQueue } from './dispatch/delivery-queue.ts';
+import { Reporter } from './dispatch/reporter.ts';
+import { drainQueues } from './dispatch/drain.ts';
+import { WorkerPool } from './dispatch/worker-pool.ts';
+import { CancellableSubscription } from './engine-subscription.ts';
+import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundError } from './errors.ts';
+import { type NewEvent, createEvent } from './event.ts';
+import { standaloneHost } from './host.ts';
+import { orAborted } from './or-aborted.ts';
+import {
+  type DeliveryDefaults,
+  type InternalSubscribeOptions,
+  assertSignal,
+  gateOption,
+  identityOption,
+  resolveStopTimeout,
+  resolveSubscribeOptions,
+} from './subscribe-options.ts';
+import { SubscriptionSet } from './subscription-set.ts';
+import type { Listener, Transport } from './transport.ts';
+
+/** What makes an engine. */
+export interface EngineDefinition {
+  /** `redis`, `kafka`, …; the engine's name where no bus gives it another. */
+  readonly type: string;
+  readonly capabilities: Capabilities;
+  readonly transport: Transport;
+  /** What subscriptions get where they do not say otherwise. */
+  readonly defaults?: Partial<DeliveryDefaults> | undefined;
+}
+
+const done = Promise.resolve();
+
+const standardDefaults: DeliveryDefaults = {
+  workerCount: 5,
+  bufferSize: 256,
+  retry: undefined,
+  deadLetter: true,
+  handlerTimeoutMs: undefined,
+  ttlMs: undefined,
+};
+
+/** Makes an engine of a transport: the one way in which engines are made. */
+export function createEngine(definition: EngineDefinition): Engine {
+  return new TransportEngine(definition);
+}
+
+class TransportEngine implements Engine {
+  readonly type: string;
+  readonly capabilities: Capabilities;
+  readonly #transport: Transport;
+  readonly #defaults: DeliveryDefaults;
+  readonly #pool: WorkerPool;
+  readonly #counters = new Counters();
+  readonly #subscriptions = new SubscriptionSet();
+  #host: EngineHost;
+  #state: EngineState = 'new';
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(definition: EngineDefinition) {
+    this.type = definition.type;
+    this.capabilities = Object.freeze({ ...definition.capabilities });
+    this.#transport = definition.transport;
+    this.#defaults = { ...standardDefaults, ...definition.defaults };
+    this.#pool = new WorkerPool(this.#defaults.workerCount);
+    this.#host = standaloneHost(definition.type, (event) => this.publish(event));
+  }
+
+  attach(host: EngineHost): void {
+    this.#host = host;
+  }
+
+  start(options: StartOptions = {}): Promise<void> {
+    if (this.#state === 'started') return done;
+    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start({ signal }: StartOptions): Promise<void> {
+    if (this.#state === 'stopping') await this.stop().catch(() => {});
+    assertSignal(signal);
+    signal?.throwIfAborted();
+    this.#state = 'starting';
+    const { name, logger, source } = this.#host;
+    try {
+      await orAborted(this.#transport.open({ name, logger, source }), signal);
+      this.#state = 'started';
+    } catch (error) {
+      await this.#closeTransport();
+      this.#state = 'new';
+      throw error;
+    }
+  }
+
+  stop(options: StopOptions = {}): Promise<void> {
+    if (this.#starting === undefined && (this.#state === 'new' || this.#state === 'stopped')) return done;
+    const caller = activeDelivery();
+    // A stop that is under way waits for this very handler, which would then wait for itself.
+    if (this.#stopping !== undefined && caller !== undefined && this.#subscriptions.hasQueue(caller.queue))
+      return done;
+    return (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    assertSignal(options.signal);
+    // Awaited only where there is something to wait for: what is published right after stop() is refused.
+    if (this.#starting !== undefined && this.#state === 'starting') await this.#starting.catch(() => {});
+    if (this.#state === 'new') return;
+    const timeout = await this.#drain(timeoutMs, options.signal).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (timeout !== undefined) for (const queue of this.#subscriptions.queues) queue.abandon(timeout);
+    await this.#subscriptions.removeAll(this.#host.logger);
+    await this.#closeTransport();
+    this.#state = 'stopped';
+    if (timeout !== undefined) throw timeout;
+  }
+
+  async drain(options: StopOptions = {}): Promise<void> {
+    const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    if (this.#starting !== undefined && this.#state === 'starting') await this.#starting.catch(() => {});
+    if (this.#state !== 'started' && this.#state !== 'stopping') return;
+    await this.#drain(timeoutMs, options.signal);
+  }
+
+  async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#state = 'stopping';
+    // In one process only the running handlers publish now, and what they publish is still to be handled.
+    if (this.capabilities.crossProcess) await this.#subscriptions.stopListening(this.#host.logger);
+    const { queues } = this.#subscriptions;
+    // What a durable broker keeps it delivers again; anything else is handled before we go.
+    if (this.capabilities.durable) for (const queue of queues) queue.close('stopped');
+    if (await drainQueues(queues, timeoutMs, signal)) return;
+    const left = [...queues].filter((queue) => queue.queued + queue.running > 0);
+    throw new ShutdownTimeoutError(
+      timeoutMs,
+      {
+        inFlight: left.reduce((sum, queue) => sum + queue.running, 0),
+        queued: left.reduce((sum, queue) => sum + queue.queued, 0),
+        subscriptions: left.map(({ subscription }) => `${subscription.id} on "${subscription.topic}"`),
+      },
+      { engine: this.#host.name },
+    );
+  }
+
+  async #closeTransport(): Promise<void> {
+    try {
+      await this.#transport.close();
+    } catch (error) {
+      this.#host.logger.warn('the engine did not close cleanly', { engine: this.#host.name, error });
+    }
+  }
+
+  publish<T>(input: NewEvent<T>, options: PublishOptions = {}): Promise<void> {
+    try {
+      const event = createEvent(input);
+      this.#assertOpen('publish', event.topic);
+      assertSignal(options.signal);
+      options.signal?.throwIfAborted();
+      const sent = this.#transport.send(event, options.signal);
+      this.#counters.published++;
+      return sent === undefined ? done : sent.catch(this.#notPublished);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  readonly #notPublished = (error: unknown): never => {
+    this.#counters.published--;
+    throw error;
+  };
+
+  subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription> {
+    return this.#subscribe(topic, handler, false, options);
+  }
+
+  subscribeAsync<T>(
+    topic: string,
+    handler: EventHandler<T>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    return this.#subscribe(topic, handler, true, options);
+  }
+
+  async #subscribe(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: InternalSubscribeOptions = {},
+  ): Promise<Subscription> {
+    const { name } = this.#host;
+    const engine = { name, capabilities: this.capabilities };
+    const resolved = resolveSubscribeOptions(topic, handler, isAsync, options, this.#defaults, engine);
+    this.#assertOpen('subscribe', topic);
+    options.signal?.throwIfAborted();
+    const { policy, deadLetter, from } = resolved;
+    const { group, concurrency } = policy;
+    const about = { topic, isAsync, engine: name, group };
+    const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
+    const shown = options[identityOption] ?? subscription;
+    const reporter = new Reporter(this.#counters, this.#host, { id: shown.id, topic, group, deadLetter });
+    const pool = isAsync ? this.#pool : undefined;
+    const queue = new DeliveryQueue(shown, policy, reporter, pool, options[gateOption]);
+    this.#subscriptions.begin(subscription, queue);
+    let listener: Listener;
+    try {
+      const request = { subscriptionId: shown.id, pattern: topic, isAsync, group, from, concurrency };
+      listener = await this.#transport.listen(request, queue);
+    } catch (error) {
+      this.#subscriptions.abort(queue);
+      throw error;
+    }
+    const { signal } = options;
+    const cancel = (): void => void subscription.cancel();
+    const unlink = (): void => signal?.removeEventListener('abort', cancel);
+    const isWanted = this.#subscriptions.add({ subscription, queue, listener, unlink });
+    if (this.#state !== 'started' || signal?.aborted === true || !isWanted) {
+      // Stopped, given up, or cancelled by its own handler, while the broker was asked.
+      await subscription.cancel();
+      signal?.throwIfAborted();
+      this.#assertOpen('subscribe', topic);
+    }
+    signal?.addEventListener('abort', cancel, { once: true });
+    return subscription;
+  }
+
+  async unsubscribe(subscription: Subscription): Promise<void> {
+    assertSubscription(subscription);
+    if (!this.#subscriptions.knows(subscription)) {
+      this.#assertOpen('unsubscribe', undefined);
+      throw new SubscriptionNotFoundError(subscription.id);
+    }
+    await this.#subscriptions.remove(subscription, this.#host.logger);
+  }
+
+  topics(): string[] {
+    return this.#subscriptions.topics();
+  }
+
+  subscriberCount(topic: string): number {
+    return this.#subscriptions.count(topic);
+  }
+
+  stats(): DeliveryStats {
+    return this.#counters.snapshot(this.#subscriptions.pending);
+  }
+
+  async health(): Promise<EngineHealth> {
+    const state = this.#state;
+    const described = this.#transport.describe?.() ?? {};
+    if (state !== 'started') return { status: 'down', state, error: `the engine is ${state}`, ...described };
+    try {
+      await this.#transport.ping?.();
+      return { status: 'up', state, ...described };
+    } catch (error) {
+      return {
+        status: 'down',
+        state,
+        error: error instanceof Error ? error.message : String(error),
+        ...described,
+      };
+    }
+  }
+
+  #assertOpen(operation: string, topic: string | undefined): void {
+    if (this.#state === 'started') return;
+    // A handler that is finishing may still publish, and leave a dead letter; the transport closes after it.
+    if (this.#state === 'stopping' && operation === 'publish' && activeDelivery() !== undefined) return;
+    throw new EventBusNotStartedError(operation, this.#state, { topic, engine: this.#host.name });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

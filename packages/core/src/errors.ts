@@ -1,0 +1,276 @@
+/** What an error concerns, beside its message. */
+export interface PolybusErrorOptions {
+  readonly cause?: unknown;
+  readonly topic?: string | undefined;
+  readonly engine?: string | undefined;
+}
+
+const brand = Symbol.for('polybus.error');
+
+/**
+ * The base of every error that polybus throws. `code` is stable over releases, the message is not.
+ *
+ * @example
+ * ```ts
+ * if (PolybusError.is(error) && error.code === 'EVENT_BUS_NOT_STARTED') await bus.start();
+ * ```
+ */
+export class PolybusError extends Error {
+  readonly code: string;
+  readonly topic: string | undefined;
+  readonly engine: string | undefined;
+
+  constructor(code: string, message: string, options: PolybusErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    this.topic = options.topic;
+    this.engine = options.engine;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** True for an error of any copy of `@polybus/core`, where `instanceof` sees only its own. */
+  static is(error: unknown): error is PolybusError {
+    return typeof error === 'object' && error !== null && brand in error;
+  }
+}
+
+/** A topic or pattern outside the grammar, or a pattern where only a topic will do. */
+export class InvalidTopicError extends PolybusError {
+  constructor(topic: unknown, reason: string) {
+    super('INVALID_TOPIC', `Invalid topic ${quote(topic)}: ${reason}`, {
+      topic: typeof topic === 'string' ? topic : undefined,
+    });
+  }
+}
+
+/** A field of an event that cannot be published; `field` is its path, such as `payload.user.tags[3]`. */
+export class InvalidEventError extends PolybusError {
+  readonly field: string;
+
+  constructor(field: string, reason: string, options: PolybusErrorOptions = {}) {
+    super('INVALID_EVENT', `Cannot publish the event: ${field} ${reason}`, options);
+    this.field = field;
+  }
+}
+
+/** An option of `subscribe`, `publish`, `stop` or `redrive` with a value outside its range. */
+export class InvalidOptionError extends PolybusError {
+  readonly option: string;
+
+  constructor(option: string, value: unknown, expected: string, options: PolybusErrorOptions = {}) {
+    super('INVALID_OPTION', `Invalid option ${option}: expected ${expected}, got ${quote(value)}`, options);
+    this.option = option;
+  }
+}
+
+/** `subscribe` without a function as its handler. */
+export class HandlerRequiredError extends PolybusError {
+  constructor(topic: string, got: unknown) {
+    super(
+      'HANDLER_REQUIRED',
+      `A subscription to "${topic}" needs a handler function, got ${quote(got)}. Call subscribe(topic, (event) => { … }).`,
+      { topic },
+    );
+  }
+}
+
+/** An operation before `start`, or after `stop` has begun. */
+export class EventBusNotStartedError extends PolybusError {
+  constructor(operation: string, state: string, options: PolybusErrorOptions = {}) {
+    super(
+      'EVENT_BUS_NOT_STARTED',
+      state === 'new' || state === 'starting'
+        ? `Cannot ${operation}: the event bus is not started. Await start() first.`
+        : `Cannot ${operation}: the event bus is ${state}. Await start() before using it again.`,
+      options,
+    );
+  }
+}
+
+/** `stop` gave up waiting: handlers were still running, or events still queued, when the time was over. */
+export class ShutdownTimeoutError extends PolybusError {
+  /** Handlers that were still running; their signals have been aborted. */
+  readonly inFlight: number;
+  /** Accepted events whose handler had not begun. */
+  readonly queued: number;
+
+  constructor(
+    timeoutMs: number,
+    left: { inFlight: number; queued: number; subscriptions: readonly string[] },
+    options: PolybusErrorOptions = {},
+  ) {
+    super(
+      'SHUTDOWN_TIMEOUT',
+      `Stopped after ${timeoutMs} ms with ${left.inFlight} handler(s) running and ${left.queued} event(s) queued ` +
+        `(${left.subscriptions.join(', ')}). Raise timeoutMs, or end handlers when their signal aborts.`,
+      options,
+    );
+    this.inFlight = left.inFlight;
+    this.queued = left.queued;
+  }
+}
+
+/** An option that the engine has no capability for. */
+export class UnsupportedCapabilityError extends PolybusError {
+  readonly option: string;
+
+  constructor(option: string, capability: string, engine: string, able: readonly string[]) {
+    super(
+      'UNSUPPORTED_CAPABILITY',
+      `The engine "${engine}" cannot do ${option}: it has no capability "${capability}". ` +
+        `Engines that have it: ${able.join(', ')}.`,
+      { engine },
+    );
+    this.option = option;
+  }
+}
+
+/** Throw this from a handler to skip the retries: the event goes straight to its dead letter. */
+export class UnrecoverableError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('UNRECOVERABLE', message, options);
+  }
+}
+
+/** A handler ran longer than `handlerTimeoutMs`; its signal has been aborted and the attempt failed. */
+export class HandlerTimeoutError extends PolybusError {
+  constructor(topic: string, timeoutMs: number) {
+    super(
+      'HANDLER_TIMEOUT',
+      `The handler of "${topic}" did not finish within ${timeoutMs} ms. End it when its signal aborts, or raise handlerTimeoutMs.`,
+      { topic },
+    );
+  }
+}
+
+/** A record that was delivered so often without being settled that its consumer is presumed to die of it. */
+export class DeliveryCountExceededError extends PolybusError {
+  constructor(topic: string, deliveries: number) {
+    super(
+      'DELIVERY_COUNT_EXCEEDED',
+      `The event was delivered ${deliveries} time(s) and never settled: its handler probably ends the process.`,
+      { topic },
+    );
+  }
+}
+
+/** A record that is not an event of ours, nor a CloudEvent that we can read. */
+export class UndecodableRecordError extends PolybusError {
+  constructor(reason: string, options: PolybusErrorOptions = {}) {
+    super('UNDECODABLE_RECORD', `Cannot decode the record: ${reason}`, options);
+  }
+}
+
+/** A payload that the schema of its topic does not accept. */
+export class SchemaValidationError extends PolybusError {
+  readonly issues: readonly { readonly path: string; readonly message: string }[];
+
+  constructor(topic: string, issues: readonly { readonly path: string; readonly message: string }[]) {
+    const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
+    super('SCHEMA_VALIDATION', `The payload does not fit the schema of "${topic}": ${list}`, { topic });
+    this.issues = issues;
+  }
+}
+
+/** One thing that is wrong in a configuration. */
+export interface ConfigProblem {
+  /** Where it is, such as `engines[1].config.workerCount`. */
+  readonly path: string;
+  /** What is wrong, what is allowed and what to do. */
+  readonly message: string;
+}
+
+/** A configuration with mistakes; `problems` lists all of them. */
+export class InvalidConfigError extends PolybusError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[], options: PolybusErrorOptions & { code?: string } = {}) {
+    const list = problems.map((problem) => `\n  - ${problem.path}: ${problem.message}`).join('');
+    super(options.code ?? 'INVALID_CONFIG', `Invalid configuration:${list}`, options);
+    this.problems = problems;
+  }
+}
+
+/** Two engines of one bus with the same name. */
+export class DuplicateEngineNameError extends InvalidConfigError {
+  constructor(name: string, path: string) {
+    super([{ path, message: `the name "${name}" is used twice; give each engine a name of its own` }], {
+      code: 'DUPLICATE_ENGINE_NAME',
+      engine: name,
+    });
+  }
+}
+
+/** A routing rule that names an engine which the configuration does not have. */
+export class UnknownEngineReferenceError extends InvalidConfigError {
+  constructor(name: string, path: string, names: readonly string[]) {
+    super([{ path, message: `there is no engine "${name}"; the engines are ${names.join(', ')}` }], {
+      code: 'UNKNOWN_ENGINE_REFERENCE',
+      engine: name,
+    });
+  }
+}
+
+/** An engine type that is neither registered nor installed. */
+export class UnknownEngineTypeError extends PolybusError {
+  constructor(type: string, message: string, options: PolybusErrorOptions = {}) {
+    super('UNKNOWN_ENGINE_TYPE', message, { ...options, engine: type });
+  }
+}
+
+/** `router.engine(name)` with a name that the router does not have. */
+export class EngineNotFoundError extends PolybusError {
+  constructor(name: string, names: readonly string[]) {
+    super('ENGINE_NOT_FOUND', `There is no engine "${name}"; the engines are ${names.join(', ')}.`, {
+      engine: name,
+    });
+  }
+}
+
+/** `unsubscribe` with a subscription of another bus. */
+export class SubscriptionNotFoundError extends PolybusError {
+  constructor(id: string) {
+    super(
+      'SUBSCRIPTION_NOT_FOUND',
+      `The subscription ${id} was not made by this event bus. Unsubscribe it where it was made, or call its cancel().`,
+    );
+  }
+}
+
+/** `unsubscribe` with something that is not a subscription. */
+export class InvalidSubscriptionError extends PolybusError {
+  constructor(got: unknown) {
+    super('INVALID_SUBSCRIPTION', `Expected a subscription as subscribe() returns it, got ${quote(got)}.`);
+  }
+}
+
+/** The broker did not accept an event. The event was not enqueued; `cause` is the client's error. */
+export class PublishError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('PUBLISH_FAILED', message, options);
+  }
+}
+
+/** A middleware that called `next` a second time for one event. */
+export class NextCalledTwiceError extends PolybusError {
+  constructor(topic: string) {
+    super(
+      'NEXT_CALLED_TWICE',
+      `A middleware called next() twice for one event of "${topic}". Call it once and await it.`,
+      {
+        topic,
+      },
+    );
+  }
+}
+
+/** A short form of any value for a message; long text is cut, objects show their kind only. */
+export function quote(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
+  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : `an object of ${value.constructor?.name ?? 'no class'}`;
+  }
+  return String(value);
+}

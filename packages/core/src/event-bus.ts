@@ -1,0 +1,303 @@
+import { assertSubscription } from './assert-subscription.ts';
+import { BusSubscriptions } from './bus-subscriptions.ts';
+import { type EventBusConfig, type ParsedConfig, parseConfig } from './config/event-bus-config.ts';
+import type {
+  Capabilities,
+  DeliveryStats,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  EventHandler,
+  Logger,
+  PublishOptions,
+  StartOptions,
+  StopOptions,
+  SubscribeOptions,
+  Subscription,
+} from './contract.ts';
+import { CancellableSubscription } from './engine-subscription.ts';
+import { EventBusNotStartedError, SubscriptionNotFoundError } from './errors.ts';
+import { type Event, type NewEvent, createEvent } from './event.ts';
+import { EventStream } from './event-stream.ts';
+import { Lifecycle, type Observer } from './lifecycle.ts';
+import { consoleLogger } from './logger.ts';
+import {
+  type HandleMiddleware,
+  type Middleware,
+  type PublishMiddleware,
+  aroundPublish,
+} from './middleware.ts';
+import { orAborted } from './or-aborted.ts';
+import { aroundReceive } from './receive.ts';
+import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';
+import { findEngineFactory } from './registry.ts';
+import { type Router, createRouter } from './router.ts';
+import { type StandardSchema, validatePayload } from './standard-schema.ts';
+import {
+  type InternalSubscribeOptions,
+  assertOptions,
+  assertSignal,
+  identityOption,
+} from './subscribe-options.ts';
+import { assertTopicOrPattern } from './topics.ts';
+import type { RawRecord } from './transport.ts';
+import type { TopicPublishOptions } from './typed-topics.ts';
+
+/** What a bus is made of beside its configuration. */
+export interface EventBusParts {
+  /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
+  readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
+  readonly middleware?: Middleware | undefined;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: Logger | undefined;
+  /** Told of lifecycle events from the very first on. */
+  readonly observers?: readonly Observer[] | undefined;
+  /** Takes each record that cannot be decoded, in place of its dead letter. */
+  readonly onUndecodable?: ((record: RawRecord) => void | Promise<void>) | undefined;
+}
+
+/** The bus without types for its topics; `createEventBus` gives it its types. */
+export class UntypedEventBus implements Engine {
+  readonly type = 'bus';
+  readonly router: Router;
+  readonly config: ParsedConfig;
+  readonly #lifecycle: Lifecycle;
+  readonly #logger: Logger;
+  readonly #schemas: ReadonlyMap<string, StandardSchema>;
+  readonly #handleMiddleware: readonly HandleMiddleware[];
+  readonly #publishMiddleware: readonly PublishMiddleware[];
+  readonly #subscriptions: BusSubscriptions;
+  readonly #streams = new Set<EventStream>();
+  readonly #onUndecodable: EventBusParts['onUndecodable'];
+  #isStarted = false;
+  #wasLoaded = false;
+  #starting: Promise<void> | undefined;
+
+  constructor(options: EventBusConfig & EventBusParts = {}) {
+    const {
+      schemas = {},
+      middleware = {},
+      logger = consoleLogger,
+      observers = [],
+      onUndecodable,
+      ...config
+    } = options;
+    this.config = parseConfig(config);
+    this.#logger = logger;
+    this.#lifecycle = new Lifecycle(this.config.source, logger);
+    this.#subscriptions = new BusSubscriptions(this.#lifecycle);
+    for (const observer of observers) this.#lifecycle.observe(observer);
+    this.#schemas = new Map(Object.entries(schemas));
+    this.#onUndecodable = onUndecodable;
+    const { publish = [], handle = [] } = middleware;
+    this.#handleMiddleware = handle;
+    this.#publishMiddleware = publish;
+    this.router = createRouter({
+      engines: this.config.engines.map(({ name, engine, type, config: own }, i) => ({
+        name,
+        engine: engine ?? (() => this.#makeEngine(name, type!, own ?? {}, i)),
+      })),
+      routing: this.config.routing,
+      host: (name) => this.#hostOf(name),
+    });
+  }
+
+  async #makeEngine(name: string, type: string, config: object, index: number): Promise<Engine> {
+    const factory = await findEngineFactory(type);
+    return factory(config, { name, path: this.config.isMultiEngine ? `engines[${index}].config` : '' });
+  }
+
+  #hostOf(name: string): EngineHost {
+    return {
+      name,
+      logger: this.#logger,
+      source: this.config.source,
+      observer: this.#lifecycle,
+      onUndecodable: this.#onUndecodable,
+      publishDeadLetter: (event) => this.#send(createEvent(event)),
+    };
+  }
+
+  get untyped(): this {
+    return this;
+  }
+
+  get capabilities(): Capabilities {
+    return this.router.capabilities;
+  }
+
+  start(options?: StartOptions): Promise<void> {
+    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(options?: StartOptions): Promise<void> {
+    if (!this.#wasLoaded) {
+      this.#wasLoaded = true;
+      const { engines, routing } = this.config;
+      this.#lifecycle.emit('config.loaded', {
+        engines: engines.map(({ name }) => name),
+        rules: routing.length,
+      });
+    }
+    await this.router.start(options);
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#lifecycle.emit('bus.started', { engines: this.router.engineNames() });
+  }
+
+  async stop(options?: StopOptions): Promise<void> {
+    if (this.#starting !== undefined) await this.#starting.catch(() => {});
+    const wasStarted = this.#isStarted;
+    this.#isStarted = false;
+    // A loop goes on while there is something left for it; a stream that nobody reads is given up at once.
+    for (const stream of this.#streams) if (!stream.isRead) stream.end();
+    try {
+      await this.router.stop(options);
+    } finally {
+      for (const stream of this.#streams) stream.end();
+      if (wasStarted) {
+        this.#subscriptions.forgetAll();
+        this.#lifecycle.emit('bus.stopped', { engines: this.router.engineNames() });
+      }
+    }
+  }
+
+  publish(
+    eventOrTopic: NewEvent | string,
+    payloadOrOptions?: unknown,
+    topicOptions?: TopicPublishOptions,
+  ): Promise<void> {
+    try {
+      const isTopic = typeof eventOrTopic === 'string';
+      const event = createEvent(
+        isTopic ? { ...topicOptions, topic: eventOrTopic, payload: payloadOrOptions } : eventOrTopic,
+      );
+      const options = isTopic ? topicOptions : (payloadOrOptions as PublishOptions | undefined);
+      const schema = this.#schemas.get(event.topic);
+      if (schema === undefined && this.#publishMiddleware.length === 0 && !this.#lifecycle.active) {
+        return this.router.publish(event, options);
+      }
+      return this.#publish(event, schema, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #publish(event: Event, schema: StandardSchema | undefined, options?: PublishOptions): Promise<void> {
+    // What the schema makes of it is for the handlers: the wire carries what the publisher gave.
+    if (schema !== undefined) await validatePayload(schema, event.payload, event.topic);
+    assertSignal(options?.signal);
+    options?.signal?.throwIfAborted();
+    if (this.#publishMiddleware.length === 0) return this.#send(event, options);
+    const around = aroundPublish(this.#publishMiddleware, (changed) => this.#send(changed, options));
+    // A middleware that does not look at the signal must not hold the publisher back.
+    return orAborted(around(event), options?.signal);
+  }
+
+  async #send(event: Event, options?: PublishOptions): Promise<void> {
+    const { id: eventId, topic, key } = event;
+    const about = { topic, engine: this.router.engineFor(topic), eventId, key };
+    try {
+      await this.router.publish(event, options);
+    } catch (error) {
+      const { name, message } = error as Error;
+      this.#lifecycle.emit('message.failed', {
+        ...about,
+        outcome: 'not-published',
+        error: { name, message },
+      });
+      throw error;
+    }
+    this.#lifecycle.emit('message.published', about);
+  }
+
+  subscribe(topic: string, handler: EventHandler<never>, options?: SubscribeOptions): Promise<Subscription> {
+    return this.#subscribe(topic, handler, false, options);
+  }
+
+  subscribeAsync(
+    topic: string,
+    handler: EventHandler<never>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    return this.#subscribe(topic, handler, true, options);
+  }
+
+  async #subscribe(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    assertTopicOrPattern(topic);
+    assertOptions(options);
+    const about = { topic, isAsync, engine: this.router.enginesFor(topic).join(','), group: options.group };
+    const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
+    const wrapped =
+      typeof handler === 'function' ? aroundReceive(handler, this.#schemas, this.#handleMiddleware) : handler;
+    const own: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
+    this.#subscriptions.begin(subscription);
+    const routed = isAsync
+      ? await this.router.subscribeAsync(topic, wrapped, own)
+      : await this.router.subscribe(topic, wrapped, own);
+    await this.#subscriptions.add(subscription, routed, options.signal);
+    return subscription;
+  }
+
+  async unsubscribe(subscription: Subscription): Promise<void> {
+    assertSubscription(subscription);
+    if (!this.#subscriptions.knows(subscription)) {
+      if (!this.#isStarted) throw new EventBusNotStartedError('unsubscribe', 'new');
+      throw new SubscriptionNotFoundError(subscription.id);
+    }
+    await this.#subscriptions.remove(subscription);
+  }
+
+  /** A subscription as an async iterator, for `for await`. See {@link EventStream}. */
+  events(topic: string, options: SubscribeOptions = {}): EventStream {
+    const stream = new EventStream(
+      (handler) => this.subscribeAsync(topic, handler, { ...options, concurrency: 1 }),
+      () => this.#streams.delete(stream),
+    );
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Publishes a topic's dead letters back to it; see {@link RedriveOptions}. */
+  redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
+    return redrive(this.router, topic, options);
+  }
+
+  /**
+   * Tells of lifecycle events.
+   *
+   * @returns how to stop observing.
+   */
+  observe(observer: Observer): () => void {
+    return this.#lifecycle.observe(observer);
+  }
+
+  topics(): string[] {
+    return this.router.topics();
+  }
+
+  subscriberCount(topic: string): number {
+    return this.router.subscriberCount(topic);
+  }
+
+  stats(): DeliveryStats {
+    return this.router.stats();
+  }
+
+  statsPerEngine(): Record<string, DeliveryStats> {
+    return this.router.statsPerEngine();
+  }
+
+  health(): Promise<EngineHealth> {
+    return this.router.health();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

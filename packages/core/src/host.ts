@@ -1,0 +1,14 @@
+import type { EngineHost, EngineObserver } from './contract.ts';
+import type { NewEvent } from './event.ts';
+import { consoleLogger } from './logger.ts';
+
+/** For engines that nobody observes. */
+export const noObserver: EngineObserver = { active: false, received: () => {}, failed: () => {} };
+
+/** The host of an engine that stands alone: it logs to the console and takes its own dead letters. */
+export function standaloneHost(
+  name: string,
+  publishDeadLetter: (event: NewEvent) => Promise<void>,
+): EngineHost {
+  return { name, logger: consoleLogger, source: 'polybus', observer: noObserver, publishDeadLetter };
+}

@@ -1,0 +1,56 @@
+export { createEngine, type EngineDefinition } from './engine.ts';
+export * from './contract.ts';
+export * from './errors.ts';
+export { type Event, type NewEvent, createEvent, maxKeyLength } from './event.ts';
+export type { RetryOptions, BackoffOptions } from './retry.ts';
+export type { DeliveryDefaults } from './subscribe-options.ts';
+export * from './transport.ts';
+export {
+  TopicMatcher,
+  assertTopic,
+  assertTopicOrPattern,
+  isInternalTopic,
+  isPattern,
+  matchesTopic,
+  maxTopicLength,
+} from './topics.ts';
+export { type DeadLetter, deadLetterOf, deadLetterTopic, isDeadLetterTopic } from './dead-letter.ts';
+export { insideHandler } from './dispatch/delivery.ts';
+export {
+  type EngineFactory,
+  type EngineFactoryContext,
+  registerEngine,
+  registeredEngines,
+} from './registry.ts';
+export { type RoutedEngine, type Router, type RouterOptions, createRouter } from './router.ts';
+export {
+  type EngineConfig,
+  type EventBusConfig,
+  type ParsedConfig,
+  type RoutingRule,
+  parseConfig,
+} from './config/event-bus-config.ts';
+export { type EventBusOptions, type TypedEventBus, createEventBus } from './create-event-bus.ts';
+export type { EventBusParts } from './event-bus.ts';
+export type { EventStream } from './event-stream.ts';
+export {
+  type LifecycleEvent,
+  type LifecycleEventType,
+  type Observer,
+  lifecycleEventTypes,
+} from './lifecycle.ts';
+export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
+export type { RedriveOptions, RedriveResult } from './redrive.ts';
+export type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';
+export type {
+  EventOf,
+  HandlerOf,
+  MatchingTopic,
+  TopicMap,
+  TopicOf,
+  TopicPattern,
+  TopicPublishOptions,
+  TypedPublish,
+  TypedSubscribe,
+} from './typed-topics.ts';
+export * from './cloudevents.ts';

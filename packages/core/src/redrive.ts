@@ -1,0 +1,163 @@
+import { deadLetterKey, deadLetterOf, deadLetterTopic, type DeadLetter } from './dead-letter.ts';
+import { requireCapability } from './capabilities.ts';
+import { GiveBack } from './dispatch/give-back.ts';
+import { InvalidOptionError } from './errors.ts';
+import { type Event, PublishedEvent } from './event.ts';
+import { type RedriveTarget, redriveKey } from './redrive-target.ts';
+import type { Router } from './router.ts';
+import { assertTopic } from './topics.ts';
+
+export interface RedriveOptions {
+  /** Only what failed in this consumer group. Default: whatever failed. */
+  readonly group?: string | undefined;
+  /** How many to publish back at most. Default: no limit. */
+  readonly limit?: number | undefined;
+  /** Return false to leave a dead letter where it is. */
+  readonly filter?: ((event: Event, origin: DeadLetter) => boolean) | undefined;
+  /** Where the dead letters are. Default `_dead.<topic>`. */
+  readonly deadLetter?: string | undefined;
+  /** How long no dead letter may come before the end is taken as reached, in milliseconds. Default 1000. */
+  readonly idleMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RedriveResult {
+  /** Events published back to their topic. */
+  readonly redriven: number;
+  /** Dead letters left where they are: filtered out, of another group, or failed again meanwhile. */
+  readonly kept: number;
+}
+
+/**
+ * Publishes a topic's dead letters back to it. Only the group that failed handles them again; those that failed in
+ * subscriptions without a group go to all subscriptions without a group. Each dead letter is redriven once, however often
+ * this is called: a consumer group of the bus's own remembers the place. A dead letter that is kept is written to the
+ * dead-letter topic again, behind the others.
+ *
+ * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`.
+ */
+export async function redrive(
+  router: Router,
+  topic: string,
+  options: RedriveOptions = {},
+): Promise<RedriveResult> {
+  assertTopic(topic);
+  const {
+    limit = Number.POSITIVE_INFINITY,
+    idleMs = 1000,
+    deadLetter = deadLetterTopic(topic),
+    signal,
+  } = options;
+  if (!(limit >= 1)) throw new InvalidOptionError('limit', limit, 'a number of at least 1');
+  if (!(idleMs > 0)) throw new InvalidOptionError('idleMs', idleMs, 'milliseconds, more than 0');
+  const name = router.engineFor(deadLetter);
+  requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
+  requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
+  signal?.throwIfAborted();
+  const run = new RedriveRun(router, topic, deadLetter, options);
+  const end = new EndOfWork(idleMs, signal);
+  const subscription = await router.subscribe(
+    deadLetter,
+    async (event: Event) => {
+      if (end.isReached) throw new GiveBack();
+      end.postpone();
+      if (!(await run.take(event))) {
+        end.reach();
+        throw new GiveBack();
+      }
+      if (run.redriven >= limit) end.reach();
+    },
+    { group: `_redrive.${deadLetter.slice(0, 180)}`, from: 'earliest', deadLetter: false },
+  );
+  try {
+    await end.reached;
+  } finally {
+    await subscription.cancel();
+  }
+  return { redriven: run.redriven, kept: run.kept };
+}
+
+class RedriveRun {
+  redriven = 0;
+  kept = 0;
+  readonly #router: Router;
+  readonly #topic: string;
+  readonly #deadLetter: string;
+  readonly #options: RedriveOptions;
+  readonly #redrivenIds = new Set<string>();
+  readonly #keptIds = new Set<string>();
+
+  constructor(router: Router, topic: string, deadLetter: string, options: RedriveOptions) {
+    this.#router = router;
+    this.#topic = topic;
+    this.#deadLetter = deadLetter;
+    this.#options = options;
+  }
+
+  /** False where the dead letter is one that this run wrote back itself: then it has seen them all. */
+  async take(event: Event): Promise<boolean> {
+    if (this.#keptIds.has(event.id)) return false;
+    const origin = deadLetterOf(event);
+    if (origin !== undefined && this.#isWanted(event, origin)) {
+      await this.#router.publish(publishedBack(event, origin));
+      this.#redrivenIds.add(event.id);
+      this.redriven++;
+    } else {
+      const { id, payload, metadata, key, createdAt } = event;
+      await this.#router.publish(new PublishedEvent(id, this.#deadLetter, payload, metadata, key, createdAt));
+      this.#keptIds.add(id);
+      this.kept++;
+    }
+    return true;
+  }
+
+  #isWanted(event: Event, origin: DeadLetter): boolean {
+    const { group, filter } = this.#options;
+    if (origin.sourceTopic !== this.#topic || origin.headers !== undefined) return false;
+    // It failed again since this run published it back: once a run is enough.
+    if (this.#redrivenIds.has(event.id)) return false;
+    if (group !== undefined && origin.group !== group) return false;
+    return filter === undefined || filter(event, origin);
+  }
+}
+
+function publishedBack(event: Event, origin: DeadLetter): PublishedEvent {
+  const { [deadLetterKey]: _, ...metadata } = event.metadata;
+  const target: RedriveTarget = { group: origin.group };
+  const { id, payload, key, createdAt } = event;
+  return new PublishedEvent(
+    id,
+    origin.sourceTopic,
+    payload,
+    { ...metadata, [redriveKey]: target },
+    key,
+    createdAt,
+  );
+}
+
+/** Reached when told so, when nothing came for a while, or when the signal aborts. */
+class EndOfWork {
+  readonly reached: Promise<void>;
+  isReached = false;
+  readonly #idleMs: number;
+  #resolve!: () => void;
+  #timer: NodeJS.Timeout;
+
+  constructor(idleMs: number, signal: AbortSignal | undefined) {
+    this.#idleMs = idleMs;
+    this.reached = new Promise((resolve) => (this.#resolve = resolve));
+    this.#timer = setTimeout(() => this.reach(), idleMs);
+    signal?.addEventListener('abort', () => this.reach(), { once: true });
+  }
+
+  postpone(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.reach(), this.#idleMs);
+  }
+
+  reach(): void {
+    this.isReached = true;
+    clearTimeout(this.#timer);
+    this.#resolve();
+  }
+}

@@ -1,0 +1,309 @@
+import { allOrErrors } from './all-or-errors.ts';
+import { assertSubscription } from './assert-subscription.ts';
+import { commonCapabilities } from './capabilities.ts';
+import type { RoutingRule } from './config/event-bus-config.ts';
+import type {
+  Capabilities,
+  DeliveryStats,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  EventHandler,
+  PublishOptions,
+  StartOptions,
+  StopOptions,
+  SubscribeOptions,
+  Subscription,
+} from './contract.ts';
+import { sumStats } from './dispatch/counters.ts';
+import { insideHandler } from './dispatch/delivery.ts';
+import { WorkerPool } from './dispatch/worker-pool.ts';
+import { CancellableSubscription } from './engine-subscription.ts';
+import { EngineNotFoundError, EventBusNotStartedError, PolybusError } from './errors.ts';
+import { type NewEvent, createEvent } from './event.ts';
+import { standaloneHost } from './host.ts';
+import { Routing } from './routing.ts';
+import {
+  type InternalSubscribeOptions,
+  gateOption,
+  identityOption,
+  resolveStopTimeout,
+} from './subscribe-options.ts';
+import { assertTopicOrPattern, isPattern } from './topics.ts';
+
+/** An engine of a router, made already or to be made when the router starts. */
+export interface RoutedEngine {
+  readonly name: string;
+  readonly engine: Engine | (() => Promise<Engine>);
+}
+
+export interface RouterOptions {
+  /** At least one; topics that no rule matches go to the first. */
+  readonly engines: readonly RoutedEngine[];
+  /** Rules in order; the first that matches a topic wins. */
+  readonly routing?: readonly RoutingRule[] | undefined;
+  /** What each engine gets from its host. Default: the console as logger, and dead letters by the router's rules. */
+  readonly host?: ((name: string) => EngineHost) | undefined;
+}
+
+/** Several engines behind one contract. */
+export interface Router extends Engine {
+  /** The name of the engine that carries a topic. */
+  engineFor(topic: string): string;
+  /** The names of every engine that could carry a topic that the pattern matches. */
+  enginesFor(topicOrPattern: string): string[];
+  engineNames(): string[];
+  /**
+   * @throws {@link EngineNotFoundError}
+   * @throws {@link EventBusNotStartedError} where the engine is configured by its type and has not been made yet.
+   */
+  engine(name: string): Engine;
+  statsPerEngine(): Record<string, DeliveryStats>;
+  healthPerEngine(): Promise<Record<string, EngineHealth>>;
+}
+
+/** Routes topics to engines by rules. A pattern's subscription is on every engine that could carry a match. */
+export function createRouter(options: RouterOptions): Router {
+  return new EngineRouter(options);
+}
+
+class EngineRouter implements Router {
+  readonly type = 'router';
+  readonly #slots: readonly RoutedEngine[];
+  readonly #engines = new Map<string, Engine>();
+  readonly #routing: Routing;
+  readonly #host: (name: string) => EngineHost;
+  /** The engines' subscriptions that make up each of ours. */
+  readonly #parts = new WeakMap<Subscription, readonly Subscription[]>();
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor({ engines, routing = [], host }: RouterOptions) {
+    this.#slots = engines;
+    this.#routing = new Routing(
+      routing,
+      engines.map(({ name }) => name),
+    );
+    this.#host = host ?? ((name) => standaloneHost(name, (event) => this.publish(event)));
+    for (const { name, engine } of engines) if (typeof engine !== 'function') this.#adopt(name, engine);
+  }
+
+  #adopt(name: string, engine: Engine): void {
+    engine.attach?.(this.#host(name));
+    this.#engines.set(name, engine);
+  }
+
+  get capabilities(): Capabilities {
+    return commonCapabilities(this.engineNames().map((name) => this.engine(name).capabilities));
+  }
+
+  engineFor(topic: string): string {
+    return this.#routing.engineFor(topic);
+  }
+
+  enginesFor(topicOrPattern: string): string[] {
+    return this.#routing.enginesFor(topicOrPattern);
+  }
+
+  engineNames(): string[] {
+    return this.#slots.map(({ name }) => name);
+  }
+
+  engine(name: string): Engine {
+    return this.#loaded(name, `use the engine "${name}"`);
+  }
+
+  #loaded(name: string, operation: string): Engine {
+    const engine = this.#engines.get(name);
+    if (engine !== undefined) return engine;
+    if (!this.engineNames().includes(name)) throw new EngineNotFoundError(name, this.engineNames());
+    throw new EventBusNotStartedError(operation, 'new', { engine: name });
+  }
+
+  start(options: StartOptions = {}): Promise<void> {
+    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(options: StartOptions): Promise<void> {
+    await this.#stopping?.catch(() => {});
+    for (const { name, engine } of this.#slots) {
+      if (typeof engine === 'function' && !this.#engines.has(name)) this.#adopt(name, await engine());
+    }
+    const engines = [...this.#engines.values()];
+    try {
+      await allOrErrors(
+        engines.map((engine) => engine.start(options)),
+        'engines did not start',
+      );
+    } catch (error) {
+      await Promise.allSettled(engines.map((engine) => engine.stop({ timeoutMs: 0 })));
+      throw error;
+    }
+  }
+
+  async drain(options: StopOptions = {}): Promise<void> {
+    const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    const until = Date.now() + timeoutMs;
+    const engines = [...this.#engines.values()];
+    let before: number;
+    // What the caller asked for stands in the error of the first round, where nearly every timeout happens.
+    let left = timeoutMs;
+    do {
+      before = this.stats().enqueued;
+      await allOrErrors(
+        engines.map(async (engine) => engine.drain?.({ ...options, timeoutMs: left })),
+        'engines were not drained',
+      );
+      left = Math.max(0, until - Date.now());
+      // A handler of one engine that finished last may have published to another that was drained already.
+    } while (this.stats().enqueued !== before);
+  }
+
+  /**
+   * Stops all engines, whatever fails.
+   *
+   * @throws what the one engine threw that failed; an `AggregateError` where several did.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    // A stop that is under way may wait for this very handler, which would then wait for itself.
+    if (this.#stopping !== undefined && insideHandler()) return Promise.resolve();
+    return (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    const until = Date.now() + resolveStopTimeout(options.timeoutMs);
+    // Awaited only where there is something to wait for: what is published right after stop() is refused.
+    if (this.#starting !== undefined) await this.#starting.catch(() => {});
+    const undrained = await this.drain(options).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const timeoutMs = Math.max(0, until - Date.now());
+    try {
+      await allOrErrors(
+        [...this.#engines.values()].map((engine) => engine.stop({ ...options, timeoutMs })),
+        'engines did not stop cleanly',
+      );
+    } catch (error) {
+      // What timed out did so while it was drained: that error knows how long it waited.
+      throw undrained !== undefined && isTimeout(error) ? undrained : error;
+    }
+  }
+
+  publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {
+    try {
+      const event = createEvent(input);
+      return this.#loaded(this.engineFor(event.topic), 'publish').publish(event, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription> {
+    return this.#subscribe(topic, false, options, (engine, own) => engine.subscribe(topic, handler, own));
+  }
+
+  subscribeAsync<T>(
+    topic: string,
+    handler: EventHandler<T>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    return this.#subscribe(topic, true, options, (engine, own) => engine.subscribeAsync(topic, handler, own));
+  }
+
+  async #subscribe(
+    topic: string,
+    isAsync: boolean,
+    options: InternalSubscribeOptions | undefined,
+    attach: (engine: Engine, options: InternalSubscribeOptions | undefined) => Promise<Subscription>,
+  ): Promise<Subscription> {
+    assertTopicOrPattern(topic);
+    const names = this.enginesFor(topic);
+    const engines = names.map((name) => this.#loaded(name, 'subscribe'));
+    if (engines.length === 1) {
+      const subscription = await attach(engines[0]!, options);
+      this.#parts.set(subscription, [subscription]);
+      return subscription;
+    }
+    const about = { topic, isAsync, engine: names.join(','), group: options?.group };
+    const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
+    // On several engines it is still one subscription: its concurrency is shared, and its handlers see one identity.
+    const concurrency = isAsync ? options?.concurrency : 1;
+    const shared: InternalSubscribeOptions = {
+      ...options,
+      [identityOption]: options?.[identityOption] ?? subscription,
+      [gateOption]: concurrency === undefined ? undefined : new WorkerPool(concurrency),
+    };
+    const attaching = engines.map((engine) => attach(engine, shared));
+    try {
+      this.#parts.set(
+        subscription,
+        await allOrErrors(attaching, `engines could not subscribe to "${topic}"`),
+      );
+    } catch (error) {
+      await Promise.allSettled(attaching.map(async (part) => (await part).cancel()));
+      throw error;
+    }
+    return subscription;
+  }
+
+  async unsubscribe(subscription: Subscription): Promise<void> {
+    assertSubscription(subscription);
+    const parts = this.#parts.get(subscription);
+    // Not ours: the first engine says whether it is too early or too late, or the wrong bus.
+    if (parts === undefined)
+      return this.#loaded(this.engineNames()[0]!, 'unsubscribe').unsubscribe(subscription);
+    await allOrErrors(
+      parts.map((part) => part.cancel()),
+      'engines did not unsubscribe',
+    );
+  }
+
+  topics(): string[] {
+    return [...new Set([...this.#engines.values()].flatMap((engine) => engine.topics()))];
+  }
+
+  subscriberCount(topic: string): number {
+    assertTopicOrPattern(topic);
+    // A pattern's subscription is on each of its engines: any one of them counts it.
+    const name = isPattern(topic) ? this.enginesFor(topic)[0]! : this.engineFor(topic);
+    return this.#engines.get(name)?.subscriberCount(topic) ?? 0;
+  }
+
+  stats(): DeliveryStats {
+    return sumStats(Object.values(this.statsPerEngine()));
+  }
+
+  statsPerEngine(): Record<string, DeliveryStats> {
+    return Object.fromEntries([...this.#engines].map(([name, engine]) => [name, engine.stats()]));
+  }
+
+  async healthPerEngine(): Promise<Record<string, EngineHealth>> {
+    const one = async (name: string): Promise<[string, EngineHealth]> => {
+      const engine = this.#engines.get(name);
+      return [name, engine === undefined ? { status: 'down', state: 'new' } : await engine.health()];
+    };
+    return Object.fromEntries(await Promise.all(this.engineNames().map(one)));
+  }
+
+  async health(): Promise<EngineHealth> {
+    const engines = await this.healthPerEngine();
+    const all = Object.entries(engines);
+    const ill = all.filter(([, { status }]) => status !== 'up');
+    const state = all.find(([, one]) => one.state !== 'started')?.[1].state ?? 'started';
+    if (ill.length === 0) return { status: 'up', state, details: { engines } };
+    const status =
+      ill.length === all.length && ill.every(([, one]) => one.status === 'down') ? 'down' : 'degraded';
+    const error = ill.map(([name, one]) => `${name}: ${one.error ?? one.status}`).join('; ');
+    return { status, state, error, details: { engines } };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isTimeout);
+  return PolybusError.is(error) && error.code === 'SHUTDOWN_TIMEOUT';
+}

@@ -1,0 +1,112 @@
+import type { DropReason, EngineHealth, Logger, StartPosition } from './contract.ts';
+import type { Event } from './event.ts';
+import type { UndecodableRecordError } from './errors.ts';
+
+/**
+ * What an engine author writes: how to open a broker, send an event and listen. Core supplies the rest: states,
+ * validation, queues, order, retries, dead letters, statistics.
+ */
+export interface Transport {
+  open(context: TransportContext): Promise<void>;
+  /**
+   * Closes everything that `open` and `listen` opened; must also work while the broker is down, and while an `open` that was
+   * given up still runs.
+   */
+  close(): Promise<void>;
+  /**
+   * Resolves, or returns nothing, when the broker has accepted the event. Calls made at the same time may leave as one batch.
+   *
+   * @throws {@link PublishError} where the broker did not accept it, with the client's error as `cause`.
+   */
+  send(event: Event, signal?: AbortSignal): Promise<void> | void;
+  /** Resolves when nothing published from then on is missed. */
+  listen(request: ListenRequest, receiver: Receiver): Promise<Listener>;
+  /** Rejects where the broker cannot be reached; asked by `health()`. */
+  ping?(): Promise<void>;
+  /** More about the connection, for `health()`. A `status` here overrides what `ping` says. */
+  describe?(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>>;
+}
+
+export interface TransportContext {
+  /** The engine's name, for client ids and messages. */
+  readonly name: string;
+  readonly logger: Logger;
+  /** CloudEvents `source`. */
+  readonly source: string;
+}
+
+/** One subscription, as the transport needs to know it. */
+export interface ListenRequest {
+  readonly subscriptionId: string;
+  /** A topic or a pattern. */
+  readonly pattern: string;
+  readonly isAsync: boolean;
+  readonly group: string | undefined;
+  readonly from: StartPosition;
+  /** Handlers at once. */
+  readonly concurrency: number;
+}
+
+export interface Listener {
+  /** Hands over no more events; may be called twice. Events handed over already may still be settled afterwards. */
+  stop(): Promise<void>;
+}
+
+/** Where a transport hands over what it received for one subscription. */
+export interface Receiver {
+  /** How many more events there is room for. Zero or less: hand over no more until `onRoom` is called. */
+  readonly capacity: number;
+  /** Set by the transport; called each time room appears after there was none. */
+  onRoom: (() => void) | undefined;
+  /**
+   * Hands one event over; it is queued whatever the capacity, so look at that first.
+   *
+   * @param previousDeliveries - How often the broker delivered it before without its being settled; 0 where unknown.
+   */
+  deliver(event: Event, acknowledgement: Acknowledgement, previousDeliveries?: number): void;
+  /**
+   * The first half of `deliver`, for a transport that hands one event to several receivers: it enqueues at all of them
+   * before it lets the first run, so that an event which a handler publishes stays behind the one it was handling.
+   */
+  enqueue(event: Event, acknowledgement: Acknowledgement, previousDeliveries?: number): void;
+  /** The second half of `deliver`: handles what is queued, as far as order and workers allow. */
+  run(): void;
+  /** Hands over a record that is not an event: it becomes a dead letter with its raw bytes. */
+  undecodable(record: RawRecord, acknowledgement: Acknowledgement): void;
+  /** Counts, reports and (once a second at most) logs an event that there was no room for. */
+  drop(event: Event, reason: DropReason): void;
+  /**
+   * For a `send` that waits for this subscription, as the memory engine's does for sync handlers and for room: asks leave to
+   * wait. Not for transports whose `send` waits for a broker only.
+   *
+   * @returns true: wait. A function: wait, and call it when the wait is over. False: do not wait, because the publisher is a
+   *   handler that this subscription itself waits for, and would never go on.
+   */
+  beginWait(): EndWait | boolean;
+}
+
+/** Told exactly once what became of an event that was handed over; possibly after `close`, so it must not throw. */
+export interface Acknowledgement {
+  /** Acknowledge: the event was handled, or its dead letter is written. */
+  settled(): void;
+  /**
+   * Do not acknowledge.
+   *
+   * @returns true where the event will be delivered again, here or elsewhere; false where it is gone, and counts as
+   *   dropped.
+   */
+  release(): boolean;
+}
+
+/** Ends a wait that `beginWait` began. */
+export type EndWait = () => void;
+
+/** A record as the broker gave it. */
+export interface RawRecord {
+  /** The topic it came on. */
+  readonly topic: string;
+  readonly bytes: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly key?: string | undefined;
+  readonly error: UndecodableRecordError;
+}
