@@ -1,0 +1,102 @@
+import type { Acknowledgement, EndWait, Event, Receiver } from '@polybus/core';
+
+/** The deliveries of one topic that are not settled: what `maxEventQueueSize` bounds. */
+export class TopicLoad implements Acknowledgement {
+  readonly #limit: number;
+  readonly #onRoom: () => void;
+  #pending = 0;
+  /** Of those: the ones in a waiting room, which must not hold each other back. */
+  #waiting = 0;
+
+  constructor(limit: number, onRoom: () => void) {
+    this.#limit = limit;
+    this.#onRoom = onRoom;
+  }
+
+  get isFull(): boolean {
+    return this.#pending - this.#waiting >= this.#limit;
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending === 0;
+  }
+
+  taken(): void {
+    this.#pending++;
+  }
+
+  waits(by: 1 | -1): void {
+    this.#waiting += by;
+  }
+
+  settled(): void {
+    const wasFull = this.isFull;
+    this.#pending--;
+    if (wasFull && !this.isFull) this.#onRoom();
+  }
+
+  release(): boolean {
+    this.settled();
+    return false;
+  }
+}
+
+/** What one publish waits for: the sync handlers that it reached, and room where there was none. */
+export class PublishWait implements Acknowledgement {
+  readonly load: TopicLoad;
+  #remaining = 0;
+  #ends: EndWait[] | undefined = undefined;
+  #resolve: (() => void) | undefined = undefined;
+
+  constructor(load: TopicLoad) {
+    this.load = load;
+  }
+
+  /** Adds one thing to wait for; false where waiting for this receiver would never end. */
+  add(receiver: Receiver): boolean {
+    const leave = receiver.beginWait();
+    if (leave === false) return false;
+    if (leave !== true) (this.#ends ??= []).push(leave);
+    this.#remaining++;
+    return true;
+  }
+
+  /** One thing less to wait for. */
+  done(): void {
+    if (--this.#remaining > 0) return;
+    for (const end of this.#ends ?? []) end();
+    this.#ends = undefined;
+    this.#resolve?.();
+  }
+
+  settled(): void {
+    this.load.settled();
+    this.done();
+  }
+
+  release(): boolean {
+    this.settled();
+    return false;
+  }
+
+  /** Undefined where there is nothing to wait for. */
+  promise(): Promise<void> | undefined {
+    if (this.#remaining === 0) return undefined;
+    return new Promise((resolve) => (this.#resolve = resolve));
+  }
+}
+
+/** An event for one subscription that has no room for it yet. Its load counts it already. */
+export interface Envelope {
+  readonly event: Event;
+  readonly acknowledgement: Acknowledgement;
+  readonly load: TopicLoad;
+  /** True where the topic's bound does not hold it back. */
+  readonly isBeyondLoad: boolean;
+  readonly isReplay: boolean;
+  /** The publish that waits for it; undefined where none does. */
+  readonly wait: PublishWait | undefined;
+  /** False for a sync subscription, whose handler is waited for to its end. */
+  readonly endsWaitWhenTaken: boolean;
+  timer?: NodeJS.Timeout | undefined;
+}

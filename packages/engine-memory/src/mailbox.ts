@@ -1,0 +1,86 @@
+import { type DropReason, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core';
+import type { Envelope, PublishWait, TopicLoad } from './envelope.ts';
+
+/** One subscription's way in: its receiver, and a waiting room for events that find the receiver full. */
+export class Mailbox {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  /** In the order of their publishing. */
+  readonly #waiting = new Set<Envelope>();
+  #replaying = 0;
+  isClosed = false;
+
+  constructor(request: ListenRequest, receiver: Receiver) {
+    this.request = request;
+    this.receiver = receiver;
+    receiver.onRoom = () => this.drain();
+  }
+
+  matches(topic: string): boolean {
+    return matchesTopic(this.request.pattern, topic);
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** True while events from the history are still to be taken in: live events then line up behind them. */
+  get isReplaying(): boolean {
+    return this.#replaying > 0;
+  }
+
+  hasRoom(load: TopicLoad): boolean {
+    return this.#waiting.size === 0 && this.receiver.capacity > 0 && !load.isFull;
+  }
+
+  hold(envelope: Envelope): void {
+    this.#waiting.add(envelope);
+    envelope.load.waits(1);
+    if (envelope.isReplay) this.#replaying++;
+  }
+
+  /** Takes in what waits, as far as there is room. */
+  drain(): void {
+    for (const envelope of this.#waiting) {
+      if (this.receiver.capacity <= 0 || (envelope.load.isFull && !envelope.isBeyondLoad)) return;
+      this.#leave(envelope);
+      this.receiver.deliver(envelope.event, envelope.acknowledgement);
+      if (envelope.endsWaitWhenTaken) envelope.wait?.done();
+    }
+  }
+
+  run(): void {
+    this.receiver.run();
+  }
+
+  /** Drops an event that still waits. */
+  giveUp(envelope: Envelope, reason: DropReason): void {
+    if (!this.#waiting.has(envelope)) return;
+    this.#leave(envelope);
+    this.receiver.drop(envelope.event, reason);
+    envelope.acknowledgement.settled();
+    if (envelope.endsWaitWhenTaken) envelope.wait?.done();
+  }
+
+  /** Drops what one publish waits for. */
+  giveUpFor(wait: PublishWait): void {
+    for (const envelope of this.#waiting) if (envelope.wait === wait) this.giveUp(envelope, 'aborted');
+  }
+
+  /** Empties the waiting room: what no other member of the group takes is dropped. */
+  close(): void {
+    this.isClosed = true;
+    for (const envelope of this.#waiting) {
+      this.#leave(envelope);
+      if (!envelope.acknowledgement.release()) this.receiver.drop(envelope.event, 'unsubscribed');
+      if (envelope.endsWaitWhenTaken) envelope.wait?.done();
+    }
+  }
+
+  #leave(envelope: Envelope): void {
+    this.#waiting.delete(envelope);
+    envelope.load.waits(-1);
+    if (envelope.isReplay) this.#replaying--;
+    if (envelope.timer !== undefined) clearTimeout(envelope.timer);
+  }
+}

@@ -1,0 +1,51 @@
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { MemoryTransport } from './memory-transport.ts';
+import { type MemoryConfig, resolveOptions } from './options.ts';
+
+/**
+ * The in-process engine: the least latency, and nothing outlives the process. By default it drops what a full buffer
+ * cannot take, tries a handler once, and logs what failed.
+ *
+ * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ */
+export function memoryEngine(config: MemoryConfig = {}): Engine {
+  return create('memory', config, 'memoryEngine');
+}
+
+/**
+ * The in-process engine that loses nothing while the process lives: it only ever blocks the publisher.
+ *
+ * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ */
+export function durableMemoryEngine(config: Omit<MemoryConfig, 'deliveryMode'> = {}): Engine {
+  return create('durable-memory', config, 'durableMemoryEngine');
+}
+
+/** The engine types of this package, for a bus that is configured by name. */
+export const engines: Readonly<Record<string, EngineFactory>> = {
+  memory: (config, { path }) => create('memory', config, path),
+  'durable-memory': (config, { path }) => create('durable-memory', config, path),
+};
+
+function create(type: 'memory' | 'durable-memory', config: unknown, path: string): Engine {
+  const options = resolveOptions(config, type === 'durable-memory', path);
+  return createEngine({
+    type,
+    capabilities: {
+      durable: false,
+      groups: true,
+      replay: options.historySize > 0,
+      partitioned: false,
+      crossProcess: false,
+    },
+    transport: new MemoryTransport(options),
+    defaults: {
+      workerCount: options.workerCount,
+      bufferSize: options.defaultEventBufferSize,
+      retry: options.retry,
+      deadLetter: options.deadLetter,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+      ttlMs: options.eventTTL === 0 ? undefined : options.eventTTL,
+    },
+  });
+}

@@ -1,0 +1,231 @@
+import {
+  type Acknowledgement,
+  type Event,
+  type ListenRequest,
+  type Listener,
+  type Receiver,
+  type StartPosition,
+  TopicMatcher,
+  type Transport,
+  insideHandler,
+} from '@polybus/core';
+import { type Envelope, PublishWait, TopicLoad } from './envelope.ts';
+import { Group, GroupDelivery } from './group.ts';
+import { History } from './history.ts';
+import { Mailbox } from './mailbox.ts';
+import type { MemoryOptions } from './options.ts';
+
+/** How many idle topics' loads are kept before they are swept, so that unbounded topic names cannot fill the memory. */
+const maxIdleLoads = 10_000;
+
+/** The broker of the memory engine: hands what is published straight to the subscriptions of this engine. */
+export class MemoryTransport implements Transport {
+  readonly #options: MemoryOptions;
+  readonly #targets = new TopicMatcher<Mailbox | Group>();
+  readonly #mailboxes = new Set<Mailbox>();
+  readonly #groups = new Map<string, Group>();
+  readonly #loads = new Map<string, TopicLoad>();
+  readonly #history: History;
+  #turn = 0;
+
+  constructor(options: MemoryOptions) {
+    this.#options = options;
+    this.#history = new History(options.historySize, options.retentionDays * 24 * 60 * 60 * 1000);
+  }
+
+  async open(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#groups.clear();
+    this.#loads.clear();
+    this.#history.clear();
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> | undefined {
+    const sequence = this.#history.add(event);
+    const targets = this.#targets.match(event.topic);
+    const count = targets.length;
+    if (count === 0) return undefined;
+    const load = this.#loadOf(event.topic);
+    const first = this.#options.rotateSubscriberOrder ? this.#turn++ % count : 0;
+    let wait: PublishWait | undefined;
+    for (let i = 0; i < count; i++)
+      wait = this.#offer(targets[(first + i) % count]!, event, sequence, load, wait);
+    // Only now may handlers run: what they publish must queue behind this event everywhere.
+    for (let i = 0; i < count; i++) targets[(first + i) % count]!.run();
+    const waiting = wait?.promise();
+    return waiting === undefined || signal === undefined ? waiting : this.#orAborted(wait!, waiting, signal);
+  }
+
+  /** Offers an event to one target, and returns what the publish has to wait for. */
+  #offer(
+    target: Mailbox | Group,
+    event: Event,
+    sequence: number,
+    load: TopicLoad,
+    wait: PublishWait | undefined,
+  ): PublishWait | undefined {
+    const group = target instanceof Group ? target : undefined;
+    const mailbox = target instanceof Group ? target.choose(event) : target;
+    if (mailbox === undefined) {
+      load.taken();
+      group!.park(new GroupDelivery(group!, event, sequence, load, load));
+      return wait;
+    }
+    const { receiver, request } = mailbox;
+    const { isAsync } = request;
+    const hasRoom = mailbox.hasRoom(load);
+    const linesUp = mailbox.isReplaying && mailbox.waiting < this.#options.maxEventQueueSize;
+    if (!hasRoom && !linesUp && !this.#waitsForRoom) {
+      receiver.drop(event, 'buffer-full');
+      return wait;
+    }
+    load.taken();
+    let acknowledgement: Acknowledgement = load;
+    let isWaiting = false;
+    if (!isAsync || (!hasRoom && this.#waitsForRoom)) {
+      wait ??= new PublishWait(load);
+      isWaiting = wait.add(receiver);
+      if (isWaiting && !isAsync) acknowledgement = wait;
+    }
+    if (group !== undefined) {
+      const delivery = new GroupDelivery(group, event, sequence, load, acknowledgement);
+      group.began(delivery, mailbox);
+      acknowledgement = delivery;
+    }
+    // Where waiting is refused, this subscription waits for the publishing handler: nobody would ever make room.
+    if (hasRoom || !(isWaiting || linesUp)) {
+      receiver.enqueue(event, acknowledgement);
+      return wait;
+    }
+    const envelope: Envelope = {
+      event,
+      acknowledgement,
+      load,
+      isBeyondLoad: insideHandler(),
+      isReplay: false,
+      wait: isWaiting ? wait : undefined,
+      endsWaitWhenTaken: isAsync,
+    };
+    mailbox.hold(envelope);
+    if (this.#options.deliveryMode === 'timeout' && !linesUp) {
+      const { publishBlockTimeout } = this.#options;
+      envelope.timer = setTimeout(() => mailbox.giveUp(envelope, 'block-timeout'), publishBlockTimeout);
+    }
+    return wait;
+  }
+
+  get #waitsForRoom(): boolean {
+    const { deliveryMode, publishBlockTimeout } = this.#options;
+    return deliveryMode === 'block' || (deliveryMode === 'timeout' && publishBlockTimeout > 0);
+  }
+
+  #loadOf(topic: string): TopicLoad {
+    let load = this.#loads.get(topic);
+    if (load !== undefined) return load;
+    if (this.#loads.size >= maxIdleLoads) {
+      for (const [name, one] of this.#loads) if (one.isEmpty) this.#loads.delete(name);
+    }
+    load = new TopicLoad(this.#options.maxEventQueueSize, () => {
+      for (const mailbox of this.#mailboxes) mailbox.drain();
+    });
+    this.#loads.set(topic, load);
+    return load;
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const mailbox = new Mailbox(request, receiver);
+    const group = request.group === undefined ? undefined : this.#groupOf(request.group);
+    const isAlone = group?.isEmpty ?? true;
+    const position = isAlone ? group?.resume() : undefined;
+    this.#mailboxes.add(mailbox);
+    this.#targets.add(request.pattern, group ?? mailbox);
+    group?.join(mailbox);
+    // A group that has members has its place already.
+    if (request.from !== 'latest' && isAlone) this.#replay(mailbox, request.from, group, position);
+    return { stop: async () => this.#leave(mailbox, group) };
+  }
+
+  #groupOf(name: string): Group {
+    let group = this.#groups.get(name);
+    if (group === undefined) {
+      group = new Group((delivery, member) => this.#redeliver(delivery, member));
+      this.#groups.set(name, group);
+    }
+    return group;
+  }
+
+  #replay(
+    mailbox: Mailbox,
+    from: StartPosition,
+    group: Group | undefined,
+    position: number | undefined,
+  ): void {
+    const since = from instanceof Date ? from.getTime() : 0;
+    for (const { sequence, event } of this.#history.from(position ?? 0)) {
+      if (!mailbox.matches(event.topic)) continue;
+      // As on a log-based broker, the place where a group left off goes before where it asks to begin.
+      if (position === undefined && event.createdAt.getTime() < since) continue;
+      const load = this.#loadOf(event.topic);
+      load.taken();
+      let acknowledgement: Acknowledgement = load;
+      if (group !== undefined) {
+        const delivery = new GroupDelivery(group, event, sequence, load, load);
+        group.began(delivery, mailbox);
+        acknowledgement = delivery;
+      }
+      mailbox.hold(heldBack(event, acknowledgement, load, true));
+    }
+    mailbox.drain();
+  }
+
+  #redeliver(delivery: GroupDelivery, member: Mailbox): void {
+    delivery.group.began(delivery, member);
+    member.hold(heldBack(delivery.event, delivery, delivery.load, false));
+    member.drain();
+  }
+
+  #leave(mailbox: Mailbox, group: Group | undefined): void {
+    if (mailbox.isClosed) return;
+    const { pattern } = mailbox.request;
+    this.#mailboxes.delete(mailbox);
+    if (group === undefined) this.#targets.remove(pattern, mailbox);
+    else {
+      group.leave(mailbox, this.#history.next);
+      if (!group.hasPattern(pattern)) this.#targets.remove(pattern, group);
+    }
+    mailbox.close();
+  }
+
+  #orAborted(wait: PublishWait, waiting: Promise<void>, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        for (const mailbox of this.#mailboxes) mailbox.giveUpFor(wait);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      void waiting.then(() => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      });
+    });
+  }
+}
+
+/** An event that no publish waits for. */
+function heldBack(
+  event: Event,
+  acknowledgement: Acknowledgement,
+  load: TopicLoad,
+  isReplay: boolean,
+): Envelope {
+  return {
+    event,
+    acknowledgement,
+    load,
+    isBeyondLoad: true,
+    isReplay,
+    wait: undefined,
+    endsWaitWhenTaken: false,
+  };
+}

@@ -1,0 +1,11 @@
+import { describeEngine } from '@polybus/conformance';
+import { memoryEngine } from '../src/index.ts';
+
+describeEngine('memory, timeout, without a history', () =>
+  memoryEngine({
+    deliveryMode: 'timeout',
+    publishBlockTimeout: '1s',
+    rotateSubscriberOrder: true,
+    historySize: 0,
+  }),
+);

@@ -1,0 +1,44 @@
+import type { Engine, Logger } from '@polybus/core';
+
+/** A handler that holds its events until they are let go, and notes what it got. */
+export class HeldHandler {
+  readonly got: unknown[] = [];
+  most = 0;
+  #running = 0;
+  #isOpen = false;
+  readonly #waiting: (() => void)[] = [];
+
+  readonly handle = async ({ payload }: { readonly payload: unknown }): Promise<void> => {
+    this.got.push(payload);
+    this.most = Math.max(this.most, ++this.#running);
+    if (!this.#isOpen) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running--;
+  };
+
+  /** Lets the oldest held event go. */
+  releaseOne(): void {
+    this.#waiting.shift()?.();
+  }
+
+  /** Lets all go, and holds no more. */
+  open(): void {
+    this.#isOpen = true;
+    for (const release of this.#waiting.splice(0)) release();
+  }
+}
+
+/** Gives an engine a logger that keeps its lines. */
+export function captureLog(engine: Engine): { message: string; fields: unknown }[] {
+  const lines: { message: string; fields: unknown }[] = [];
+  const log = (message: string, fields?: unknown): void => void lines.push({ message, fields });
+  const logger: Logger = { warn: log, error: log };
+  const observer = { active: false, received: () => {}, failed: () => {} };
+  engine.attach?.({
+    name: 'memory',
+    logger,
+    source: 'test',
+    observer,
+    publishDeadLetter: (event) => engine.publish(event),
+  });
+  return lines;
+}

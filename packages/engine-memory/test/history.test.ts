@@ -1,0 +1,93 @@
+import type { Engine } from '@polybus/core';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
+import { HeldHandler } from './held-handler.ts';
+
+const engines: Engine[] = [];
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.stop();
+});
+
+async function started(config: MemoryConfig) {
+  const engine = memoryEngine(config);
+  engines.push(engine);
+  await engine.start();
+  return engine;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+async function replayed(
+  engine: Engine,
+  pattern: string,
+  from: 'earliest' | Date = 'earliest',
+): Promise<unknown[]> {
+  const got: unknown[] = [];
+  await engine.subscribe(pattern, ({ payload }) => void got.push(payload), { from });
+  return got;
+}
+
+describe('history', () => {
+  test('is replayed in order, by pattern, and live events follow', async () => {
+    const engine = await started({});
+    for (let i = 0; i < 30; i++)
+      await engine.publish({ topic: i % 2 === 0 ? 'a.even' : 'a.odd', payload: i });
+    const all = await replayed(engine, 'a.*');
+    const odd = await replayed(engine, 'a.odd');
+    await engine.publish({ topic: 'a.odd', payload: 'live' });
+    expect(all).toEqual([...Array.from({ length: 30 }, (_, i) => i), 'live']);
+    expect(odd).toEqual([...Array.from({ length: 15 }, (_, i) => 2 * i + 1), 'live']);
+  });
+
+  test('holds the last historySize events', async () => {
+    const engine = await started({ historySize: 5 });
+    for (let i = 0; i < 12; i++) await engine.publish({ topic: 'a', payload: i });
+    expect(await replayed(engine, 'a')).toEqual([7, 8, 9, 10, 11]);
+  });
+
+  test('goes back retentionDays, and a replay from a date begins there', async () => {
+    const engine = await started({ retentionDays: 2 });
+    const now = Date.now();
+    for (const days of [5, 3, 1.5, 1, 0]) {
+      await engine.publish({ topic: 'a', payload: days, createdAt: new Date(now - days * dayMs) });
+    }
+    expect(await replayed(engine, 'a')).toEqual([1.5, 1, 0]);
+    expect(await replayed(engine, 'a', new Date(now - 1.2 * dayMs))).toEqual([1, 0]);
+  });
+
+  test('a slow replay drops nothing, and live events line up behind it', async () => {
+    const engine = await started({ defaultEventBufferSize: 2, workerCount: 1 });
+    for (let i = 0; i < 20; i++) await engine.publish({ topic: 'a', payload: i });
+    const held = new HeldHandler();
+    await engine.subscribeAsync('a', held.handle, { from: 'earliest' });
+    for (let i = 20; i < 25; i++) await engine.publish({ topic: 'a', payload: i });
+    held.open();
+    await expect.poll(() => held.got).toEqual(Array.from({ length: 25 }, (_, i) => i));
+    expect(engine.stats().dropped).toBe(0);
+  });
+
+  test('a group that comes back goes on where it left off', async () => {
+    const engine = await started({});
+    const got: unknown[] = [];
+    const join = () =>
+      engine.subscribe('a', ({ payload }) => void got.push(payload), { group: 'g', from: 'earliest' });
+    await engine.publish({ topic: 'a', payload: 1 });
+    const first = await join();
+    await engine.publish({ topic: 'a', payload: 2 });
+    await first.cancel();
+    await engine.publish({ topic: 'a', payload: 3 });
+    await join();
+    await join();
+    await engine.publish({ topic: 'a', payload: 4 });
+    expect(got).toEqual([1, 2, 3, 4]);
+  });
+
+  test('without one there is no replay', async () => {
+    const engine = await started({ historySize: 0 });
+    expect(engine.capabilities.replay).toBe(false);
+    await expect(replayed(engine, 'a')).rejects.toMatchObject({
+      code: 'UNSUPPORTED_CAPABILITY',
+      option: 'from',
+    });
+  });
+});
