@@ -1,0 +1,48 @@
+import type { ConformanceCase } from '../conformance-case.ts';
+import { badInputCases } from './bad-input.ts';
+import { capabilityCases } from './capabilities.ts';
+import { deadLetterCases } from './dead-letters.ts';
+import { deliveryCases } from './delivery.ts';
+import { durableCases } from './durable.ts';
+import { groupChangeCases } from './group-changes.ts';
+import { groupCases } from './groups.ts';
+import { handlerTimeoutCases } from './handler-timeout.ts';
+import { leakCases } from './leaks.ts';
+import { nestedPublishCases } from './nested-publish.ts';
+import { orderCases } from './order.ts';
+import { payloadCases } from './payloads.ts';
+import { processCases, reconnectCases } from './processes.ts';
+import { publishCases } from './publish.ts';
+import { replayCases } from './replay.ts';
+import { retryCases } from './retries.ts';
+import { signalCases } from './signals.ts';
+import { stateCases } from './states.ts';
+import { stopCases } from './stop.ts';
+import { topicCases } from './topics.ts';
+import { unsubscribeCases } from './unsubscribe.ts';
+
+/** Every case of the suite, in the order in which they run. */
+export const cases: readonly ConformanceCase[] = [
+  ...stateCases,
+  ...capabilityCases,
+  ...deliveryCases,
+  ...topicCases,
+  ...payloadCases,
+  ...badInputCases,
+  ...publishCases,
+  ...nestedPublishCases,
+  ...orderCases,
+  ...retryCases,
+  ...deadLetterCases,
+  ...handlerTimeoutCases,
+  ...unsubscribeCases,
+  ...signalCases,
+  ...stopCases,
+  ...leakCases,
+  ...groupCases,
+  ...groupChangeCases,
+  ...replayCases,
+  ...durableCases,
+  ...processCases,
+  ...reconnectCases,
+];

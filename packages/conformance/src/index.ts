@@ -1,0 +1,8 @@
+export { CaseContext } from './case-context.ts';
+export { cases } from './cases/index.ts';
+export { type ConformanceCase, appliesTo } from './conformance-case.ts';
+export { describeEngine } from './describe-engine.ts';
+export type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
+export { type PayloadRow, payloadTable, refusedPayloads } from './payload-table.ts';
+export { runCase } from './run-case.ts';
+export { type WildcardRow, invalidPatterns, invalidTopics, wildcardTable } from './wildcard-table.ts';

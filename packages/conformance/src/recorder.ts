@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import type { Event, EventHandler, HandlerContext } from '@polybus/core';
+import { eventually, type Wakeup } from './eventually.ts';
+
+/** One call of a recording handler. */
+export interface Call<T> {
+  readonly event: Event<T>;
+  readonly context: HandlerContext;
+}
+
+/** A handler that remembers its calls. */
+export class Recorder<T = unknown> {
+  readonly calls: Call<T>[] = [];
+  readonly handler: EventHandler<T>;
+  running = 0;
+  mostRunning = 0;
+  /** Calls that ended, however they ended. */
+  ended = 0;
+  readonly #wakeup: Wakeup;
+  readonly #deadlineMs: number;
+
+  /** @param body - What the handler does beside recording. */
+  constructor(wakeup: Wakeup, deadlineMs: number, body?: EventHandler<T>) {
+    this.#wakeup = wakeup;
+    this.#deadlineMs = deadlineMs;
+    // Without a body the handler is done when it returns, so that publishing to it is as cheap as an engine makes it.
+    this.handler = (event, context) => {
+      this.#begin(event, context);
+      if (body === undefined) return this.#end();
+      return this.#run(body, event, context);
+    };
+  }
+
+  async #run(body: EventHandler<T>, event: Event<T>, context: HandlerContext): Promise<void> {
+    try {
+      await body(event, context);
+    } finally {
+      this.#end();
+    }
+  }
+
+  #begin(event: Event<T>, context: HandlerContext): void {
+    this.calls.push({ event, context });
+    this.running++;
+    this.mostRunning = Math.max(this.mostRunning, this.running);
+    this.#wakeup.wake();
+  }
+
+  #end(): void {
+    this.running--;
+    this.ended++;
+    this.#wakeup.wake();
+  }
+
+  get events(): Event<T>[] {
+    return this.calls.map(({ event }) => event);
+  }
+
+  get payloads(): T[] {
+    return this.calls.map(({ event }) => event.payload);
+  }
+
+  get ids(): string[] {
+    return this.calls.map(({ event }) => event.id);
+  }
+
+  /** Waits until the handler has been called so often, and its calls have ended. */
+  ends(count: number): Promise<void> {
+    const missing = (): string => `${count} call(s) of the handler to end; ${this.#tally()}`;
+    return eventually(() => this.ended >= count, missing, this.#deadlineMs, this.#wakeup);
+  }
+
+  /** Waits until the handler has been called so often, and may still be running. */
+  begins(count: number): Promise<void> {
+    const missing = (): string => `${count} call(s) of the handler; ${this.#tally()}`;
+    return eventually(() => this.calls.length >= count, missing, this.#deadlineMs, this.#wakeup);
+  }
+
+  #tally(): string {
+    return `it was called ${this.calls.length} time(s), of which ${this.ended} ended`;
+  }
+
+  /** Checks that each of these payloads came exactly once, in any order. */
+  assertPayloads(expected: readonly T[]): void {
+    const sorted = (values: readonly T[]): string[] =>
+      values.map((value) => JSON.stringify(value) ?? 'undefined').sort();
+    assert.deepEqual(sorted(this.payloads), sorted(expected));
+  }
+}

@@ -1,0 +1,129 @@
+import { describe } from 'vitest';
+import { type BrokenEngine, describeBroken } from './broken/broken-engine.ts';
+import type { Faults } from './log/faults.ts';
+import { logEngines } from './log/log-engine.ts';
+
+function faulty(wrong: string, foundBy: string, because: string, faults: Faults): BrokenEngine {
+  const { factory, options } = logEngines(faults);
+  const intact = logEngines();
+  // One set of options serves both: each control works on whichever brokers there are.
+  const broker = {
+    restart: async () =>
+      void (await Promise.all([options.broker!.restart(), intact.options.broker!.restart()])),
+    pause: async () => void (await Promise.all([options.broker!.pause(), intact.options.broker!.pause()])),
+    resume: async () => void (await Promise.all([options.broker!.resume(), intact.options.broker!.resume()])),
+  };
+  const produce = async (topic: string, bytes: Uint8Array): Promise<void> => {
+    await Promise.all([options.produce!(topic, bytes), intact.options.produce!(topic, bytes)]);
+  };
+  const cleanup = async (context: { id: string }): Promise<void> => {
+    await options.cleanup!(context);
+    await intact.options.cleanup!(context);
+  };
+  return {
+    wrong,
+    foundBy,
+    because,
+    engine: factory,
+    intact: intact.factory,
+    options: { broker, produce, cleanup },
+  };
+}
+
+/** What an engine can do wrong with a broker. */
+describe('an engine on a broker does not pass that', () => {
+  describeBroken([
+    faulty(
+      'acknowledges before the handler settled',
+      'an event is acknowledged only after',
+      'it was called 0 time(s)',
+      {
+        acknowledgesEarly: true,
+      },
+    ),
+    faulty(
+      'loses what is given back at stop',
+      'a process that leaves a group hands over',
+      '100 events, not',
+      {
+        losesWhatIsGivenBack: true,
+      },
+    ),
+    faulty(
+      'counts giving back as an attempt',
+      'an event whose handler never began is no attempt',
+      'every event to be handled',
+      {
+        countsGivingBack: true,
+      },
+    ),
+    faulty('delivers every event twice', 'members of a group share the events', 'strictly deep-equal', {
+      deliversTwice: true,
+    }),
+    faulty(
+      'hands a key to two members at once',
+      'events of one key keep their order in a group',
+      'began while another was handled',
+      {
+        handsKeysToAnyMember: true,
+      },
+    ),
+    faulty(
+      'ends its subscription at a record that is no event',
+      'a record that is no event',
+      '1 call(s) of the handler to end; it was called 0',
+      {
+        endsOnGarbage: true,
+      },
+    ),
+    faulty(
+      'drops records that are no events',
+      'a record that is no event',
+      '3 call(s) of the handler to end; it was called 0',
+      { dropsGarbage: true },
+    ),
+    faulty(
+      'is ready later than it says',
+      'what is published the moment subscribe has resolved',
+      '2 call(s) of the handler to end; it was called 0',
+      {
+        isReadyLate: true,
+      },
+    ),
+    faulty(
+      'forgets a group that nobody is in',
+      'a group gets what was published while none',
+      '100 events, not 50',
+      {
+        forgetsGroups: true,
+      },
+    ),
+    faulty(
+      'resolves publish before the broker has the event',
+      'what a publisher was told is published survives it',
+      '200 call(s) of the handler to end',
+      {
+        acceptsBeforeItIsWritten: true,
+      },
+    ),
+    faulty(
+      'does not subscribe again after a restart',
+      'subscriptions and publishers survive two restarts',
+      'events to arrive again',
+      {
+        losesSubscriptionsAtRestart: true,
+      },
+    ),
+    faulty(
+      'never settles a publish made in an outage',
+      'while the broker is out, publish settles',
+      'publish to settle',
+      {
+        hangsInOutage: true,
+      },
+    ),
+    faulty('cannot stop in an outage', 'while the broker is out, publish settles', 'stop to settle', {
+      closesOnlyWhileUp: true,
+    }),
+  ]);
+});

@@ -1,0 +1,54 @@
+import type { Engine } from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { expect, test } from 'vitest';
+import {
+  type ConformanceCase,
+  type ConformanceOptions,
+  type EngineUnderTest,
+  appliesTo,
+  cases,
+  runCase,
+} from '../../src/index.ts';
+
+/** An engine with one thing wrong, and the case that is there to find it. */
+export interface BrokenEngine {
+  readonly wrong: string;
+  /** The beginning of the case's name. */
+  readonly foundBy: string;
+  /** Part of what the case says, so that it does not fail for another reason. */
+  readonly because: string;
+  readonly engine: EngineUnderTest;
+  /** The same engine with nothing wrong. Default: the memory engine. */
+  readonly intact?: EngineUnderTest;
+  readonly options?: ConformanceOptions;
+}
+
+/** What never happens does not happen in a second either. */
+const brokenDeadlineMs = 1000;
+
+/** Registers, for each broken engine, that its case fails there and passes on the intact engine. */
+export function describeBroken(broken: readonly BrokenEngine[]): void {
+  test.concurrent.each(broken)(
+    '$wrong',
+    async ({ foundBy, because, engine, intact = () => memoryEngine(), options = {} }) => {
+      const one = caseCalled(foundBy);
+      const { capabilities } = await engine({ id: 't-probe', index: 0 });
+      expect(appliesTo(one, capabilities)).toBe(true);
+      await runCase(one, intact, { ...options, deadlineMs: 10_000 });
+      const run = runCase(one, engine, { ...options, deadlineMs: brokenDeadlineMs });
+      await expect(run).rejects.toThrow(because);
+    },
+  );
+}
+
+function caseCalled(beginning: string): ConformanceCase {
+  const [one, another] = cases.filter(({ name }) => name.startsWith(beginning));
+  if (one === undefined || another !== undefined)
+    throw new Error(`not exactly one case begins with "${beginning}"`);
+  return one;
+}
+
+/** The factory of a class of engines. */
+export function of(make: new () => Engine): EngineUnderTest {
+  return () => new make();
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { matchesTopic } from '@polybus/core';
+import { describe, expect, test } from 'vitest';
+import { cases, wildcardTable } from '../src/index.ts';
+import { withCasesTable } from './cases-table.ts';
+
+describe('the list of cases', () => {
+  test('has no name twice', () => {
+    const names = cases.map(({ behaviour, name }) => `${behaviour}: ${name}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('proves each of the twelve rules', () => {
+    const rules = new Set(cases.flatMap((one) => one.rules));
+    expect([...rules].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  test('is the table in the README', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    expect(withCasesTable(readme) === readme, 'npm run docs -w @polybus/conformance').toBe(true);
+  });
+});
+
+describe('the table of wildcards', () => {
+  test.each(wildcardTable)("is what core's matcher does: $pattern", ({ pattern, matches, passes }) => {
+    expect(matches.filter((topic) => !matchesTopic(pattern, topic))).toEqual([]);
+    expect(passes.filter((topic) => matchesTopic(pattern, topic))).toEqual([]);
+  });
+});

@@ -1,0 +1,16 @@
+/** What can be wrong with the broker, or with the engine's way to it. */
+export interface Faults {
+  readonly acknowledgesEarly?: boolean;
+  readonly losesWhatIsGivenBack?: boolean;
+  readonly countsGivingBack?: boolean;
+  readonly deliversTwice?: boolean;
+  readonly handsKeysToAnyMember?: boolean;
+  readonly endsOnGarbage?: boolean;
+  readonly dropsGarbage?: boolean;
+  readonly isReadyLate?: boolean;
+  readonly forgetsGroups?: boolean;
+  readonly losesSubscriptionsAtRestart?: boolean;
+  readonly acceptsBeforeItIsWritten?: boolean;
+  readonly hangsInOutage?: boolean;
+  readonly closesOnlyWhileUp?: boolean;
+}

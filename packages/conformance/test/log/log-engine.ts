@@ -1,0 +1,113 @@
+import {
+  type Engine,
+  type Event,
+  type ListenRequest,
+  type Listener,
+  PublishError,
+  type Receiver,
+  type Transport,
+  createEngine,
+  encodeStructured,
+} from '@polybus/core';
+import type { BrokerControl, ConformanceOptions, EngineUnderTest } from '../../src/index.ts';
+import { turns } from '../../src/eventually.ts';
+import type { Faults } from './faults.ts';
+import { LogBroker } from './log-broker.ts';
+import type { LogGroup, Member } from './log-group.ts';
+
+/** An engine on a broker in this process that has every capability: what the suite's cases for real brokers are tried on. */
+export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; options: ConformanceOptions } {
+  const brokers = new Map<string, LogBroker>();
+  const brokerOf = (id: string): LogBroker => {
+    let broker = brokers.get(id);
+    if (broker === undefined) brokers.set(id, (broker = new LogBroker(faults)));
+    return broker;
+  };
+  const onAll = async (work: (broker: LogBroker) => Promise<void>): Promise<void> => {
+    await Promise.all([...brokers.values()].map(work));
+  };
+  const broker: BrokerControl = {
+    restart: () => onAll((one) => one.restart()),
+    pause: () => onAll(async (one) => one.pause()),
+    resume: () => onAll(async (one) => one.resume()),
+  };
+  return {
+    factory: ({ id }) => logEngine(brokerOf(id), faults),
+    options: {
+      broker,
+      produce: (topic, bytes) => onAll(async (one) => one.append(topic, undefined, bytes)),
+      cleanup: ({ id }) => void brokers.delete(id),
+    },
+  };
+}
+
+function logEngine(broker: LogBroker, faults: Faults): Engine {
+  return createEngine({
+    type: 'log',
+    capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
+    transport: new LogTransport(broker, faults),
+  });
+}
+
+class LogTransport implements Transport {
+  readonly #broker: LogBroker;
+  readonly #faults: Faults;
+  readonly #open = new AbortController();
+  #closing = this.#open;
+
+  constructor(broker: LogBroker, faults: Faults) {
+    this.#broker = broker;
+    this.#faults = faults;
+  }
+
+  async open(): Promise<void> {
+    this.#closing = new AbortController();
+    await turns(1);
+    await this.#broker.whenUp(this.#closing.signal);
+  }
+
+  async close(): Promise<void> {
+    if (this.#faults.closesOnlyWhileUp === true) await this.#broker.whenUp(new AbortController().signal);
+    this.#closing.abort();
+  }
+
+  async send(event: Event): Promise<void> {
+    const bytes = new TextEncoder().encode(encodeStructured(event, { source: 'conformance' }));
+    if (this.#faults.acceptsBeforeItIsWritten === true) {
+      void turns(5).then(
+        () => this.#closing.signal.aborted || this.#broker.append(event.topic, event.key, bytes),
+      );
+      return;
+    }
+    const never = new AbortController().signal;
+    await this.#broker
+      .whenUp(this.#faults.hangsInOutage === true ? never : this.#closing.signal)
+      .catch((cause: unknown) => {
+        throw new PublishError('The broker cannot be reached. Try again when it is back.', {
+          topic: event.topic,
+          cause,
+        });
+      });
+    if (this.#faults.hangsInOutage === true && this.#broker.hadOutage) await new Promise(() => {});
+    this.#broker.append(event.topic, event.key, bytes);
+    await turns(1);
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const member: Member = { request, receiver, isClosed: false };
+    let group: LogGroup | undefined;
+    const join = (): void => void (group = this.#broker.join(member));
+    if (this.#faults.isReadyLate === true) void turns(4).then(join);
+    else join();
+    await turns(1);
+    return {
+      stop: async () => {
+        if (group !== undefined) this.#broker.leave(member, group);
+      },
+    };
+  }
+
+  async ping(): Promise<void> {
+    if (!this.#broker.isUp) throw new Error('the broker does not answer');
+  }
+}

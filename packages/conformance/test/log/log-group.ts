@@ -1,0 +1,153 @@
+import {
+  type Acknowledgement,
+  type ListenRequest,
+  type Receiver,
+  decodeStructured,
+  matchesTopic,
+} from '@polybus/core';
+import type { Faults } from './faults.ts';
+
+export interface LogRecord {
+  readonly offset: number;
+  readonly topic: string;
+  readonly key: string | undefined;
+  readonly bytes: Uint8Array;
+  readonly time: number;
+}
+
+export interface Member {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  isClosed: boolean;
+}
+
+/** A consumer group of the broker: hands each record to one member, and a key's records to one member at a time. */
+export class LogGroup {
+  readonly #faults: Faults;
+  readonly #patterns = new Set<string>();
+  readonly #members: Member[] = [];
+  readonly #seen = new Set<number>();
+  /** What is to be handed over, in the order of the log. */
+  #pending: LogRecord[] = [];
+  readonly #inFlight = new Map<LogRecord, Member>();
+  #turn = 0;
+  isPaused = false;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  /** True where members of the group have asked for the pattern before: it has its place in the log. */
+  knows(pattern: string): boolean {
+    return this.#patterns.has(pattern);
+  }
+
+  join(member: Member): void {
+    this.#patterns.add(member.request.pattern);
+    this.#members.push(member);
+    member.receiver.onRoom = () => queueMicrotask(() => this.pump());
+    this.pump();
+  }
+
+  leave(member: Member): void {
+    member.isClosed = true;
+    const at = this.#members.indexOf(member);
+    if (at !== -1) this.#members.splice(at, 1);
+    this.pump();
+  }
+
+  /** Takes a record in, if a pattern of the group matches it. */
+  offer(record: LogRecord): void {
+    if (this.#seen.has(record.offset)) return;
+    if (![...this.#patterns].some((pattern) => this.#matches(pattern, record.topic))) return;
+    this.#seen.add(record.offset);
+    this.#pending.push(record);
+    this.pump();
+  }
+
+  pump(): void {
+    if (this.isPaused) return;
+    const blocked = new Set<string>();
+    const left: LogRecord[] = [];
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const record of pending) {
+      const { key } = record;
+      const member = key !== undefined && blocked.has(key) ? undefined : this.#choose(record);
+      if (member !== undefined) {
+        this.#hand(record, member);
+      } else {
+        if (key !== undefined) blocked.add(key);
+        left.push(record);
+      }
+    }
+    // Handing over may have given some back.
+    this.#pending = [...left, ...this.#pending].sort((a, b) => a.offset - b.offset);
+  }
+
+  #choose({ topic, key }: LogRecord): Member | undefined {
+    if (key !== undefined && this.#faults.handsKeysToAnyMember !== true) {
+      for (const [other, member] of this.#inFlight) {
+        if (other.key === key) return member.isClosed || member.receiver.capacity <= 0 ? undefined : member;
+      }
+    }
+    for (let tried = 0; tried < this.#members.length; tried++) {
+      const member = this.#members[this.#turn++ % this.#members.length];
+      if (member === undefined) break;
+      if (this.#matches(member.request.pattern, topic) && member.receiver.capacity > 0) return member;
+    }
+    return undefined;
+  }
+
+  #matches(pattern: string, topic: string): boolean {
+    return matchesTopic(pattern, topic);
+  }
+
+  #hand(record: LogRecord, member: Member): void {
+    const { receiver } = member;
+    if (this.#faults.acknowledgesEarly !== true) this.#inFlight.set(record, member);
+    const acknowledgement: Acknowledgement = {
+      settled: () => this.#ended(record),
+      release: () => {
+        if (this.#faults.acknowledgesEarly === true || this.#faults.losesWhatIsGivenBack === true)
+          return true;
+        this.#pending.push(record);
+        this.#pending.sort((a, b) => a.offset - b.offset);
+        this.#ended(record);
+        return true;
+      },
+    };
+    try {
+      const event = decodeStructured(record.bytes, { topic: record.topic });
+      receiver.deliver(
+        event,
+        acknowledgement,
+        this.#faults.countsGivingBack === true ? this.#begun(record) : 0,
+      );
+      if (this.#faults.deliversTwice === true)
+        receiver.deliver(event, { settled: () => {}, release: () => false });
+    } catch (error) {
+      if (this.#faults.dropsGarbage === true) this.#ended(record);
+      else if (this.#faults.endsOnGarbage === true) this.leave(member);
+      else
+        receiver.undecodable(
+          { topic: record.topic, bytes: record.bytes, error: error as never },
+          acknowledgement,
+        );
+    }
+  }
+
+  readonly #handed = new Map<LogRecord, number>();
+
+  /** How often the record was handed over before. */
+  #begun(record: LogRecord): number {
+    const before = this.#handed.get(record) ?? 0;
+    this.#handed.set(record, before + 1);
+    return before;
+  }
+
+  #ended(record: LogRecord): void {
+    this.#inFlight.delete(record);
+    queueMicrotask(() => this.pump());
+  }
+}
