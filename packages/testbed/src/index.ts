@@ -1,0 +1,16 @@
+export {
+  BrokerControlError,
+  BrokerStartError,
+  BrokerUnavailableError,
+  type FailedProvider,
+} from './errors.ts';
+export { startKafka } from './kafka.ts';
+export { kafkaTool } from './kafka-local.ts';
+export type { KafkaListener, ScramUser, StartKafkaOptions } from './kafka-options.ts';
+export { startKinesis } from './kinesis.ts';
+export type { StartKinesisOptions } from './kinesis-options.ts';
+export { startRedis } from './redis.ts';
+export type { StartRedisOptions } from './redis-options.ts';
+export { BROKER_NAMES, PROVIDERS } from './types.ts';
+export type * from './types.ts';
+export { waitFor, WaitTimeoutError, type WaitOptions } from './wait.ts';

@@ -1,0 +1,69 @@
+import { readFile } from 'node:fs/promises';
+import { LocalProcess, type ProcessSpec } from './local-process.ts';
+import type { Machine } from './machine.ts';
+import { releasePort } from './ports.ts';
+import type { TempFolder } from './temp-folder.ts';
+
+const LOG_LINES = 40;
+
+/** How a broker runs as a process of this machine. */
+export interface ProcessMachineOptions {
+  readonly spec: ProcessSpec;
+  /** Holds the data; removed at the end. */
+  readonly folder: TempFolder;
+  /** Given back at the end. */
+  readonly ports: readonly number[];
+  /** How long an orderly end may take before it is forced, in milliseconds. */
+  readonly graceMs: number;
+  /** Run once the process has been killed, for what a power cut would have taken too. */
+  readonly afterKill?: () => Promise<void>;
+}
+
+/** A broker as a process of this machine. */
+export class ProcessMachine implements Machine {
+  readonly #options: ProcessMachineOptions;
+  #process: LocalProcess | undefined;
+
+  constructor(options: ProcessMachineOptions) {
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    this.#process = new LocalProcess(this.#options.spec);
+    return Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    await this.#process?.end(this.#options.graceMs);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+    await this.#options.afterKill?.();
+  }
+
+  async pause(): Promise<void> {
+    await this.#process?.pause();
+  }
+
+  resume(): Promise<void> {
+    this.#process?.signal('SIGCONT');
+    return Promise.resolve();
+  }
+
+  async dispose(): Promise<void> {
+    // Its data goes anyway: there is nothing to end in order.
+    await this.#process?.kill();
+    await this.#options.folder.remove();
+    for (const port of this.#options.ports) releasePort(port);
+  }
+
+  ending(): Promise<string | undefined> {
+    return Promise.resolve(this.#process?.ending);
+  }
+
+  async log(): Promise<string> {
+    const text = await readFile(this.#options.spec.logFile, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-LOG_LINES).join('\n');
+  }
+}

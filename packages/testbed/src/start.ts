@@ -1,0 +1,15 @@
+import { startKafka } from './kafka.ts';
+import { startKinesis } from './kinesis.ts';
+import { startRedis } from './redis.ts';
+import type { Broker, BrokerName, StartOptions } from './types.ts';
+
+const STARTERS: { readonly [N in BrokerName]: (options: StartOptions) => Promise<Broker<N>> } = {
+  redis: startRedis,
+  kafka: startKafka,
+  kinesis: startKinesis,
+};
+
+/** Starts a broker by its name, with the options that all brokers have. Errors are those of `startRedis` and the others. */
+export function startByName<N extends BrokerName>(name: N, options: StartOptions = {}): Promise<Broker<N>> {
+  return STARTERS[name](options);
+}

@@ -1,0 +1,91 @@
+/** The brokers that the testbed can give. */
+export type BrokerName = 'redis' | 'kafka' | 'kinesis';
+
+/** Where a broker comes from: an address in the environment, a container, or a process on this machine. */
+export type Provider = 'url' | 'docker' | 'local';
+
+/** All brokers, in the order in which tables list them. */
+export const BROKER_NAMES: readonly BrokerName[] = ['redis', 'kafka', 'kinesis'];
+
+/** All providers, in the order in which they are tried. */
+export const PROVIDERS: readonly Provider[] = ['url', 'docker', 'local'];
+
+/** What every running broker has. */
+export interface BrokerInfo {
+  readonly name: BrokerName;
+  readonly provider: Provider;
+  /** The server's version, `unknown` where it does not tell. */
+  readonly version: string;
+  /** From the call to a broker that answers, in milliseconds. Fetching what is missing on this machine is part of it. */
+  readonly startupMs: number;
+}
+
+/**
+ * Controls over a running broker. Calls made at the same time are carried out one after the other. All but `stop` reject
+ * with `BrokerControlError` if the broker was given by URL (it is not ours) or has been stopped.
+ */
+export interface BrokerControls extends AsyncDisposable {
+  /** Whether the controls work: false for a broker given by URL. */
+  readonly controllable: boolean;
+  /** What `restart` keeps; a killed broker keeps what it would after a power cut. */
+  readonly keepsData: boolean;
+  /** Ends the broker in order, starts it again at the same address, and resolves when it answers. Starts a killed one. */
+  readonly restart: () => Promise<void>;
+  /** Stops the broker's process from running; connections stay open and nothing answers. */
+  readonly pause: () => Promise<void>;
+  /** Lets a paused broker run on. */
+  readonly resume: () => Promise<void>;
+  /** Ends the broker at once (SIGKILL). Its address and data stay reserved for `restart`. */
+  readonly kill: () => Promise<void>;
+  /** Ends the broker for good and removes all that it had: process, container, port, folder. Idempotent. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Options that every broker takes. */
+export interface StartOptions {
+  /** The providers to try, in order (default: those of POLYBUS_TEST_PROVIDERS, else url, docker, local). */
+  readonly providers?: readonly Provider[];
+  /** Refuse a broker given by URL, because the caller needs one that it can restart, pause or kill (default false). */
+  readonly controllable?: boolean;
+  /** How long the broker may take until it answers, once started, in milliseconds (default 120 000). */
+  readonly timeoutMs?: number;
+}
+
+/** How to reach a Redis server. */
+export interface RedisConnection {
+  /** `redis://host:port`, with a password where there is one. */
+  readonly url: string;
+}
+
+/** How to reach a Kafka cluster. */
+export interface KafkaConnection {
+  /** Bootstrap addresses, each `host:port`, of the listener without encryption and authentication. */
+  readonly brokers: readonly string[];
+  /** The extra listeners that were asked for: `host:port` by listener name. */
+  readonly listeners: Readonly<Record<string, string>>;
+}
+
+/** How to reach a Kinesis endpoint. Emulators take any credentials, but want some. */
+export interface KinesisConnection {
+  /** `http://host:port`. Use the SDK's HTTP/1.1 handler: its HTTP/2 default fails at random against the emulators. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** The connection details of each broker. */
+export interface Connections {
+  redis: RedisConnection;
+  kafka: KafkaConnection;
+  kinesis: KinesisConnection;
+}
+
+/** A running broker: its connection details, what it is, and its controls. */
+export type Broker<N extends BrokerName = BrokerName> = Connections[N] & BrokerInfo & BrokerControls;
+
+/** A running Redis server. */
+export type RedisBroker = Broker<'redis'>;
+/** A running Kafka broker. */
+export type KafkaBroker = Broker<'kafka'>;
+/** A running Kinesis endpoint. */
+export type KinesisBroker = Broker<'kinesis'>;

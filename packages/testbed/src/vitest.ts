@@ -1,0 +1,2 @@
+export { describeWithBroker, sharedBroker } from './describe-with-broker.ts';
+export type { Provided, SharedBroker } from './provided.ts';

@@ -1,0 +1,129 @@
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  PutRecordCommand,
+} from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startKinesis, waitFor, type KinesisBroker, type KinesisConnection } from '../src/index.ts';
+import { describeWithBroker } from '../src/vitest.ts';
+import { markThisProcess } from './support/leftovers.ts';
+import { startLoad } from './support/load.ts';
+
+const SHARD = 'shardId-000000000000';
+
+function connect({ endpoint, region, credentials }: KinesisConnection): KinesisClient {
+  const client = new KinesisClient({
+    endpoint,
+    region,
+    credentials: { ...credentials },
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 1_000,
+      requestTimeout: 2_000,
+      throwOnRequestTimeout: true,
+    }),
+  });
+  onTestFinished(() => {
+    client.destroy();
+  });
+  return client;
+}
+
+async function createStream(client: KinesisClient, name: string): Promise<void> {
+  await client.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
+  await waitFor(
+    'the stream to be active',
+    async () => {
+      const summary = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));
+      return summary.StreamDescriptionSummary?.StreamStatus === 'ACTIVE';
+    },
+    { timeoutMs: 10_000 },
+  );
+}
+
+function put(client: KinesisClient, stream: string, value: string): Promise<unknown> {
+  return client.send(
+    new PutRecordCommand({ StreamName: stream, PartitionKey: value, Data: Buffer.from(value) }),
+  );
+}
+
+/** All that a stream of one shard holds. */
+async function readAll(client: KinesisClient, stream: string): Promise<readonly string[]> {
+  const start = { StreamName: stream, ShardId: SHARD, ShardIteratorType: 'TRIM_HORIZON' } as const;
+  let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand(start));
+  const values: string[] = [];
+  for (;;) {
+    const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator ?? '' }));
+    for (const { Data } of page.Records ?? []) values.push(Buffer.from(Data ?? []).toString());
+    if ((page.Records ?? []).length === 0 && page.MillisBehindLatest === 0) return values;
+    iterator = page.NextShardIterator;
+  }
+}
+
+describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
+  test('takes records and gives them back', async () => {
+    const client = connect(kinesis);
+    const stream = `testbed-${String(process.pid)}`;
+    await createStream(client, stream);
+    await put(client, stream, 'one');
+    await put(client, stream, 'two');
+    expect(await readAll(client, stream)).toEqual(['one', 'two']);
+  });
+
+  describe('a Kinesis of its own', () => {
+    const traces = markThisProcess();
+    let broker: KinesisBroker;
+    beforeAll(async () => {
+      broker = await startKinesis({ controllable: true });
+    });
+    afterAll(async () => {
+      await broker.stop();
+      traces.clear();
+    });
+
+    test('restarted under load, has every record that it confirmed, where it keeps data', async () => {
+      const client = connect(broker);
+      await createStream(client, 'load');
+      const load = startLoad((value) => put(client, 'load', value));
+      await waitFor('some load', () => load.confirmed.length > 50, { timeoutMs: 10_000 });
+      await broker.restart();
+      if (!broker.keepsData) await createStream(client, 'load');
+      const before = load.confirmed.length;
+      await waitFor('load after the restart', () => load.confirmed.length > before + 50, {
+        timeoutMs: 20_000,
+      });
+      await load.stop();
+      const wanted = broker.keepsData ? load.confirmed : load.confirmed.slice(before);
+      expect(await readAll(client, 'load')).toEqual(expect.arrayContaining([...wanted]));
+      expect(load.failures).toBeGreaterThan(0);
+    });
+
+    test('paused, answers nobody; resumed, answers again', async () => {
+      const client = connect(broker);
+      await createStream(client, 'paused');
+      await broker.pause();
+      await expect(put(client, 'paused', 'unheard')).rejects.toThrow(/timed? ?out/i);
+      await broker.resume();
+      await waitFor('an answer', () => put(client, 'paused', 'heard'), { timeoutMs: 10_000 });
+    });
+
+    test('killed and restarted, is at the same address and empty', async () => {
+      const client = connect(broker);
+      await createStream(client, 'lost');
+      await broker.kill();
+      await expect(put(client, 'lost', 'unheard')).rejects.toThrow('ECONNREFUSED');
+      await broker.restart();
+      await createStream(client, 'lost');
+      expect(await readAll(client, 'lost')).toEqual([]);
+    });
+
+    test('stopped, leaves nothing behind', async () => {
+      await broker.stop();
+      expect(await traces.gone([Number(new URL(broker.endpoint).port)])).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,51 @@
+import { createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { kafkaVariable } from '../src/kafka-options.ts';
+import { freePort } from '../src/ports.ts';
+import { formatTable } from '../src/table.ts';
+import { waitFor } from '../src/wait.ts';
+
+test('the table lines up its columns and shows what is missing', () => {
+  const table = formatTable([
+    { name: 'redis', version: '8.2.1', provider: 'docker', startupMs: 1_234 },
+    { name: 'kafka', missing: true },
+  ]);
+  expect(table.split('\n')).toEqual([
+    ' broker  version  provider  start-up',
+    ' redis   8.2.1    docker    1.2 s',
+    ' kafka   -        MISSING   -',
+  ]);
+});
+
+test("Kafka's settings become the environment variables of its image", () => {
+  expect(kafkaVariable('auto.create.topics.enable')).toBe('KAFKA_AUTO_CREATE_TOPICS_ENABLE');
+  expect(kafkaVariable('listener.name.my_own.scram-sha-256.sasl.jaas.config')).toBe(
+    'KAFKA_LISTENER_NAME_MY__OWN_SCRAM___SHA___256_SASL_JAAS_CONFIG',
+  );
+});
+
+test('free ports are free, each given once, and below those of outgoing connections', async () => {
+  const ports = await Promise.all(Array.from({ length: 20 }, freePort));
+  expect(new Set(ports).size).toBe(ports.length);
+  expect(Math.max(...ports)).toBeLessThan(32_768);
+  const server = createServer();
+  onTestFinished(() => {
+    server.close();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(ports[0], '127.0.0.1', resolve);
+  });
+});
+
+test('a wait that runs out says what for, how long, and why', async () => {
+  const never = waitFor('Godot', () => Promise.reject(new Error('he is late')), {
+    timeoutMs: 20,
+    intervalMs: 1,
+  });
+  await expect(never).rejects.toThrow('waited 20 ms for Godot; the last attempt failed: he is late');
+  const hopeless = waitFor('Godot', () => undefined, {
+    timeoutMs: 10_000,
+    giveUp: () => new Error('he is dead'),
+  });
+  await expect(hopeless).rejects.toThrow('he is dead');
+});
