@@ -1,0 +1,115 @@
+import { messageOf } from './errors.ts';
+import { type GivenBack, type StreamStore, isError } from './stream-store.ts';
+
+/** Where entries belong. */
+export interface Place {
+  readonly topic: string;
+  readonly group: string;
+  readonly consumer: string;
+}
+
+/** How many ids one command takes at most. */
+const maxBatch = 500;
+
+/**
+ * Acknowledges, and gives back, the entries of one consumer in one topic: what settles in the same turn goes in one command.
+ * What the server has not confirmed is kept and sent again, since nobody else would.
+ */
+export class Acknowledger {
+  readonly #store: StreamStore;
+  readonly #place: Place;
+  /** Ids, each with its key or ''. */
+  #settled: [id: string, key: string][] = [];
+  #givenBack: GivenBack[] = [];
+  #flushing: Promise<void> | undefined;
+  #isPlanned = false;
+
+  constructor(store: StreamStore, place: Place) {
+    this.#store = store;
+    this.#place = place;
+  }
+
+  /** Nothing is waiting for the server's confirmation. */
+  get isIdle(): boolean {
+    return this.#settled.length === 0 && this.#givenBack.length === 0 && this.#flushing === undefined;
+  }
+
+  settled(id: string, key: string): void {
+    this.#settled.push([id, key]);
+    this.#plan();
+  }
+
+  giveBack(entry: GivenBack): void {
+    this.#givenBack.push(entry);
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    setImmediate(() => {
+      this.#isPlanned = false;
+      void this.flush().catch(() => {});
+    });
+  }
+
+  /**
+   * Resolves when everything is confirmed.
+   *
+   * @throws the client's error; what was not confirmed is kept.
+   */
+  async flush(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
+    if (this.#settled.length === 0 && this.#givenBack.length === 0) return;
+    this.#flushing = this.#flush();
+    try {
+      await this.#flushing;
+    } catch (error) {
+      this.#store.logger.debug?.('an acknowledgement failed and is tried again', { error: messageOf(error) });
+      throw error;
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#settled.length > 0) {
+      const batch = this.#settled.splice(0, maxBatch);
+      try {
+        await this.#acknowledge(batch);
+      } catch (error) {
+        if (!isGone(error)) {
+          this.#settled.unshift(...batch);
+          throw error;
+        }
+      }
+    }
+    while (this.#givenBack.length > 0) {
+      const batch = this.#givenBack.splice(0, maxBatch);
+      const { topic, group, consumer } = this.#place;
+      try {
+        await this.#store.giveBack(topic, group, consumer, batch);
+      } catch (error) {
+        if (!isGone(error)) {
+          this.#givenBack.unshift(...batch);
+          throw error;
+        }
+      }
+    }
+  }
+
+  async #acknowledge(batch: readonly (readonly [string, string])[]): Promise<void> {
+    const { topic, group } = this.#place;
+    const unkeyed = batch.filter(([, key]) => key === '').map(([id]) => id);
+    const keyed = batch.filter(([, key]) => key !== '').flat();
+    await Promise.all([
+      unkeyed.length === 0 ? undefined : this.#store.acknowledge(topic, group, unkeyed),
+      keyed.length === 0 ? undefined : this.#store.acknowledgeKeyed(topic, group, keyed),
+    ]);
+  }
+}
+
+/** The group is gone, and what it had to settle with it. */
+function isGone(error: unknown): boolean {
+  return isError(error, 'NOGROUP') || isError(error, 'no such key');
+}

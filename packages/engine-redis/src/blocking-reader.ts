@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import type { Connection } from './connection.ts';
+import { messageOf } from './errors.ts';
+import { firstId } from './stream-ids.ts';
+import { type StreamEntry, streamsOf } from './stream-entry.ts';
+import type { StreamStore } from './stream-store.ts';
+
+/** What is read, and who gets it. */
+export interface BlockingSource {
+  /** The streams to read now, each with the id after which. */
+  streams(): Iterable<readonly [stream: string, after: string]>;
+  /** New entries of a stream. The next read begins when what this returns has resolved. */
+  onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> | void;
+  /** Somebody rings: there may be something for this group of this topic. */
+  onBell?(topic: string, group: string): void;
+  /** The connection was lost, and works again. */
+  onRestored?(): void;
+}
+
+/** How long after a failed read the next one comes, in milliseconds. */
+const pauseMs = 100;
+/** How long a bell outlives its engine, in seconds. */
+const bellSeconds = 3600;
+
+/** Reads streams with XREAD BLOCK, over a connection of its own; a bell of its own makes it look again what to read. */
+export class BlockingReader {
+  readonly #connection: Connection;
+  readonly #store: StreamStore;
+  readonly #source: BlockingSource;
+  readonly #count: number;
+  readonly #bell: string;
+  #bellAt: string = firstId;
+  #isStopped = false;
+  #isBlocked = false;
+  #isRinging = false;
+  #pause: { readonly timer: NodeJS.Timeout; readonly end: () => void } | undefined;
+  #reading: Promise<void> | undefined;
+
+  /** @param id - Of the engine. Its bell is named after it. */
+  constructor(connection: Connection, store: StreamStore, source: BlockingSource, count: number, id: string) {
+    this.#connection = connection;
+    this.#store = store;
+    this.#source = source;
+    this.#count = count;
+    this.#bell = store.keys.bells + id;
+    connection.listen({ onRestored: () => this.#source.onRestored?.() });
+  }
+
+  start(): void {
+    this.#reading ??= this.#read();
+  }
+
+  /** Makes a read that waits begin again, because what is to be read has changed. */
+  interrupt(): void {
+    if (!this.#isBlocked || this.#isRinging || this.#isStopped) return;
+    this.#isRinging = true;
+    const ringing = this.#store.run((client) =>
+      client
+        .pipeline()
+        .xadd(this.#bell, 'MAXLEN', '~', 1000, '*', 'wake', '1')
+        .expire(this.#bell, bellSeconds)
+        .exec(),
+    );
+    ringing.catch((error: unknown) => {
+      // The read ends by itself when its time is over, and then looks again.
+      this.#isRinging = false;
+      this.#store.logger.debug?.('a reader could not be woken', { error: messageOf(error) });
+    });
+  }
+
+  /** Ends reading; the connection is closed with it. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#connection.close();
+    this.#pause?.end();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        await this.#readOnce();
+      } catch (error) {
+        if (this.#isStopped) return;
+        this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
+        await this.#wait();
+      }
+    }
+  }
+
+  async #readOnce(): Promise<void> {
+    const { blockMs, commandTimeoutMs } = this.#store.options;
+    const names = [this.#bell];
+    const ids = [this.#bellAt];
+    for (const [stream, after] of this.#source.streams()) {
+      names.push(stream);
+      ids.push(after);
+    }
+    this.#isBlocked = true;
+    this.#isRinging = false;
+    let reply: unknown;
+    try {
+      reply = await this.#connection.run(
+        (client) =>
+          client.callBuffer('xread', 'COUNT', this.#count, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids),
+        // A server that is alive answers within BLOCK; without this bound a read may wait for ever for a lost answer.
+        blockMs + commandTimeoutMs,
+      );
+    } catch (error) {
+      if (this.#connection.isReady && !this.#isStopped) this.#connection.reconnect();
+      throw error;
+    } finally {
+      this.#isBlocked = false;
+    }
+    const waits: (Promise<void> | void)[] = [];
+    for (const [stream, entries] of streamsOf(reply)) {
+      if (this.#isStopped) return;
+      if (stream === this.#bell) this.#onBell(entries);
+      else waits.push(this.#source.onEntries(stream, entries));
+    }
+    for (const wait of waits) if (wait !== undefined) await wait;
+  }
+
+  #onBell(entries: readonly StreamEntry[]): void {
+    for (const { id, fields } of entries) {
+      this.#bellAt = id;
+      if (fields.length === 4) this.#source.onBell?.(fields[1]!.toString(), fields[3]!.toString());
+    }
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#pause = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, pauseMs);
+      this.#pause = { timer, end };
+    });
+  }
+}
+
+/** An id for an engine's bell and consumers, unlike any other's. It has no dot: what follows one tells consumers apart. */
+export function newEngineId(): string {
+  return randomUUID();
+}

@@ -1,0 +1,207 @@
+import { keyField, leftBehind } from './stream-keys.ts';
+import { Script } from './script.ts';
+
+/**
+ * Redis hands the entries of a group to whoever asks, which keeps no order per key. So a key that has unsettled events
+ * belongs to the consumer that has them, and further events of that key go to the same consumer, whoever reads them.
+ *
+ * What a consumer gave back, or left behind when it died, waits with the consumer "${leftBehind}" and is taken, oldest first,
+ * before anything newer.
+ */
+const ownership = `
+local stream, owners = KEYS[1], KEYS[2]
+local LEFT = '${leftBehind}'
+local function keyOf(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == '${keyField}' then return fields[i + 1] end
+  end
+end
+local function ownerOf(key)
+  local value = redis.call('HGET', owners, key)
+  if not value then return nil, 0 end
+  local count, owner = string.match(value, '^(%d+) (.*)$')
+  return owner, tonumber(count)
+end
+local function own(key, owner, count)
+  if count > 0 then redis.call('HSET', owners, key, count .. ' ' .. owner) else redis.call('HDEL', owners, key) end
+end
+local function ring(bells, consumer, topic, group)
+  local bell = bells .. string.match(consumer, '^[^.]+')
+  redis.call('XADD', bell, 'MAXLEN', '~', 1000, '*', 'topic', topic, 'group', group)
+  redis.call('EXPIRE', bell, 3600)
+end
+local function ringAll(bells, topic, group)
+  local rung = {}
+  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+    local name = info[2]
+    local engine = string.match(name, '^[^.]+')
+    if name ~= LEFT and not rung[engine] then
+      rung[engine] = true
+      ring(bells, name, topic, group)
+    end
+  end
+end
+local function leave(group, consumer)
+  local from = '-'
+  local moved = 0
+  while true do
+    local list = redis.call('XPENDING', stream, group, from, '+', 100, consumer)
+    if #list == 0 then break end
+    for _, item in ipairs(list) do
+      redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID')
+      from = '(' .. item[1]
+      moved = moved + 1
+    end
+  end
+  local all = redis.call('HGETALL', owners)
+  for i = 1, #all, 2 do
+    local owner, count = ownerOf(all[i])
+    if owner == consumer then own(all[i], LEFT, count) end
+  end
+  redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
+  return moved
+end
+`;
+
+/**
+ * Reads for one consumer.
+ *
+ * KEYS stream, owners. ARGV group, consumer, how many, the highest id the consumer has had, topic, prefix of bells.
+ * Returns entries as [id, fields, deliveries], then the stream's last id where there is nothing more to read, or ''.
+ */
+export const readGroup: Script = new Script(`${ownership}
+local group, me, most, cursor, topic, bells = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+local out = {}
+local function take(id, deliveries)
+  local claimed = redis.call('XCLAIM', stream, group, me, 0, id)
+  local entry = claimed[1]
+  -- An entry that has been deleted meanwhile is nothing to handle.
+  if entry then out[#out + 1] = {entry[1], entry[2], deliveries + 1} else redis.call('XACK', stream, group, id) end
+  return entry
+end
+local from = '-'
+while #out < most do
+  local list = redis.call('XPENDING', stream, group, from, '+', 100, LEFT)
+  if #list == 0 then break end
+  for _, item in ipairs(list) do
+    if #out >= most then return {out, ''} end
+    local id = item[1]
+    from = '(' .. id
+    local found = redis.call('XRANGE', stream, id, id)
+    local key = found[1] and keyOf(found[1][2])
+    local owner, count
+    if key then owner, count = ownerOf(key) end
+    if not owner or owner == LEFT or owner == me then
+      take(id, item[4])
+      if key then own(key, me, math.max(count, 1)) end
+    end
+  end
+end
+from = '(' .. cursor
+while #out < most do
+  local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
+  if #list == 0 then break end
+  for _, item in ipairs(list) do
+    if #out >= most then return {out, ''} end
+    from = '(' .. item[1]
+    if item[4] == 0 then take(item[1], 0) end
+  end
+end
+if #out >= most then return {out, ''} end
+local wanted = most - #out
+local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
+local got, ended = 0, nil
+if read and read[1] then
+  for _, entry in ipairs(read[1][2]) do
+    got = got + 1
+    ended = entry[1]
+    local key = keyOf(entry[2])
+    local owner, count
+    if key then owner, count = ownerOf(key) end
+    if owner and owner ~= me and owner ~= LEFT then
+      redis.call('XCLAIM', stream, group, owner, 0, entry[1], 'RETRYCOUNT', 0, 'JUSTID')
+      own(key, owner, count + 1)
+      ring(bells, owner, topic, group)
+    else
+      if key then own(key, me, (count or 0) + 1) end
+      out[#out + 1] = {entry[1], entry[2], 1}
+    end
+  end
+end
+if got >= wanted then return {out, ''} end
+if ended then return {out, ended} end
+local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+return {out, last[1] and last[1][1] or '0-0'}
+`);
+
+/** Acknowledges entries with a key. KEYS stream, owners. ARGV group, then ids and keys in turn. */
+export const acknowledgeKeyed: Script = new Script(`${ownership}
+for i = 2, #ARGV, 2 do
+  if redis.call('XACK', stream, ARGV[1], ARGV[i]) == 1 then
+    local owner, count = ownerOf(ARGV[i + 1])
+    if owner then own(ARGV[i + 1], owner, count - 1) end
+  end
+end
+`);
+
+/**
+ * Gives entries back that a consumer has not handled; the delivery does not count.
+ *
+ * KEYS stream, owners. ARGV group, consumer, topic, prefix of bells, then ids, deliveries and keys ('' for none) in turn.
+ */
+export const giveBack: Script = new Script(`${ownership}
+local group, me = ARGV[1], ARGV[2]
+for i = 5, #ARGV, 3 do
+  local id, key = ARGV[i], ARGV[i + 2]
+  local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if item and item[2] == me then
+    redis.call('XCLAIM', stream, group, LEFT, 0, id, 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
+    if key ~= '' then
+      local owner, count = ownerOf(key)
+      if owner == me then own(key, LEFT, count) end
+    end
+  end
+end
+-- What others passed on to this consumer meanwhile comes after what it gave back of the same key.
+local from = '-'
+while true do
+  local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
+  if #list == 0 then break end
+  for _, item in ipairs(list) do
+    from = '(' .. item[1]
+    if item[4] == 0 then
+      local found = redis.call('XRANGE', stream, item[1], item[1])
+      local key = found[1] and keyOf(found[1][2])
+      local owner = key and ownerOf(key)
+      if owner ~= me then redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID') end
+    end
+  end
+end
+ringAll(ARGV[4], ARGV[3], group)
+`);
+
+/** Ends a consumer. KEYS stream, owners. ARGV group, consumer, topic, prefix of bells. */
+export const leaveGroup: Script = new Script(`${ownership}
+if leave(ARGV[1], ARGV[2]) > 0 then ringAll(ARGV[4], ARGV[3], ARGV[1]) end
+`);
+
+/**
+ * Ends the consumers that have been silent for so long. KEYS stream, owners. ARGV group, milliseconds, topic, prefix of bells.
+ * Returns their names.
+ */
+export const sweepGroup: Script = new Script(`${ownership}
+local dead, moved = {}, 0
+for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
+  local name, idle
+  for i = 1, #info, 2 do
+    if info[i] == 'name' then name = info[i + 1] end
+    if info[i] == 'idle' then idle = info[i + 1] end
+  end
+  if name ~= LEFT and idle >= tonumber(ARGV[2]) then
+    moved = moved + leave(ARGV[1], name)
+    dead[#dead + 1] = name
+  end
+end
+if moved > 0 then ringAll(ARGV[4], ARGV[3], ARGV[1]) end
+return dead
+`);

@@ -1,0 +1,207 @@
+import {
+  type ListenRequest,
+  type Listener,
+  type Receiver,
+  type StartPosition,
+  isPattern,
+  matchesTopic,
+} from '@polybus/core';
+import { BlockingReader } from './blocking-reader.ts';
+import type { Connection } from './connection.ts';
+import { messageOf } from './errors.ts';
+import { GroupMember } from './group-member.ts';
+import type { StreamEntry } from './stream-entry.ts';
+import { compareIds, firstId, idBefore } from './stream-ids.ts';
+import { type StreamStore, isError } from './stream-store.ts';
+import { parseNews } from './topic-news.ts';
+
+/** How long the watcher waits for members that read, before it watches their other topics meanwhile. Milliseconds. */
+const courtesyMs = 5;
+/** How long stopping waits for consumers to end. A server that does not answer finds out by their silence. Milliseconds. */
+const farewellMs = 1000;
+
+/** Wakes the members of all groups of this engine when there is something to read, and looks after their consumers. */
+export class GroupWatcher {
+  readonly #store: StreamStore;
+  readonly #id: string;
+  readonly #reader: BlockingReader;
+  readonly #members = new Set<GroupMember>();
+  readonly #byTopic = new Map<string, Set<GroupMember>>();
+  readonly #heart: NodeJS.Timeout;
+  /** The last topic that is known to be new; undefined while there was no pattern. */
+  #newsAt: string | undefined;
+  #consumers = 0;
+  #turn = 0;
+  #beating: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(connection: Connection, store: StreamStore, id: string) {
+    this.#store = store;
+    this.#id = id;
+    const source = {
+      streams: () => this.#streams(),
+      onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
+      onBell: (topic: string, group: string) => void this.#wake(topic, group),
+    };
+    // Members read for themselves: one entry is enough to know that there is something.
+    this.#reader = new BlockingReader(connection, store, source, 1, id);
+    store.connection.listen({ onRestored: () => this.#doubt() });
+    const { claimIdleMs } = store.options;
+    const beat = (): void => {
+      this.#beating ??= this.#beat().finally(() => (this.#beating = undefined));
+    };
+    this.#heart = setInterval(beat, Math.max(50, claimIdleMs / 3)).unref();
+  }
+
+  /** Resolves when the group has its place in every topic. */
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { pattern, from } = request;
+    const consumer = `${this.#id}.${++this.#consumers}`;
+    const member = new GroupMember(request, receiver, consumer, this.#store, () => this.#reader.interrupt());
+    this.#members.add(member);
+    try {
+      if (isPattern(pattern)) await this.#addPattern(member, from);
+      else {
+        await this.#store.createGroup(pattern, member.group, startOf(from));
+        this.#add(member, pattern);
+      }
+    } catch (error) {
+      this.#leave(member);
+      throw error;
+    }
+    this.#reader.start();
+    return { stop: async () => this.#leave(member) };
+  }
+
+  async #addPattern(member: GroupMember, from: StartPosition): Promise<void> {
+    const { pattern } = member.request;
+    const { news, topics } = await this.#store.snapshot(pattern, member.group, startOf(from));
+    // Earlier news is harmless here: the group has its place already, and creating it again changes nothing.
+    this.#newsAt ??= news;
+    for (const [topic] of topics) this.#add(member, topic);
+    this.#reader.interrupt();
+  }
+
+  #add(member: GroupMember, topic: string): void {
+    member.add(topic);
+    let members = this.#byTopic.get(topic);
+    if (members === undefined) this.#byTopic.set(topic, (members = new Set()));
+    members.add(member);
+    void member.poll(topic);
+  }
+
+  #leave(member: GroupMember): void {
+    this.#members.delete(member);
+    for (const topic of member.places.keys()) {
+      const members = this.#byTopic.get(topic);
+      members?.delete(member);
+      if (members?.size === 0) this.#byTopic.delete(topic);
+    }
+    member.stop();
+    this.#leaving.add(member);
+    void member.ended.then(() => this.#leaving.delete(member));
+  }
+
+  readonly #leaving = new Set<GroupMember>();
+
+  *#streams(): Iterable<readonly [string, string]> {
+    const { keys } = this.#store;
+    // A read that failed without the connection's being lost is made again once a round.
+    for (const member of this.#members) member.resume();
+    if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
+    for (const [topic, members] of this.#byTopic) {
+      let end: string | undefined;
+      for (const { places } of members) {
+        const own = places.get(topic)?.end;
+        if (own !== undefined && (end === undefined || compareIds(own, end) > 0)) end = own;
+      }
+      // Where no member has come to the end, none is waiting.
+      if (end !== undefined) yield [keys.stream(topic), end];
+    }
+  }
+
+  async #onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> {
+    if (stream === this.#store.keys.news) {
+      for (const entry of entries) await this.#onNews(entry);
+      return;
+    }
+    const woken = this.#wake(this.#store.keys.topicOf(stream));
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, courtesyMs)));
+    await Promise.race([woken, patience]);
+    clearTimeout(timer);
+  }
+
+  /** Lets the members of a topic read, beginning with another one each time. */
+  async #wake(topic: string, group?: string): Promise<void> {
+    const members = [...(this.#byTopic.get(topic) ?? [])].filter(
+      (one) => group === undefined || one.group === group,
+    );
+    const first = members.length === 0 ? 0 : this.#turn++ % members.length;
+    await Promise.all(members.map((_, i) => members[(first + i) % members.length]!.poll(topic)));
+  }
+
+  async #onNews(entry: StreamEntry): Promise<void> {
+    const { topic, before } = parseNews(entry);
+    const members = [...this.#members].filter(
+      ({ request: { pattern } }) => isPattern(pattern) && matchesTopic(pattern, topic),
+    );
+    for (const member of members) {
+      if (member.places.has(topic)) continue;
+      const { from } = member.request;
+      const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
+      await this.#store.createGroup(topic, member.group, start);
+      if (this.#members.has(member)) this.#add(member, topic);
+    }
+    // Only now: where something failed, the news is read again.
+    this.#newsAt = entry.id;
+  }
+
+  #doubt(): void {
+    for (const member of this.#members) member.doubt();
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      for (const member of [...this.#members, ...this.#leaving]) await member.beat();
+      const seen = new Set<string>();
+      for (const { group, places } of this.#members) {
+        for (const topic of places.keys()) {
+          if (this.#isStopped || seen.has(`${topic} ${group}`)) continue;
+          seen.add(`${topic} ${group}`);
+          const dead = await this.#store.sweep(topic, group);
+          if (dead.length > 0) {
+            this.#store.logger.warn('consumers were silent; others take over what they had not settled', {
+              topic,
+              group,
+              consumers: dead,
+            });
+          }
+        }
+      }
+    } catch (error) {
+      if (!isError(error, 'NOGROUP') && !isError(error, 'no such key')) {
+        this.#store.logger.debug?.('looking after consumers failed', { error: messageOf(error) });
+      }
+    }
+  }
+
+  /** Members must have been stopped; their consumers are given the time to end. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#heart);
+    for (const member of [...this.#members]) this.#leave(member);
+    await this.#reader.stop();
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
+    const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#beating);
+    await Promise.race([ending, patience]);
+    clearTimeout(timer);
+  }
+}
+
+/** Where a new group begins. */
+function startOf(from: StartPosition): string {
+  if (from === 'latest') return '$';
+  return from === 'earliest' ? firstId : idBefore(from);
+}

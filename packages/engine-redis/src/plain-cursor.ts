@@ -1,0 +1,145 @@
+import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core';
+import { messageOf } from './errors.ts';
+import type { Decoded } from './record.ts';
+import { type StreamEntry, decodeEntry } from './stream-entry.ts';
+import { compareIds } from './stream-ids.ts';
+import type { StreamStore } from './stream-store.ts';
+
+/** Where a subscription is in one topic. */
+export interface Cursor {
+  readonly topic: string;
+  /** The last id that it has had. */
+  position: string;
+  /** Gets what the shared reader reads. Otherwise it catches up by itself. */
+  isLive: boolean;
+  isCatchingUp: boolean;
+}
+
+/** What a plain subscription needs of the hub. */
+export interface LiveReader {
+  /** How far the shared reader is in a topic; undefined where it does not read it. */
+  positionOf(topic: string): string | undefined;
+  /** A cursor is at the end, and wants what comes from now on. */
+  join(cursor: Cursor): void;
+}
+
+const maxCount = 500;
+
+/**
+ * A subscription without a group. It follows the shared reader where it can; where it starts in the past, or has no room, it
+ * falls back to reads of its own from where it is, so that a slow one keeps nobody waiting and loses nothing.
+ */
+export class PlainSubscription {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  readonly cursors: Map<string, Cursor> = new Map();
+  readonly #store: StreamStore;
+  readonly #live: LiveReader;
+  readonly #refillAt: number;
+  readonly #acknowledgement: Acknowledgement;
+  /** Up to here the topics are known; undefined until the server has said. */
+  #newsUntil: string | undefined;
+  #earlyNews: StreamEntry[] = [];
+  #isStopped = false;
+  #isRefillPlanned = false;
+
+  constructor(request: ListenRequest, receiver: Receiver, store: StreamStore, live: LiveReader) {
+    this.request = request;
+    this.receiver = receiver;
+    this.#store = store;
+    this.#live = live;
+    // Half a buffer at a time: one event at a time would be one round trip each.
+    this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
+    this.#acknowledgement = {
+      settled: () => this.#refill(),
+      // Nobody else is to have it: the place of a subscription without a group ends with it.
+      release: () => false,
+    };
+    receiver.onRoom = () => this.#refill();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.receiver.onRoom = undefined;
+  }
+
+  /** Whether news of a topic is news to this subscription now. What comes too early is kept. */
+  isNews(entry: StreamEntry): boolean {
+    if (this.#newsUntil !== undefined) return compareIds(entry.id, this.#newsUntil) > 0;
+    this.#earlyNews.push(entry);
+    return false;
+  }
+
+  /** Returns the news that came too early. */
+  knowsTopicsUntil(id: string): readonly StreamEntry[] {
+    this.#newsUntil = id;
+    const early = this.#earlyNews.filter((entry) => compareIds(entry.id, id) > 0);
+    this.#earlyNews = [];
+    return early;
+  }
+
+  add(topic: string, position: string, isLive: boolean): Cursor {
+    const cursor: Cursor = { topic, position, isLive, isCatchingUp: false };
+    this.cursors.set(topic, cursor);
+    if (!isLive) void this.#catchUp(cursor);
+    return cursor;
+  }
+
+  /** Queues an entry of the shared reader; false where there was no room and the cursor left it. */
+  offer(cursor: Cursor, id: string, decoded: Decoded): boolean {
+    if (this.#isStopped || compareIds(id, cursor.position) <= 0) return true;
+    if (this.receiver.capacity <= 0) {
+      cursor.isLive = false;
+      return false;
+    }
+    this.#take(cursor, id, decoded);
+    return true;
+  }
+
+  #take(cursor: Cursor, id: string, { event, raw }: Decoded): void {
+    cursor.position = id;
+    if (event !== undefined) this.receiver.enqueue(event, this.#acknowledgement);
+    else this.receiver.undecodable(raw, this.#acknowledgement);
+  }
+
+  #refill(): void {
+    if (this.#isRefillPlanned || this.#isStopped || this.receiver.capacity < this.#refillAt) return;
+    this.#isRefillPlanned = true;
+    queueMicrotask(() => {
+      this.#isRefillPlanned = false;
+      for (const cursor of this.cursors.values()) if (!cursor.isLive) void this.#catchUp(cursor);
+    });
+  }
+
+  /** After the connection was lost. */
+  resume(): void {
+    this.#refill();
+  }
+
+  async #catchUp(cursor: Cursor): Promise<void> {
+    if (cursor.isCatchingUp) return;
+    cursor.isCatchingUp = true;
+    try {
+      while (!this.#isStopped && this.receiver.capacity > 0) {
+        const seen = this.#live.positionOf(cursor.topic);
+        const count = Math.min(this.receiver.capacity, maxCount);
+        const entries = await this.#store.range(cursor.topic, cursor.position, count);
+        if (this.#isStopped) return;
+        for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
+        this.receiver.run();
+        const live = this.#live.positionOf(cursor.topic);
+        const isPast = live === undefined || compareIds(live, cursor.position) <= 0;
+        // Where the shared reader has not moved meanwhile, all that it had read has been read here too.
+        if (entries.length < count && (isPast || live === seen)) {
+          cursor.isLive = true;
+          this.#live.join(cursor);
+          return;
+        }
+      }
+    } catch (error) {
+      this.#store.logger.debug?.('catching up failed and is tried again', { error: messageOf(error) });
+    } finally {
+      cursor.isCatchingUp = false;
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import { type Event, type PublishError, encodeStructured } from '@polybus/core';
+import type { ChainableCommander, Redis } from 'ioredis';
+import type { Connection } from './connection.ts';
+import { publishError } from './errors.ts';
+
+/** An event, encoded. */
+export interface Message {
+  readonly topic: string;
+  readonly text: string;
+  readonly key: string | undefined;
+}
+
+/** How an event becomes a command. */
+export interface Wire {
+  /** Sends a lone event. */
+  send(client: Redis, message: Message): Promise<unknown>;
+  /** Adds an event to a pipeline. */
+  add(pipeline: ChainableCommander, message: Message): void;
+  /** Looks at the answer; a promise where there is more to do before the event is published. */
+  accept?(client: Redis, message: Message, answer: unknown): Promise<unknown> | undefined;
+}
+
+/** What a publisher needs to know. */
+export interface PublisherOptions {
+  readonly source: string;
+  readonly engine: string;
+  /** Milliseconds that an event may wait for the server's answer. */
+  readonly timeoutMs: number;
+}
+
+interface Outgoing extends Message {
+  readonly since: number;
+  readonly settled: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A longer pipeline gains nothing, and keeps the first of its events waiting for the last. */
+const maxBatch = 1000;
+
+/**
+ * Publishes over one connection. Events that are published in the same turn leave as one pipeline; a lone one leaves as a
+ * command of its own, in the same turn. While the connection is out they wait, each for so long at most; what was on its way
+ * when it went is rejected, because the server may or may not have it.
+ */
+export class Publisher {
+  readonly #connection: Connection;
+  readonly #wire: Wire;
+  readonly #options: PublisherOptions;
+  #waiting: Outgoing[] = [];
+  readonly #underWay = new Set<readonly Outgoing[]>();
+  #isScheduled = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(connection: Connection, wire: Wire, options: PublisherOptions) {
+    this.#connection = connection;
+    this.#wire = wire;
+    this.#options = options;
+    connection.listen({ onLost: () => this.#lost(), onRestored: () => this.#flush() });
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> {
+    const { topic, key } = event;
+    const text = encodeStructured(event, this.#options);
+    let resolve!: () => void;
+    let reject!: (error: unknown) => void;
+    const sending = new Promise<void>((...settle) => ([resolve, reject] = settle));
+    this.#waiting.push({ topic, text, key, since: Date.now(), settled: sending, resolve, reject });
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      queueMicrotask(this.#flush);
+    }
+    this.#timer ??= this.#watch(this.#options.timeoutMs);
+    return signal === undefined ? sending : orAborted(sending, signal);
+  }
+
+  readonly #flush = (): void => {
+    this.#isScheduled = false;
+    if (!this.#connection.isReady) return;
+    while (this.#waiting.length > maxBatch) this.#sendBatch(this.#waiting.splice(0, maxBatch));
+    if (this.#waiting.length === 0) return;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#sendBatch(batch);
+  };
+
+  #sendBatch(batch: readonly Outgoing[]): void {
+    const { client } = this.#connection;
+    this.#underWay.add(batch);
+    if (batch.length === 1) {
+      const [one] = batch as [Outgoing];
+      this.#wire.send(client, one).then(
+        (answer) => {
+          this.#underWay.delete(batch);
+          this.#accept(one, answer);
+        },
+        (error: unknown) => {
+          this.#underWay.delete(batch);
+          this.#reject(one, error);
+        },
+      );
+      return;
+    }
+    const pipeline = client.pipeline();
+    for (const one of batch) this.#wire.add(pipeline, one);
+    pipeline.exec().then(
+      (answers) => {
+        this.#underWay.delete(batch);
+        batch.forEach((one, i) => {
+          const [error, answer] = answers?.[i] ?? [new Error('no answer')];
+          if (error) this.#reject(one, error);
+          else this.#accept(one, answer);
+        });
+      },
+      (error: unknown) => {
+        this.#underWay.delete(batch);
+        for (const one of batch) this.#reject(one, error);
+      },
+    );
+  }
+
+  #accept(one: Outgoing, answer: unknown): void {
+    const more = this.#wire.accept?.(this.#connection.client, one, answer);
+    if (more === undefined) {
+      one.resolve();
+      return;
+    }
+    const batch = [one];
+    this.#underWay.add(batch);
+    more
+      .then(one.resolve, (error: unknown) => this.#reject(one, error))
+      .finally(() => this.#underWay.delete(batch));
+  }
+
+  #reject({ topic, reject }: Outgoing, error: unknown): void {
+    reject(publishError(error, topic, this.#options.engine));
+  }
+
+  #lost(): void {
+    const cause = this.#connection.lastError ?? new Error('the connection was lost');
+    for (const batch of this.#underWay)
+      for (const one of batch) reject(one, this.#unknownOutcome(one, cause));
+    this.#underWay.clear();
+  }
+
+  #unknownOutcome({ topic }: Outgoing, cause: unknown): PublishError {
+    return publishError(cause, topic, this.#options.engine);
+  }
+
+  async #settle(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
+    const all = [this.#waiting, ...this.#underWay].flat().map(({ settled }) => settled);
+    await Promise.race([Promise.allSettled(all), patience]);
+    clearTimeout(timer);
+  }
+
+  /** One timer for all: most never come near their time. */
+  #watch(inMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#timer = undefined;
+      const now = Date.now();
+      const { timeoutMs } = this.#options;
+      let next = Number.POSITIVE_INFINITY;
+      const isLate = (one: Outgoing): boolean => {
+        if (one.since + timeoutMs > now) {
+          next = Math.min(next, one.since + timeoutMs - now);
+          return false;
+        }
+        const cause = this.#connection.isReady ? undefined : this.#connection.lastError;
+        const reason = cause ?? new Error(`no answer from the server in ${timeoutMs} ms`);
+        reject(one, this.#unknownOutcome(one, reason));
+        return true;
+      };
+      this.#waiting = this.#waiting.filter((one) => !isLate(one));
+      for (const batch of this.#underWay) if (batch.every(isLate)) this.#underWay.delete(batch);
+      if (next !== Number.POSITIVE_INFINITY) this.#timer = this.#watch(next);
+    }, inMs).unref();
+  }
+
+  /** Waits for the answers that are on their way, and rejects what has none then. */
+  async close(): Promise<void> {
+    if (this.#connection.isReady && this.#waiting.length + this.#underWay.size > 0) await this.#settle();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const cause = new Error('the engine is stopped');
+    for (const batch of [this.#waiting, ...this.#underWay]) {
+      for (const one of batch) reject(one, this.#unknownOutcome(one, cause));
+    }
+    this.#waiting = [];
+    this.#underWay.clear();
+  }
+}
+
+/** How long closing waits for answers, in milliseconds. */
+const farewellMs = 1000;
+
+function reject(one: Outgoing, error: PublishError): void {
+  one.reject(error);
+}
+
+function orAborted(sending: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    sending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

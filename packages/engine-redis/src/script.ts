@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+
+/** A Lua script that runs by its hash, and is sent in full where the server does not have it. */
+export class Script {
+  readonly #lua: string;
+  readonly #sha: string;
+
+  constructor(lua: string) {
+    this.#lua = lua;
+    this.#sha = createHash('sha1').update(lua).digest('hex');
+  }
+
+  async run(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await client.callBuffer('evalsha', this.#sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      return client.callBuffer('eval', this.#lua, keys.length, ...keys, ...args);
+    }
+  }
+
+  /** The arguments of EVAL, for a pipeline. */
+  evalArguments(keys: readonly string[], args: readonly (string | number)[]): [string, number, ...string[]] {
+    return [this.#lua, keys.length, ...keys, ...args.map(String)];
+  }
+}

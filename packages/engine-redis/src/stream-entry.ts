@@ -1,0 +1,53 @@
+import type { Event } from '@polybus/core';
+import { type Decoded, decode } from './record.ts';
+import { eventField, keyField } from './stream-keys.ts';
+
+/** An entry as the server gave it, with its id as text. */
+export interface StreamEntry {
+  readonly id: string;
+  readonly fields: readonly Buffer[];
+  /** How often the group has delivered it, this time included; 0 where no group is involved. */
+  readonly deliveries: number;
+}
+
+type RawEntry = readonly [Buffer, readonly Buffer[] | null, number?];
+
+/** The entries of a reply. An entry that was deleted has no fields, and is left out. */
+export function entriesOf(reply: unknown): StreamEntry[] {
+  const entries: StreamEntry[] = [];
+  for (const [id, fields, deliveries = 0] of (reply ?? []) as RawEntry[]) {
+    if (fields !== null) entries.push({ id: id.toString('latin1'), fields, deliveries });
+  }
+  return entries;
+}
+
+/** The streams of a reply of XREAD, each with its name. */
+export function streamsOf(reply: unknown): (readonly [string, StreamEntry[]])[] {
+  return ((reply ?? []) as (readonly [Buffer, unknown])[]).map(
+    ([name, entries]) => [name.toString(), entriesOf(entries)] as const,
+  );
+}
+
+export function fieldOf({ fields }: StreamEntry, name: string): Buffer | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2)
+    if (fields[i]!.toString('latin1') === name) return fields[i + 1];
+  return undefined;
+}
+
+/** The entry's own key, which is what the group knows it by, or ''. */
+export function keyOf(entry: StreamEntry): string {
+  return entry.fields.length > 2 ? (fieldOf(entry, keyField)?.toString() ?? '') : '';
+}
+
+/** Decodes an entry. One without the field `event` is none of ours: all its fields count as its bytes. */
+export function decodeEntry(topic: string, entry: StreamEntry): Decoded {
+  const bytes = fieldOf(entry, eventField);
+  const createdAt = new Date(Number(entry.id.slice(0, entry.id.indexOf('-'))));
+  if (bytes !== undefined) return decode(topic, bytes, createdAt);
+  return decode(topic, Buffer.from(JSON.stringify(entry.fields.map(String))), createdAt);
+}
+
+/** The fields of an event's entry. */
+export function fieldsFor(text: string, key: Event['key']): string[] {
+  return key === undefined ? [eventField, text] : [eventField, text, keyField, key];
+}

@@ -1,0 +1,175 @@
+import {
+  type ListenRequest,
+  type Listener,
+  type Receiver,
+  type StartPosition,
+  isPattern,
+  matchesTopic,
+} from '@polybus/core';
+import { BlockingReader } from './blocking-reader.ts';
+import type { Connection } from './connection.ts';
+import { type Cursor, PlainSubscription } from './plain-cursor.ts';
+import { type StreamEntry, decodeEntry } from './stream-entry.ts';
+import { compareIds, firstId, idBefore } from './stream-ids.ts';
+import type { StreamStore } from './stream-store.ts';
+import { parseNews } from './topic-news.ts';
+
+interface TopicReader {
+  position: string;
+  readonly followers: Map<Cursor, PlainSubscription>;
+}
+
+/** How many entries of each stream one read brings at most. */
+const readCount = 500;
+
+/** Reads each topic once for all subscriptions without a group, and decodes each event once. */
+export class StreamHub {
+  readonly #store: StreamStore;
+  readonly #reader: BlockingReader;
+  readonly #topics = new Map<string, TopicReader>();
+  readonly #subscriptions = new Set<PlainSubscription>();
+  readonly #live = {
+    positionOf: (topic: string) => this.#topics.get(topic)?.position,
+    join: (cursor: Cursor) => this.#join(cursor),
+  };
+  /** The last topic that is known to be new; undefined while there was no pattern. */
+  #newsAt: string | undefined;
+
+  constructor(connection: Connection, store: StreamStore, id: string) {
+    this.#store = store;
+    const source = {
+      streams: () => this.#streams(),
+      onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
+      onRestored: () => this.resume(),
+    };
+    this.#reader = new BlockingReader(connection, store, source, readCount, id);
+  }
+
+  /** Resolves when the subscription's place in every topic is pinned: from there on it misses nothing. */
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { pattern, from } = request;
+    const subscription = new PlainSubscription(request, receiver, this.#store, this.#live);
+    const stop = async (): Promise<void> => this.#leave(subscription);
+    try {
+      if (isPattern(pattern)) await this.#addPattern(subscription, from);
+      else await this.#addTopic(subscription, pattern, from);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    this.#subscriptions.add(subscription);
+    this.#reader.start();
+    return { stop };
+  }
+
+  async #addTopic(subscription: PlainSubscription, topic: string, from: StartPosition): Promise<void> {
+    const last = await this.#store.lastId(topic);
+    this.#begin(subscription, topic, last, from);
+  }
+
+  async #addPattern(subscription: PlainSubscription, from: StartPosition): Promise<void> {
+    // Known to the reader before the server is asked: news may overtake the answer.
+    this.#subscriptions.add(subscription);
+    const { news, topics } = await this.#store.snapshot(subscription.request.pattern, '', '');
+    if (this.#newsAt === undefined) {
+      this.#newsAt = news;
+      this.#reader.interrupt();
+    }
+    for (const [topic, last] of topics) this.#begin(subscription, topic, last, from);
+    for (const early of subscription.knowsTopicsUntil(news)) this.#announce(subscription, early);
+  }
+
+  #begin(subscription: PlainSubscription, topic: string, last: string, from: StartPosition): void {
+    if (from === 'latest') {
+      const cursor = subscription.add(topic, last, true);
+      this.#follow(cursor, subscription);
+    } else {
+      subscription.add(topic, from === 'earliest' ? firstId : idBefore(from), false);
+    }
+  }
+
+  #follow(cursor: Cursor, subscription: PlainSubscription): void {
+    let reader = this.#topics.get(cursor.topic);
+    if (reader === undefined) {
+      reader = { position: cursor.position, followers: new Map() };
+      this.#topics.set(cursor.topic, reader);
+      this.#reader.interrupt();
+    }
+    reader.followers.set(cursor, subscription);
+  }
+
+  #join(cursor: Cursor): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.cursors.get(cursor.topic) === cursor) this.#follow(cursor, subscription);
+    }
+  }
+
+  #unfollow(cursor: Cursor): void {
+    const reader = this.#topics.get(cursor.topic);
+    if (reader === undefined) return;
+    reader.followers.delete(cursor);
+    // Nobody has room: what comes stays with the server.
+    if (reader.followers.size === 0) this.#topics.delete(cursor.topic);
+  }
+
+  #leave(subscription: PlainSubscription): void {
+    subscription.stop();
+    this.#subscriptions.delete(subscription);
+    for (const cursor of subscription.cursors.values()) this.#unfollow(cursor);
+  }
+
+  *#streams(): Iterable<readonly [string, string]> {
+    const { keys } = this.#store;
+    // What failed to catch up, or was missed, is tried again once a round.
+    this.resume();
+    if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
+    for (const [topic, { position }] of this.#topics) yield [keys.stream(topic), position];
+  }
+
+  #onEntries(stream: string, entries: readonly StreamEntry[]): void {
+    if (stream === this.#store.keys.news) {
+      for (const entry of entries) this.#onNews(entry);
+      return;
+    }
+    const topic = this.#store.keys.topicOf(stream);
+    const reader = this.#topics.get(topic);
+    if (reader === undefined) return;
+    for (const entry of entries) {
+      // The reader may have been made anew, further on, while this read was on its way.
+      if (compareIds(entry.id, reader.position) <= 0) continue;
+      reader.position = entry.id;
+      const decoded = decodeEntry(topic, entry);
+      for (const [cursor, subscription] of reader.followers) {
+        if (!subscription.offer(cursor, entry.id, decoded)) this.#unfollow(cursor);
+      }
+    }
+    for (const subscription of new Set(reader.followers.values())) subscription.receiver.run();
+  }
+
+  #onNews(entry: StreamEntry): void {
+    this.#newsAt = entry.id;
+    for (const subscription of this.#subscriptions) {
+      if (isPattern(subscription.request.pattern) && subscription.isNews(entry))
+        this.#announce(subscription, entry);
+    }
+  }
+
+  #announce(subscription: PlainSubscription, entry: StreamEntry): void {
+    const { topic, before } = parseNews(entry);
+    const { pattern, from } = subscription.request;
+    if (!matchesTopic(pattern, topic) || subscription.cursors.has(topic)) return;
+    // From its first event, whichever that was; a start in the future is still to come.
+    const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
+    subscription.add(topic, start, false);
+  }
+
+  /** After the connection was lost: those that were catching up go on. */
+  resume(): void {
+    for (const subscription of this.#subscriptions) subscription.resume();
+  }
+
+  stop(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.stop();
+    return this.#reader.stop();
+  }
+}

@@ -1,0 +1,184 @@
+import type { Logger } from '@polybus/core';
+import type { Redis } from 'ioredis';
+import type { Connection } from './connection.ts';
+import { acknowledgeKeyed, giveBack, leaveGroup, readGroup, sweepGroup } from './group-scripts.ts';
+import type { RedisOptions } from './options.ts';
+import { snapshot, trim } from './publish-scripts.ts';
+import { firstId } from './stream-ids.ts';
+import type { StreamKeys } from './stream-keys.ts';
+import { type StreamEntry, entriesOf } from './stream-entry.ts';
+
+/** What a read for a consumer brought. */
+export interface GroupRead {
+  readonly entries: readonly StreamEntry[];
+  /** The stream's last id where nothing is left to read; undefined where there may be more. */
+  readonly end: string | undefined;
+}
+
+/** An entry that is given back. */
+export interface GivenBack {
+  readonly id: string;
+  /** How often it was delivered before this time. */
+  readonly deliveries: number;
+  readonly key: string;
+}
+
+/** Topics that match a pattern. */
+export interface Snapshot {
+  /** Topics announced after this are not in it. */
+  readonly news: string;
+  readonly topics: readonly (readonly [topic: string, last: string])[];
+}
+
+/** The commands of mode `streams` that do not block, over a connection of their own. */
+export class StreamStore {
+  readonly keys: StreamKeys;
+  readonly options: RedisOptions;
+  readonly logger: Logger;
+  readonly connection: Connection;
+
+  constructor(connection: Connection, keys: StreamKeys, options: RedisOptions, logger: Logger) {
+    this.connection = connection;
+    this.keys = keys;
+    this.options = options;
+    this.logger = logger;
+  }
+
+  run<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    return this.connection.run(command, this.options.commandTimeoutMs);
+  }
+
+  async lastId(topic: string): Promise<string> {
+    const reply = await this.run((client) => client.xrevrange(this.keys.stream(topic), '+', '-', 'COUNT', 1));
+    return reply[0]?.[0] ?? firstId;
+  }
+
+  async range(topic: string, after: string, count: number): Promise<StreamEntry[]> {
+    const stream = this.keys.stream(topic);
+    const reply = await this.run((client) =>
+      client.callBuffer('xrange', stream, `(${after}`, '+', 'COUNT', count),
+    );
+    return entriesOf(reply);
+  }
+
+  async snapshot(pattern: string, group: string, start: string): Promise<Snapshot> {
+    const { keys } = this;
+    const prefix = pattern.slice(0, -1);
+    const isInternal = prefix.startsWith('_') ? '1' : '0';
+    const args = [keys.stream(''), prefix, isInternal, group, start];
+    const reply = await this.run((client) =>
+      snapshot.run(client, [keys.topics, keys.news, keys.patterns], args),
+    );
+    const [news, found] = reply as [Buffer, Buffer[]];
+    const topics: [string, string][] = [];
+    for (let i = 0; i + 1 < found.length; i += 2)
+      topics.push([found[i]!.toString(), found[i + 1]!.toString()]);
+    return { news: news.toString(), topics };
+  }
+
+  /** Creates the group where it is not there. */
+  async createGroup(topic: string, group: string, start: string): Promise<void> {
+    try {
+      await this.run((client) => client.xgroup('CREATE', this.keys.stream(topic), group, start, 'MKSTREAM'));
+    } catch (error) {
+      if (!isError(error, 'BUSYGROUP')) throw error;
+    }
+  }
+
+  async readGroup(
+    topic: string,
+    group: string,
+    consumer: string,
+    count: number,
+    cursor: string,
+  ): Promise<GroupRead> {
+    const args = [group, consumer, count, cursor, topic, this.keys.bells];
+    const reply = await this.run((client) => readGroup.run(client, this.#keysOf(topic, group), args));
+    const [entries, end] = reply as [unknown, Buffer];
+    return { entries: entriesOf(entries), end: end.length === 0 ? undefined : end.toString('latin1') };
+  }
+
+  /** The ids that are pending for a consumer, in order. */
+  async pending(topic: string, group: string, consumer: string): Promise<string[]> {
+    const stream = this.keys.stream(topic);
+    const reply = await this.run((client) => client.xpending(stream, group, '-', '+', 100_000, consumer));
+    return (reply as [string, string, number, number][])
+      .filter(([, , , count]) => count > 0)
+      .map(([id]) => id);
+  }
+
+  /** Entries that are pending for the consumer already, again. */
+  async claim(
+    topic: string,
+    group: string,
+    consumer: string,
+    ids: readonly string[],
+  ): Promise<StreamEntry[]> {
+    if (ids.length === 0) return [];
+    const stream = this.keys.stream(topic);
+    const reply = await this.run((client) =>
+      client.callBuffer('xclaim', stream, group, consumer, 0, ...ids, 'JUSTID'),
+    );
+    const still = new Set((reply as Buffer[]).map((id) => id.toString('latin1')));
+    const found = await Promise.all(
+      ids
+        .filter((id) => still.has(id))
+        .map((id) => this.run((client) => client.callBuffer('xrange', stream, id, id))),
+    );
+    return found.flatMap(entriesOf).map((entry) => ({ ...entry, deliveries: 1 }));
+  }
+
+  /** Tells the group that the consumer lives. */
+  async beat(topic: string, group: string, consumer: string): Promise<void> {
+    const stream = this.keys.stream(topic);
+    await this.run((client) => client.xclaim(stream, group, consumer, 0, '0-1', 'JUSTID'));
+  }
+
+  async acknowledge(topic: string, group: string, ids: readonly string[]): Promise<void> {
+    await this.run((client) => client.xack(this.keys.stream(topic), group, ...ids));
+  }
+
+  async acknowledgeKeyed(topic: string, group: string, idsAndKeys: readonly string[]): Promise<void> {
+    await this.run((client) =>
+      acknowledgeKeyed.run(client, this.#keysOf(topic, group), [group, ...idsAndKeys]),
+    );
+  }
+
+  async giveBack(topic: string, group: string, consumer: string, all: readonly GivenBack[]): Promise<void> {
+    const args = all.flatMap(({ id, deliveries, key }) => [id, deliveries, key]);
+    const about = [group, consumer, topic, this.keys.bells];
+    await this.run((client) => giveBack.run(client, this.#keysOf(topic, group), [...about, ...args]));
+  }
+
+  async leave(topic: string, group: string, consumer: string): Promise<void> {
+    const args = [group, consumer, topic, this.keys.bells];
+    await this.run((client) => leaveGroup.run(client, this.#keysOf(topic, group), args));
+  }
+
+  /** Ends the consumers that are dead; returns their names. */
+  async sweep(topic: string, group: string): Promise<string[]> {
+    const args = [group, this.options.claimIdleMs, topic, this.keys.bells];
+    const dead = await this.run((client) => sweepGroup.run(client, this.#keysOf(topic, group), args));
+    return ((dead ?? []) as Buffer[]).map(String);
+  }
+
+  /** Returns how many entries went, and whether unsettled ones kept others from going. */
+  async trim(
+    topic: string,
+    firstKept: string,
+  ): Promise<{ readonly trimmed: number; readonly isHeld: boolean }> {
+    const args = [firstKept, this.options.maxLen ?? 0];
+    const reply = await this.run((client) => trim.run(client, [this.keys.stream(topic)], args));
+    const [trimmed, isHeld] = reply as [number, number];
+    return { trimmed, isHeld: isHeld === 1 };
+  }
+
+  #keysOf(topic: string, group: string): string[] {
+    return [this.keys.stream(topic), this.keys.owners(topic, group)];
+  }
+}
+
+/** True for an answer of the server that begins so. */
+export function isError(error: unknown, code: string): boolean {
+  return error instanceof Error && error.message.includes(code);
+}

@@ -1,0 +1,62 @@
+import type { ChainableCommander, Redis } from 'ioredis';
+import type { Message, Wire } from './publisher.ts';
+import { addAnnounced } from './publish-scripts.ts';
+import { fieldsFor } from './stream-entry.ts';
+import type { StreamKeys } from './stream-keys.ts';
+
+/** How many topics are remembered as announced, so that unbounded topic names cannot fill the memory. */
+const maxRemembered = 10_000;
+
+/**
+ * Publishes with XADD, as long as the stream is there. The first event of a topic from here, and one whose stream is gone,
+ * goes through the script that announces the topic.
+ */
+export class StreamWire implements Wire {
+  readonly #keys: StreamKeys;
+  readonly #onPublished: (topic: string) => void;
+  readonly #announced = new Set<string>();
+
+  constructor(keys: StreamKeys, onPublished: (topic: string) => void) {
+    this.#keys = keys;
+    this.#onPublished = onPublished;
+  }
+
+  send(client: Redis, message: Message): Promise<unknown> {
+    if (!this.#announced.has(message.topic)) return this.#announce(client, message);
+    return client.xadd(...this.#arguments(message));
+  }
+
+  add(pipeline: ChainableCommander, message: Message): void {
+    if (this.#announced.has(message.topic)) pipeline.xadd(...this.#arguments(message));
+    else pipeline.eval(...addAnnounced.evalArguments(...this.#announcement(message)));
+  }
+
+  accept(client: Redis, message: Message, answer: unknown): Promise<unknown> | undefined {
+    // No answer: there is no such stream, it was deleted or the server has lost its data.
+    if (answer === null) return this.#announce(client, message).then(() => this.#published(message));
+    this.#published(message);
+    return undefined;
+  }
+
+  #published({ topic }: Message): void {
+    if (this.#announced.size >= maxRemembered) this.#announced.clear();
+    this.#announced.add(topic);
+    this.#onPublished(topic);
+  }
+
+  #announce(client: Redis, message: Message): Promise<unknown> {
+    return addAnnounced.run(client, ...this.#announcement(message));
+  }
+
+  #announcement({ topic, text, key }: Message): [string[], string[]] {
+    const { topics, news } = this.#keys;
+    return [
+      [this.#keys.stream(topic), topics, news],
+      [topic, ...fieldsFor(text, key)],
+    ];
+  }
+
+  #arguments({ topic, text, key }: Message): [string, 'NOMKSTREAM', '*', ...string[]] {
+    return [this.#keys.stream(topic), 'NOMKSTREAM', '*', ...fieldsFor(text, key)];
+  }
+}

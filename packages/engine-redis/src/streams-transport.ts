@@ -1,0 +1,120 @@
+import type {
+  EngineHealth,
+  Event,
+  ListenRequest,
+  Listener,
+  Receiver,
+  Transport,
+  TransportContext,
+} from '@polybus/core';
+import { newEngineId } from './blocking-reader.ts';
+import type { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
+import { GroupWatcher } from './group-watcher.ts';
+import type { RedisOptions } from './options.ts';
+import { Publisher } from './publisher.ts';
+import { Publishers } from './publishers.ts';
+import { StreamHub } from './stream-hub.ts';
+import { StreamKeys } from './stream-keys.ts';
+import { StreamStore } from './stream-store.ts';
+import { StreamWire } from './stream-wire.ts';
+import { Trimmer } from './trimmer.ts';
+
+interface Opened {
+  readonly connections: Connections;
+  readonly publishing: readonly Connection[];
+  readonly publishers: Publishers;
+  readonly store: StreamStore;
+  readonly trimmer: Trimmer;
+  readonly id: string;
+}
+
+/** Redis Streams: a stream per topic. */
+export class StreamsTransport implements Transport {
+  readonly #options: RedisOptions;
+  #connections: Connections | undefined;
+  #opened: Opened | undefined;
+  // Each has a connection that it blocks, so each is made when it is needed first.
+  #hub: Promise<StreamHub> | undefined;
+  #groups: Promise<GroupWatcher> | undefined;
+
+  constructor(options: RedisOptions) {
+    this.#options = options;
+  }
+
+  async open({ name, logger, source }: TransportContext): Promise<void> {
+    const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
+    const connections = new Connections(connection, name, logger);
+    this.#connections = connections;
+    const [reading, ...publishing] = await Promise.all([
+      connections.make('streams'),
+      ...Array.from({ length: poolSize }, () => connections.make('publisher', true)),
+    ]);
+    const keys = new StreamKeys(keyPrefix);
+    const store = new StreamStore(reading, keys, this.#options, logger);
+    const trimmer = new Trimmer(store);
+    const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
+    const options = { source, engine: name, timeoutMs: commandTimeoutMs };
+    this.#opened = {
+      connections,
+      publishing,
+      publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
+      store,
+      trimmer,
+      id: newEngineId(),
+    };
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    const readers = [this.#hub, this.#groups];
+    this.#hub = this.#groups = undefined;
+    for (const reader of readers) await (await reader?.catch(() => undefined))?.stop();
+    if (opened !== undefined) {
+      await removeBell(opened);
+      await opened.publishers.close();
+    }
+    this.#connections?.closeAll();
+    this.#connections = undefined;
+    await opened?.trimmer.close();
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> {
+    return this.#opened!.publishers.send(event, signal);
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { connections, store, id } = this.#opened!;
+    if (request.group === undefined) {
+      this.#hub ??= connections.make('reader').then((one) => new StreamHub(one, store, id));
+      this.#hub.catch(() => (this.#hub = undefined));
+      return (await this.#hub).listen(request, receiver);
+    }
+    this.#groups ??= connections.make('group-reader').then((one) => new GroupWatcher(one, store, id));
+    this.#groups.catch(() => (this.#groups = undefined));
+    return (await this.#groups).listen(request, receiver);
+  }
+
+  async ping(): Promise<void> {
+    const { connections, publishing, store } = this.#opened!;
+    connections.assertReady();
+    const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
+    await Promise.all(
+      [...publishing, store.connection].map((one) => one.run((client) => client.ping(), timeoutMs)),
+    );
+  }
+
+  describe(): Pick<EngineHealth, 'details'> {
+    const { mode } = this.#options;
+    if (this.#opened === undefined) return { details: { mode } };
+    const { connections, trimmer } = this.#opened;
+    return { details: { mode, connections: connections.states, heldStreams: [...trimmer.held] } };
+  }
+}
+
+async function removeBell({ store, id }: Opened): Promise<void> {
+  if (!store.connection.isReady) return;
+  // It would expire by itself.
+  await store.connection.run((client) => client.del(store.keys.bells + id), 500).catch(() => {});
+}

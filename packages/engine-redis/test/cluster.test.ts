@@ -1,0 +1,89 @@
+import { type RedisBroker, startRedis } from '@polybus/testbed';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { Cluster, Redis } from 'ioredis';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { redisEngine } from '../src/index.ts';
+import { startEngine, until } from './support.ts';
+
+const nodes: RedisBroker[] = [];
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describeWithBroker('redis', 'a cluster', () => {
+  beforeAll(async () => {
+    // Without its own port, the bus of a node would be 10 000 above the node's, which may be beyond the last.
+    const ports = [await freePort(), await freePort(), await freePort()];
+    const args = ports.map((port) => ['--cluster-enabled', 'yes', '--cluster-port', String(port)]);
+    nodes.push(...(await Promise.all(args.map((one) => startRedis({ args: one, providers: ['local'] })))));
+    const clients = nodes.map(({ url }) => new Redis(url));
+    const last = 16_383;
+    for (const [i, client] of clients.entries()) {
+      const [from, to] = [Math.floor((i * (last + 1)) / 3), Math.floor(((i + 1) * (last + 1)) / 3) - 1];
+      await client.cluster('ADDSLOTSRANGE', from, to);
+      const { hostname, port } = new URL(nodes[0]?.url ?? '');
+      if (i > 0) await client.call('CLUSTER', 'MEET', hostname, port, String(ports[0]));
+    }
+    await until('the cluster to be complete', async () => {
+      const states = await Promise.all(clients.map((client) => client.cluster('INFO')));
+      return states.every(
+        (info) => info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3'),
+      );
+    });
+    // A node passes messages on to those that it has a link to; one still shaking hands would miss them.
+    await until('the nodes to be linked', async () => {
+      const views = await Promise.all(clients.map((client) => client.call('CLUSTER', 'NODES')));
+      return views.every((view) => {
+        const linked = String(view).trim().split('\n');
+        return (
+          linked.length === 3 &&
+          linked.every((node) => / connected( |$)/.test(node) && !node.includes('handshake'))
+        );
+      });
+    });
+    for (const client of clients) client.disconnect();
+  });
+  afterAll(() => Promise.all(nodes.map((node) => node.stop())));
+
+  function clusterClient(): Cluster {
+    const client = new Cluster(
+      nodes.map(({ url }) => ({ host: '127.0.0.1', port: Number(new URL(url).port) })),
+    );
+    client.on('error', () => {});
+    onTestFinished(() => client.disconnect());
+    return client;
+  }
+
+  test.each(['pubsub', 'streams'] as const)(
+    'a cluster of three nodes carries events, mode %s',
+    async (mode) => {
+      const consumer = await startEngine({ client: clusterClient(), mode });
+      const publisher = await startEngine({ client: clusterClient(), mode });
+      const seen: unknown[] = [];
+      await consumer.subscribe<number>('user.*', ({ payload }) => void seen.push(payload));
+      if (mode === 'streams') {
+        await consumer.subscribe<number>('user.*', ({ payload }) => void seen.push(payload + 100), {
+          group: 'g',
+        });
+      }
+      const numbers = Array.from({ length: 50 }, (_, n) => n);
+      await Promise.all(
+        numbers.map((n) => publisher.publish({ topic: `user.t${n % 5}`, payload: n, key: 'k' })),
+      );
+      const expected = mode === 'streams' ? 100 : 50;
+      await until('the events', () => seen.length === expected);
+      expect(new Set(seen).size).toBe(expected);
+    },
+  );
+
+  test('streams on a cluster need a prefix with a hash tag', () => {
+    const client = clusterClient();
+    expect(() => redisEngine({ client, mode: 'streams', keyPrefix: 'app:' })).toThrow(/hash tag/);
+  });
+});

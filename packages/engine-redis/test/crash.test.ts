@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { adminOf, newPrefix, startEngine, until } from './support.ts';
+
+describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
+  const fixture = fileURLToPath(new URL('fixtures/hung-consumer.ts', import.meta.url));
+
+  /** A consumer in a process of its own, and what it has said so far. */
+  async function spawnConsumer(
+    prefix: string,
+  ): Promise<{ child: ChildProcess; began: { attempt: number }[] }> {
+    const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, url, prefix];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const said: unknown[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
+    await until('the child to have joined its group', () => said.includes('ready'));
+    return {
+      child,
+      get began() {
+        return said.filter((one): one is { attempt: number } => typeof one === 'object');
+      },
+    };
+  }
+
+  test('what a consumer had that was killed in its handlers goes to others, in order, none lost', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
+    const consumer = await spawnConsumer(keyPrefix);
+    for (let n = 0; n < 30; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n % 4}` });
+    await until('the child to be in three handlers', () => consumer.began.length === 3);
+    const byKey = new Map<string, number[]>();
+    const seen = new Set<number>();
+    await engine.subscribeAsync<number>(
+      'work',
+      ({ payload, key }) => {
+        seen.add(payload);
+        byKey.set(key!, [...(byKey.get(key!) ?? []), payload]);
+      },
+      { group: 'workers' },
+    );
+    consumer.child.kill('SIGKILL');
+    await once(consumer.child, 'exit');
+    for (let n = 30; n < 40; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n % 4}` });
+    await until('all events', () => seen.size === 40);
+    for (const numbers of byKey.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    const admin = adminOf(url);
+    await until('nothing to be pending, and the dead consumer to be gone', async () => {
+      const [count] = (await admin.xpending(`${keyPrefix}work`, 'workers')) as [number];
+      const consumers = (await admin.xinfo('CONSUMERS', `${keyPrefix}work`, 'workers')) as [string, string][];
+      return count === 0 && consumers.filter(([, name]) => name !== '_left').length === 1;
+    });
+  });
+
+  test('an event whose handler kills its process again and again becomes a dead letter', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
+    // A group must be there before, or the first consumer would not get the event.
+    await (await engine.subscribe('work', () => {}, { group: 'workers' })).cancel();
+    await engine.publish({ topic: 'work', payload: 'poison' });
+    for (const attempt of [1, 1, 2]) {
+      const consumer = await spawnConsumer(keyPrefix);
+      await until('the child to be in its handler', () => consumer.began.length === 1);
+      expect(consumer.began).toEqual([{ payload: 'poison', attempt }]);
+      consumer.child.kill('SIGKILL');
+      await once(consumer.child, 'exit');
+    }
+    const dead: unknown[] = [];
+    await engine.subscribe('_dead.work', ({ payload }) => void dead.push(payload));
+    await engine.subscribe('work', () => expect.unreachable('it was handled again'), {
+      group: 'workers',
+      retry: false,
+    });
+    await until('the dead letter', () => dead.length === 1);
+    expect(dead).toEqual(['poison']);
+  });
+});

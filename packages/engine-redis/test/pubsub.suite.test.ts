@@ -1,0 +1,13 @@
+import { describeEngine } from '@polybus/conformance';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { redisEngine } from '../src/index.ts';
+import { ownRedis, producer } from './foreign.ts';
+
+describeWithBroker('redis', 'the conformance suite, mode pubsub', async () => {
+  const broker = await ownRedis();
+  const redis = producer(broker.url);
+  describeEngine('redis, mode "pubsub"', ({ id }) => redisEngine({ url: broker.url, keyPrefix: `${id}:` }), {
+    broker,
+    produce: redis.publish,
+  });
+});

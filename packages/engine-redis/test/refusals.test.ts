@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { describe, expect, test } from 'vitest';
+import { ownRedis } from './foreign.ts';
+import { LogLines, adminOf, makeEngine, newPrefix, startEngine, until } from './support.ts';
+
+const secret = 'hunter2-is-secret';
+async function failureOf(work: Promise<unknown>): Promise<Error & { code?: string }> {
+  return work.then(
+    () => expect.fail('expected it to be refused'),
+    (error: Error) => error,
+  );
+}
+
+describeWithBroker('redis', 'refusals', async () => {
+  const guarded = await ownRedis({ password: 'right' });
+  const full = await ownRedis({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'] });
+
+  describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
+    test('a wrong password is told by start, and is in no message, log or cause', async () => {
+      const url = guarded.url.replace(':right@', `:${secret}@`);
+      for (const config of [
+        { url },
+        { url: guarded.url, password: secret },
+        { url: guarded.url, username: 'nobody' },
+      ]) {
+        const log = new LogLines();
+        const engine = makeEngine({ ...config, mode }, log);
+        const error = await failureOf(engine.start());
+        expect(error).toMatchObject({
+          code: 'CONNECTION_FAILED',
+          message: expect.stringContaining('password'),
+        });
+        const everything = inspect(error, { depth: 20, showHidden: true }) + log.lines.join('\n');
+        expect(everything).not.toContain(secret);
+        expect((await engine.health()).status).toBe('down');
+      }
+      const right = await startEngine({ url: guarded.url, mode });
+      expect((await right.health()).status).toBe('up');
+    });
+
+    test('a server that is not there is told by start at once', async () => {
+      const engine = makeEngine({ url: `redis://user:${secret}@127.0.0.1:1`, mode });
+      const error = await failureOf(engine.start());
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
+      expect(inspect(error, { depth: 20 })).not.toContain(secret);
+    });
+  });
+
+  test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
+    const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
+    const payload = 'x'.repeat(100_000);
+    const fill = async (): Promise<void> => {
+      for (let n = 0; n < 200; n++) await engine.publish({ topic: 'big', payload });
+    };
+    const error = await failureOf(fill());
+    expect(error).toMatchObject({
+      code: 'PUBLISH_FAILED',
+      topic: 'big',
+      message: expect.stringContaining('maxmemory'),
+    });
+    expect(inspect(error, { depth: 20 })).not.toContain('xxxxxxxxxx');
+    await adminOf(full.url).flushall();
+    await until('room', () =>
+      engine.publish({ topic: 'big', payload: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+});

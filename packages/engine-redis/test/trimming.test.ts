@@ -1,0 +1,47 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { LogLines, adminOf, newPrefix, startEngine, until } from './support.ts';
+
+describeWithBroker('redis', 'streams in the long run', ({ url }) => {
+  test('maxLen trims a stream, but nothing that a group has not settled', async () => {
+    const keyPrefix = newPrefix();
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 100 }, log);
+    const admin = adminOf(url);
+    const length = (): Promise<number> => admin.xlen(`${keyPrefix}trim`);
+    const publish = async (count: number): Promise<void> => {
+      await Promise.all(
+        Array.from({ length: count }, (_, n) => engine.publish({ topic: 'trim', payload: n })),
+      );
+    };
+    await publish(2000);
+    await until('the stream to be trimmed', async () => {
+      await publish(100);
+      return (await length()) <= 200;
+    });
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    await engine.subscribe('trim', () => gate, { group: 'slow', bufferSize: 10_000 });
+    await publish(1000);
+    await until('a warning', () => log.lines.some((line) => line.includes('has not settled')));
+    expect(await length()).toBeGreaterThanOrEqual(1000);
+    expect((await engine.health()).details).toMatchObject({ heldStreams: ['trim'] });
+    open();
+    await until('everything to be settled', () => engine.stats().pending === 0);
+    await until('the stream to be trimmed again', async () => {
+      await publish(100);
+      return (await length()) <= 300;
+    });
+  });
+
+  test('a group gets the topics of its pattern that were new while none of its members was there', async () => {
+    const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
+    const [engine, other] = [await startEngine(config), await startEngine(config)];
+    await (await engine.subscribe('order.*', () => {}, { group: 'g' })).cancel();
+    await other.publish({ topic: 'order.placed', payload: 1 });
+    const seen: unknown[] = [];
+    await engine.subscribe('order.*', ({ payload }) => void seen.push(payload), { group: 'g' });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([1]);
+  });
+});
