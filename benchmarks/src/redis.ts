@@ -1,0 +1,247 @@
+import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
+import { redisEngine } from '@polybus/engine-redis';
+import { startRedis } from '@polybus/testbed';
+import { Redis } from 'ioredis';
+
+/**
+ * The Redis engine beside ioredis used by hand, which does the same work in the same run: it makes events of the same
+ * payload, encodes them as CloudEvents, sends, receives, and decodes them. What the engine does more: it keeps a queue per
+ * subscription, counts, and (in a group) settles.
+ *
+ * The client by hand appears twice: each publish a command of its own, and with the client's auto-pipelining.
+ */
+const payload = {
+  id: 'u-1',
+  name: 'Ada',
+  roles: ['admin', 'author'],
+  address: { city: 'London', zip: 'N1' },
+};
+const inFlight = 256;
+const rounds = 5;
+const events = 30_000;
+/** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
+const latencyRounds = 30;
+const pings = 300;
+const source = 'bench';
+
+interface Side {
+  publish(topic: string): Promise<unknown>;
+  /** Calls back for each event that was decoded. */
+  listen(topic: string, onEvent: () => void): Promise<void>;
+  close(): Promise<unknown>;
+}
+
+type Make = () => Promise<Side>;
+
+const broker = await startRedis();
+const { url } = broker;
+
+function encode(topic: string): string {
+  return encodeStructured(createEvent({ topic, payload }), { source });
+}
+
+/** How people use ioredis: its defaults. */
+function client(enableAutoPipelining: boolean): Redis {
+  const one = new Redis(url, { enableAutoPipelining });
+  one.on('error', (error) => {
+    throw error;
+  });
+  return one;
+}
+
+const byHand: Record<string, (isPipelining: boolean) => Make> = {
+  pubsub: (isPipelining) => async () => {
+    const [publisher, subscriber] = [client(isPipelining), client(false)];
+    return {
+      publish: (topic) => publisher.publish(topic, encode(topic)),
+      listen: async (topic, onEvent) => {
+        subscriber.on('message', (_, text) => {
+          decodeStructured(text, { topic });
+          onEvent();
+        });
+        await subscriber.subscribe(topic);
+      },
+      close: async () => [publisher, subscriber].forEach((one) => one.disconnect()),
+    };
+  },
+  streams: (isPipelining) => async () => {
+    const [publisher, reader] = [client(isPipelining), client(false)];
+    return {
+      publish: (topic) => publisher.xadd(topic, '*', 'event', encode(topic)),
+      listen: async (topic, onEvent) => {
+        let after = '0-0';
+        const read = async (): Promise<void> => {
+          while (reader.status !== 'end') {
+            const reply = await reader.xread('COUNT', 500, 'BLOCK', 5000, 'STREAMS', topic, after);
+            for (const [, entries] of reply ?? []) {
+              for (const [id, fields] of entries) {
+                after = id;
+                decodeStructured(fields[1] ?? '', { topic });
+                onEvent();
+              }
+            }
+          }
+        };
+        read().catch(() => {});
+      },
+      close: async () => {
+        [publisher, reader].forEach((one) => one.disconnect());
+      },
+    };
+  },
+  group: (isPipelining) => async () => {
+    const [publisher, reader] = [client(isPipelining), client(false)];
+    return {
+      publish: (topic) => publisher.xadd(topic, '*', 'event', encode(topic)),
+      listen: async (topic, onEvent) => {
+        await reader.xgroup('CREATE', topic, 'g', '$', 'MKSTREAM');
+        const read = async (): Promise<void> => {
+          while (reader.status !== 'end') {
+            const group = ['GROUP', 'g', 'c', 'COUNT', 128, 'BLOCK', 5000, 'STREAMS', topic, '>'] as const;
+            const reply = (await reader.xreadgroup(...group)) as [string, [string, string[]][]][] | null;
+            for (const [, entries] of reply ?? []) {
+              for (const [, fields] of entries) {
+                decodeStructured(fields[1] ?? '', { topic });
+                onEvent();
+              }
+              publisher.xack(topic, 'g', ...entries.map(([id]) => id)).catch(() => {});
+            }
+          }
+        };
+        read().catch(() => {});
+      },
+      close: async () => {
+        [publisher, reader].forEach((one) => one.disconnect());
+      },
+    };
+  },
+};
+
+function engineSide(mode: 'pubsub' | 'streams', group?: string): Make {
+  return async () => {
+    const engine: Engine = redisEngine({ url, mode });
+    await engine.start();
+    return {
+      publish: (topic) => engine.publish({ topic, payload }),
+      // Room for all: what a full buffer does is not the question here.
+      listen: async (topic, onEvent) =>
+        void (await engine.subscribe(topic, onEvent, { bufferSize: events * 2, group })),
+      close: () => engine.stop(),
+    };
+  };
+}
+
+let topics = 0;
+const newTopic = (): string => `bench.t${topics++}`;
+const now = (): number => performance.now();
+
+async function publishAll(side: Side, topic: string, count: number): Promise<void> {
+  let left = count;
+  const work = async (): Promise<void> => {
+    while (left-- > 0) await side.publish(topic);
+  };
+  await Promise.all(Array.from({ length: inFlight }, work));
+}
+
+/** Events a second that the broker accepts. */
+async function publishing(side: Side): Promise<number> {
+  const topic = newTopic();
+  await publishAll(side, topic, 2000);
+  const since = now();
+  await publishAll(side, topic, events);
+  return (events / (now() - since)) * 1000;
+}
+
+/** Events a second that arrive. */
+async function endToEnd(side: Side): Promise<number> {
+  const topic = newTopic();
+  let seen = 0;
+  let done!: () => void;
+  const arrived = new Promise<void>((resolve) => (done = resolve));
+  await side.listen(topic, () => {
+    if (++seen === events) done();
+  });
+  const since = now();
+  await Promise.all([publishAll(side, topic, events), arrived]);
+  return (events / (now() - since)) * 1000;
+}
+
+/** Microseconds from a publish to its arrival, one at a time: the median. */
+async function latency(side: Side): Promise<number> {
+  const topic = newTopic();
+  let onEvent = (): void => {};
+  await side.listen(topic, () => onEvent());
+  const times: number[] = [];
+  for (let n = 0; n < pings; n++) {
+    const since = now();
+    const arrived = new Promise<void>((resolve) => (onEvent = resolve));
+    await Promise.all([side.publish(topic), arrived]);
+    times.push((now() - since) * 1000);
+  }
+  return median(times.slice(pings / 10));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+async function once(make: Make, measure: (side: Side) => Promise<number>): Promise<number> {
+  const side = await make();
+  try {
+    return await measure(side);
+  } finally {
+    await side.close();
+    const admin = client(false);
+    await admin.flushall();
+    admin.disconnect();
+  }
+}
+
+async function compare(
+  title: string,
+  unit: string,
+  sides: Readonly<Record<string, Make>>,
+  measure: (side: Side) => Promise<number>,
+  turns = rounds,
+): Promise<void> {
+  const samples = new Map<string, number[]>();
+  // Round by round, so that what else the machine does hits all of them alike; the first round warms up.
+  for (let round = 0; round <= turns; round++) {
+    for (const [name, make] of Object.entries(sides)) {
+      const value = await once(make, measure);
+      if (round > 0) samples.set(name, [...(samples.get(name) ?? []), value]);
+    }
+  }
+  const own = median(samples.get('polybus') ?? []);
+  console.log(`\n${title}`);
+  for (const [name, values] of samples) {
+    const value = median(values);
+    const range = `[${Math.min(...values).toFixed(0)}..${Math.max(...values).toFixed(0)}]`;
+    const ratio = name === 'polybus' ? '' : `   polybus is ×${(own / value).toFixed(2)} of it`;
+    console.log(`  ${name.padEnd(26)} ${value.toFixed(0).padStart(8)} ${unit} ${range}${ratio}`);
+  }
+}
+
+try {
+  console.log(
+    `Node ${process.version}, Redis ${broker.version}; median of ${rounds} rounds, of ${latencyRounds} for latency, [lowest..highest]`,
+  );
+  const kinds = [
+    ['pubsub', engineSide('pubsub')],
+    ['streams', engineSide('streams')],
+    ['group', engineSide('streams', 'g')],
+  ] as const;
+  for (const [kind, polybus] of kinds) {
+    const hand = byHand[kind]!;
+    const sides = { polybus, ioredis: hand(false), 'ioredis, auto-pipelining': hand(true) };
+    if (kind !== 'group')
+      await compare(`${kind}: publish, ${inFlight} in flight`, 'events/s', sides, publishing);
+    await compare(`${kind}: end to end, ${inFlight} in flight`, 'events/s', sides, endToEnd);
+    await compare(`${kind}: latency p50, one at a time`, 'µs', sides, latency, latencyRounds);
+  }
+} catch (error) {
+  console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
+  process.exitCode = 1;
+} finally {
+  await broker.stop();
+}

@@ -1,0 +1,91 @@
+import { createEventBus } from '@polybus/core';
+import { durableMemoryEngine } from '@polybus/engine-memory';
+import { afterEach, describe, expect, test } from 'vitest';
+import { quietLogger } from './quiet-logger.ts';
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+async function startedBus(config: Parameters<typeof durableMemoryEngine>[0] = {}) {
+  const bus = createEventBus<{ 'order.placed': number; 'order.paid': string }>({
+    engines: [{ name: 'm', engine: durableMemoryEngine(config) }],
+    logger: quietLogger(),
+  });
+  stops.push(() => bus.stop());
+  await bus.start();
+  return bus;
+}
+
+describe('events()', () => {
+  test('yields events in order, each acknowledged when the loop asks for the next', async () => {
+    const bus = await startedBus();
+    const events = bus.events('order.*');
+    await events.ready;
+    for (const n of [1, 2, 3]) await bus.publish('order.placed', n);
+    const delivered: number[] = [];
+    for await (const event of events) {
+      delivered.push(bus.stats().delivered);
+      if (event.payload === 3) break;
+    }
+    expect(delivered).toEqual([0, 1, 2]);
+    expect(bus.stats()).toMatchObject({ delivered: 2, dropped: 1, pending: 0 });
+    expect(bus.topics()).toEqual([]);
+  });
+
+  test('is bounded: a slow loop holds the publisher back', async () => {
+    const bus = await startedBus({ defaultEventBufferSize: 2 });
+    const events = bus.events('order.placed');
+    await events.ready;
+    let published = 0;
+    const publishing = (async () => {
+      for (let n = 0; n < 10; n++) {
+        await bus.publish('order.placed', n);
+        published++;
+      }
+    })();
+    await expect.poll(() => published).toBe(3);
+    const seen: number[] = [];
+    for await (const { payload } of events) {
+      seen.push(payload);
+      if (seen.length === 10) break;
+    }
+    await publishing;
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('ends when the bus stops, once the loop has finished the event it has', async () => {
+    const bus = await startedBus();
+    const events = bus.events('order.placed');
+    await events.ready;
+    await bus.publish('order.placed', 1);
+    const seen: number[] = [];
+    let stopped: Promise<void> | undefined;
+    for await (const { payload } of events) {
+      stopped = bus.stop();
+      seen.push(payload);
+    }
+    await stopped;
+    expect(seen).toEqual([1]);
+    expect(bus.stats()).toMatchObject({ delivered: 1, dropped: 0, pending: 0 });
+  });
+
+  test('a loop that waits for an event ends when the bus stops', async () => {
+    const bus = await startedBus();
+    const events = bus.events('order.placed');
+    const next = events.next();
+    await events.ready;
+    await bus.stop();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
+  test('tells of a subscription that cannot be made', async () => {
+    const bus = await startedBus();
+    await expect(bus.events('order.*', { bufferSize: 0 }).next()).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+    await bus.stop();
+    await expect(bus.events('order.*').next()).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+  });
+});

@@ -1,0 +1,89 @@
+import { createEventBus } from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { afterEach, describe, expect, test } from 'vitest';
+import { quietLogger } from './quiet-logger.ts';
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+const idleMs = 50;
+
+async function startedBus(historySize = 1000) {
+  const engine = memoryEngine({ deadLetter: true, historySize });
+  const bus = createEventBus({ engines: [{ name: 'm', engine }], logger: quietLogger() });
+  stops.push(() => bus.stop());
+  await bus.start();
+  return bus;
+}
+
+/** Two groups on one topic; `billing` fails until told otherwise. */
+async function failingBilling(count: number) {
+  const bus = await startedBus();
+  const seen = { billing: [] as unknown[], shipping: [] as unknown[] };
+  const state = { fails: true };
+  await bus.subscribe(
+    'order.placed',
+    ({ payload, id, metadata }) => {
+      if (state.fails) throw new Error('card service down');
+      seen.billing.push([payload, id, metadata]);
+    },
+    { group: 'billing' },
+  );
+  await bus.subscribe('order.placed', ({ payload }) => void seen.shipping.push(payload), {
+    group: 'shipping',
+  });
+  for (let n = 0; n < count; n++) await bus.publish('order.placed', n, { id: `e${n}`, metadata: { n } });
+  return { bus, seen, state };
+}
+
+describe('redrive', () => {
+  test('publishes dead letters back, and only the group that failed handles them again', async () => {
+    const { bus, seen, state } = await failingBilling(3);
+    expect(bus.stats().deadLettered).toBe(3);
+    state.fails = false;
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 3, kept: 0 });
+    expect(seen.billing).toEqual([0, 1, 2].map((n) => [n, `e${n}`, { n }]));
+    expect(seen.shipping).toEqual([0, 1, 2]);
+  });
+
+  test('redrives each dead letter once, however often it is called', async () => {
+    const { bus, seen, state } = await failingBilling(3);
+    state.fails = false;
+    expect(await bus.redrive('order.placed', { idleMs, limit: 2 })).toEqual({ redriven: 2, kept: 0 });
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 1, kept: 0 });
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 0, kept: 0 });
+    expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 1, 2]);
+  });
+
+  test('keeps what the filter or the group leaves out, for a later time', async () => {
+    const { bus, seen, state } = await failingBilling(4);
+    state.fails = false;
+    const even = { idleMs, filter: ({ payload }: { payload: unknown }) => (payload as number) % 2 === 0 };
+    expect(await bus.redrive('order.placed', even)).toEqual({ redriven: 2, kept: 2 });
+    expect(await bus.redrive('order.placed', { idleMs, group: 'shipping' })).toEqual({
+      redriven: 0,
+      kept: 2,
+    });
+    expect(await bus.redrive('order.placed', { idleMs, group: 'billing' })).toEqual({ redriven: 2, kept: 0 });
+    expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 2, 1, 3]);
+  });
+
+  test('an event that fails again is not redriven for ever', async () => {
+    const { bus, state } = await failingBilling(2);
+    const first = await bus.redrive('order.placed', { idleMs });
+    expect(first.redriven).toBe(2);
+    state.fails = false;
+    expect((await bus.redrive('order.placed', { idleMs })).redriven).toBe(2);
+    expect((await bus.redrive('order.placed', { idleMs })).redriven).toBe(0);
+  });
+
+  test('needs an engine that keeps events', async () => {
+    const bus = await startedBus(0);
+    await expect(bus.redrive('order.placed')).rejects.toMatchObject({
+      code: 'UNSUPPORTED_CAPABILITY',
+      option: 'redrive',
+    });
+  });
+});

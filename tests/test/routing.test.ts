@@ -1,0 +1,175 @@
+import { type Engine, type Event, PolybusError, createEventBus } from '@polybus/core';
+import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
+import { afterEach, describe, expect, test } from 'vitest';
+import { quietLogger } from './quiet-logger.ts';
+
+const logger = quietLogger();
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+async function startedBus(routing: { topics: string[]; engine: string }[]) {
+  const bus = createEventBus({
+    engines: [
+      { name: 'local', engine: memoryEngine() },
+      { name: 'log', engine: durableMemoryEngine({ retry: { attempts: 1 }, deadLetter: true }) },
+    ],
+    routing,
+    logger,
+  });
+  stops.push(() => bus.stop());
+  await bus.start();
+  return bus;
+}
+
+const rules = [
+  { topics: ['user.*', 'health'], engine: 'local' },
+  { topics: ['*'], engine: 'log' },
+];
+
+describe('routing', () => {
+  test('the first rule that matches wins, and what none matches goes to the first engine', async () => {
+    const bus = await startedBus(rules);
+    expect(bus.router.engineFor('user.created')).toBe('local');
+    expect(bus.router.engineFor('health')).toBe('local');
+    expect(bus.router.engineFor('order.placed')).toBe('log');
+    expect(bus.router.engineFor('_internal')).toBe('local');
+    expect(bus.router.engineNames()).toEqual(['local', 'log']);
+  });
+
+  test('a pattern is subscribed on every engine that could carry a match, and on no other', async () => {
+    const bus = await startedBus(rules);
+    expect((await bus.subscribe('*', () => {})).engine).toBe('local,log');
+    expect((await bus.subscribe('user.*', () => {})).engine).toBe('local');
+    expect((await bus.subscribe('us*', () => {})).engine).toBe('local,log');
+    expect((await bus.subscribe('order.*', () => {})).engine).toBe('log');
+  });
+
+  test('one subscription over two engines gets the events of both, one at a time', async () => {
+    const bus = await startedBus(rules);
+    const seen: string[] = [];
+    let running = 0;
+    let most = 0;
+    await bus.subscribe('*', async ({ topic }) => {
+      most = Math.max(most, ++running);
+      await new Promise(setImmediate);
+      seen.push(topic);
+      running--;
+    });
+    await Promise.all(['user.a', 'order.a', 'user.b', 'order.b'].map((topic) => bus.publish(topic, 1)));
+    expect(seen.toSorted()).toEqual(['order.a', 'order.b', 'user.a', 'user.b']);
+    expect(most).toBe(1);
+    expect(bus.subscriberCount('*')).toBe(1);
+    expect(bus.stats().delivered).toBe(4);
+  });
+
+  test('a handler of one engine may await a publish to the other, which the same subscription handles', async () => {
+    const bus = await startedBus(rules);
+    const seen: string[] = [];
+    await bus.subscribe('*', async ({ topic }) => {
+      seen.push(topic);
+      if (topic === 'user.a') await bus.publish('order.a', 1);
+    });
+    await bus.publish('user.a', 1);
+    await expect.poll(() => seen).toEqual(['user.a', 'order.a']);
+  });
+
+  test('a dead letter stays on the engine of its event, where a subscription on the bus finds it', async () => {
+    const bus = await startedBus(rules);
+    const dead: Event[] = [];
+    await bus.subscribe('_dead.order.placed', (event) => void dead.push(event));
+    await bus.subscribe('order.placed', () => {
+      throw new Error('no stock');
+    });
+    await bus.publish('order.placed', { id: 7 });
+    await expect.poll(() => dead.length).toBe(1);
+    expect(bus.router.engineFor('_dead.order.placed')).toBe('log');
+    expect(dead[0]!.payload).toEqual({ id: 7 });
+  });
+
+  test('cancelling through the context ends the subscription on every engine', async () => {
+    const bus = await startedBus(rules);
+    let calls = 0;
+    const subscription = await bus.subscribe('*', async (_, context) => {
+      calls++;
+      expect(context.subscription).toBe(subscription);
+      await context.subscription.cancel();
+    });
+    await bus.publish('user.a', 1);
+    await bus.publish('order.a', 1);
+    expect(calls).toBe(1);
+    expect(bus.topics()).toEqual([]);
+  });
+
+  test('an engine that does not start stops the others', async () => {
+    const good = memoryEngine();
+    const bad: Engine = Object.assign(memoryEngine(), {
+      start: () => Promise.reject(new Error('no broker')),
+    });
+    const bus = createEventBus({
+      engines: [
+        { name: 'good', engine: good },
+        { name: 'bad', engine: bad },
+      ],
+    });
+    await expect(bus.start()).rejects.toThrow('no broker');
+    expect((await good.health()).state).toBe('stopped');
+    await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+  });
+
+  test('stop stops every engine and reports all that failed', async () => {
+    const bus = await startedBus(rules);
+    let finish!: () => void;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    await bus.subscribeAsync('user.a', () => finished);
+    await bus.subscribeAsync('order.a', () => finished);
+    await bus.publish('user.a', 1);
+    await bus.publish('order.a', 1);
+    await expect.poll(() => bus.stats().pending).toBe(2);
+    const error = await bus.stop({ timeoutMs: 20 }).catch((reason: unknown) => reason);
+    finish();
+    expect(error).toBeInstanceOf(AggregateError);
+    expect((error as AggregateError).errors.map((one) => PolybusError.is(one) && one.code)).toEqual([
+      'SHUTDOWN_TIMEOUT',
+      'SHUTDOWN_TIMEOUT',
+    ]);
+    expect((error as AggregateError).errors.map(({ message }: Error) => message)).toEqual([
+      expect.stringContaining('after 20 ms with 1 handler(s) running') as string,
+      expect.stringContaining('after 20 ms with 1 handler(s) running') as string,
+    ]);
+    expect((await bus.health()).status).toBe('down');
+  });
+
+  test('what a handler publishes to another engine while the bus stops is still handled', async () => {
+    const bus = await startedBus(rules);
+    const seen: unknown[] = [];
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await bus.subscribe('order.placed', ({ payload }) => void seen.push(payload));
+    await bus.subscribeAsync('user.a', async () => {
+      await held;
+      await bus.publish('order.placed', 'last');
+    });
+    await bus.publish('user.a', 1);
+    const stopped = bus.stop();
+    release();
+    await stopped;
+    expect(seen).toEqual(['last']);
+  });
+
+  test('an unknown engine name is refused', async () => {
+    const bus = await startedBus(rules);
+    expect(() => bus.router.engine('nope')).toThrow(/There is no engine "nope"; the engines are local, log/);
+  });
+
+  test('counts are summed over the engines and told per engine', async () => {
+    const bus = await startedBus(rules);
+    await bus.subscribe('*', () => {});
+    await bus.publish('user.a', 1);
+    await bus.publish('order.a', 1);
+    await bus.publish('order.b', 1);
+    expect(bus.stats()).toMatchObject({ published: 3, enqueued: 3, delivered: 3, dropped: 0, pending: 0 });
+    expect(bus.statsPerEngine()).toMatchObject({ local: { delivered: 1 }, log: { delivered: 2 } });
+  });
+});

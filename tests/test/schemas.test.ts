@@ -1,0 +1,74 @@
+import { type Event, createEventBus } from '@polybus/core';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { quietLogger } from './quiet-logger.ts';
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+const schemas = {
+  'zod.user': z.object({ id: z.string(), born: z.string().transform((text) => new Date(text)) }),
+  'valibot.user': v.object({ id: v.string(), tags: v.array(v.string()) }),
+  'arktype.user': type({ id: 'string', age: 'number >= 0' }),
+  'async.user': z.object({ id: z.string().refine(async (id) => id.startsWith('u'), 'begins with u') }),
+};
+
+async function startedBus() {
+  const logger = quietLogger();
+  const bus = createEventBus({ schemas, logger });
+  stops.push(() => bus.stop());
+  await bus.start();
+  return { bus, logger };
+}
+
+describe('a schema per topic', () => {
+  test('publish refuses a payload that does not fit, naming the field, and enqueues nothing', async () => {
+    const { bus } = await startedBus();
+    await bus.subscribe('*', () => {});
+    const bad = (topic: string, payload: unknown) =>
+      (bus.publish as (...args: unknown[]) => Promise<void>)(topic, payload);
+    await expect(bad('zod.user', { id: 7, born: '2000-01-01' })).rejects.toMatchObject({
+      code: 'SCHEMA_VALIDATION',
+      topic: 'zod.user',
+      issues: [{ path: 'payload.id' }],
+    });
+    await expect(bad('valibot.user', { id: 'u', tags: ['a', 7] })).rejects.toMatchObject({
+      issues: [{ path: 'payload.tags[1]' }],
+    });
+    await expect(bad('arktype.user', { id: 'u', age: -1 })).rejects.toMatchObject({
+      issues: [{ path: 'payload.age' }],
+    });
+    await expect(bad('async.user', { id: 'x' })).rejects.toThrow('payload.id: begins with u');
+    expect(bus.stats()).toMatchObject({ published: 0, enqueued: 0 });
+  });
+
+  test('a handler receives what the schema makes of the payload, the wire carries what the publisher gave', async () => {
+    const { bus } = await startedBus();
+    const born: unknown[] = [];
+    await bus.subscribe('zod.user', (event) => {
+      expect(event.processingStarted).toBeInstanceOf(Date);
+      born.push(event.payload.born);
+    });
+    await bus.publish('zod.user', { id: 'u1', born: '2000-01-01' });
+    expect(born).toEqual([new Date('2000-01-01')]);
+  });
+
+  test('an event that reached the engine past the bus and does not fit is dead-lettered after one attempt', async () => {
+    const { bus } = await startedBus();
+    const dead: Event[] = [];
+    let attempts = 0;
+    await bus.subscribe('_dead.valibot.user', (event) => void dead.push(event));
+    await bus.subscribe('valibot.user', () => void attempts++, { retry: { attempts: 5 }, deadLetter: true });
+    await bus.router.publish({ topic: 'valibot.user', payload: { id: 'u' } });
+    await expect.poll(() => dead.length).toBe(1);
+    expect(attempts).toBe(0);
+    expect(dead[0]!.metadata['polybus.deadLetter']).toMatchObject({
+      attempts: 1,
+      error: { name: 'SchemaValidationError' },
+    });
+  });
+});

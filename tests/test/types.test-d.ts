@@ -1,0 +1,89 @@
+import { type Engine, type Event, type EventBus, type TypedEventBus, createEventBus } from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+
+interface User {
+  readonly id: string;
+}
+interface Topics {
+  'user.created': User;
+  'user.deleted': { readonly id: string; readonly reason: string };
+  'order.placed': number;
+}
+
+const bus = createEventBus<Topics>();
+
+test('publish takes the payload of the topic', () => {
+  void bus.publish('user.created', { id: 'u1' });
+  void bus.publish('user.created', { id: 'u1' }, { key: 'u1', metadata: { source: 'signup' } });
+  void bus.publish({ topic: 'order.placed', payload: 7, key: 'k' });
+  // @ts-expect-error the payload is not a User
+  void bus.publish('user.created', { name: 'u1' });
+  // @ts-expect-error there is no such topic
+  void bus.publish('user.updated', { id: 'u1' });
+  // @ts-expect-error the payload is not a number
+  void bus.publish({ topic: 'order.placed', payload: 'seven' });
+  // @ts-expect-error one publishes to topics, not to patterns
+  void bus.publish('user.*', { id: 'u1' });
+});
+
+test('a handler gets the payload of its topic', () => {
+  void bus.subscribe('user.created', (event, { signal, attempt }) => {
+    expectTypeOf(event.payload).toEqualTypeOf<User>();
+    expectTypeOf(event.topic).toEqualTypeOf<'user.created'>();
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    expectTypeOf(attempt).toBeNumber();
+  });
+  // @ts-expect-error nothing matches
+  void bus.subscribe('invoice.*', () => {});
+  // @ts-expect-error a handler is required
+  void bus.subscribe('user.created');
+});
+
+test('a pattern gives the union of what it matches, told apart by topic', () => {
+  void bus.subscribe('user.*', (event) => {
+    expectTypeOf(event.topic).toEqualTypeOf<'user.created' | 'user.deleted'>();
+    if (event.topic === 'user.deleted') expectTypeOf(event.payload.reason).toBeString();
+  });
+  void bus.subscribeAsync('*', ({ payload }) => {
+    expectTypeOf(payload).toEqualTypeOf<Topics[keyof Topics]>();
+  });
+});
+
+test('the bus’s own topics carry unknown', () => {
+  void bus.subscribe('_dead.*', ({ payload }) => {
+    expectTypeOf(payload).toBeUnknown();
+  });
+});
+
+test('events() yields the same types', async () => {
+  for await (const event of bus.events('order.placed')) expectTypeOf(event.payload).toBeNumber();
+});
+
+test('schemas give the types: input to publish, output to handlers', () => {
+  const typed = createEventBus({
+    schemas: { 'user.born': z.object({ at: z.string().transform((text) => new Date(text)) }) },
+  });
+  void typed.publish('user.born', { at: '2000-01-01' });
+  // @ts-expect-error the wire carries text
+  void typed.publish('user.born', { at: new Date() });
+  void typed.subscribe('user.*', ({ payload }) => {
+    expectTypeOf(payload.at).toEqualTypeOf<Date>();
+  });
+});
+
+test('a bus without a map takes any topic, and its payloads are unknown', () => {
+  const open = createEventBus();
+  void open.publish('anything', 1);
+  void open.subscribe('any.*', (event) => {
+    expectTypeOf(event).toEqualTypeOf<Event>();
+  });
+});
+
+test('an engine and an untyped bus are event buses, and a typed one stands where one is wanted', () => {
+  expectTypeOf<Engine>().toExtend<EventBus>();
+  expectTypeOf<TypedEventBus<Record<string, unknown>>>().toExtend<EventBus>();
+  expectTypeOf(bus.untyped).toExtend<EventBus>();
+  expectTypeOf(memoryEngine()).toExtend<EventBus>();
+});
