@@ -158,6 +158,18 @@ export interface EngineHealth {
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** How far one consumer is behind what is published. */
+export interface ConsumerLag {
+  readonly topic: string;
+  readonly group?: string | undefined;
+  /** Partition or shard, where the broker has them. */
+  readonly partition?: string | undefined;
+  /** Events not yet acknowledged. */
+  readonly events?: number | undefined;
+  /** Milliseconds between the newest event and the last one received. */
+  readonly ms?: number | undefined;
+}
+
 /** An event bus on one broker. */
 export interface Engine extends EventBus {
   /** `memory`, `redis`, `kafka`, … */
@@ -166,6 +178,8 @@ export interface Engine extends EventBus {
   stats(): DeliveryStats;
   /** Never rejects: a broker that cannot be reached is `down`. */
   health(): Promise<EngineHealth>;
+  /** Rejects where the broker cannot be asked. Absent, or empty, where the broker does not know it. */
+  lag?(): Promise<readonly ConsumerLag[]>;
   /**
    * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those handlers publish. A
    * router drains all its engines before it closes the first.
@@ -205,6 +219,18 @@ export interface EngineObserver {
   readonly active: boolean;
   received(data: DeliveryData): void;
   failed(data: FailureData): void;
+  missed(data: MissedData): void;
+}
+
+/** A time in which events may have been missed: nobody knows which, or how many. */
+export interface MissedData {
+  /** The topic or pattern that was not listened to. */
+  readonly topic: string;
+  readonly engine: string;
+  readonly since: Date;
+  readonly until: Date;
+  /** What happened, without secrets. */
+  readonly reason: string;
 }
 
 /** One delivery of an event to a subscription. */

@@ -1,12 +1,14 @@
 import { assertSubscription } from './assert-subscription.ts';
 import type {
   Capabilities,
+  ConsumerLag,
   DeliveryStats,
   Engine,
   EngineHealth,
   EngineHost,
   EngineState,
   EventHandler,
+  MissedData,
   PublishOptions,
   StartOptions,
   StopOptions,
@@ -99,8 +101,9 @@ class TransportEngine implements Engine {
     signal?.throwIfAborted();
     this.#state = 'starting';
     const { name, logger, source } = this.#host;
+    const missed = this.#missed;
     try {
-      await orAborted(this.#transport.open({ name, logger, source }), signal);
+      await orAborted(this.#transport.open({ name, logger, source, missed }), signal);
       this.#state = 'started';
     } catch (error) {
       await this.#closeTransport();
@@ -280,6 +283,17 @@ class TransportEngine implements Engine {
       };
     }
   }
+
+  async lag(): Promise<readonly ConsumerLag[]> {
+    this.#assertOpen('lag', undefined);
+    return (await this.#transport.lag?.()) ?? [];
+  }
+
+  readonly #missed = (data: Omit<MissedData, 'engine'>): void => {
+    const { name, logger, observer } = this.#host;
+    logger.warn('events may have been missed', { engine: name, ...data });
+    if (observer.active) observer.missed({ ...data, engine: name });
+  };
 
   #assertOpen(operation: string, topic: string | undefined): void {
     if (this.#state === 'started') return;

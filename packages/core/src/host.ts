@@ -3,7 +3,12 @@ import type { NewEvent } from './event.ts';
 import { consoleLogger } from './logger.ts';
 
 /** For engines that nobody observes. */
-export const noObserver: EngineObserver = { active: false, received: () => {}, failed: () => {} };
+export const noObserver: EngineObserver = {
+  active: false,
+  received: () => {},
+  failed: () => {},
+  missed: () => {},
+};
 
 /** The host of an engine that stands alone: it logs to the console and takes its own dead letters. */
 export function standaloneHost(

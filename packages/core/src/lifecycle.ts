@@ -1,5 +1,5 @@
 import { newEventId } from './event-id.ts';
-import type { DeliveryData, EngineObserver, FailureData, Logger } from './contract.ts';
+import type { DeliveryData, EngineObserver, FailureData, Logger, MissedData } from './contract.ts';
 
 /** The ten things that happen in the life of a bus. */
 export const lifecycleEventTypes = [
@@ -64,6 +64,11 @@ export class Lifecycle implements EngineObserver {
 
   failed(data: FailureData): void {
     this.emit('message.failed', data);
+  }
+
+  missed({ since, until, ...data }: MissedData): void {
+    const times = { since: since.toISOString(), until: until.toISOString() };
+    this.emit('message.failed', { ...data, ...times, outcome: 'missed' });
   }
 
   emit(type: ShortType, data: object): void {

@@ -1,4 +1,4 @@
-import type { DropReason, EngineHealth, Logger, StartPosition } from './contract.ts';
+import type { ConsumerLag, DropReason, EngineHealth, Logger, MissedData, StartPosition } from './contract.ts';
 import type { Event } from './event.ts';
 import type { UndecodableRecordError } from './errors.ts';
 
@@ -23,6 +23,8 @@ export interface Transport {
   listen(request: ListenRequest, receiver: Receiver): Promise<Listener>;
   /** Rejects where the broker cannot be reached; asked by `health()`. */
   ping?(): Promise<void>;
+  /** How far its consumers are behind, where the broker knows it; asked by `lag()`, for metrics. */
+  lag?(): Promise<readonly ConsumerLag[]>;
   /** More about the connection, for `health()`. A `status` here overrides what `ping` says. */
   describe?(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>>;
 }
@@ -33,6 +35,11 @@ export interface TransportContext {
   readonly logger: Logger;
   /** CloudEvents `source`. */
   readonly source: string;
+  /**
+   * Reports that events may have been missed, as where a connection was lost on a broker that keeps nothing: logs it, and
+   * tells the observers.
+   */
+  missed(data: Omit<MissedData, 'engine'>): void;
 }
 
 /** One subscription, as the transport needs to know it. */

@@ -32,7 +32,7 @@ export function captureLog(engine: Engine): { message: string; fields: unknown }
   const lines: { message: string; fields: unknown }[] = [];
   const log = (message: string, fields?: unknown): void => void lines.push({ message, fields });
   const logger: Logger = { warn: log, error: log };
-  const observer = { active: false, received: () => {}, failed: () => {} };
+  const observer = { active: false, received: () => {}, failed: () => {}, missed: () => {} };
   engine.attach?.({
     name: 'memory',
     logger,

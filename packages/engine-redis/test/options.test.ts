@@ -62,7 +62,7 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
           name: 'lazy',
           logger: console,
           source: 'test',
-          observer: { active: false, received: () => {}, failed: () => {} },
+          observer: { active: false, received: () => {}, failed: () => {}, missed: () => {} },
           publishDeadLetter: async () => {},
         });
         expect(await named(admin)).toBe(0);

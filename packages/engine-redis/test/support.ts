@@ -29,7 +29,7 @@ export function makeEngine(config: RedisConfig, logger: Logger = new LogLines())
     name: 'redis',
     logger,
     source: 'test',
-    observer: { active: false, received: () => {}, failed: () => {} },
+    observer: { active: false, received: () => {}, failed: () => {}, missed: () => {} },
     publishDeadLetter: (event) => engine.publish(event),
   });
   onTestFinished(() => engine.stop({ timeoutMs: 100 }).catch(() => {}));
