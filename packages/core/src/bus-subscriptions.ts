@@ -11,6 +11,8 @@ interface Routed {
 export class BusSubscriptions {
   readonly #lifecycle: Lifecycle;
   readonly #routed = new Map<Subscription, Routed>();
+  /** Those whose making was told, and whose end was not. */
+  readonly #told = new Set<Subscription>();
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
 
@@ -21,6 +23,13 @@ export class BusSubscriptions {
   /** Notes a subscription that is being made: its handler may already receive, and cancel it. */
   begin(subscription: Subscription): void {
     this.#made.add(subscription);
+    this.#lifecycle.announceInTime(subscription.id, () => this.#tellCreated(subscription));
+  }
+
+  /** Forgets a subscription that could not be made. */
+  abort(subscription: Subscription): void {
+    this.#lifecycle.withdraw(subscription.id);
+    this.#tellRemoved(subscription, 'failed');
   }
 
   /** True for any subscription that was ever made here. */
@@ -34,16 +43,13 @@ export class BusSubscriptions {
     routed: Subscription,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { id, topic, isAsync, engine, group } = subscription;
     const cancel = (): void => void subscription.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
-    const isNewTopic = !this.#hasTopic(topic);
     this.#routed.set(subscription, {
       subscription: routed,
       unlink: () => signal?.removeEventListener('abort', cancel),
     });
-    if (isNewTopic) this.#lifecycle.emit('topic.created', { topic, engine });
-    this.#lifecycle.emit('subscription.created', { topic, isAsync, engine, group, subscription: id });
+    this.#lifecycle.announce(subscription.id);
     if (this.#cancelledEarly.has(subscription)) await this.remove(subscription);
   }
 
@@ -55,26 +61,43 @@ export class BusSubscriptions {
       return;
     }
     await routed.subscription.cancel();
-    this.#forget(subscription);
+    this.#forget(subscription, 'cancelled');
   }
 
   /** Forgets all, when the router has stopped. */
   forgetAll(): void {
-    for (const subscription of this.#routed.keys()) this.#forget(subscription);
+    for (const subscription of this.#routed.keys()) this.#forget(subscription, 'stopped');
   }
 
-  #forget(subscription: Subscription): void {
-    const routed = this.#routed.get(subscription);
-    if (routed === undefined) return;
+  #forget(subscription: Subscription, reason: RemovalReason): void {
+    this.#routed.get(subscription)?.unlink();
     this.#routed.delete(subscription);
-    routed.unlink();
-    const { id, topic, isAsync, engine, group } = subscription;
-    this.#lifecycle.emit('subscription.removed', { topic, isAsync, engine, group, subscription: id });
-    if (!this.#hasTopic(topic)) this.#lifecycle.emit('topic.deleted', { topic, engine });
+    this.#tellRemoved(subscription, reason);
   }
 
-  #hasTopic(topic: string): boolean {
-    for (const subscription of this.#routed.keys()) if (subscription.topic === topic) return true;
+  #tellCreated(subscription: Subscription): void {
+    const { topic, engine } = subscription;
+    const isNewTopic = !this.#isToldOf(topic);
+    this.#told.add(subscription);
+    if (isNewTopic) this.#lifecycle.emit('topic.created', { topic, engine });
+    this.#lifecycle.emit('subscription.created', aboutOf(subscription));
+  }
+
+  #tellRemoved(subscription: Subscription, reason: RemovalReason): void {
+    if (!this.#told.delete(subscription)) return;
+    const { topic, engine } = subscription;
+    this.#lifecycle.emit('subscription.removed', { ...aboutOf(subscription), reason });
+    if (!this.#isToldOf(topic)) this.#lifecycle.emit('topic.deleted', { topic, engine });
+  }
+
+  #isToldOf(topic: string): boolean {
+    for (const subscription of this.#told) if (subscription.topic === topic) return true;
     return false;
   }
+}
+
+type RemovalReason = 'cancelled' | 'stopped' | 'failed';
+
+function aboutOf({ id, topic, isAsync, engine, group }: Subscription): object {
+  return { topic, isAsync, engine, group, subscription: id };
 }

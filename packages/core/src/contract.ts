@@ -220,7 +220,34 @@ export interface EngineObserver {
   received(data: DeliveryData): void;
   failed(data: FailureData): void;
   missed(data: MissedData): void;
+  /** Told of each attempt that ended; undefined while nobody asks, so that attempts are not timed. */
+  readonly attempted?: AttemptObserver | undefined;
 }
+
+/** Told of each attempt of a handler that ended. What it throws is logged and harms nobody. */
+export type AttemptObserver = (attempt: AttemptData) => void;
+
+/** One attempt of a handler, ended. */
+export interface AttemptData {
+  /** The event's. */
+  readonly topic: string;
+  /** The topic or pattern of the subscription: of these there are only so many. */
+  readonly pattern: string;
+  readonly engine: string;
+  readonly subscription: string;
+  readonly group?: string | undefined;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /**
+   * `timeout`: it ran longer than `handlerTimeoutMs`. `released`: given back, as by a loop that was left or a `stop` that
+   * waited no longer.
+   */
+  readonly outcome: AttemptOutcome;
+  /** From the call of the handler, middleware included, to its end, in milliseconds. */
+  readonly durationMs: number;
+}
+
+export type AttemptOutcome = 'success' | 'failure' | 'timeout' | 'released';
 
 /** A time in which events may have been missed: nobody knows which, or how many. */
 export interface MissedData {
@@ -245,7 +272,9 @@ export interface DeliveryData {
 }
 
 /** A delivery that did not succeed, and what becomes of the event. */
-export interface FailureData extends DeliveryData {
+export interface FailureData extends Omit<DeliveryData, 'eventId'> {
+  /** Absent for a record that could not be decoded. */
+  readonly eventId?: string | undefined;
   readonly outcome: 'retry' | 'dead-letter' | 'discarded' | 'dropped';
   /** For `dropped`. */
   readonly reason?: DropReason | undefined;

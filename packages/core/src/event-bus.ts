@@ -2,7 +2,9 @@ import { assertSubscription } from './assert-subscription.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
 import { type EventBusConfig, type ParsedConfig, parseConfig } from './config/event-bus-config.ts';
 import type {
+  AttemptObserver,
   Capabilities,
+  ConsumerLag,
   DeliveryStats,
   Engine,
   EngineHealth,
@@ -15,30 +17,21 @@ import type {
   SubscribeOptions,
   Subscription,
 } from './contract.ts';
+import { describeError } from './dead-letter.ts';
 import { CancellableSubscription } from './engine-subscription.ts';
 import { EventBusNotStartedError, SubscriptionNotFoundError } from './errors.ts';
-import { type Event, type NewEvent, createEvent } from './event.ts';
+import { type NewEvent, createEvent } from './event.ts';
 import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
-import {
-  type HandleMiddleware,
-  type Middleware,
-  type PublishMiddleware,
-  aroundPublish,
-} from './middleware.ts';
-import { orAborted } from './or-aborted.ts';
+import type { HandleMiddleware, Middleware } from './middleware.ts';
+import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';
-import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';
+import { type RedriveBus, type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';
 import { findEngineFactory } from './registry.ts';
 import { type Router, createRouter } from './router.ts';
-import { type StandardSchema, validatePayload } from './standard-schema.ts';
-import {
-  type InternalSubscribeOptions,
-  assertOptions,
-  assertSignal,
-  identityOption,
-} from './subscribe-options.ts';
+import type { StandardSchema } from './standard-schema.ts';
+import { type InternalSubscribeOptions, assertOptions, identityOption } from './subscribe-options.ts';
 import { assertTopicOrPattern } from './topics.ts';
 import type { RawRecord } from './transport.ts';
 import type { TopicPublishOptions } from './typed-topics.ts';
@@ -56,6 +49,12 @@ export interface EventBusParts {
   readonly onUndecodable?: ((record: RawRecord) => void | Promise<void>) | undefined;
 }
 
+/** The part of a bus that metrics are made of; every bus fits, whatever the types of its topics. */
+export interface ObservableBus {
+  readonly router: Router;
+  observeAttempts(observer: AttemptObserver): () => void;
+}
+
 /** The bus without types for its topics; `createEventBus` gives it its types. */
 export class UntypedEventBus implements Engine {
   readonly type = 'bus';
@@ -65,7 +64,7 @@ export class UntypedEventBus implements Engine {
   readonly #logger: Logger;
   readonly #schemas: ReadonlyMap<string, StandardSchema>;
   readonly #handleMiddleware: readonly HandleMiddleware[];
-  readonly #publishMiddleware: readonly PublishMiddleware[];
+  readonly #publisher: Publisher;
   readonly #subscriptions: BusSubscriptions;
   readonly #streams = new Set<EventStream>();
   readonly #onUndecodable: EventBusParts['onUndecodable'];
@@ -91,7 +90,6 @@ export class UntypedEventBus implements Engine {
     this.#onUndecodable = onUndecodable;
     const { publish = [], handle = [] } = middleware;
     this.#handleMiddleware = handle;
-    this.#publishMiddleware = publish;
     this.router = createRouter({
       engines: this.config.engines.map(({ name, engine, type, config: own }, i) => ({
         name,
@@ -100,6 +98,7 @@ export class UntypedEventBus implements Engine {
       routing: this.config.routing,
       host: (name) => this.#hostOf(name),
     });
+    this.#publisher = new Publisher(this.router, this.#lifecycle, this.#schemas, publish);
   }
 
   async #makeEngine(name: string, type: string, config: object, index: number): Promise<Engine> {
@@ -114,7 +113,7 @@ export class UntypedEventBus implements Engine {
       source: this.config.source,
       observer: this.#lifecycle,
       onUndecodable: this.#onUndecodable,
-      publishDeadLetter: (event) => this.#send(createEvent(event)),
+      publishDeadLetter: (event) => this.#publisher.send(createEvent(event)),
     };
   }
 
@@ -133,16 +132,24 @@ export class UntypedEventBus implements Engine {
   async #start(options?: StartOptions): Promise<void> {
     if (!this.#wasLoaded) {
       this.#wasLoaded = true;
-      const { engines, routing } = this.config;
-      this.#lifecycle.emit('config.loaded', {
-        engines: engines.map(({ name }) => name),
-        rules: routing.length,
-      });
+      this.#tellLoaded();
     }
     await this.router.start(options);
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#lifecycle.emit('bus.started', { engines: this.router.engineNames() });
+  }
+
+  #tellLoaded(): void {
+    if (!this.#lifecycle.active) return;
+    const { engines, routing, isMultiEngine, defaultEngine } = this.config;
+    this.#lifecycle.emit('config.loaded', {
+      engines: engines.map(({ name }) => name),
+      types: Object.fromEntries(engines.map(({ name, engine, type }) => [name, engine?.type ?? type])),
+      rules: routing.length,
+      defaultEngine,
+      isMultiEngine,
+    });
   }
 
   async stop(options?: StopOptions): Promise<void> {
@@ -151,13 +158,18 @@ export class UntypedEventBus implements Engine {
     this.#isStarted = false;
     // A loop goes on while there is something left for it; a stream that nobody reads is given up at once.
     for (const stream of this.#streams) if (!stream.isRead) stream.end();
+    let error: { name: string; message: string } | undefined;
     try {
       await this.router.stop(options);
+    } catch (reason) {
+      const { name, message } = describeError(reason);
+      error = { name, message };
+      throw reason;
     } finally {
       for (const stream of this.#streams) stream.end();
       if (wasStarted) {
         this.#subscriptions.forgetAll();
-        this.#lifecycle.emit('bus.stopped', { engines: this.router.engineNames() });
+        this.#lifecycle.emit('bus.stopped', { engines: this.router.engineNames(), error });
       }
     }
   }
@@ -173,42 +185,10 @@ export class UntypedEventBus implements Engine {
         isTopic ? { ...topicOptions, topic: eventOrTopic, payload: payloadOrOptions } : eventOrTopic,
       );
       const options = isTopic ? topicOptions : (payloadOrOptions as PublishOptions | undefined);
-      const schema = this.#schemas.get(event.topic);
-      if (schema === undefined && this.#publishMiddleware.length === 0 && !this.#lifecycle.active) {
-        return this.router.publish(event, options);
-      }
-      return this.#publish(event, schema, options);
+      return this.#publisher.publish(event, options);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  async #publish(event: Event, schema: StandardSchema | undefined, options?: PublishOptions): Promise<void> {
-    // What the schema makes of it is for the handlers: the wire carries what the publisher gave.
-    if (schema !== undefined) await validatePayload(schema, event.payload, event.topic);
-    assertSignal(options?.signal);
-    options?.signal?.throwIfAborted();
-    if (this.#publishMiddleware.length === 0) return this.#send(event, options);
-    const around = aroundPublish(this.#publishMiddleware, (changed) => this.#send(changed, options));
-    // A middleware that does not look at the signal must not hold the publisher back.
-    return orAborted(around(event), options?.signal);
-  }
-
-  async #send(event: Event, options?: PublishOptions): Promise<void> {
-    const { id: eventId, topic, key } = event;
-    const about = { topic, engine: this.router.engineFor(topic), eventId, key };
-    try {
-      await this.router.publish(event, options);
-    } catch (error) {
-      const { name, message } = error as Error;
-      this.#lifecycle.emit('message.failed', {
-        ...about,
-        outcome: 'not-published',
-        error: { name, message },
-      });
-      throw error;
-    }
-    this.#lifecycle.emit('message.published', about);
   }
 
   subscribe(topic: string, handler: EventHandler<never>, options?: SubscribeOptions): Promise<Subscription> {
@@ -229,17 +209,34 @@ export class UntypedEventBus implements Engine {
     isAsync: boolean,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
+    const wrapped =
+      typeof handler === 'function'
+        ? aroundReceive(handler, this.#schemas, this.#handleMiddleware, this.router)
+        : handler;
+    return this.#attach(topic, wrapped, isAsync, options);
+  }
+
+  async #attach(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions,
+  ): Promise<Subscription> {
     assertTopicOrPattern(topic);
     assertOptions(options);
     const about = { topic, isAsync, engine: this.router.enginesFor(topic).join(','), group: options.group };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
-    const wrapped =
-      typeof handler === 'function' ? aroundReceive(handler, this.#schemas, this.#handleMiddleware) : handler;
     const own: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
     this.#subscriptions.begin(subscription);
-    const routed = isAsync
-      ? await this.router.subscribeAsync(topic, wrapped, own)
-      : await this.router.subscribe(topic, wrapped, own);
+    let routed: Subscription;
+    try {
+      routed = isAsync
+        ? await this.router.subscribeAsync(topic, handler, own)
+        : await this.router.subscribe(topic, handler, own);
+    } catch (error) {
+      this.#subscriptions.abort(subscription);
+      throw error;
+    }
     await this.#subscriptions.add(subscription, routed, options.signal);
     return subscription;
   }
@@ -265,7 +262,12 @@ export class UntypedEventBus implements Engine {
 
   /** Publishes a topic's dead letters back to it; see {@link RedriveOptions}. */
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
-    return redrive(this.router, topic, options);
+    const bus: RedriveBus = {
+      router: this.router,
+      publish: (event) => this.#publisher.send(event),
+      subscribe: (deadLetters, handler, own) => this.#attach(deadLetters, handler, false, own),
+    };
+    return redrive(bus, topic, options);
   }
 
   /**
@@ -275,6 +277,16 @@ export class UntypedEventBus implements Engine {
    */
   observe(observer: Observer): () => void {
     return this.#lifecycle.observe(observer);
+  }
+
+  /**
+   * Tells of each attempt of a handler when it has ended, and how long it took; for metrics. Attempts are not timed while
+   * nobody asks.
+   *
+   * @returns how to stop observing.
+   */
+  observeAttempts(observer: AttemptObserver): () => void {
+    return this.#lifecycle.observeAttempts(observer);
   }
 
   topics(): string[] {
@@ -295,6 +307,11 @@ export class UntypedEventBus implements Engine {
 
   health(): Promise<EngineHealth> {
     return this.router.health();
+  }
+
+  /** How far consumers are behind, on the engines whose broker knows it. Rejects where a broker cannot be asked. */
+  lag(): Promise<readonly ConsumerLag[]> {
+    return this.router.lag();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

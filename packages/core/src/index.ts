@@ -30,8 +30,10 @@ export {
   type RoutingRule,
   parseConfig,
 } from './config/event-bus-config.ts';
+export { type LoadConfigOptions, loadConfig } from './config/load-config.ts';
+export type { Environment } from './config/environment.ts';
 export { type EventBusOptions, type TypedEventBus, createEventBus } from './create-event-bus.ts';
-export type { EventBusParts } from './event-bus.ts';
+export type { EventBusParts, ObservableBus } from './event-bus.ts';
 export type { EventStream } from './event-stream.ts';
 export {
   type LifecycleEvent,

@@ -1,5 +1,14 @@
+import type {
+  AttemptData,
+  AttemptObserver,
+  DeliveryData,
+  EngineObserver,
+  FailureData,
+  Logger,
+  MissedData,
+} from './contract.ts';
 import { newEventId } from './event-id.ts';
-import type { DeliveryData, EngineObserver, FailureData, Logger, MissedData } from './contract.ts';
+import { safeLogger } from './logger.ts';
 
 /** The ten things that happen in the life of a bus. */
 export const lifecycleEventTypes = [
@@ -37,13 +46,22 @@ export type Observer = (event: LifecycleEvent) => void | Promise<void>;
 
 /** Makes lifecycle events and tells the observers. Nothing is made while nobody observes. */
 export class Lifecycle implements EngineObserver {
+  /** Undefined while nobody asks. */
+  attempted: AttemptObserver | undefined = undefined;
   readonly #observers = new Set<Observer>();
+  readonly #attemptObservers = new Set<AttemptObserver>();
   readonly #source: string;
   readonly #logger: Logger;
+  /** What has happened and has not been told yet. */
+  readonly #untold: LifecycleEvent[] = [];
+  #isTelling = false;
+  /** By subscription, how to tell of its making, until that is told. */
+  readonly #unannounced = new Map<string, () => void>();
 
   constructor(source: string, logger: Logger) {
     this.#source = source;
-    this.#logger = logger;
+    // A logger that throws must end neither a delivery nor the telling.
+    this.#logger = safeLogger(logger);
   }
 
   get active(): boolean {
@@ -58,11 +76,52 @@ export class Lifecycle implements EngineObserver {
     return () => void this.#observers.delete(own);
   }
 
+  /** @returns how to stop observing. */
+  observeAttempts(observer: AttemptObserver): () => void {
+    const own: AttemptObserver = (attempt) => observer(attempt);
+    this.#attemptObservers.add(own);
+    this.attempted = this.#tellAttempt;
+    return () => {
+      this.#attemptObservers.delete(own);
+      if (this.#attemptObservers.size === 0) this.attempted = undefined;
+    };
+  }
+
+  readonly #tellAttempt = (attempt: AttemptData): void => {
+    for (const observer of this.#attemptObservers) {
+      try {
+        observer(attempt);
+      } catch (error) {
+        this.#observerFailed(error);
+      }
+    }
+  };
+
+  /** Says how to tell of a subscription that is being made: an engine may hand it events before `subscribe` has resolved. */
+  announceInTime(subscription: string, announce: () => void): void {
+    this.#unannounced.set(subscription, announce);
+  }
+
+  /** Tells of a subscription that is made, or that has its first event; once. */
+  announce(subscription: string): void {
+    const announce = this.#unannounced.get(subscription);
+    if (announce === undefined) return;
+    this.#unannounced.delete(subscription);
+    announce();
+  }
+
+  /** A subscription that could not be made is told of no more. */
+  withdraw(subscription: string): void {
+    this.#unannounced.delete(subscription);
+  }
+
   received(data: DeliveryData): void {
+    this.announce(data.subscription);
     this.emit('message.received', data);
   }
 
   failed(data: FailureData): void {
+    this.announce(data.subscription);
     this.emit('message.failed', data);
   }
 
@@ -73,22 +132,31 @@ export class Lifecycle implements EngineObserver {
 
   emit(type: ShortType, data: object): void {
     if (!this.active) return;
-    const event: LifecycleEvent = {
-      specversion: '1.0',
-      id: newEventId(),
-      source: this.#source,
-      type: `com.modular.eventbus.${type}`,
-      time: new Date().toISOString(),
-      datacontenttype: 'application/json',
-      data: { ...data },
-    };
-    for (const observer of [...this.#observers]) {
-      try {
-        const result = observer(event);
-        if (typeof result?.then === 'function') void result.then(undefined, this.#observerFailed);
-      } catch (error) {
-        this.#observerFailed(error);
-      }
+    this.#untold.push(
+      Object.freeze({
+        specversion: '1.0',
+        id: newEventId(),
+        source: this.#source,
+        type: `com.modular.eventbus.${type}`,
+        time: new Date().toISOString(),
+        datacontenttype: 'application/json',
+        data: Object.freeze({ ...data }),
+      }),
+    );
+    // What an observer causes is told after what it is being told: every observer sees one order.
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift())
+      for (const observer of [...this.#observers]) this.#tell(observer, event);
+    this.#isTelling = false;
+  }
+
+  #tell(observer: Observer, event: LifecycleEvent): void {
+    try {
+      const result = observer(event);
+      if (typeof result?.then === 'function') void result.then(undefined, this.#observerFailed);
+    } catch (error) {
+      this.#observerFailed(error);
     }
   }
 

@@ -2,24 +2,27 @@ import type { EventHandler, HandlerContext } from './contract.ts';
 import { DeliveredEvent } from './dispatch/delivery.ts';
 import { NextCalledTwiceError } from './errors.ts';
 import { type Event, type NewEvent, createEvent } from './event.ts';
+import type { Router } from './router.ts';
 
 /**
  * Around every publish. Call `next` to go on, with a changed event or none; return without it to publish nothing. What it
- * throws, `publish` rejects with.
+ * throws, `publish` rejects with. `router` says which engine carries a topic.
  */
 export type PublishMiddleware = (
   event: Event,
   next: (event?: NewEvent) => Promise<void>,
+  router: Router,
 ) => void | Promise<void>;
 
 /**
  * Around every attempt of every handler. Call `next` to go on, with a changed event or none; return without it and the
- * event counts as handled. What it throws fails the attempt.
+ * event counts as handled. What it throws fails the attempt. `router` says which engine carries a topic.
  */
 export type HandleMiddleware = (
   event: Event,
   next: (event?: Event) => Promise<void>,
   context: HandlerContext,
+  router: Router,
 ) => void | Promise<void>;
 
 /** Middleware of both sides, each in order: the first is the outermost. */
@@ -31,6 +34,7 @@ export interface Middleware {
 /** Puts middleware around a publish. */
 export function aroundPublish(
   middleware: readonly PublishMiddleware[],
+  router: Router,
   publish: (event: Event) => Promise<void>,
 ): (event: Event) => Promise<void> {
   return middleware.reduceRight<(event: Event) => Promise<void>>(
@@ -38,6 +42,7 @@ export function aroundPublish(
       await outer(
         event,
         once(event, (changed) => inner(changed === undefined ? event : createEvent(changed))),
+        router,
       );
     },
     publish,
@@ -47,6 +52,7 @@ export function aroundPublish(
 /** Puts middleware around a handler. */
 export function aroundHandler(
   middleware: readonly HandleMiddleware[],
+  router: Router,
   handler: EventHandler<never>,
 ): EventHandler<never> {
   return middleware.reduceRight<EventHandler<never>>(
@@ -55,6 +61,7 @@ export function aroundHandler(
         event,
         once(event, async (changed) => inner(changedEvent(event, changed), context)),
         context,
+        router,
       );
     },
     handler,

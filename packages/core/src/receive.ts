@@ -2,6 +2,7 @@ import type { EventHandler } from './contract.ts';
 import { DeliveredEvent } from './dispatch/delivery.ts';
 import type { Event } from './event.ts';
 import { type HandleMiddleware, aroundHandler } from './middleware.ts';
+import type { Router } from './router.ts';
 import { type StandardSchema, validatePayload } from './standard-schema.ts';
 
 /**
@@ -12,8 +13,9 @@ export function aroundReceive(
   handler: EventHandler<never>,
   schemas: ReadonlyMap<string, StandardSchema>,
   middleware: readonly HandleMiddleware[],
+  router: Router,
 ): EventHandler<never> {
-  const around = middleware.length === 0 ? handler : aroundHandler(middleware, handler);
+  const around = middleware.length === 0 ? handler : aroundHandler(middleware, router, handler);
   if (schemas.size === 0) return around;
   return (event: Event, context) => {
     const schema = schemas.get(event.topic);

@@ -4,6 +4,7 @@ import { GiveBack } from './dispatch/give-back.ts';
 import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
+import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
 import type { Router } from './router.ts';
 import { assertTopic } from './topics.ts';
 
@@ -19,6 +20,14 @@ export interface RedriveOptions {
   /** How long no dead letter may come before the end is taken as reached, in milliseconds. Default 1000. */
   readonly idleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a redrive needs of its bus. */
+export interface RedriveBus {
+  readonly router: Router;
+  /** Past the middleware: dead letters went through it when they were published first. */
+  publish(event: PublishedEvent): Promise<void>;
+  subscribe(topic: string, handler: EventHandler<never>, options: SubscribeOptions): Promise<Subscription>;
 }
 
 export interface RedriveResult {
@@ -37,7 +46,7 @@ export interface RedriveResult {
  * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`.
  */
 export async function redrive(
-  router: Router,
+  bus: RedriveBus,
   topic: string,
   options: RedriveOptions = {},
 ): Promise<RedriveResult> {
@@ -50,13 +59,14 @@ export async function redrive(
   } = options;
   if (!(limit >= 1)) throw new InvalidOptionError('limit', limit, 'a number of at least 1');
   if (!(idleMs > 0)) throw new InvalidOptionError('idleMs', idleMs, 'milliseconds, more than 0');
+  const { router } = bus;
   const name = router.engineFor(deadLetter);
   requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
   requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
   signal?.throwIfAborted();
-  const run = new RedriveRun(router, topic, deadLetter, options);
+  const run = new RedriveRun(bus, topic, deadLetter, options);
   const end = new EndOfWork(idleMs, signal);
-  const subscription = await router.subscribe(
+  const subscription = await bus.subscribe(
     deadLetter,
     async (event: Event) => {
       if (end.isReached) throw new GiveBack();
@@ -80,15 +90,15 @@ export async function redrive(
 class RedriveRun {
   redriven = 0;
   kept = 0;
-  readonly #router: Router;
+  readonly #bus: RedriveBus;
   readonly #topic: string;
   readonly #deadLetter: string;
   readonly #options: RedriveOptions;
   readonly #redrivenIds = new Set<string>();
   readonly #keptIds = new Set<string>();
 
-  constructor(router: Router, topic: string, deadLetter: string, options: RedriveOptions) {
-    this.#router = router;
+  constructor(bus: RedriveBus, topic: string, deadLetter: string, options: RedriveOptions) {
+    this.#bus = bus;
     this.#topic = topic;
     this.#deadLetter = deadLetter;
     this.#options = options;
@@ -99,12 +109,12 @@ class RedriveRun {
     if (this.#keptIds.has(event.id)) return false;
     const origin = deadLetterOf(event);
     if (origin !== undefined && this.#isWanted(event, origin)) {
-      await this.#router.publish(publishedBack(event, origin));
+      await this.#bus.publish(publishedBack(event, origin));
       this.#redrivenIds.add(event.id);
       this.redriven++;
     } else {
       const { id, payload, metadata, key, createdAt } = event;
-      await this.#router.publish(new PublishedEvent(id, this.#deadLetter, payload, metadata, key, createdAt));
+      await this.#bus.publish(new PublishedEvent(id, this.#deadLetter, payload, metadata, key, createdAt));
       this.#keptIds.add(id);
       this.kept++;
     }

@@ -4,6 +4,7 @@ import { commonCapabilities } from './capabilities.ts';
 import type { RoutingRule } from './config/event-bus-config.ts';
 import type {
   Capabilities,
+  ConsumerLag,
   DeliveryStats,
   Engine,
   EngineHealth,
@@ -60,6 +61,9 @@ export interface Router extends Engine {
   engine(name: string): Engine;
   statsPerEngine(): Record<string, DeliveryStats>;
   healthPerEngine(): Promise<Record<string, EngineHealth>>;
+  /** Rejects where a broker cannot be asked; `engine(name).lag` asks one. */
+  lagPerEngine(): Promise<Record<string, readonly ConsumerLag[]>>;
+  lag(): Promise<readonly ConsumerLag[]>;
 }
 
 /** Routes topics to engines by rules. A pattern's subscription is on every engine that could carry a match. */
@@ -296,6 +300,20 @@ class EngineRouter implements Router {
       ill.length === all.length && ill.every(([, one]) => one.status === 'down') ? 'down' : 'degraded';
     const error = ill.map(([name, one]) => `${name}: ${one.error ?? one.status}`).join('; ');
     return { status, state, error, details: { engines } };
+  }
+
+  async lagPerEngine(): Promise<Record<string, readonly ConsumerLag[]>> {
+    const one = async ([name, engine]: [string, Engine]): Promise<[string, readonly ConsumerLag[]]> => [
+      name,
+      (await engine.lag?.()) ?? [],
+    ];
+    return Object.fromEntries(
+      await allOrErrors([...this.#engines].map(one), 'engines could not tell their lag'),
+    );
+  }
+
+  async lag(): Promise<readonly ConsumerLag[]> {
+    return Object.values(await this.lagPerEngine()).flat();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,13 +3,13 @@ import { type Delivery, currentDelivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 
 /** Told how an attempt ended; once, whatever the handler does afterwards. */
-export interface AttemptOutcome {
+export interface AttemptEnd {
   succeeded(delivery: Delivery): void;
-  failed(delivery: Delivery, error: unknown): void;
+  failed(delivery: Delivery, error: unknown, isTimeout?: boolean): void;
 }
 
 /** Calls the handler with a delivery's event, and tells how it ended: at once where it returns no promise. */
-export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: AttemptOutcome): void {
+export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: AttemptEnd): void {
   const { handler, handlerTimeoutMs } = policy;
   const { event, context } = delivery;
   let result: void | PromiseLike<void>;
@@ -29,7 +29,7 @@ export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: 
     delivery.timer = setTimeout(() => {
       const error = new HandlerTimeoutError(delivery.source.topic, handlerTimeoutMs);
       context!.abort(error);
-      outcome.failed(delivery, error);
+      outcome.failed(delivery, error, true);
     }, handlerTimeoutMs);
   }
   // An attempt that was given up meanwhile has another event, or none: its late result counts for nothing.

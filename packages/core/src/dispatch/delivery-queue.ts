@@ -4,7 +4,7 @@ import { DeliveryCountExceededError } from '../errors.ts';
 import { isMeantFor } from '../redrive-target.ts';
 import { backoffMs, isRetryable } from '../retry.ts';
 import type { Acknowledgement, EndWait, RawRecord, Receiver } from '../transport.ts';
-import { type AttemptOutcome, runAttempt } from './attempt.ts';
+import { type AttemptEnd, runAttempt } from './attempt.ts';
 import { Backlog } from './backlog.ts';
 import { Delivery, never } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
@@ -26,7 +26,7 @@ type End = 'handled' | 'expired' | 'given back';
  * An event takes the way queued → running → done; between two attempts, and while its dead letter is being written, it is
  * parked.
  */
-export class DeliveryQueue implements Receiver, AttemptOutcome {
+export class DeliveryQueue implements Receiver, AttemptEnd {
   onRoom: (() => void) | undefined = undefined;
   readonly subscription: Subscription;
   /** What this queue is in the wait graph: queues that share a gate get on only together. */
@@ -165,12 +165,14 @@ export class DeliveryQueue implements Receiver, AttemptOutcome {
 
   /** An attempt's outcome. */
   succeeded(delivery: Delivery): void {
+    this.#reporter.attempted(delivery, 'success');
     this.#endAttempt(delivery);
     this.#settle(delivery);
   }
 
   /** An attempt's outcome. */
-  failed(delivery: Delivery, error: unknown): void {
+  failed(delivery: Delivery, error: unknown, isTimeout = false): void {
+    this.#reporter.attempted(delivery, isTimeout ? 'timeout' : GiveBack.is(error) ? 'released' : 'failure');
     this.#endAttempt(delivery);
     if (GiveBack.is(error)) {
       this.#giveBack(delivery);
@@ -330,6 +332,7 @@ export class DeliveryQueue implements Receiver, AttemptOutcome {
     this.close('stopped');
     for (const delivery of [...this.#running.all, ...this.#parked]) {
       delivery.context?.abort(error);
+      if (delivery.state === 'running') this.#reporter.attempted(delivery, 'released');
       this.#giveBack(delivery);
     }
     this.pump();

@@ -45,6 +45,8 @@ export class Delivery implements Chained<Delivery> {
   timer: NodeJS.Timeout | undefined = undefined;
   /** Milliseconds since the epoch. */
   expiresAt: number = never;
+  /** When the running attempt began, by `performance.now()`; 0 where nobody asks. */
+  startedAt = 0;
   firstFailedAt = 0;
   lastFailedAt = 0;
   /** How many waits the handler is in, each for another subscription; its worker is lent out meanwhile. */

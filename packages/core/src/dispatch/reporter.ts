@@ -1,4 +1,11 @@
-import type { DropReason, EngineHost, FailureData, Logger } from '../contract.ts';
+import type {
+  AttemptOutcome,
+  DeliveryData,
+  DropReason,
+  EngineHost,
+  FailureData,
+  Logger,
+} from '../contract.ts';
 import {
   type Failure,
   createDeadLetter,
@@ -70,6 +77,24 @@ export class Reporter {
     if (delivery.attempt > 1) this.#counters.retried++;
     const { observer } = this.#host;
     if (observer.active) observer.received(this.#about(delivery.source, delivery.attempt));
+    delivery.startedAt = observer.attempted === undefined ? 0 : performance.now();
+  }
+
+  /** A handler has ended, or is given up. */
+  attempted(delivery: Delivery, outcome: AttemptOutcome): void {
+    const { startedAt } = delivery;
+    if (startedAt === 0) return;
+    delivery.startedAt = 0;
+    this.#host.observer.attempted?.({
+      topic: delivery.source.topic,
+      pattern: this.#subscription.topic,
+      engine: this.#host.name,
+      subscription: this.#subscription.id,
+      group: this.#subscription.group,
+      attempt: delivery.attempt,
+      outcome,
+      durationMs: performance.now() - startedAt,
+    });
   }
 
   retrying(delivery: Delivery, error: unknown, retryInMs: number): void {
@@ -113,7 +138,7 @@ export class Reporter {
   /** Deals with a record that is not an event; rejects where its dead letter could not be written. */
   async undecodable(record: RawRecord): Promise<void> {
     const topic = this.#deadLetterTopic(record.topic);
-    const { onUndecodable } = this.#host;
+    const { onUndecodable, observer } = this.#host;
     if (onUndecodable !== undefined) {
       await onUndecodable(record);
     } else if (topic !== undefined) {
@@ -137,6 +162,19 @@ export class Reporter {
     this.#counters.enqueued++;
     this.#counters.delivered++;
     this.#counters.failed++;
+    if (!observer.active) return;
+    const isWritten = onUndecodable === undefined && topic !== undefined;
+    const { name, message } = record.error;
+    observer.failed({
+      topic: record.topic,
+      engine: this.#host.name,
+      key: record.key,
+      subscription: this.#subscription.id,
+      group: this.#subscription.group,
+      attempt: 0,
+      outcome: isWritten ? 'dead-letter' : 'discarded',
+      error: { name, message },
+    });
   }
 
   /** A transport that threw where it must not. */
@@ -201,7 +239,7 @@ export class Reporter {
     });
   }
 
-  #about(event: Event, attempt: number): Omit<FailureData, 'outcome'> {
+  #about(event: Event, attempt: number): DeliveryData {
     return {
       topic: event.topic,
       engine: this.#host.name,

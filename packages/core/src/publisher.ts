@@ -1,0 +1,82 @@
+import type { PublishOptions } from './contract.ts';
+import { describeError } from './dead-letter.ts';
+import type { Event } from './event.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type PublishMiddleware, aroundPublish } from './middleware.ts';
+import { orAborted } from './or-aborted.ts';
+import type { Router } from './router.ts';
+import { type StandardSchema, validatePayload } from './standard-schema.ts';
+import { assertSignal } from './subscribe-options.ts';
+
+/** The publish side of a bus: schema, then middleware, then the router, and the lifecycle events of it. */
+export class Publisher {
+  readonly #router: Router;
+  readonly #lifecycle: Lifecycle;
+  readonly #schemas: ReadonlyMap<string, StandardSchema>;
+  readonly #middleware: readonly PublishMiddleware[];
+  /** The ids of events whose failure has been told, by the error: it passes several layers on its way out. */
+  readonly #told = new WeakMap<object, Set<string>>();
+
+  constructor(
+    router: Router,
+    lifecycle: Lifecycle,
+    schemas: ReadonlyMap<string, StandardSchema>,
+    middleware: readonly PublishMiddleware[],
+  ) {
+    this.#router = router;
+    this.#lifecycle = lifecycle;
+    this.#schemas = schemas;
+    this.#middleware = middleware;
+  }
+
+  publish(event: Event, options: PublishOptions | undefined): Promise<void> {
+    const schema = this.#schemas.get(event.topic);
+    if (schema === undefined && this.#middleware.length === 0 && !this.#lifecycle.active) {
+      return this.#router.publish(event, options);
+    }
+    return this.#publish(event, schema, options);
+  }
+
+  async #publish(event: Event, schema: StandardSchema | undefined, options?: PublishOptions): Promise<void> {
+    try {
+      // What the schema makes of it is for the handlers: the wire carries what the publisher gave.
+      if (schema !== undefined) await validatePayload(schema, event.payload, event.topic);
+      assertSignal(options?.signal);
+      options?.signal?.throwIfAborted();
+      if (this.#middleware.length === 0) return await this.send(event, options);
+      const send = (changed: Event): Promise<void> => this.send(changed, options);
+      // A middleware that does not look at the signal must not hold the publisher back.
+      await orAborted(aroundPublish(this.#middleware, this.#router, send)(event), options?.signal);
+    } catch (error) {
+      this.#tellNotPublished(event, error);
+      throw error;
+    }
+  }
+
+  /** Past schema and middleware, as dead letters go. */
+  async send(event: Event, options?: PublishOptions): Promise<void> {
+    try {
+      await this.#router.publish(event, options);
+    } catch (error) {
+      this.#tellNotPublished(event, error);
+      throw error;
+    }
+    if (this.#lifecycle.active) this.#lifecycle.emit('message.published', this.#about(event));
+  }
+
+  #tellNotPublished(event: Event, reason: unknown): void {
+    if (!this.#lifecycle.active) return;
+    if (typeof reason === 'object' && reason !== null) {
+      const ids = this.#told.get(reason) ?? new Set();
+      if (ids.has(event.id)) return;
+      this.#told.set(reason, ids.add(event.id));
+    }
+    const { name, message } = describeError(reason);
+    const data = { ...this.#about(event), outcome: 'not-published', error: { name, message } };
+    this.#lifecycle.emit('message.failed', data);
+  }
+
+  #about({ topic, id, key }: Event): object {
+    return { topic, engine: this.#router.engineFor(topic), eventId: id, key };
+  }
+}
