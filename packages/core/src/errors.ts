@@ -1,39 +1,7 @@
-/** What an error concerns, beside its message. */
-export interface PolybusErrorOptions {
-  readonly cause?: unknown;
-  readonly topic?: string | undefined;
-  readonly engine?: string | undefined;
-}
+import { PolybusError, type PolybusErrorOptions, quote } from './polybus-error.ts';
 
-const brand = Symbol.for('polybus.error');
-
-/**
- * The base of every error that polybus throws. `code` is stable over releases, the message is not.
- *
- * @example
- * ```ts
- * if (PolybusError.is(error) && error.code === 'EVENT_BUS_NOT_STARTED') await bus.start();
- * ```
- */
-export class PolybusError extends Error {
-  readonly code: string;
-  readonly topic: string | undefined;
-  readonly engine: string | undefined;
-
-  constructor(code: string, message: string, options: PolybusErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
-    this.name = new.target.name;
-    this.code = code;
-    this.topic = options.topic;
-    this.engine = options.engine;
-    Object.defineProperty(this, brand, { value: true });
-  }
-
-  /** True for an error of any copy of `@polybus/core`, where `instanceof` sees only its own. */
-  static is(error: unknown): error is PolybusError {
-    return typeof error === 'object' && error !== null && brand in error;
-  }
-}
+export * from './polybus-error.ts';
+export * from './config-errors.ts';
 
 /** A topic or pattern outside the grammar, or a pattern where only a topic will do. */
 export class InvalidTopicError extends PolybusError {
@@ -173,45 +141,6 @@ export class SchemaValidationError extends PolybusError {
   }
 }
 
-/** One thing that is wrong in a configuration. */
-export interface ConfigProblem {
-  /** Where it is, such as `engines[1].config.workerCount`. */
-  readonly path: string;
-  /** What is wrong, what is allowed and what to do. */
-  readonly message: string;
-}
-
-/** A configuration with mistakes; `problems` lists all of them. */
-export class InvalidConfigError extends PolybusError {
-  readonly problems: readonly ConfigProblem[];
-
-  constructor(problems: readonly ConfigProblem[], options: PolybusErrorOptions & { code?: string } = {}) {
-    const list = problems.map((problem) => `\n  - ${problem.path}: ${problem.message}`).join('');
-    super(options.code ?? 'INVALID_CONFIG', `Invalid configuration:${list}`, options);
-    this.problems = problems;
-  }
-}
-
-/** Two engines of one bus with the same name. */
-export class DuplicateEngineNameError extends InvalidConfigError {
-  constructor(name: string, path: string) {
-    super([{ path, message: `the name "${name}" is used twice; give each engine a name of its own` }], {
-      code: 'DUPLICATE_ENGINE_NAME',
-      engine: name,
-    });
-  }
-}
-
-/** A routing rule that names an engine which the configuration does not have. */
-export class UnknownEngineReferenceError extends InvalidConfigError {
-  constructor(name: string, path: string, names: readonly string[]) {
-    super([{ path, message: `there is no engine "${name}"; the engines are ${names.join(', ')}` }], {
-      code: 'UNKNOWN_ENGINE_REFERENCE',
-      engine: name,
-    });
-  }
-}
-
 /** An engine type that is neither registered nor installed. */
 export class UnknownEngineTypeError extends PolybusError {
   constructor(type: string, message: string, options: PolybusErrorOptions = {}) {
@@ -263,14 +192,4 @@ export class NextCalledTwiceError extends PolybusError {
       },
     );
   }
-}
-
-/** A short form of any value for a message; long text is cut, objects show their kind only. */
-export function quote(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
-  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
-  if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? 'an array' : `an object of ${value.constructor?.name ?? 'no class'}`;
-  }
-  return String(value);
 }

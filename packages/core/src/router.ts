@@ -23,6 +23,7 @@ import { CancellableSubscription } from './engine-subscription.ts';
 import { EngineNotFoundError, EventBusNotStartedError, PolybusError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
+import { loadEngines } from './load-engines.ts';
 import { Routing } from './routing.ts';
 import {
   type InternalSubscribeOptions,
@@ -130,9 +131,11 @@ class EngineRouter implements Router {
 
   async #start(options: StartOptions): Promise<void> {
     await this.#stopping?.catch(() => {});
-    for (const { name, engine } of this.#slots) {
-      if (typeof engine === 'function' && !this.#engines.has(name)) this.#adopt(name, await engine());
-    }
+    await loadEngines(
+      this.#slots,
+      (name) => this.#engines.has(name),
+      (name, engine) => this.#adopt(name, engine),
+    );
     const engines = [...this.#engines.values()];
     try {
       await allOrErrors(

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import type { Duration, Engine } from '../contract.ts';
-import { DuplicateEngineNameError, UnknownEngineReferenceError } from '../errors.ts';
+import { DuplicateEngineNameError, InvalidConfigError, UnknownEngineReferenceError } from '../errors.ts';
+import { oneConfigError } from './one-config-error.ts';
 import { atLeastOne, duration, flag, strict, text, topicOrPattern } from './schema.ts';
-import { validateConfig } from './validate.ts';
+import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */
 export interface EngineConfig {
@@ -58,6 +59,9 @@ export interface ParsedConfig {
   readonly defaultEngine: string;
 }
 
+/** The name of the one engine. */
+const defaultName = 'default';
+
 /** The fields of the one engine; they become its `config`. */
 const singleEngineEntries = {
   maxEventQueueSize: v.optional(atLeastOne),
@@ -72,6 +76,9 @@ const singleEngineEntries = {
   externalBrokerUser: v.optional(v.string('text')),
   externalBrokerPassword: v.optional(v.string('text')),
 };
+
+/** The fields that count where there are no `engines`. */
+export const singleEngineFields: readonly string[] = ['engine', ...Object.keys(singleEngineEntries)];
 
 const anyEngine = v.custom<Engine>(
   (value) =>
@@ -116,25 +123,60 @@ const schema = strict({
   source: v.optional(text, 'polybus'),
 });
 
+/** Names what set a field of the configuration, for messages. */
+export type SourceOf = (field: string) => string | undefined;
+
 /**
  * Checks a configuration, in its one-engine or its many-engine form, and brings it into the latter. What an engine's own
  * `config` holds is checked by the engine.
  *
  * @throws {@link InvalidConfigError} listing every problem with its path, the value, what is allowed, and a suggestion for a
- *   misspelt field; {@link DuplicateEngineNameError} and {@link UnknownEngineReferenceError} are among them.
+ *   misspelt field. Where the only problem is a name, it is a {@link DuplicateEngineNameError} or an
+ *   {@link UnknownEngineReferenceError}.
  */
 export function parseConfig(input: EventBusConfig = {}): ParsedConfig {
-  const { engine: type, engines, routing, source, ...single } = validateConfig(schema, input, '');
+  const errors = mistakesIn(input);
+  if (errors.length > 0) throw oneConfigError(errors);
+  const { engine: type, engines, routing, source, ...single } = v.parse(schema, input);
   const isMultiEngine = engines !== undefined;
-  const list = engines ?? [{ name: 'default', type, config: given(single) }];
-  const names = list.map(({ name }) => name);
-  names.forEach((name, i) => {
-    if (names.indexOf(name) !== i) throw new DuplicateEngineNameError(name, `engines[${i}].name`);
+  const list = engines ?? [{ name: defaultName, type, config: given(single) }];
+  return { engines: list, routing, source, isMultiEngine, defaultEngine: list[0]!.name };
+}
+
+/** Everything that is wrong in a configuration. Names are checked even where something else is wrong. */
+export function mistakesIn(input: unknown, sourceOf: SourceOf = () => undefined): InvalidConfigError[] {
+  const { issues = [] } = v.safeParse(schema, input);
+  const problems = issues.map((issue) => {
+    const field = issue.path?.[0]?.key;
+    return { ...toProblem(issue, ''), source: typeof field === 'string' ? sourceOf(field) : undefined };
   });
-  routing.forEach(({ engine }, i) => {
-    if (!names.includes(engine)) throw new UnknownEngineReferenceError(engine, `routing[${i}].engine`, names);
+  const fields: Record<string, unknown> = isRecord(input) ? input : {};
+  const names = fields['engines'] === undefined ? [defaultName] : namesIn(fields['engines'], 'name');
+  const duplicates = names.flatMap((name, i) =>
+    name !== undefined && names.indexOf(name) !== i
+      ? [new DuplicateEngineNameError(name, `engines[${i}].name`, sourceOf('engines'))]
+      : [],
+  );
+  const known = names.filter((name) => name !== undefined);
+  const unknown = namesIn(fields['routing'], 'engine').flatMap((name, i) =>
+    name !== undefined && known.length > 0 && !known.includes(name)
+      ? [new UnknownEngineReferenceError(name, `routing[${i}].engine`, known, sourceOf('routing'))]
+      : [],
+  );
+  return [...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...duplicates, ...unknown];
+}
+
+/** What stands under a field in each item of a list; undefined where it is no name. */
+function namesIn(list: unknown, field: string): (string | undefined)[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((item: unknown) => {
+    const name = isRecord(item) ? item[field] : undefined;
+    return typeof name === 'string' && name !== '' ? name : undefined;
   });
-  return { engines: list, routing, source, isMultiEngine, defaultEngine: names[0]! };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function given(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

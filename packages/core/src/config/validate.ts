@@ -2,7 +2,12 @@ import * as v from 'valibot';
 import { type ConfigProblem, InvalidConfigError, quote } from '../errors.ts';
 import { closest } from './suggest.ts';
 
-const secretKey = /password|secret|token|credential|apikey/i;
+const secretKey = /pass(?:word|wd|phrase|code)|secret|token|credential|(?:api|access|private)_?key/i;
+
+/** True for the name of a field whose value is not to be shown. */
+export function isSecretKey(key: string): boolean {
+  return secretKey.test(key);
+}
 
 /**
  * Validates a configuration against a valibot schema and reports every problem at once, each with its path, the value
@@ -20,7 +25,8 @@ export function validateConfig<S extends v.GenericSchema>(
   throw new InvalidConfigError(result.issues.map((issue) => toProblem(issue, path)));
 }
 
-function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProblem {
+/** What is wrong, as a reader of the configuration understands it. */
+export function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProblem {
   const keys = (issue.path ?? []).map((item) => item.key);
   const path = keys.reduce<string>(appendKey, root) || 'config';
   const key = keys.at(-1);
@@ -31,10 +37,11 @@ function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProblem {
     };
   }
   if (issue.received === 'undefined') return { path, message: `is required: expected ${issue.message}` };
-  return { path, message: `expected ${issue.message}, got ${shown(key, issue.input)}` };
+  return { path, message: `expected ${issue.message}, got ${shown(keys, issue.input)}` };
 }
 
-function appendKey(path: string, key: unknown): string {
+/** The path of a field, or of an item, of what is at a path. */
+export function appendKey(path: string, key: unknown): string {
   if (typeof key === 'number') return `${path}[${key}]`;
   return path === '' ? String(key) : `${path}.${String(key)}`;
 }
@@ -46,12 +53,16 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `there is no field "${key}"; ${hint}`;
 }
 
-function shown(key: unknown, value: unknown): string {
-  if (typeof key === 'string' && secretKey.test(key)) return '[hidden]';
-  return maskUrl(quote(value));
+function shown(keys: readonly unknown[], value: unknown): string {
+  if (keys.some((key) => typeof key === 'string' && isSecretKey(key))) return '[hidden]';
+  // Masked before it is cut: of a long URL, the "@" might be gone.
+  return quote(typeof value === 'string' ? maskUrl(value) : value);
 }
 
-/** Text without the user and password of a URL in it. */
+/** Text without what URLs in it give away: user and password, with whatever characters, and secrets in a query. */
 export function maskUrl(text: string): string {
-  return text.replace(/(\w+:\/\/)[^/@\s"]+@/g, '$1[hidden]@');
+  return text
+    .replace(/(\w+:\/\/)[^\s"]*@/g, '$1[hidden]@')
+    .replace(/(^|[\s"(])[^\s":/]+:(?!\/\/)[^\s"]*@/g, '$1[hidden]@')
+    .replace(/([?&][\w.-]*(?:pass|secret|token|key)[\w.-]*=)[^&\s"]*/gi, '$1[hidden]');
 }

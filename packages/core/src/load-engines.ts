@@ -1,0 +1,36 @@
+import type { Engine } from './contract.ts';
+import { type ConfigProblem, InvalidConfigError, PolybusError } from './errors.ts';
+import type { RoutedEngine } from './router.ts';
+
+/**
+ * Makes the engines that are configured by their type, one after the other.
+ *
+ * @throws what making one of them threw; where several have mistakes in their configuration, one
+ *   {@link InvalidConfigError} that lists the problems of all.
+ */
+export async function loadEngines(
+  slots: readonly RoutedEngine[],
+  isLoaded: (name: string) => boolean,
+  adopt: (name: string, engine: Engine) => void,
+): Promise<void> {
+  const mistakes: { readonly error: unknown; readonly problems: readonly ConfigProblem[] }[] = [];
+  for (const [i, { name, engine }] of slots.entries()) {
+    if (typeof engine !== 'function' || isLoaded(name)) continue;
+    try {
+      adopt(name, await engine());
+    } catch (error) {
+      const problems = problemsOf(error, `engines[${i}].type`);
+      if (problems === undefined) throw error;
+      mistakes.push({ error, problems });
+    }
+  }
+  if (mistakes.length === 1) throw mistakes[0]!.error;
+  if (mistakes.length > 1) throw new InvalidConfigError(mistakes.flatMap(({ problems }) => problems));
+}
+
+/** Undefined where the error is not about the configuration. An engine may come with a core of its own. */
+function problemsOf(error: unknown, typePath: string): readonly ConfigProblem[] | undefined {
+  if (!PolybusError.is(error)) return undefined;
+  if (error.code === 'UNKNOWN_ENGINE_TYPE') return [{ path: typePath, message: error.message }];
+  return (error as Partial<InvalidConfigError>).problems;
+}
