@@ -15,6 +15,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from './contract.ts';
+import { stampContract } from './contract-version.ts';
 import { Counters } from './dispatch/counters.ts';
 import { activeDelivery } from './dispatch/delivery.ts';
 import { DeliveryQueue } from './dispatch/delivery-queue.ts';
@@ -84,6 +85,7 @@ class TransportEngine implements Engine {
     this.#defaults = { ...standardDefaults, ...definition.defaults };
     this.#pool = new WorkerPool(this.#defaults.workerCount);
     this.#host = standaloneHost(definition.type, (event) => this.publish(event));
+    stampContract(this);
   }
 
   attach(host: EngineHost): void {

@@ -148,6 +148,26 @@ export class UnknownEngineTypeError extends PolybusError {
   }
 }
 
+/** An engine that was made with another version of the contract, by another copy of `@polybus/core`. */
+export class ContractVersionError extends PolybusError {
+  constructor(
+    engine: { readonly name: string; readonly type: string; readonly version: unknown },
+    contractVersion: number,
+  ) {
+    const isNewer = typeof engine.version === 'number' && engine.version > contractVersion;
+    super(
+      'CONTRACT_VERSION',
+      `The engine "${engine.name}" (type "${engine.type}") is made for version ${quote(engine.version)} of the engine contract, ` +
+        `and this bus for version ${contractVersion}. Update ` +
+        (isNewer
+          ? 'the bus: npm install @polybus/core@latest.'
+          : `the package of the engine "${engine.type}".`) +
+        ' "npm ls @polybus/core" shows who brings which.',
+      { engine: engine.name },
+    );
+  }
+}
+
 /** `router.engine(name)` with a name that the router does not have. */
 export class EngineNotFoundError extends PolybusError {
   constructor(name: string, names: readonly string[]) {

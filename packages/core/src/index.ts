@@ -1,5 +1,6 @@
 export { createEngine, type EngineDefinition } from './engine.ts';
 export * from './contract.ts';
+export { contractVersion } from './contract-version.ts';
 export * from './errors.ts';
 export { type Event, type NewEvent, createEvent, maxKeyLength } from './event.ts';
 export type { RetryOptions, BackoffOptions } from './retry.ts';

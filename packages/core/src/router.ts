@@ -16,6 +16,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from './contract.ts';
+import { assertContractVersion } from './contract-version.ts';
 import { sumStats } from './dispatch/counters.ts';
 import { insideHandler } from './dispatch/delivery.ts';
 import { WorkerPool } from './dispatch/worker-pool.ts';
@@ -94,6 +95,7 @@ class EngineRouter implements Router {
   }
 
   #adopt(name: string, engine: Engine): void {
+    assertContractVersion(name, engine);
     engine.attach?.(this.#host(name));
     this.#engines.set(name, engine);
   }
