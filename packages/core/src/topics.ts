@@ -3,7 +3,7 @@ import { InvalidTopicError } from './errors.ts';
 /** Kafka's limit on a topic name, which is the strictest of the brokers. */
 export const maxTopicLength = 249;
 
-const topicGrammar = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+export const topicGrammar: RegExp = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const prefixGrammar = /^(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*$/;
 
 /** True for a pattern with a wildcard, `user.*` or `*`; false for a topic. */

@@ -83,6 +83,12 @@ const durableSchema = strict({
   ...entries,
 });
 
+/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+export const configSchemas: Readonly<Record<string, v.GenericSchema>> = {
+  memory: memorySchema,
+  'durable-memory': durableSchema,
+};
+
 /**
  * Checks a configuration and fills in the defaults.
  *

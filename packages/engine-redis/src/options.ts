@@ -151,6 +151,9 @@ const schema = strict({
   eventTTL: v.optional(duration, 0),
 });
 
+/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { redis: schema };
+
 /**
  * Checks a configuration and fills in the defaults.
  *

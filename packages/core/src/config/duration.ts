@@ -1,7 +1,7 @@
 import type { Duration } from '../contract.ts';
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const grammar = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+export const durationGrammar: RegExp = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /** What a duration may be, for messages. */
 export const durationForm = 'milliseconds, or text such as "250ms", "30s", "5m", "1h", "7d"';
@@ -9,6 +9,6 @@ export const durationForm = 'milliseconds, or text such as "250ms", "30s", "5m",
 /** Milliseconds; undefined where the value is not a duration of zero or more. */
 export function durationMs(value: Duration): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
-  const [, amount, unit] = grammar.exec(value) ?? [];
+  const [, amount, unit] = durationGrammar.exec(value) ?? [];
   return unit === undefined ? undefined : Number(amount) * units[unit as keyof typeof units];
 }

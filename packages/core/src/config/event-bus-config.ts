@@ -27,18 +27,29 @@ export interface RoutingRule {
 
 /** The configuration of a bus, with one engine or, where `engines` is given, with several. */
 export interface EventBusConfig {
-  /** The type of the one engine. Default `memory`. */
+  /** The type of the one engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or one of your own. Default `memory`. */
   readonly engine?: string | undefined;
+  /** Unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
+  /** Events that may wait for each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
+  /** Handlers at once, over all async subscriptions. */
   readonly workerCount?: number | undefined;
+  /** What happens where there is no room: `drop`, `block`, or `timeout`, which blocks so long and then drops. */
   readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
+  /** How long `timeout` blocks. */
   readonly publishBlockTimeout?: Duration | undefined;
+  /** Begin each publish at another subscription, so that drops spread evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
+  /** An event that waited longer in a buffer is dropped; 0 for no limit. */
   readonly eventTTL?: Duration | undefined;
+  /** Days that events are kept for replay. */
   readonly retentionDays?: number | undefined;
+  /** Where the broker is, for engines that have one outside the process. */
   readonly externalBrokerURL?: string | undefined;
+  /** The user at the broker. */
   readonly externalBrokerUser?: string | undefined;
+  /** The password at the broker. */
   readonly externalBrokerPassword?: string | undefined;
   /** Several engines. Where it is given, the fields of the one engine above count for nothing. */
   readonly engines?: readonly EngineConfig[] | undefined;
@@ -122,6 +133,9 @@ const schema = strict({
   ),
   source: v.optional(text, 'polybus'),
 });
+
+/** What a configuration has to be; JSON Schema and the reference in the documentation are made of it. */
+export const configSchema: v.GenericSchema = schema;
 
 /** Names what set a field of the configuration, for messages. */
 export type SourceOf = (field: string) => string | undefined;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { RetryOptions } from '../retry.ts';
-import { assertTopic, assertTopicOrPattern } from '../topics.ts';
-import { durationForm, durationMs } from './duration.ts';
+import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../topics.ts';
+import { durationForm, durationGrammar, durationMs } from './duration.ts';
 
 const holds =
   (assertion: (value: string) => void) =>
@@ -36,8 +36,13 @@ export const text: v.GenericSchema<string> = v.pipe(
 
 /** A duration, in milliseconds once parsed. */
 export const duration: v.GenericSchema<number | string, number> = v.pipe(
-  v.union([v.number(), v.string()], durationForm),
-  v.check((value) => durationMs(value) !== undefined, durationForm),
+  v.union(
+    [
+      v.pipe(v.number(), v.finite(durationForm), v.minValue(0, durationForm)),
+      v.pipe(v.string(), v.regex(durationGrammar, durationForm)),
+    ],
+    durationForm,
+  ),
   v.transform((value) => durationMs(value)!),
 );
 
@@ -70,11 +75,16 @@ export const retry: v.GenericSchema<RetryOptions | false> = v.union(
 export const topic: v.GenericSchema<string> = v.pipe(
   v.string('a topic such as "user.created"'),
   v.check(holds(assertTopic), 'a topic such as "user.created"'),
+  v.metadata({ pattern: topicGrammar.source, maxLength: maxTopicLength }),
 );
 
 export const topicOrPattern: v.GenericSchema<string> = v.pipe(
   v.string('a topic or pattern such as "user.created", "user.*" or "*"'),
   v.check(holds(assertTopicOrPattern), 'a topic or pattern such as "user.created", "user.*" or "*"'),
+  v.metadata({
+    pattern: `${topicGrammar.source}|^(?:[A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]*\\*$`,
+    maxLength: maxTopicLength,
+  }),
 );
 
 /** `deadLetter`: a topic, true for `_dead.<topic>`, false to log and count. */
