@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { silent: 'passed-only', projects: ['packages/*', 'tests'] } });
+export default defineConfig({ test: { silent: 'passed-only', projects: ['packages/*', 'examples/custom-engine', 'tests'] } });

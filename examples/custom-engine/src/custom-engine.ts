@@ -1,0 +1,57 @@
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { CustomTransport } from './custom-transport.ts';
+import { type EventMetrics, MetricsRecorder } from './metrics.ts';
+import { type CustomMemoryConfig, resolveOptions } from './options.ts';
+
+/** An engine that can be asked for its metrics. */
+export interface CustomEngine extends Engine {
+  /** Undefined where `enableMetrics` is false. */
+  metrics(): EventMetrics | undefined;
+  resetMetrics(): void;
+}
+
+/**
+ * The custom engine: in-process, with filters that hold events back and metrics of those it carries.
+ *
+ * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ */
+export function customEngine(config: CustomMemoryConfig = {}): CustomEngine {
+  return create(config, 'customEngine');
+}
+
+/** What `type: custom` in a configuration finds: polybus looks for this export in the package `polybus-engine-custom`. */
+export const engines: Readonly<Record<string, EngineFactory>> = {
+  custom: (config, { path }) => create(config, path),
+};
+
+function create(config: unknown, path: string): CustomEngine {
+  const options = resolveOptions(config, path);
+  const metrics = options.enableMetrics ? new MetricsRecorder() : undefined;
+  const engine = createEngine({
+    type: 'custom',
+    capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: false },
+    transport: new CustomTransport(options, metrics),
+    defaults: { bufferSize: options.defaultEventBufferSize, retry: false, deadLetter: false },
+  });
+  return Object.assign(engine, metrics === undefined ? unmeasured : measured(engine, metrics));
+}
+
+const unmeasured: Pick<CustomEngine, 'metrics' | 'resetMetrics'> = {
+  metrics: () => undefined,
+  resetMetrics: () => {},
+};
+
+/** What makes an engine time its handlers. */
+function measured(
+  engine: Engine,
+  recorder: MetricsRecorder,
+): Pick<CustomEngine, 'subscribe' | 'subscribeAsync' | 'metrics' | 'resetMetrics'> {
+  const subscribe = engine.subscribe.bind(engine);
+  const subscribeAsync = engine.subscribeAsync.bind(engine);
+  return {
+    subscribe: (topic, handler, options) => subscribe(topic, recorder.timed(handler), options),
+    subscribeAsync: (topic, handler, options) => subscribeAsync(topic, recorder.timed(handler), options),
+    metrics: () => recorder.snapshot(),
+    resetMetrics: () => recorder.reset(),
+  };
+}

@@ -1,0 +1,117 @@
+import {
+  type Acknowledgement,
+  type Event,
+  type ListenRequest,
+  type Listener,
+  type Receiver,
+  type Transport,
+  type TransportContext,
+  isInternalTopic,
+  matchesTopic,
+} from '@polybus/core';
+import type { MetricsRecorder } from './metrics.ts';
+import type { CustomMemoryOptions } from './options.ts';
+
+interface Subscriber {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+}
+
+/** The broker of the custom engine: hands what is published straight to the subscriptions of this engine. */
+export class CustomTransport implements Transport {
+  readonly #options: CustomMemoryOptions;
+  readonly #metrics: MetricsRecorder | undefined;
+  readonly #subscribers = new Set<Subscriber>();
+  #unsettled = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: CustomMemoryOptions, metrics: MetricsRecorder | undefined) {
+    this.#options = options;
+    this.#metrics = metrics;
+  }
+
+  async open({ name, logger }: TransportContext): Promise<void> {
+    const { metricsInterval } = this.#options;
+    const metrics = this.#metrics;
+    if (metrics === undefined || metricsInterval === 0) return;
+    const report = (): void => logger.info?.('event metrics', { engine: name, ...metrics.snapshot() });
+    this.#timer = setInterval(report, metricsInterval).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> | void {
+    // The bus's own topics, such as dead letters, are not for filters.
+    const isOwn = isInternalTopic(event.topic);
+    const barrier = isOwn ? undefined : this.#options.eventFilters.find((one) => !one.shouldProcess(event));
+    if (barrier !== undefined) return this.#metrics?.filtered(barrier.name);
+    if (!isOwn) this.#metrics?.carried(event.topic);
+    const reached = [...this.#subscribers].filter(({ request }) =>
+      matchesTopic(request.pattern, event.topic),
+    );
+    const waits = reached.map((subscriber) => this.#offer(subscriber, event));
+    // Only now may handlers run: what they publish must queue behind this event everywhere.
+    for (const { receiver } of reached) receiver.run();
+    const waiting = waits.filter((wait) => wait !== undefined);
+    return waiting.length === 0 ? undefined : orAborted(Promise.all(waiting), signal);
+  }
+
+  /** Queues an event for one subscription. A sync one is waited for, save by a handler that it waits for itself. */
+  #offer({ request, receiver }: Subscriber, event: Event): Promise<void> | undefined {
+    if (receiver.capacity <= 0 || this.#unsettled >= this.#options.maxEventQueueSize) {
+      receiver.drop(event, 'buffer-full');
+      return undefined;
+    }
+    this.#unsettled++;
+    const leave = request.isAsync ? false : receiver.beginWait();
+    if (leave === false) {
+      receiver.enqueue(
+        event,
+        acknowledgement(() => this.#unsettled--),
+      );
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      const onEnd = (): void => {
+        this.#unsettled--;
+        if (leave !== true) leave();
+        resolve();
+      };
+      receiver.enqueue(event, acknowledgement(onEnd));
+    });
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const subscriber = { request, receiver };
+    this.#subscribers.add(subscriber);
+    return { stop: async () => void this.#subscribers.delete(subscriber) };
+  }
+}
+
+/** Nothing is kept, so what is given back is gone. */
+function acknowledgement(onEnd: () => void): Acknowledgement {
+  return {
+    settled: onEnd,
+    release: () => {
+      onEnd();
+      return false;
+    },
+  };
+}
+
+/** Waits, but no longer than the publisher wants to. */
+async function orAborted(waiting: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return void (await waiting);
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    await Promise.race([waiting, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort!);
+  }
+}

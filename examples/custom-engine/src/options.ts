@@ -1,0 +1,70 @@
+import type { Duration } from '@polybus/core';
+import { atLeastOne, duration, flag, strict, text, validateConfig } from '@polybus/core/config';
+import * as v from 'valibot';
+import { type EventFilter, TopicPrefixFilter } from './filters.ts';
+
+/** A filter as a configuration file can name it. */
+export interface FilterConfig {
+  readonly type: 'topicPrefix';
+  /** Topics that begin with one of these are let through. */
+  readonly prefixes: readonly string[];
+}
+
+/** The configuration of the custom engine. */
+export interface CustomMemoryConfig {
+  /** Deliveries that are not settled, over all subscriptions; what would be more is dropped. Default 10 000. */
+  readonly maxEventQueueSize?: number | undefined;
+  /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
+  readonly defaultEventBufferSize?: number | undefined;
+  /** Default true. */
+  readonly enableMetrics?: boolean | undefined;
+  /** How often the metrics are logged; 0 for never. Default `"1m"`. */
+  readonly metricsInterval?: Duration | undefined;
+  /** An event is carried if each of them lets it through. Default: none. */
+  readonly eventFilters?: readonly (FilterConfig | EventFilter)[] | undefined;
+}
+
+/** The configuration with every default filled in; durations in milliseconds. */
+export interface CustomMemoryOptions {
+  readonly maxEventQueueSize: number;
+  readonly defaultEventBufferSize: number;
+  readonly enableMetrics: boolean;
+  readonly metricsInterval: number;
+  readonly eventFilters: readonly EventFilter[];
+}
+
+const prefixFilter = v.pipe(
+  strict({
+    type: v.literal('topicPrefix', '"topicPrefix"'),
+    prefixes: v.pipe(v.array(text, 'a list of prefixes'), v.minLength(1, 'at least one prefix')),
+  }),
+  v.transform(({ prefixes }): EventFilter => new TopicPrefixFilter(prefixes)),
+);
+
+const ownFilter = v.custom<EventFilter>(
+  (value) => typeof (value as EventFilter | null)?.shouldProcess === 'function',
+);
+
+const schema = strict({
+  maxEventQueueSize: v.optional(atLeastOne, 10_000),
+  defaultEventBufferSize: v.optional(atLeastOne, 10),
+  enableMetrics: v.optional(flag, true),
+  metricsInterval: v.optional(duration, '1m'),
+  eventFilters: v.optional(
+    v.array(
+      v.union([ownFilter, prefixFilter], '{ type: "topicPrefix", prefixes: [ … ] }, or an EventFilter'),
+      'a list',
+    ),
+    [],
+  ),
+});
+
+/**
+ * Checks a configuration and fills in the defaults.
+ *
+ * @param path - What to call the configuration in messages.
+ * @throws {@link InvalidConfigError} listing every problem.
+ */
+export function resolveOptions(config: unknown, path: string): CustomMemoryOptions {
+  return validateConfig(schema, config, path);
+}

@@ -1,0 +1,4 @@
+import { describeEngine } from '@polybus/conformance';
+import { customEngine } from '../src/index.ts';
+
+describeEngine('custom', () => customEngine());
