@@ -14,6 +14,7 @@ export {
   isPattern,
   matchesTopic,
   maxTopicLength,
+  patternCovers,
 } from './topics.ts';
 export { type DeadLetter, deadLetterOf, deadLetterTopic, isDeadLetterTopic } from './dead-letter.ts';
 export { insideHandler } from './dispatch/delivery.ts';
