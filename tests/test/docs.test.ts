@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type EventBusConfig, parseConfig } from '@polybus/core';
-import { engines } from '@polybus/engine-memory';
+import { loadConfig, parseConfig } from '@polybus/core';
+import { engines as memoryEngines } from '@polybus/engine-memory';
+import { engines as redisEngines } from '@polybus/engine-redis';
 import { CloudEvent } from 'cloudevents';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -27,11 +28,14 @@ const fileOf = ({ page, line }: Block): string => join(folder, `${page.replaceAl
 const inLanguage = (language: string): Block[] => blocks.filter((block) => block.language === language);
 const isRunnable = ({ marks }: Block): boolean => !marks.some((mark) => mark.startsWith('needs='));
 const execute = promisify(execFile);
+/** Making one opens nothing. */
+const engines = { ...memoryEngines, ...redisEngines };
 
 test('every block is in a language and with marks that this test knows', () => {
   const known: Readonly<Record<string, RegExp>> = {
     ts: /^(|types|needs=(vitest|redis|kafka|kinesis))$/,
     json: /^(config|cloudevent)$/,
+    yaml: /^config$/,
     sh: /^$/,
     text: /^$/,
   };
@@ -122,17 +126,27 @@ describe('TypeScript', () => {
   }
 });
 
-describe('JSON', () => {
-  test.each(named(inLanguage('json').filter(({ marks }) => marks.includes('config'))))(
-    '%s is a configuration',
-    (_, block) => {
-      const config = parseConfig(JSON.parse(block.code) as EventBusConfig);
-      for (const { name, type = '', config: own = {} } of config.engines) {
-        engines[type]?.(own, { name, path: `the config of ${name}` });
-      }
-    },
-  );
+describe('configurations', () => {
+  /** What the pages take from the environment. */
+  const env = {
+    REDIS_URL: 'redis://localhost:6379',
+    REDIS_PASSWORD: 'hunter2',
+    WORKERS: '8',
+  };
+  const configs = ['json', 'yaml'].flatMap(inLanguage).filter(({ marks }) => marks.includes('config'));
 
+  test.each(named(configs))('%s is one, and its engines take it', async (_, block) => {
+    const file = join(folder, `${block.page.replaceAll('/', '__')}.L${block.line}.${block.language}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(file, block.code);
+    const config = parseConfig(await loadConfig({ file, env }));
+    for (const { name, type = '', config: own = {} } of config.engines) {
+      engines[type]?.(own, { name, path: `the config of ${name}` });
+    }
+  });
+});
+
+describe('JSON', () => {
   test.each(named(inLanguage('json').filter(({ marks }) => marks.includes('cloudevent'))))(
     '%s is a CloudEvent',
     (_, block) => {

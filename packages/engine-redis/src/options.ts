@@ -22,11 +22,11 @@ export type RedisMode = 'pubsub' | 'streams';
 
 /** The configuration of the Redis engine. */
 export interface RedisConfig {
-  /** Default `pubsub`. */
+  /** `pubsub`: the least latency, nothing is kept. `streams`: durable, with groups and replay. Default `pubsub`. */
   readonly mode?: RedisMode | undefined;
   /** `redis://` or, with TLS, `rediss://`. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
-  /** The seed's name for `url`, in the configuration of a bus with one engine. */
+  /** `url` in the configuration of a bus with one engine. */
   readonly externalBrokerURL?: string | undefined;
   /** The database, 0 where neither this nor the URL says. Pub/Sub knows no databases: its channels span all of them. */
   readonly db?: number | undefined;
@@ -34,9 +34,9 @@ export interface RedisConfig {
   readonly username?: string | undefined;
   /** Wins over the URL's. */
   readonly password?: string | undefined;
-  /** The seed's name for `username`. */
+  /** `username` in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
-  /** The seed's name for `password`. */
+  /** `password` in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
   /** Connections to publish over. The events of one topic always take the same one, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;

@@ -1,0 +1,33 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GenericSchema } from 'valibot';
+import { root } from '../test/docs-blocks.ts';
+import { type Descriptions, descriptionsIn } from './descriptions.ts';
+
+/** The configuration of an engine type. */
+export interface EngineSchema {
+  readonly type: string;
+  readonly schema: GenericSchema;
+  /** What each of its fields means. */
+  readonly descriptions: Descriptions;
+}
+
+/** The engine types whose packages export `configSchemas`, by the names of the packages. */
+export async function engineSchemas(): Promise<EngineSchema[]> {
+  const packages = readdirSync(join(root, 'packages')).filter((name) => name.startsWith('engine-'));
+  const found: EngineSchema[] = [];
+  for (const name of packages.sort()) {
+    const module = (await import(`@polybus/${name}`)) as { configSchemas?: Record<string, GenericSchema> };
+    const descriptions = descriptionsIn(optionsOf(name), /\w+Config/);
+    for (const [type, schema] of Object.entries(module.configSchemas ?? {}))
+      found.push({ type, schema, descriptions });
+  }
+  return found;
+}
+
+function optionsOf(name: string): string {
+  const folder = join(root, 'packages', name, 'src');
+  return readdirSync(folder)
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n');
+}

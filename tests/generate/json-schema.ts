@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
+import { type GenericSchema, is } from 'valibot';
+import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
+import { root } from '../test/docs-blocks.ts';
+import { type Descriptions, descriptionsIn } from './descriptions.ts';
+import { engineSchemas } from './engine-schemas.ts';
+
+type Properties = Record<string, JsonSchema>;
+
+const core = (file: string): string => readFileSync(join(root, 'packages/core/src', file), 'utf8');
+const config = core('config/event-bus-config.ts');
+
+/** What the fields of a bus's configuration mean. */
+export const busDescriptions: Descriptions = descriptionsIn(config, /EventBusConfig/);
+export const engineDescriptions: Descriptions = descriptionsIn(config, /EngineConfig/);
+export const ruleDescriptions: Descriptions = descriptionsIn(config, /RoutingRule/);
+export const retryDescriptions: Descriptions = descriptionsIn(
+  core('retry.ts'),
+  /RetryOptions|BackoffOptions/,
+);
+
+/** Text that a file may have in place of a number or a flag. */
+const variable: JsonSchema = { type: 'string', pattern: String.raw`^\$\{[^}]+\}$` };
+
+/** The JSON Schema of a configuration file, for editors and other validators. */
+export async function configJsonSchema(): Promise<JsonSchema> {
+  const schema = converted(configSchema, busDescriptions);
+  const properties = schema.properties as Properties;
+  const engine = (properties['engines'] as { items: JsonSchema }).items;
+  const rule = (properties['routing'] as { items: JsonSchema }).items;
+  describe(engine, engineDescriptions);
+  describe(rule, ruleDescriptions);
+  // An engine that code has made cannot stand in a file: there it always has a type.
+  engine.required = ['name', 'type'];
+  const engines = await engineSchemas();
+  const types = engines.map(({ type }) => type);
+  withSuggestions(properties, 'engine', types);
+  withSuggestions(engine.properties as Properties, 'type', types);
+  engine.allOf = engines.map(({ type }) => ({
+    if: { properties: { type: { const: type } }, required: ['type'] },
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+    then: { properties: { config: { $ref: `#/definitions/${type}` } } },
+  }));
+  const definitions: Properties = { variable };
+  for (const { type, schema: own, descriptions } of engines) definitions[type] = converted(own, descriptions);
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'The configuration of a polybus event bus',
+    ...schema,
+    properties: { $schema: { type: 'string' }, ...properties },
+    definitions,
+  };
+}
+
+function converted(schema: GenericSchema, descriptions: Descriptions): JsonSchema {
+  const { $schema: _, ...json } = toJsonSchema(schema, {
+    target: 'draft-07',
+    typeMode: 'input',
+    // Checks that are code say nothing to JSON Schema.
+    errorMode: 'ignore',
+    overrideSchema: ({ valibotSchema, jsonSchema }) => {
+      if (valibotSchema.type !== 'custom') return jsonSchema;
+      return is(valibotSchema as GenericSchema, {}) ? { type: 'object' } : { not: {} };
+    },
+  });
+  const own = inFile(json);
+  describe(own, descriptions);
+  const { retry } = own.properties as Properties;
+  if (retry !== undefined) describeRetry(retry);
+  return own;
+}
+
+/** As a file may have it: without what only code can give, and with variables in place of numbers and flags. */
+function inFile(json: JsonSchema): JsonSchema {
+  const { properties, items, anyOf, ...rest } = json;
+  const own: JsonSchema = { ...rest };
+  if (own.required?.length === 0) delete own.required;
+  // Its schema is that of any text, which says nothing.
+  delete own.propertyNames;
+  if (properties !== undefined) {
+    const inside = Object.entries(properties as Properties).filter(([, one]) => !isOnlyInCode(one));
+    own.properties = Object.fromEntries(inside.map(([name, one]) => [name, orVariable(inFile(one))]));
+  }
+  if (items !== undefined) own.items = inFile(items as JsonSchema);
+  if (anyOf !== undefined) own.anyOf = (anyOf as JsonSchema[]).map(inFile);
+  return own;
+}
+
+/** True where nothing that stands in a file is allowed. */
+export function isOnlyInCode({ not }: JsonSchema): boolean {
+  return not !== undefined;
+}
+
+function orVariable(json: JsonSchema): JsonSchema {
+  const { default: byDefault, ...rest } = json;
+  const isTextual = json.type === 'string' && json.pattern === undefined && json.enum === undefined;
+  if (isTextual || json.type === 'object' || json.type === 'array') return json;
+  const reference = { $ref: '#/definitions/variable' };
+  const choices = rest.anyOf === undefined ? [rest, reference] : [...(rest.anyOf as JsonSchema[]), reference];
+  return { ...(byDefault === undefined ? {} : { default: byDefault }), anyOf: choices };
+}
+
+/** Text for which an editor offers choices; others are allowed. */
+function withSuggestions(properties: Properties, name: string, choices: readonly string[]): void {
+  const { type, minLength, ...rest } = properties[name]!;
+  properties[name] = { ...rest, anyOf: [{ enum: [...choices] }, { type: type!, minLength: minLength! }] };
+}
+
+function describe(json: JsonSchema, descriptions: Descriptions): void {
+  for (const [name, property] of Object.entries((json.properties ?? {}) as Properties)) {
+    const description = descriptions[name];
+    if (description !== undefined) property.description = description;
+  }
+}
+
+function describeRetry(retry: JsonSchema): void {
+  for (const choice of (retry.anyOf ?? []) as JsonSchema[]) {
+    describe(choice, retryDescriptions);
+    const { backoff } = (choice.properties ?? {}) as Properties;
+    if (backoff !== undefined) describe(backoff, retryDescriptions);
+  }
+}

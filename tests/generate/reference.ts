@@ -1,0 +1,141 @@
+import type { JsonSchema } from '@valibot/to-json-schema';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import { type GenericSchema, is } from 'valibot';
+import { variables } from '../../packages/core/src/config/environment.ts';
+import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
+import { durationGrammar } from '../../packages/core/src/config/duration.ts';
+import type { Descriptions } from './descriptions.ts';
+import { engineSchemas } from './engine-schemas.ts';
+import { busDescriptions, engineDescriptions, retryDescriptions, ruleDescriptions } from './json-schema.ts';
+
+/** The parts of a valibot schema that tables are made of. */
+interface Walkable {
+  readonly type: string;
+  readonly wrapped?: Walkable;
+  readonly default?: unknown;
+  readonly entries?: Readonly<Record<string, Walkable>>;
+  readonly item?: Walkable;
+  readonly options?: readonly Walkable[];
+}
+
+interface Row {
+  readonly field: string;
+  readonly type: string;
+  readonly default: unknown;
+  readonly variable?: string | undefined;
+  readonly meaning: string;
+}
+
+const variableOf = new Map(
+  Object.entries(variables).map(([variable, [field]]) => [field as string, variable]),
+);
+
+/** The reference of every field, as Markdown. */
+export async function configReference(): Promise<string> {
+  const engines = await engineSchemas();
+  const memory = entriesOf(engines.find(({ type }) => type === 'memory')!.schema);
+  const all = rowsOf(configSchema, busDescriptions);
+  const withDefaults = all.map((row) => ({
+    ...row,
+    default: row.default ?? memory[row.field]?.default,
+    variable: variableOf.get(row.field),
+  }));
+  const lists = ['engines', 'routing', 'source'];
+  const { item: engine } = unwrapped(entriesOf(configSchema)['engines']!);
+  const { item: rule } = unwrapped(entriesOf(configSchema)['routing']!);
+  const retry = entriesOf(engines[0]!.schema)['retry']!;
+  const retryObject = unwrapped(retry).options!.find(({ entries }) => entries !== undefined)!;
+  const parts = [
+    '### One engine\n\nThe defaults are those of the memory engine; what another engine does not know, it refuses.',
+    table(withDefaults.filter(({ field }) => !lists.includes(field))),
+    '### The bus',
+    table(withDefaults.filter(({ field }) => lists.includes(field))),
+    '### `engines[]`',
+    table(rowsOf(engine!, engineDescriptions)),
+    '### `routing[]`',
+    table(rowsOf(rule!, ruleDescriptions)),
+    '### `retry`',
+    table(retryRows(retryObject)),
+    ...engines.flatMap(({ type, schema, descriptions }) => [
+      `### \`config\` of type \`${type}\``,
+      table(rowsOf(schema, descriptions)),
+    ]),
+  ];
+  return parts.join('\n\n');
+}
+
+function retryRows(retry: Walkable): Row[] {
+  const rows = rowsOf(retry, retryDescriptions);
+  const backoff = unwrapped(entriesOf(retry)['backoff']!);
+  const inside = rowsOf(backoff, retryDescriptions).map((row) => ({ ...row, field: `backoff.${row.field}` }));
+  return [...rows.filter(({ field }) => field !== 'backoff'), ...inside];
+}
+
+function rowsOf(schema: Walkable, descriptions: Descriptions): Row[] {
+  return Object.entries(entriesOf(schema)).map(([field, entry]) => ({
+    field,
+    type: typeOf(unwrapped(entry)),
+    default: entry.type === 'optional' ? entry.default : 'required',
+    meaning: descriptions[field] ?? '',
+  }));
+}
+
+function entriesOf(schema: Walkable): Readonly<Record<string, Walkable>> {
+  return unwrapped(schema).entries ?? {};
+}
+
+function unwrapped(schema: Walkable): Walkable {
+  return schema.wrapped === undefined ? schema : unwrapped(schema.wrapped);
+}
+
+/** In words, as a reader of the reference understands it. */
+function typeOf(schema: Walkable): string {
+  if (schema.type === 'custom') return is(schema as GenericSchema, {}) ? 'object' : 'in code only';
+  const json = toJsonSchema(schema as GenericSchema, { typeMode: 'input', errorMode: 'ignore' });
+  return wordsFor(json);
+}
+
+function wordsFor(json: JsonSchema): string {
+  const { type, enum: choices, const: only, anyOf, items, pattern } = json;
+  if (only !== undefined) return code(only);
+  if (choices !== undefined) return choices.map(code).join(', ');
+  if (anyOf !== undefined) {
+    const all = anyOf as JsonSchema[];
+    if (all.some((one) => one.pattern === durationGrammar.source)) return 'duration';
+    return [...new Set(all.map(wordsFor))].join(' or ');
+  }
+  if (type === 'array') return `list of ${wordsFor((items ?? {}) as JsonSchema)}s`.replace(' or ', 's or ');
+  if (type === 'integer') return `whole number${from(json)}`;
+  if (type === 'number') return `number${from(json)}`;
+  if (type === 'boolean') return 'true or false';
+  if (type === 'string')
+    return pattern === undefined ? 'text' : pattern.includes('\\*') ? 'topic or pattern' : 'topic';
+  return 'object';
+}
+
+function from({ minimum }: JsonSchema): string {
+  return minimum === undefined ? '' : ` from ${minimum}`;
+}
+
+function table(rows: readonly Row[]): string {
+  const hasVariables = rows.some(({ variable }) => variable !== undefined);
+  const head = ['Field', 'Type', 'Default', ...(hasVariables ? ['Variable'] : []), 'Meaning'];
+  const body = rows.map((row) => [
+    code(row.field),
+    row.type,
+    row.default === 'required' ? 'required' : row.default === undefined ? '' : code(row.default),
+    ...(hasVariables ? [row.variable === undefined ? '' : code(row.variable)] : []),
+    meaningOf(row).replaceAll('|', String.raw`\|`),
+  ]);
+  const lines = [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`);
+  return lines.join('\n');
+}
+
+/** Without its default where that has a column of its own. */
+function meaningOf({ meaning, default: byDefault }: Row): string {
+  return byDefault === undefined ? meaning : meaning.replace(/ ?Default [^.:,]+\.(?= |$)/g, '');
+}
+
+function code(value: unknown): string {
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
