@@ -24,7 +24,7 @@ test('each attempt is told when it has ended, with its outcome, its pattern and 
   await bus.publish('order.placed', 'bad');
   await bus.publish('order.paid', 'slow');
   const about = { pattern: 'order.*', engine: 'm', subscription: subscription.id, group: 'g' };
-  expect(attempts.map(({ durationMs: _, ...attempt }) => attempt)).toEqual([
+  expect(attempts).toMatchObject([
     { ...about, topic: 'order.placed', attempt: 1, outcome: 'success' },
     { ...about, topic: 'order.placed', attempt: 1, outcome: 'failure' },
     { ...about, topic: 'order.placed', attempt: 2, outcome: 'success' },

@@ -182,16 +182,17 @@ class TransportEngine implements Engine {
       assertSignal(options.signal);
       options.signal?.throwIfAborted();
       const sent = this.#transport.send(event, options.signal);
-      this.#counters.published++;
-      return sent === undefined ? done : sent.catch(this.#notPublished);
+      if (sent !== undefined) return sent.then(this.#accepted);
+      this.#accepted();
+      return done;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  readonly #notPublished = (error: unknown): never => {
-    this.#counters.published--;
-    throw error;
+  /** Counted only now, because a count that is taken back would look like a restart to who reads it as a counter. */
+  readonly #accepted = (): void => {
+    this.#counters.published++;
   };
 
   subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription> {

@@ -1,1 +1,1 @@
-export {};
+export { PrometheusCollector, type PrometheusCollectorOptions } from './collector.ts';

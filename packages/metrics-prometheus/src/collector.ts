@@ -1,0 +1,81 @@
+import { InvalidOptionError, type ObservableBus } from '@polybus/core';
+import { type Registry, register as globalRegistry } from 'prom-client';
+import { addBrokerGauges } from './broker-gauges.ts';
+import { addCounts } from './counts.ts';
+import { addHandlerDurations } from './handler-durations.ts';
+import { Metrics } from './metrics.ts';
+
+export interface PrometheusCollectorOptions {
+  /** What every metric's name begins with. Default `modular_eventbus`. */
+  readonly namespace?: string | undefined;
+  /** Where the metrics are registered. Default: prom-client's global registry. */
+  readonly register?: Registry | undefined;
+  /** Upper bounds of the buckets of handler durations, in seconds, ascending. Default: 14 from 0.001 to 60. */
+  readonly buckets?: readonly number[] | undefined;
+  /** How long a scrape waits for a broker to tell its state and its lag, in milliseconds. Default 1000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const defaultBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Prometheus metrics of a bus, on a registry of prom-client. Counts are read when they are scraped and cost nothing between;
+ * only handlers are timed as they run.
+ *
+ * @example
+ * ```ts
+ * const collector = new PrometheusCollector(bus, { register });
+ * response.end(await register.metrics());
+ * ```
+ */
+export class PrometheusCollector implements Disposable {
+  readonly #metrics: Metrics;
+  readonly #endDurations: () => void;
+
+  /** @throws {@link InvalidOptionError} also where the registry has metrics of that namespace already. */
+  constructor(bus: ObservableBus, options: PrometheusCollectorOptions = {}) {
+    const { namespace = 'modular_eventbus', register = globalRegistry } = options;
+    const { buckets = defaultBuckets, timeoutMs = 1000 } = options;
+    assertNamespace(namespace);
+    assertBuckets(buckets);
+    if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= longestTimerMs))
+      throw new InvalidOptionError(
+        'timeoutMs',
+        timeoutMs,
+        `milliseconds, more than 0, up to ${longestTimerMs}`,
+      );
+    this.#metrics = new Metrics(register, namespace);
+    addCounts(bus.router, this.#metrics);
+    addBrokerGauges(bus.router, this.#metrics, timeoutMs);
+    this.#endDurations = addHandlerDurations(bus, this.#metrics, buckets);
+  }
+
+  /** Takes the metrics off the registry, and times handlers no more. Idempotent. */
+  close(): void {
+    this.#endDurations();
+    this.#metrics.remove();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Prometheus data model, "Metric names and labels". Colons are for recording rules, so they are not for us. */
+function assertNamespace(namespace: unknown): void {
+  if (typeof namespace === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(namespace)) return;
+  throw new InvalidOptionError(
+    'namespace',
+    namespace,
+    'letters, digits and "_", beginning with a letter or "_"',
+  );
+}
+
+function assertBuckets(buckets: readonly number[]): void {
+  const isAscending =
+    Array.isArray(buckets) &&
+    buckets.length > 0 &&
+    buckets.every((bound, i) => bound > (i === 0 ? 0 : (buckets[i - 1] as number)) && Number.isFinite(bound));
+  if (!isAscending) throw new InvalidOptionError('buckets', buckets, 'seconds, more than 0, ascending');
+}
