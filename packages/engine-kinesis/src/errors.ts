@@ -1,0 +1,118 @@
+import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
+import { maskUrl } from '@polybus/core/config';
+
+/** Kinesis cannot be reached, does not let us in, or does not make the stream. `cause` is the client's error. */
+export class KinesisConnectionError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('CONNECTION_FAILED', message, options);
+  }
+}
+
+/** `shardCount` is not a whole number of at least 1. */
+export class InvalidShardCountError extends PolybusError {
+  constructor(got: unknown, path: string) {
+    const shown = typeof got === 'number' || typeof got === 'string' ? JSON.stringify(got) : typeof got;
+    super('INVALID_SHARD_COUNT', `${path}.shardCount: expected a whole number of at least 1, got ${shown}.`);
+  }
+}
+
+/** An event that is larger, encoded, than a record of the stream may be. Nothing was sent. */
+export class RecordTooLargeError extends PolybusError {
+  /** Bytes of the record, its partition key included. */
+  readonly size: number;
+  /** Bytes that the stream takes. */
+  readonly limit: number;
+
+  constructor(size: number, limit: number, options: PolybusErrorOptions = {}) {
+    super(
+      'RECORD_TOO_LARGE',
+      `The event takes ${size} bytes as a record, and the stream takes ${limit}. Publish a reference to the data, or raise the ` +
+        'maximum record size of the stream (UpdateMaxRecordSize, up to 10 MiB) and start the engine again.',
+      options,
+    );
+    this.size = size;
+    this.limit = limit;
+  }
+}
+
+/** What AWS calls being asked too often, and what is worth trying again in a while. */
+const throttles = new Set([
+  'ProvisionedThroughputExceededException',
+  'LimitExceededException',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+  'SlowDown',
+  'KMSThrottlingException',
+]);
+const permanent = new Set([
+  'ResourceNotFoundException',
+  'InvalidArgumentException',
+  'ValidationException',
+  'AccessDeniedException',
+  'UnrecognizedClientException',
+  'InvalidSignatureException',
+  'ExpiredTokenException',
+  'IncompleteSignature',
+  'MissingAuthenticationTokenException',
+  'CredentialsProviderError',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSInvalidStateException',
+  'KMSNotFoundException',
+  'KMSOptInRequired',
+]);
+
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
+/** True where the server asks us to slow down. */
+export function isThrottle(error: unknown): boolean {
+  return throttles.has(nameOf(error));
+}
+
+/** True where trying the same again is of no use. */
+export function isPermanent(error: unknown): boolean {
+  return permanent.has(nameOf(error));
+}
+
+/** Name and message of whatever the client gave, without the password of a URL in it. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return maskUrl(String(error));
+  const name = error.name === 'Error' ? '' : `${error.name}: `;
+  return maskUrl(`${name}${error.message}`);
+}
+
+/** The typed error for what the server, or the client, said to a publish. */
+export function publishError(error: unknown, topic: string, engine: string): PublishError {
+  return new PublishError(`Kinesis did not accept the event: ${messageOf(error)}. ${advice(error)}`, {
+    cause: error,
+    topic,
+    engine,
+  });
+}
+
+function advice(error: unknown): string {
+  if (isThrottle(error)) {
+    return 'The shards of the stream take no more: add shards, spread the keys, or publish less at once.';
+  }
+  const name = nameOf(error);
+  if (name === 'ResourceNotFoundException')
+    return 'The stream is gone: start the engine again to create it.';
+  if (isPermanent(error))
+    return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';
+  return 'Publish again: an event that is published twice keeps its id only where you give it one.';
+}
+
+/** The typed error for a start that failed. */
+export function connectionError(error: unknown, streamName: string, engine: string): KinesisConnectionError {
+  const hint = isPermanent(error)
+    ? 'Check region, credentials, and what they allow on the stream (see "Permissions" in the README).'
+    : 'Check region and endpoint, and that Kinesis can be reached from here.';
+  return new KinesisConnectionError(
+    `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hint}`,
+    { cause: error, engine },
+  );
+}

@@ -1,0 +1,162 @@
+import { patternCovers } from '@polybus/core';
+import type { Position } from './cursor.ts';
+import type { ShardInfo } from './stream.ts';
+
+/** What the members of a group know of each other: positions and leases. It is one JSON document in a checkpoint store. */
+export interface GroupDocument {
+  readonly format: 1;
+  /** When the stream was created. Positions of another stream of the same name mean nothing. */
+  stream: string;
+  members: Record<string, Member>;
+  /** By pattern, then by shard. */
+  places: Record<string, Record<string, Place>>;
+}
+
+export interface Member {
+  /** It grows while the member lives. */
+  beat: number;
+  /** What it is subscribed to. */
+  patterns: string[];
+}
+
+/** The group's place in one shard, for one pattern. */
+export interface Place {
+  /** Behind the contiguous settled prefix. */
+  at: Position;
+  /** Sequence numbers that are settled beyond it. */
+  ahead?: string[];
+  /** Records that arrived earlier are passed over. Milliseconds. */
+  notBefore?: number;
+  /** Events up to here belong to the pattern that this place was split from. */
+  after?: string;
+  parents?: string[];
+  /** The shard is closed, and all of it is settled. */
+  ended?: true;
+  /** The member that holds the lease. */
+  owner?: string;
+  /** One more with each new holder: a holder of an older one is fenced off. */
+  token: number;
+  /** The member that asks the holder for it. */
+  wanted?: string;
+}
+
+export function newDocument(stream: string): GroupDocument {
+  return { format: 1, stream, members: {}, places: {} };
+}
+
+/** @throws Error where it is not what this version writes. */
+export function parseDocument(text: string): GroupDocument {
+  const document = JSON.parse(text) as GroupDocument;
+  if (document.format !== 1) throw new Error('the document of the group has an unknown format');
+  return document;
+}
+
+/** The longest pattern of the group that covers this one, and is another; undefined where there is none. */
+export function coveringPattern(document: GroupDocument, pattern: string): string | undefined {
+  return Object.keys(document.places)
+    .filter((other) => other !== pattern && patternCovers(other, pattern))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+/** The patterns of the group whose events do not belong to this one, although it matches them. */
+export function narrowerPatterns(document: GroupDocument, pattern: string): string[] {
+  return Object.keys(document.places).filter((other) => other !== pattern && patternCovers(pattern, other));
+}
+
+/** Forgets the members that are dead, and what they held. */
+export function bury(document: GroupDocument, isDead: (id: string, member: Member) => boolean): void {
+  for (const [id, member] of Object.entries(document.members)) {
+    if (isDead(id, member)) delete document.members[id];
+  }
+  for (const place of allPlaces(document)) {
+    if (place.owner !== undefined && document.members[place.owner] === undefined) delete place.owner;
+    if (place.wanted !== undefined && document.members[place.wanted] === undefined) delete place.wanted;
+  }
+}
+
+function* allPlaces(document: GroupDocument): Generator<Place> {
+  for (const places of Object.values(document.places)) yield* Object.values(places);
+}
+
+/** Whose lease it is; the token grows. */
+export function giveTo(place: Place, owner: string | undefined): void {
+  delete place.wanted;
+  if (owner === undefined) {
+    delete place.owner;
+    return;
+  }
+  place.owner = owner;
+  place.token++;
+}
+
+/** Its parents are at their end, or too old to be known. */
+function isDue(places: Readonly<Record<string, Place>>, place: Place): boolean {
+  return (
+    place.ended !== true &&
+    (place.parents ?? []).every((parent) => places[parent] === undefined || places[parent].ended === true)
+  );
+}
+
+/**
+ * Takes leases that nobody holds, up to a fair share, and asks for one where a living member has two more than we.
+ *
+ * A pattern can be served by the members that are subscribed to it, or to one that covers it.
+ */
+export function plan(document: GroupDocument, id: string): void {
+  for (const [pattern, places] of Object.entries(document.places)) {
+    const able = Object.keys(document.members).filter((member) =>
+      document.members[member]!.patterns.some((own) => patternCovers(own, pattern)),
+    );
+    if (!able.includes(id)) continue;
+    const due = Object.values(places).filter((place) => isDue(places, place));
+    const share = Math.ceil(due.length / able.length);
+    const held = new Map<string, number>();
+    for (const { owner, wanted } of due) {
+      // What was asked for is as good as there.
+      const holder = wanted ?? owner;
+      if (holder !== undefined) held.set(holder, (held.get(holder) ?? 0) + 1);
+    }
+    let own = held.get(id) ?? 0;
+    for (const place of due) {
+      if (own >= share) break;
+      if (place.owner !== undefined) continue;
+      giveTo(place, id);
+      own++;
+    }
+    const richest = able.filter((member) => (held.get(member) ?? 0) - own >= 2);
+    richest.sort((a, b) => held.get(b)! - held.get(a)!);
+    const wanted = due.find(({ owner, wanted: asker }) => owner === richest[0] && asker === undefined);
+    if (richest.length > 0 && wanted !== undefined) wanted.wanted = id;
+  }
+}
+
+/** Marks a shard as done, and adds those that were made of it, to be read from their beginning. */
+export function endPlace(
+  document: GroupDocument,
+  pattern: string,
+  shardId: string,
+  children: readonly ShardInfo[],
+): void {
+  const places = document.places[pattern];
+  const place = places?.[shardId];
+  if (places === undefined || place === undefined) return;
+  delete place.owner;
+  delete place.wanted;
+  delete place.ahead;
+  place.ended = true;
+  for (const { id, parents } of children) {
+    places[id] ??= {
+      at: {},
+      token: 0,
+      ...(parents.length === 0 ? {} : { parents: [...parents] }),
+      ...(place.notBefore === undefined ? {} : { notBefore: place.notBefore }),
+    };
+  }
+}
+
+/** Forgets shards that the stream does not have any more. Their children must be known. */
+export function prune(places: Record<string, Place>, listed: ReadonlySet<string>): void {
+  for (const [shardId, place] of Object.entries(places)) {
+    if (place.ended === true && !listed.has(shardId)) delete places[shardId];
+  }
+}

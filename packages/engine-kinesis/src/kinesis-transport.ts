@@ -1,0 +1,177 @@
+import type {
+  ConsumerLag,
+  EngineHealth,
+  Event,
+  ListenRequest,
+  Listener,
+  Logger,
+  Receiver,
+  Transport,
+  TransportContext,
+} from '@polybus/core';
+import type { Cursor } from './cursor.ts';
+import { connectionError } from './errors.ts';
+import { Group } from './group.ts';
+import { KinesisApi } from './kinesis-api.ts';
+import type { KinesisOptions } from './options.ts';
+import { Pause } from './pause.ts';
+import { PlainSubscription } from './plain-subscription.ts';
+import { Publisher } from './publisher.ts';
+import { ShardReaders } from './shard-readers.ts';
+import { openStream } from './stream.ts';
+
+interface Opened {
+  readonly streamCreatedAt: string;
+  readonly publisher: Publisher;
+  readonly readers: ShardReaders;
+  readonly logger: Logger;
+}
+
+/** How long closing waits for groups to give up their leases, in milliseconds. */
+const farewellMs = 2000;
+
+/** Kinesis: one stream for all topics. */
+export class KinesisTransport implements Transport {
+  readonly #options: KinesisOptions;
+  readonly #plain = new Set<PlainSubscription>();
+  readonly #groups = new Map<string, Group>();
+  /** Groups whose last member has left, and whose leases are being given up. */
+  readonly #ending = new Map<string, Promise<void>>();
+  #api: KinesisApi | undefined;
+  #opening: Pause | undefined;
+  #opened: Opened | undefined;
+  #hasWarned = false;
+
+  constructor(options: KinesisOptions) {
+    this.#options = options;
+  }
+
+  async open({ name, logger, source }: TransportContext): Promise<void> {
+    const { publishTimeoutMs, aggregate, streamName } = this.#options;
+    const api = new KinesisApi(this.#options);
+    const opening = new Pause();
+    this.#api = api;
+    this.#opening = opening;
+    try {
+      const isGivenUp = (): boolean => this.#api !== api;
+      const stream = await openStream(api, this.#options, logger, opening, isGivenUp);
+      if (isGivenUp()) throw new Error('starting was given up');
+      const readers = new ShardReaders(api, this.#options, logger);
+      const publisher = new Publisher(api, {
+        source,
+        engine: name,
+        timeoutMs: publishTimeoutMs,
+        maxRecordBytes: stream.maxRecordBytes,
+        aggregate,
+        onPublished: (shardId) => readers.hurry(shardId),
+      });
+      this.#opened = { streamCreatedAt: stream.createdAt, publisher, readers, logger };
+    } catch (error) {
+      throw connectionError(error, streamName, name);
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    const api = this.#api;
+    this.#opened = this.#api = undefined;
+    this.#opening?.wake();
+    for (const subscription of this.#plain) await subscription.stop();
+    this.#plain.clear();
+    for (const group of this.#groups.values()) this.#end(group);
+    await bounded(Promise.all(this.#ending.values()), farewellMs);
+    await opened?.publisher.close();
+    api?.close();
+    await opened?.readers.stop();
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> {
+    return this.#opened!.publisher.send(event, signal);
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { readers } = this.#opened!;
+    if (request.group !== undefined) return this.#join(request, request.group, receiver);
+    const subscription = new PlainSubscription(request, receiver, readers);
+    this.#plain.add(subscription);
+    const stop = async (): Promise<void> => {
+      this.#plain.delete(subscription);
+      await subscription.stop();
+    };
+    try {
+      await subscription.start();
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return { stop };
+  }
+
+  async #join(request: ListenRequest, name: string, receiver: Receiver): Promise<Listener> {
+    this.#warn(name);
+    // One that gives up its leases does so first, and then another begins where it left off.
+    for (let ending = this.#ending.get(name); ending !== undefined; ending = this.#ending.get(name)) {
+      await ending;
+    }
+    let group = this.#groups.get(name);
+    if (group === undefined) {
+      const { streamCreatedAt, readers } = this.#opened!;
+      group = new Group(name, streamCreatedAt, readers, (one) => this.#end(one));
+      this.#groups.set(name, group);
+    }
+    return group.join(request, receiver);
+  }
+
+  #warn(group: string): void {
+    if (this.#options.store.isShared || this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#opened!.logger.warn(
+      'a group keeps its positions in memory: other processes do not share its events, and it begins anew with the process. Give ' +
+        'the engine a checkpointStore',
+      { group },
+    );
+  }
+
+  #end(group: Group): void {
+    if (this.#groups.get(group.name) !== group) return;
+    this.#groups.delete(group.name);
+    const ending = group.end().finally(() => {
+      if (this.#ending.get(group.name) === ending) this.#ending.delete(group.name);
+    });
+    this.#ending.set(group.name, ending);
+  }
+
+  async ping(): Promise<void> {
+    await this.#opened!.readers.api.ping(Math.min(this.#options.requestTimeoutMs, 1000));
+  }
+
+  async lag(): Promise<readonly ConsumerLag[]> {
+    const lags: ConsumerLag[] = [];
+    const add = (topic: string, partition: string, { lagMs }: Cursor, group?: string): void => {
+      if (lagMs !== undefined) lags.push({ topic, partition, ms: lagMs, group });
+    };
+    for (const { request, cursors } of this.#plain) {
+      for (const [shardId, cursor] of cursors) add(request.pattern, shardId, cursor);
+    }
+    for (const group of this.#groups.values()) {
+      for (const { pattern, shardId, cursor } of group.places) add(pattern, shardId, cursor, group.name);
+    }
+    return lags;
+  }
+
+  describe(): Pick<EngineHealth, 'details'> {
+    const { streamName } = this.#options;
+    const groups = [...this.#groups.values()].map(({ name, places }) => [
+      name,
+      [...new Set([...places].map(({ shardId }) => shardId))],
+    ]);
+    return { details: { streamName, leases: Object.fromEntries(groups) as Record<string, string[]> } };
+  }
+}
+
+async function bounded(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}

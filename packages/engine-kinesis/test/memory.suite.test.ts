@@ -1,0 +1,22 @@
+import { describeEngine } from '@polybus/conformance';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { kinesisEngine } from '../src/index.ts';
+import { addressOf, ownKinesis, producer, quick } from './foreign.ts';
+import { storesById } from './support.ts';
+
+describeWithBroker('kinesis', 'the conformance suite, positions in memory', async () => {
+  const broker = await ownKinesis();
+  const { put, removeStream } = producer(broker);
+  const config = { ...addressOf(broker), ...quick };
+  describeEngine(
+    'kinesis',
+    ({ id }) =>
+      kinesisEngine({
+        ...config,
+        streamName: id,
+        foreignTopic: `${id}.events`,
+        checkpointStore: storesById(id),
+      }),
+    { broker, produce: put, cleanup: removeStream },
+  );
+});
