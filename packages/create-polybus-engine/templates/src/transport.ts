@@ -1,0 +1,70 @@
+import {
+  type Acknowledgement,
+  type Event,
+  type ListenRequest,
+  type Listener,
+  PublishError,
+  type Receiver,
+  type Transport,
+  type TransportContext,
+  UndecodableRecordError,
+  decodeRecord,
+  encodeStructured,
+  matchesTopic,
+} from '@polybus/core';
+import { Broker } from './broker.ts';
+import type { __Prefix__Options } from './options.ts';
+
+/** Moves events to the broker and back. Attempts, order, dead letters and statistics are core's. */
+export class __Prefix__Transport implements Transport {
+  readonly #broker: Broker;
+  #source = '';
+
+  constructor({ url }: __Prefix__Options) {
+    this.#broker = Broker.at(url);
+  }
+
+  async open({ source }: TransportContext): Promise<void> {
+    this.#broker.assertUp();
+    this.#source = source;
+  }
+
+  async close(): Promise<void> {}
+
+  async send(event: Event): Promise<void> {
+    try {
+      this.#broker.append(event.topic, Buffer.from(encodeStructured(event, { source: this.#source })));
+    } catch (cause) {
+      throw new PublishError(`The broker did not accept an event on "${event.topic}".`, {
+        topic: event.topic,
+        cause,
+      });
+    }
+  }
+
+  async listen({ pattern }: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const onRecord = (topic: string, bytes: Uint8Array): void => {
+      if (matchesTopic(pattern, topic)) handOver(topic, bytes, receiver);
+    };
+    this.#broker.on('record', onRecord);
+    return { stop: async () => void this.#broker.off('record', onRecord) };
+  }
+
+  async ping(): Promise<void> {
+    this.#broker.assertUp();
+  }
+}
+
+/** Nothing to acknowledge, and nothing that would be delivered again. */
+const forgotten: Acknowledgement = { settled: () => {}, release: () => false };
+
+function handOver(topic: string, bytes: Uint8Array, receiver: Receiver): void {
+  try {
+    const event = decodeRecord({ body: bytes }, { topic });
+    if (receiver.capacity > 0) receiver.deliver(event, forgotten);
+    else receiver.drop(event, 'buffer-full');
+  } catch (error) {
+    if (!(error instanceof UndecodableRecordError)) throw error;
+    receiver.undecodable({ topic, bytes, error }, forgotten);
+  }
+}

@@ -1,0 +1,22 @@
+import { createEventBus } from '@polybus/core';
+import { expect, test } from 'vitest';
+import { __factory__, engines } from '../src/index.ts';
+
+test('an event goes from one engine to another', async () => {
+  const busOf = (name: string) =>
+    createEventBus({ engines: [{ name, engine: __factory__({ url: 'two' }) }] });
+  await using here = busOf('here');
+  await using there = busOf('there');
+  await Promise.all([here.start(), there.start()]);
+  const seen: unknown[] = [];
+  await there.subscribe('user.*', ({ topic, payload }) => void seen.push([topic, payload]));
+  await here.publish('user.created', { id: 'u1' });
+  await expect.poll(() => seen).toEqual([['user.created', { id: 'u1' }]]);
+});
+
+test('a mistake in the configuration is told with its place', () => {
+  const context = { name: 'events', path: 'engines[0].config' };
+  expect(() => engines['__TYPE__']?.({ workerCuont: 2 }, context)).toThrow(
+    /engines\[0\]\.config\.workerCuont.*did you mean "workerCount"/,
+  );
+});
