@@ -1,5 +1,4 @@
-import type { Logger, Receiver } from '@polybus/core';
-import { isPattern } from '@polybus/core';
+import { type Logger, type Receiver, type TransportContext, isPattern } from '@polybus/core';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 
@@ -12,6 +11,8 @@ interface Channel {
   list: readonly Receiver[];
   /** Resolves when the server has confirmed. */
   ready: Promise<unknown>;
+  /** The server has confirmed: from then on it counts as missed when the connection is out. */
+  isConfirmed: boolean;
 }
 
 /** How long we were, or have been, without our channels. */
@@ -19,6 +20,16 @@ export interface Gap {
   readonly since: string;
   readonly until?: string;
 }
+
+/** What the channels need of their engine. */
+export interface ChannelsContext extends Pick<TransportContext, 'logger' | 'missed'> {
+  /** Before each topic, in the names of channels. */
+  readonly prefix: string;
+  /** How long the server may take to confirm, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+const gapReason = 'the connection was lost, and Redis Pub/Sub keeps nothing for a subscriber that is away';
 
 /** In a pattern of Redis these are no ordinary characters; in topics there are none of them. */
 const special = /[\\*?[\]]/g;
@@ -32,17 +43,19 @@ export class Channels {
   readonly #prefix: string;
   readonly #timeoutMs: number;
   readonly #logger: Logger;
+  readonly #missed: TransportContext['missed'];
   readonly #exact = new Map<string, Channel>();
   readonly #patterns = new Map<string, Channel>();
   #lostAt: Date | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
 
-  constructor(connection: Connection, prefix: string, timeoutMs: number, logger: Logger) {
+  constructor(connection: Connection, context: ChannelsContext) {
     this.#connection = connection;
-    this.#prefix = prefix;
-    this.#timeoutMs = timeoutMs;
-    this.#logger = logger;
+    this.#prefix = context.prefix;
+    this.#timeoutMs = context.timeoutMs;
+    this.#logger = context.logger;
+    this.#missed = context.missed;
     connection.listen({
       onLost: () => (this.#lostAt ??= new Date()),
       onRestored: () => void this.#resubscribe(),
@@ -112,7 +125,12 @@ export class Channels {
         (client) => (index === this.#patterns ? client.psubscribe(name) : client.subscribe(name)),
         this.#timeoutMs,
       );
-      channel = { name, pattern, receivers: new Set(), list: [], ready };
+      const made: Channel = { name, pattern, receivers: new Set(), list: [], ready, isConfirmed: false };
+      ready.then(
+        () => (made.isConfirmed = true),
+        () => {},
+      );
+      channel = made;
       index.set(name, channel);
     }
     return channel;
@@ -134,11 +152,11 @@ export class Channels {
       return;
     }
     this.#lostAt = undefined;
-    this.#gap = { since: lostAt.toISOString(), until: new Date().toISOString() };
+    const until = new Date();
+    this.#gap = { since: lostAt.toISOString(), until: until.toISOString() };
     this.#gaps++;
-    this.#logger.warn('subscribed to all channels again; what was published meanwhile was missed', {
-      ...this.#gap,
-      channels: this.#exact.size + this.#patterns.size,
-    });
+    for (const { pattern: topic, isConfirmed } of [...this.#exact.values(), ...this.#patterns.values()]) {
+      if (isConfirmed) this.#missed({ topic, since: lostAt, until, reason: gapReason });
+    }
   }
 }

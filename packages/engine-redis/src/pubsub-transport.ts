@@ -4,7 +4,6 @@ import {
   type Event,
   type ListenRequest,
   type Listener,
-  type Logger,
   type Receiver,
   type Transport,
   type TransportContext,
@@ -29,7 +28,6 @@ interface Opened {
   readonly publishing: readonly Connection[];
   readonly publishers: Publishers;
   readonly channels: Channels;
-  readonly logger: Logger;
 }
 
 /** Redis Pub/Sub: a channel per topic, one connection to publish and one to listen. */
@@ -41,7 +39,7 @@ export class PubSubTransport implements Transport {
     this.#options = options;
   }
 
-  async open({ name, logger, source }: TransportContext): Promise<void> {
+  async open({ name, logger, source, missed }: TransportContext): Promise<void> {
     const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
     const connections = new Connections(connection, name, logger);
     this.#connections = connections;
@@ -55,8 +53,12 @@ export class PubSubTransport implements Transport {
       connections,
       publishing,
       publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
-      channels: new Channels(listening, keyPrefix, commandTimeoutMs, logger),
-      logger,
+      channels: new Channels(listening, {
+        prefix: keyPrefix,
+        timeoutMs: commandTimeoutMs,
+        logger,
+        missed,
+      }),
     };
     listening.client.on('messageBuffer', this.#onMessage);
     listening.client.on('pmessageBuffer', this.#onPatternMessage);

