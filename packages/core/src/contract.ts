@@ -28,6 +28,11 @@ export type StartPosition = 'latest' | 'earliest' | Date;
 export interface SubscribeOptions {
   /** Consumer group: its subscriptions, in any process, share the events between them. Default: none, all events. */
   readonly group?: string | undefined;
+  /**
+   * Receives the events of this tenant only, those that have it as `metadata.tenant`; its `group` is then the tenant's own.
+   * Default: none, all events.
+   */
+  readonly tenant?: string | undefined;
   /** Handlers at once, of an async subscription. Default: the engine's `workerCount`. */
   readonly concurrency?: number | undefined;
   /** Default `'latest'`. Needs the capability `replay` for anything else. */

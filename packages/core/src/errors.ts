@@ -94,6 +94,14 @@ export class UnsupportedCapabilityError extends PolybusError {
   }
 }
 
+/** An event without a tenant where one is required, or a tenant that is no name, or another one's. */
+export class InvalidTenantError extends PolybusError {
+  constructor(tenant: unknown, reason: string, options: PolybusErrorOptions = {}) {
+    const what = tenant === undefined ? 'The event has no tenant' : `Invalid tenant ${quote(tenant)}`;
+    super('INVALID_TENANT', `${what}: ${reason}`, options);
+  }
+}
+
 /** Throw this from a handler to skip the retries: the event goes straight to its dead letter. */
 export class UnrecoverableError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {

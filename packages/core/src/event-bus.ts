@@ -32,6 +32,7 @@ import { findEngineFactory } from './registry.ts';
 import { type Router, createRouter } from './router.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import { type InternalSubscribeOptions, assertOptions, identityOption } from './subscribe-options.ts';
+import { groupFor } from './tenant.ts';
 import { assertTopicOrPattern } from './topics.ts';
 import type { RawRecord } from './transport.ts';
 import type { TopicPublishOptions } from './typed-topics.ts';
@@ -224,7 +225,9 @@ export class UntypedEventBus implements Engine {
   ): Promise<Subscription> {
     assertTopicOrPattern(topic);
     assertOptions(options);
-    const about = { topic, isAsync, engine: this.router.enginesFor(topic).join(','), group: options.group };
+    const { tenant } = options;
+    const engine = this.router.enginesFor(topic, tenant).join(',');
+    const about = { topic, isAsync, engine, group: groupFor(options.group, tenant) };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
     const own: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
     this.#subscriptions.begin(subscription);

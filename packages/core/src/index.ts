@@ -43,6 +43,7 @@ export {
   type Observer,
   lifecycleEventTypes,
 } from './lifecycle.ts';
+export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './tenants.ts';
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
 export type { RedriveOptions, RedriveResult } from './redrive.ts';
 export type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';

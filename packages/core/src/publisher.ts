@@ -7,6 +7,7 @@ import { orAborted } from './or-aborted.ts';
 import type { Router } from './router.ts';
 import { type StandardSchema, validatePayload } from './standard-schema.ts';
 import { assertSignal } from './subscribe-options.ts';
+import { tenantOf } from './tenant.ts';
 
 /** The publish side of a bus: schema, then middleware, then the router, and the lifecycle events of it. */
 export class Publisher {
@@ -76,7 +77,8 @@ export class Publisher {
     this.#lifecycle.emit('message.failed', data);
   }
 
-  #about({ topic, id, key }: Event): object {
-    return { topic, engine: this.#router.engineFor(topic), eventId: id, key };
+  #about(event: Event): object {
+    const { topic, id, key } = event;
+    return { topic, engine: this.#router.engineFor(topic, tenantOf(event)), eventId: id, key };
   }
 }

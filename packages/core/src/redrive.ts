@@ -60,9 +60,10 @@ export async function redrive(
   if (!(limit >= 1)) throw new InvalidOptionError('limit', limit, 'a number of at least 1');
   if (!(idleMs > 0)) throw new InvalidOptionError('idleMs', idleMs, 'milliseconds, more than 0');
   const { router } = bus;
-  const name = router.engineFor(deadLetter);
-  requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
-  requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
+  for (const name of router.enginesFor(deadLetter)) {
+    requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
+    requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
+  }
   signal?.throwIfAborted();
   const run = new RedriveRun(bus, topic, deadLetter, options);
   const end = new EndOfWork(idleMs, signal);

@@ -32,7 +32,9 @@ import {
   identityOption,
   resolveStopTimeout,
 } from './subscribe-options.ts';
-import { assertTopicOrPattern, isPattern } from './topics.ts';
+import { SpanningSubscriptions } from './spanning-subscriptions.ts';
+import { groupFor, tenantOf } from './tenant.ts';
+import { assertTopicOrPattern } from './topics.ts';
 
 /** An engine of a router, made already or to be made when the router starts. */
 export interface RoutedEngine {
@@ -51,10 +53,10 @@ export interface RouterOptions {
 
 /** Several engines behind one contract. */
 export interface Router extends Engine {
-  /** The name of the engine that carries a topic. */
-  engineFor(topic: string): string;
-  /** The names of every engine that could carry a topic that the pattern matches. */
-  enginesFor(topicOrPattern: string): string[];
+  /** The name of the engine that carries a topic, for events of a tenant or of none. */
+  engineFor(topic: string, tenant?: string): string;
+  /** The names of every engine that could carry a topic that the pattern matches, for events of a tenant or, without one, any. */
+  enginesFor(topicOrPattern: string, tenant?: string): string[];
   engineNames(): string[];
   /**
    * @throws {@link EngineNotFoundError}
@@ -81,6 +83,7 @@ class EngineRouter implements Router {
   readonly #host: (name: string) => EngineHost;
   /** The engines' subscriptions that make up each of ours. */
   readonly #parts = new WeakMap<Subscription, readonly Subscription[]>();
+  readonly #spanning = new SpanningSubscriptions();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -104,12 +107,12 @@ class EngineRouter implements Router {
     return commonCapabilities(this.engineNames().map((name) => this.engine(name).capabilities));
   }
 
-  engineFor(topic: string): string {
-    return this.#routing.engineFor(topic);
+  engineFor(topic: string, tenant?: string): string {
+    return this.#routing.engineFor(topic, tenant);
   }
 
-  enginesFor(topicOrPattern: string): string[] {
-    return this.#routing.enginesFor(topicOrPattern);
+  enginesFor(topicOrPattern: string, tenant?: string): string[] {
+    return this.#routing.enginesFor(topicOrPattern, tenant);
   }
 
   engineNames(): string[] {
@@ -188,6 +191,7 @@ class EngineRouter implements Router {
       (error: unknown) => error,
     );
     const timeoutMs = Math.max(0, until - Date.now());
+    this.#spanning.clear();
     try {
       await allOrErrors(
         [...this.#engines.values()].map((engine) => engine.stop({ ...options, timeoutMs })),
@@ -202,7 +206,7 @@ class EngineRouter implements Router {
   publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {
     try {
       const event = createEvent(input);
-      return this.#loaded(this.engineFor(event.topic), 'publish').publish(event, options);
+      return this.#loaded(this.engineFor(event.topic, tenantOf(event)), 'publish').publish(event, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -227,14 +231,19 @@ class EngineRouter implements Router {
     attach: (engine: Engine, options: InternalSubscribeOptions | undefined) => Promise<Subscription>,
   ): Promise<Subscription> {
     assertTopicOrPattern(topic);
-    const names = this.enginesFor(topic);
+    const names = this.enginesFor(topic, options?.tenant);
     const engines = names.map((name) => this.#loaded(name, 'subscribe'));
     if (engines.length === 1) {
       const subscription = await attach(engines[0]!, options);
       this.#parts.set(subscription, [subscription]);
       return subscription;
     }
-    const about = { topic, isAsync, engine: names.join(','), group: options?.group };
+    const about = {
+      topic,
+      isAsync,
+      engine: names.join(','),
+      group: groupFor(options?.group, options?.tenant),
+    };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
     // On several engines it is still one subscription: its concurrency is shared, and its handlers see one identity.
     const concurrency = isAsync ? options?.concurrency : 1;
@@ -245,10 +254,9 @@ class EngineRouter implements Router {
     };
     const attaching = engines.map((engine) => attach(engine, shared));
     try {
-      this.#parts.set(
-        subscription,
-        await allOrErrors(attaching, `engines could not subscribe to "${topic}"`),
-      );
+      const parts = await allOrErrors(attaching, `engines could not subscribe to "${topic}"`);
+      this.#parts.set(subscription, parts);
+      this.#spanning.add(subscription, names, options?.signal);
     } catch (error) {
       await Promise.allSettled(attaching.map(async (part) => (await part).cancel()));
       throw error;
@@ -262,6 +270,7 @@ class EngineRouter implements Router {
     // Not ours: the first engine says whether it is too early or too late, or the wrong bus.
     if (parts === undefined)
       return this.#loaded(this.engineNames()[0]!, 'unsubscribe').unsubscribe(subscription);
+    this.#spanning.remove(subscription);
     await allOrErrors(
       parts.map((part) => part.cancel()),
       'engines did not unsubscribe',
@@ -274,9 +283,9 @@ class EngineRouter implements Router {
 
   subscriberCount(topic: string): number {
     assertTopicOrPattern(topic);
-    // A pattern's subscription is on each of its engines: any one of them counts it.
-    const name = isPattern(topic) ? this.enginesFor(topic)[0]! : this.engineFor(topic);
-    return this.#engines.get(name)?.subscriberCount(topic) ?? 0;
+    const names = this.enginesFor(topic);
+    const counts = names.map((name) => this.#engines.get(name)?.subscriberCount(topic) ?? 0);
+    return counts.reduce((sum, count) => sum + count, 0) - this.#spanning.surplus(topic, names);
   }
 
   stats(): DeliveryStats {

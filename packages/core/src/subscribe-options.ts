@@ -10,6 +10,7 @@ import type { DeliveryPolicy } from './dispatch/delivery-policy.ts';
 import type { WorkerPool } from './dispatch/worker-pool.ts';
 import { HandlerRequiredError, InvalidOptionError } from './errors.ts';
 import { type RetryOptions, resolveRetry } from './retry.ts';
+import { groupFor } from './tenant.ts';
 import { assertTopic, assertTopicOrPattern } from './topics.ts';
 
 /** What a subscription gets where it does not say otherwise. */
@@ -67,6 +68,7 @@ export function resolveSubscribeOptions(
   assertOptions(options);
   const {
     group,
+    tenant,
     from = 'latest',
     deadLetter = defaults.deadLetter,
     concurrency,
@@ -97,7 +99,8 @@ export function resolveSubscribeOptions(
   const policy: DeliveryPolicy = {
     handler,
     isAsync,
-    group,
+    group: groupFor(group, tenant),
+    tenant,
     concurrency: isAsync ? wholeNumber('concurrency', concurrency ?? defaults.workerCount) : 1,
     bufferSize: wholeNumber('bufferSize', bufferSize ?? defaults.bufferSize),
     retry: resolveRetry(options.retry ?? defaults.retry),

@@ -72,6 +72,11 @@ export interface Receiver {
    */
   deliver(event: Event, acknowledgement: Acknowledgement, previousDeliveries?: number): void;
   /**
+   * False for an event that is not for this subscription, because it is another tenant's or is redriven for another group:
+   * handed over, it is settled at once. A transport whose `send` waits for room asks first, and waits for no such event.
+   */
+  wants(event: Event): boolean;
+  /**
    * The first half of `deliver`, for a transport that hands one event to several receivers: it enqueues at all of them
    * before it lets the first run, so that an event which a handler publishes stays behind the one it was handling.
    */

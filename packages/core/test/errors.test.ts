@@ -14,6 +14,7 @@ const all: readonly PolybusError[] = [
   new errors.EventBusNotStartedError('publish', 'new'),
   new errors.ShutdownTimeoutError(30, left),
   new errors.UnsupportedCapabilityError('from', 'replay', 'redis', ['kafka']),
+  new errors.InvalidTenantError('a b', 'a tenant is a name'),
   new errors.UnrecoverableError('bad data'),
   new errors.HandlerTimeoutError('t', 50),
   new errors.DeliveryCountExceededError('t', 5),

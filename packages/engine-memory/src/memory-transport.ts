@@ -73,6 +73,8 @@ export class MemoryTransport implements Transport {
       return wait;
     }
     const { receiver, request } = mailbox;
+    // Nobody waits for room for an event that its subscription settles unseen.
+    if (!receiver.wants(event)) return wait;
     const { isAsync } = request;
     const hasRoom = mailbox.hasRoom(load);
     const linesUp = mailbox.isReplaying && mailbox.waiting < this.#options.maxEventQueueSize;

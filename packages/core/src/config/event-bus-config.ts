@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Duration, Engine } from '../contract.ts';
 import { DuplicateEngineNameError, InvalidConfigError, UnknownEngineReferenceError } from '../errors.ts';
 import { oneConfigError } from './one-config-error.ts';
-import { atLeastOne, duration, flag, strict, text, topicOrPattern } from './schema.ts';
+import { atLeastOne, duration, flag, strict, tenant, text, topicOrPattern } from './schema.ts';
 import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */
@@ -23,6 +23,8 @@ export interface RoutingRule {
   readonly topics: readonly string[];
   /** The name of an engine. */
   readonly engine: string;
+  /** Only for events of these tenants. Default: all events. */
+  readonly tenants?: readonly string[] | undefined;
 }
 
 /** The configuration of a bus, with one engine or, where `engines` is given, with several. */
@@ -126,6 +128,9 @@ const schema = strict({
           v.minLength(1, 'at least one topic'),
         ),
         engine: text,
+        tenants: v.optional(
+          v.pipe(v.array(tenant, 'a list of tenants'), v.minLength(1, 'at least one tenant')),
+        ),
       }),
       'a list',
     ),

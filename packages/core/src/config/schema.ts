@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { RetryOptions } from '../retry.ts';
 import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../topics.ts';
+import { tenantForm, tenantGrammar } from '../tenant.ts';
 import { durationForm, durationGrammar, durationMs } from './duration.ts';
 
 const holds =
@@ -85,6 +86,11 @@ export const topicOrPattern: v.GenericSchema<string> = v.pipe(
     pattern: `${topicGrammar.source}|^(?:[A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]*\\*$`,
     maxLength: maxTopicLength,
   }),
+);
+
+export const tenant: v.GenericSchema<string> = v.pipe(
+  v.string(`a tenant: ${tenantForm}`),
+  v.regex(tenantGrammar, `a tenant: ${tenantForm}`),
 );
 
 /** `deadLetter`: a topic, true for `_dead.<topic>`, false to log and count. */

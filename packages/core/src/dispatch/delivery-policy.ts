@@ -6,6 +6,8 @@ export interface DeliveryPolicy {
   readonly handler: EventHandler<never>;
   readonly isAsync: boolean;
   readonly group: string | undefined;
+  /** Events of others are not for this subscription. */
+  readonly tenant: string | undefined;
   readonly concurrency: number;
   readonly bufferSize: number;
   readonly retry: RetryPolicy;

@@ -3,6 +3,7 @@ import type { Event } from '../event.ts';
 import { DeliveryCountExceededError } from '../errors.ts';
 import { isMeantFor } from '../redrive-target.ts';
 import { backoffMs, isRetryable } from '../retry.ts';
+import { tenantOf } from '../tenant.ts';
 import type { Acknowledgement, EndWait, RawRecord, Receiver } from '../transport.ts';
 import { type AttemptEnd, runAttempt } from './attempt.ts';
 import { Backlog } from './backlog.ts';
@@ -81,7 +82,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   enqueue(event: Event, acknowledgement: Acknowledgement, previousDeliveries = 0): void {
     if (this.#closed !== undefined) {
       acknowledgement.release();
-    } else if (isMeantFor(this.#policy.group, event.metadata)) {
+    } else if (this.wants(event)) {
       this.#reporter.enqueued();
       this.#queued++;
       const delivery = new Delivery(event, this, acknowledgement, previousDeliveries);
@@ -90,6 +91,11 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     } else {
       acknowledgement.settled();
     }
+  }
+
+  wants(event: Event): boolean {
+    const { group, tenant } = this.#policy;
+    return isMeantFor(group, event.metadata) && (tenant === undefined || tenantOf(event) === tenant);
   }
 
   run(): void {
@@ -106,6 +112,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   }
 
   drop(event: Event, reason: DropReason): void {
+    if (!this.wants(event)) return;
     this.#reporter.enqueued();
     this.#reporter.dropped(event, reason);
   }
