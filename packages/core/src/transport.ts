@@ -68,9 +68,10 @@ export interface Receiver {
   /**
    * Hands one event over; it is queued whatever the capacity, so look at that first.
    *
-   * @param previousDeliveries - How often the broker delivered it before without its being settled; 0 where unknown.
+   * @param previousAttempts - How many attempts at it had begun, by what `begun` was told, when it was last given up without
+   *   being settled; 0 where unknown. Each of them counts as used.
    */
-  deliver(event: Event, acknowledgement: Acknowledgement, previousDeliveries?: number): void;
+  deliver(event: Event, acknowledgement: Acknowledgement, previousAttempts?: number): void;
   /**
    * False for an event that is not for this subscription, because it is another tenant's or is redriven for another group:
    * handed over, it is settled at once. A transport whose `send` waits for room asks first, and waits for no such event.
@@ -80,11 +81,16 @@ export interface Receiver {
    * The first half of `deliver`, for a transport that hands one event to several receivers: it enqueues at all of them
    * before it lets the first run, so that an event which a handler publishes stays behind the one it was handling.
    */
-  enqueue(event: Event, acknowledgement: Acknowledgement, previousDeliveries?: number): void;
+  enqueue(event: Event, acknowledgement: Acknowledgement, previousAttempts?: number): void;
   /** The second half of `deliver`: handles what is queued, as far as order and workers allow. */
   run(): void;
   /** Hands over a record that is not an event: it becomes a dead letter with its raw bytes. */
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void;
+  /**
+   * Releases every event that it was given and whose handler is not running, those that wait for another attempt included: for
+   * a transport that is about to lose what it read to another process.
+   */
+  withdraw(): void;
   /** Counts, reports and (once a second at most) logs an event that there was no room for. */
   drop(event: Event, reason: DropReason): void;
   /**
@@ -99,6 +105,12 @@ export interface Receiver {
 
 /** Told exactly once what became of an event that was handed over; possibly after `close`, so it must not throw. */
 export interface Acknowledgement {
+  /**
+   * An attempt is about to begin; its number counts the previous attempts too. For a broker that can remember it until the
+   * event is settled, so that an event which ends its process each time runs out of attempts, and one that was only waiting in
+   * that process loses none. Called before each attempt; must not throw.
+   */
+  begun?(attempt: number): void;
   /** Acknowledge: the event was handled, or its dead letter is written. */
   settled(): void;
   /**

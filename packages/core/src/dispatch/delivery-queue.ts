@@ -74,18 +74,18 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     return this.#policy.bufferSize - this.#queued;
   }
 
-  deliver(event: Event, acknowledgement: Acknowledgement, previousDeliveries = 0): void {
-    this.enqueue(event, acknowledgement, previousDeliveries);
+  deliver(event: Event, acknowledgement: Acknowledgement, previousAttempts = 0): void {
+    this.enqueue(event, acknowledgement, previousAttempts);
     this.run();
   }
 
-  enqueue(event: Event, acknowledgement: Acknowledgement, previousDeliveries = 0): void {
+  enqueue(event: Event, acknowledgement: Acknowledgement, previousAttempts = 0): void {
     if (this.#closed !== undefined) {
       acknowledgement.release();
     } else if (this.wants(event)) {
       this.#reporter.enqueued();
       this.#queued++;
-      const delivery = new Delivery(event, this, acknowledgement, previousDeliveries);
+      const delivery = new Delivery(event, this, acknowledgement, previousAttempts);
       if (this.#policy.ttlMs !== undefined) delivery.expiresAt = Date.now() + this.#policy.ttlMs;
       this.#backlog.push(delivery);
     } else {
@@ -115,6 +115,12 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     if (!this.wants(event)) return;
     this.#reporter.enqueued();
     this.#reporter.dropped(event, reason);
+  }
+
+  withdraw(): void {
+    for (const delivery of this.#backlog.takeAll()) this.#giveBack(delivery);
+    // Without a timer its dead letter is being written: that is no longer to be had.
+    for (const delivery of [...this.#parked]) if (delivery.timer !== undefined) this.#giveBack(delivery);
   }
 
   beginWait(): EndWait | boolean {
@@ -166,6 +172,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
       return;
     }
     delivery.beginAttempt();
+    delivery.acknowledgement.begun?.(delivery.attempt);
     this.#reporter.attempt(delivery);
     runAttempt(delivery, this.#policy, this);
   }
