@@ -163,7 +163,7 @@ describe('shell', () => {
       .split('\n')
       .map((line) => line.replace(/#.*/, ''))
       .join('\n');
-    const named = [...words.matchAll(/\bnpm (?:run )?(?!ci|install|init|pack)([\w:]+)/g)].map(
+    const named = [...words.matchAll(/\bnpm (?:run )?(?!ci|install|init|create|pack)([\w:]+)/g)].map(
       ([, script]) => script!,
     );
     const paths = [...words.matchAll(/(?<=\s)(?:packages|examples|docs|tests)\/[\w./-]+/g)].map(

@@ -6,8 +6,11 @@ import { ScaffoldError } from './scaffold-error.ts';
 
 const templates = fileURLToPath(new URL('../templates', import.meta.url));
 
-/** Files that npm would not pack under their own name. */
-const renamed: Readonly<Record<string, string>> = { _gitignore: '.gitignore' };
+/** Files that npm would not pack under their own name, or takes for its own. */
+const renamed: Readonly<Record<string, string>> = {
+  _gitignore: '.gitignore',
+  '_package.json': 'package.json',
+};
 
 /**
  * Writes the package of a new engine.
