@@ -19,6 +19,35 @@ type Subscribe = [topic: string, handler: EventHandler<never>, options?: Subscri
 describe('an engine that delivers wrongly does not pass:', () => {
   describeBroken([
     {
+      wrong: 'it does not look at the tenant',
+      foundBy: 'a subscription of a tenant gets the events of that tenant',
+      because: 'deep-equal',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(topic, handler, { ...options, tenant: undefined });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it filters by tenant in the handler, in a group that tenants share',
+      foundBy: 'a group of a tenant is its own',
+      because: '20',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const { tenant, ...rest } = options ?? {};
+            const filtered: EventHandler = (event, context) =>
+              tenant === undefined || event.metadata['tenant'] === tenant
+                ? handler(event as never, context)
+                : undefined;
+            return this.inner.subscribe(topic, filtered, rest);
+          }
+        },
+      ),
+    },
+    {
       wrong: '"*" does not match',
       foundBy: '"*" gets what it matches',
       because: '.user',

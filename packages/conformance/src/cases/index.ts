@@ -18,6 +18,7 @@ import { retryCases } from './retries.ts';
 import { signalCases } from './signals.ts';
 import { stateCases } from './states.ts';
 import { stopCases } from './stop.ts';
+import { tenantCases } from './tenants.ts';
 import { topicCases } from './topics.ts';
 import { unsubscribeCases } from './unsubscribe.ts';
 
@@ -42,6 +43,7 @@ export const cases: readonly ConformanceCase[] = [
   ...groupCases,
   ...groupChangeCases,
   ...replayCases,
+  ...tenantCases,
   ...durableCases,
   ...processCases,
   ...reconnectCases,
