@@ -3,6 +3,6 @@ import { shared } from '../../vitest.shared.ts';
 import { withBrokers } from '../testbed/src/vitest-config.ts';
 
 export default mergeConfig(
-  mergeConfig(shared, withBrokers('kinesis')),
+  mergeConfig(shared, withBrokers('kinesis', 'redis')),
   defineProject({ test: { name: 'engine-kinesis' } }),
 );

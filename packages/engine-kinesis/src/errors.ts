@@ -99,8 +99,7 @@ function advice(error: unknown): string {
     return 'The shards of the stream take no more: add shards, spread the keys, or publish less at once.';
   }
   const name = nameOf(error);
-  if (name === 'ResourceNotFoundException')
-    return 'The stream is gone: start the engine again to create it.';
+  if (name === 'ResourceNotFoundException') return 'The stream is gone: start the engine again to create it.';
   if (isPermanent(error))
     return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';
   return 'Publish again: an event that is published twice keeps its id only where you give it one.';

@@ -222,5 +222,11 @@ export class GroupDispatcher {
 
 function canTake({ isLeaving, pattern, receiver }: GroupMember, { decoded, place }: Item): boolean {
   const topic = decoded.event?.topic ?? decoded.raw?.topic;
-  return !isLeaving && !place.isHeld && receiver.capacity > 0 && topic !== undefined && matchesTopic(pattern, topic);
+  return (
+    !isLeaving &&
+    !place.isHeld &&
+    receiver.capacity > 0 &&
+    topic !== undefined &&
+    matchesTopic(pattern, topic)
+  );
 }

@@ -133,8 +133,7 @@ export class GroupPlace implements CursorOwner {
     if (!matchesTopic(this.pattern, topic)) return false;
     return this.#narrower.every(
       ({ pattern, after }) =>
-        !matchesTopic(pattern, topic) ||
-        (after !== undefined && compareSequence(sequenceNumber, after) <= 0),
+        !matchesTopic(pattern, topic) || (after !== undefined && compareSequence(sequenceNumber, after) <= 0),
     );
   }
 

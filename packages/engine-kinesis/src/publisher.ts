@@ -183,7 +183,13 @@ export class Publisher {
       count = Math.max(count, 1);
     }
     const events = waiting.splice(0, count);
-    const data = count === 1 ? events[0]!.data : aggregate(lane.key, events.map((one) => one.data));
+    const data =
+      count === 1
+        ? events[0]!.data
+        : aggregate(
+            lane.key,
+            events.map((one) => one.data),
+          );
     return { lane, events, data };
   }
 
@@ -204,7 +210,10 @@ export class Publisher {
         if (ShardId !== undefined) shards.add(ShardId);
         this.#succeeded(parcel);
       } else {
-        this.#failed(parcel, Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode }));
+        this.#failed(
+          parcel,
+          Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode }),
+        );
       }
     });
     for (const shard of shards) this.#options.onPublished(shard);

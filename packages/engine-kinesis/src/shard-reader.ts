@@ -10,7 +10,12 @@ import { ShardRecord } from './record.ts';
 const initialBackoffMs = 100;
 const maxBackoffMs = 5000;
 /** An iterator that the server does not know; local servers answer without a name. */
-const badIterator = new Set(['ExpiredIteratorException', 'InvalidArgumentException', 'Unknown', 'UnknownError']);
+const badIterator = new Set([
+  'ExpiredIteratorException',
+  'InvalidArgumentException',
+  'Unknown',
+  'UnknownError',
+]);
 /** The `Date` of an answer is in whole seconds. */
 const clockGrainMs = 1000;
 

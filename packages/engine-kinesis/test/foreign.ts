@@ -29,11 +29,14 @@ export function producer(connection: KinesisConnection) {
   const client = plainClient(connection);
   return {
     put: async (topic: string, bytes: Uint8Array): Promise<void> => {
-      const StreamName = topic.split('.')[0]!;
+      const [StreamName] = topic.split('.');
       await client.send(new PutRecordCommand({ StreamName, PartitionKey: 'foreign', Data: bytes }));
     },
     removeStream: async ({ id }: { readonly id: string }): Promise<void> => {
-      await client.send(new DeleteStreamCommand({ StreamName: id }));
+      // A start that was given up may have left none.
+      await client.send(new DeleteStreamCommand({ StreamName: id })).catch((error: Error) => {
+        if (error.name !== 'ResourceNotFoundException') throw error;
+      });
     },
   };
 }

@@ -1,0 +1,1 @@
+export { DynamoDBCheckpointStore, type DynamoDBCheckpointStoreOptions } from './dynamodb-store.ts';

@@ -1,0 +1,102 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
+
+/**
+ * Positions in files, for the processes of one host. Each version of a document is a file of its own, made by a hard link, which
+ * only one process can make.
+ */
+export class FileCheckpointStore implements CheckpointStore {
+  readonly isShared = true;
+  readonly #folder: string;
+
+  /** @param folder - On a local file system. It is made where there is none; all processes of a group name the same. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async read(name: string): Promise<StoredDocument | undefined> {
+    for (;;) {
+      const version = (await this.#versions(name)).at(-1);
+      if (version === undefined) return undefined;
+      try {
+        return { version, text: await readFile(this.#path(name, version), 'utf8') };
+      } catch (error) {
+        // A newer one came, and this one went, meanwhile.
+        if (!hasCode(error, 'ENOENT')) throw error;
+      }
+    }
+  }
+
+  async replace(name: string, { version, text }: StoredDocument): Promise<boolean> {
+    await mkdir(this.#folder, { recursive: true });
+    const current = (await this.#versions(name)).at(-1) ?? 0;
+    if (current !== version - 1) return false;
+    const draft = join(this.#folder, `${randomUUID()}.draft`);
+    await write(draft, text);
+    const path = this.#path(name, version);
+    try {
+      await link(draft, path);
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    } finally {
+      await unlink(draft);
+    }
+    const versions = await this.#versions(name);
+    // Another was faster, and has removed its file of this version already since there is a newer one.
+    if (versions.at(-1) !== version) {
+      await remove(path);
+      return false;
+    }
+    for (const older of versions.slice(0, -1)) await remove(this.#path(name, older));
+    return true;
+  }
+
+  /** In ascending order. */
+  async #versions(name: string): Promise<number[]> {
+    const prefix = `${digest(name)}.`;
+    let files: string[];
+    try {
+      files = await readdir(this.#folder);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+    return files
+      .filter((file) => file.startsWith(prefix))
+      .map((file) => Number(file.slice(prefix.length, -'.json'.length)))
+      .sort((a, b) => a - b);
+  }
+
+  #path(name: string, version: number): string {
+    return join(this.#folder, `${digest(name)}.${version}.json`);
+  }
+}
+
+/** Names of groups may hold anything. */
+function digest(name: string): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, 32);
+}
+
+async function write(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(text);
+    // On the disk before it has its name: a host that fails must not leave an empty document.
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return (error as { code?: unknown } | null)?.code === code;
+}

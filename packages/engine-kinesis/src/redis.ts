@@ -1,0 +1,1 @@
+export { RedisCheckpointStore, type RedisCheckpointStoreOptions, type RedisCommands } from './redis-store.ts';
