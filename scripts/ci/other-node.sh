@@ -5,11 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 major=$1
 shift
-folder=$PWD/.cache/node-$major
-mkdir -p "$folder"
-[ -f "$folder/package.json" ] || echo '{ "private": true }' >"$folder/package.json"
-npm install --prefix "$folder" --no-audit --no-fund --silent "node@$major" >/dev/null
-binary=$(find "$folder/node_modules" -path '*/bin/node' -type f -size +1M | head -n 1)
+binary=$(scripts/ci/node-binary.sh "$major")
 echo "Node $("$binary" --version)"
 # The child processes of the tests find this Node first, too.
 PATH=$(dirname "$binary"):$PATH exec "$binary" node_modules/vitest/vitest.mjs run \

@@ -1,0 +1,79 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root: string = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What of a package's `package.json` is looked at here. */
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly private?: boolean;
+  readonly description?: string;
+  readonly license?: string;
+  readonly type?: string;
+  readonly engines?: Readonly<Record<string, string>>;
+  readonly keywords?: readonly string[];
+  readonly files?: readonly string[];
+  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly publishConfig?: Readonly<Record<string, unknown>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+/** A package of this repository that is published. */
+export interface PublishedPackage {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** Every workspace below `packages` that is not private. */
+export function publishedPackages(): PublishedPackage[] {
+  return readdirSync(join(root, 'packages'))
+    .map((name) => join(root, 'packages', name))
+    .filter((folder) => existsSync(join(folder, 'package.json')))
+    .map((folder) => ({
+      folder,
+      manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest,
+    }))
+    .filter(({ manifest }) => manifest.private !== true);
+}
+
+export const isEngine = (name: string): boolean => name.startsWith('@polybus/engine-');
+
+/** How a program may import from a package: `@polybus/core`, `@polybus/core/config`. */
+export function entryPoints({ name, exports = {} }: Manifest): string[] {
+  return Object.entries(exports)
+    .filter(([, target]) => typeof target === 'object')
+    .map(([path]) => join(name, path).replaceAll('\\', '/'));
+}
+
+/** What is missing in a package before strangers may see it. */
+export function complaintsAbout({ folder, manifest }: PublishedPackage): string[] {
+  const { name, dependencies = {}, peerDependencies = {} } = manifest;
+  const expectations: readonly [isMet: boolean, complaint: string][] = [
+    [(manifest.description ?? '').length > 20, 'has no description'],
+    [manifest.license === 'MIT', 'has no licence'],
+    [manifest.type === 'module', 'is not ESM'],
+    [manifest.engines?.['node'] === '>=20.19', 'does not say that it needs Node >=20.19'],
+    [(manifest.keywords?.length ?? 0) >= 4, 'has fewer than four keywords'],
+    [manifest.keywords?.includes('event-bus') === true, 'lacks the keyword "event-bus"'],
+    [
+      !isEngine(name) || manifest.keywords?.includes('polybus-engine') === true,
+      'lacks the keyword "polybus-engine"',
+    ],
+    [manifest.files?.includes('dist') === true, 'has no `files`, or no dist in it'],
+    [manifest.publishConfig?.['access'] === 'public', 'would not be published publicly'],
+    [manifest.publishConfig?.['provenance'] === true, 'would be published without provenance'],
+    [existsSync(join(folder, 'README.md')), 'has no README.md'],
+    [existsSync(join(folder, 'LICENSE')), 'has no LICENSE'],
+    [!('@polybus/core' in dependencies), 'brings a core of its own: core has to be a peer'],
+    [!isEngine(name) || '@polybus/core' in peerDependencies, 'does not have core as a peer'],
+    [
+      !isEngine(name) || !Object.keys({ ...dependencies, ...peerDependencies }).some(isEngine),
+      'needs another engine',
+    ],
+  ];
+  return expectations.flatMap(([isMet, complaint]) => (isMet ? [] : [`${name} ${complaint}`]));
+}

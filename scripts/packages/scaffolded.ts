@@ -1,0 +1,86 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Packed } from './pack.ts';
+import { installAlone, npmInstall, overridesOf } from './project.ts';
+import { root } from './published.ts';
+import { run } from './run.ts';
+import type { Steps } from './steps.ts';
+
+/** The package that writes engines: there is nothing to import from it. */
+export const scaffoldName = 'create-polybus-engine';
+
+/** Writes a new engine with the packed `create-polybus-engine`, and does with it what its author and its first user would. */
+export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: string): Promise<void> {
+  const engine = join(folder, 'my-engine');
+  const isWritten = await steps.run(
+    'scaffold: npm create polybus-engine my-engine, from the tarball',
+    async () => {
+      await installAlone(join(folder, 'creator'), [scaffoldName], all);
+      await run(
+        process.execPath,
+        [join(folder, 'creator/node_modules', scaffoldName, 'dist/cli.js'), 'my-engine'],
+        folder,
+      );
+    },
+  );
+  if (!isWritten) return;
+  const isInstalled = await steps.run('scaffold: npm install', async () => {
+    useTarballs(join(engine, 'package.json'), all);
+    await npmInstall(engine);
+  });
+  if (!isInstalled) return;
+  await steps.run('scaffold: its types hold', () => run('npm', ['run', 'typecheck'], engine));
+  await steps.run('scaffold: its conformance suite and tests pass', async () => {
+    const output = await run('npx', ['--no-install', 'vitest', 'run', '--reporter=json', '--silent'], engine);
+    const { numPassedTests, numFailedTests } = JSON.parse(output.slice(output.indexOf('{'))) as Record<
+      string,
+      number
+    >;
+    if (numFailedTests !== 0 || numPassedTests! < 100) throw new Error(`${numPassedTests} tests passed`);
+    console.log(`      ${numPassedTests} tests`);
+  });
+  await steps.run('scaffold: it builds, packs, and a bus finds it by its type', () =>
+    useIt(engine, all, folder),
+  );
+  await steps.run('scaffold: its workflow and changeset are where they belong', () => {
+    for (const file of ['.github/workflows/ci.yml', '.changeset/first-release.md', '.gitignore', 'LICENSE']) {
+      readFileSync(join(engine, file));
+    }
+  });
+}
+
+/** Our packages are not on the registry yet: wherever one is asked for, it is the tarball. */
+function useTarballs(file: string, all: readonly Packed[]): void {
+  const overrides = overridesOf(all);
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> & {
+    devDependencies: Record<string, string>;
+  };
+  for (const name of Object.keys(manifest.devDependencies)) {
+    const tarball = overrides[name];
+    if (tarball !== undefined) manifest.devDependencies[name] = tarball;
+  }
+  writeFileSync(file, JSON.stringify({ ...manifest, overrides }, undefined, 2));
+}
+
+async function useIt(engine: string, all: readonly Packed[], folder: string): Promise<void> {
+  const user = join(folder, 'user');
+  mkdirSync(user);
+  const json = await run(
+    'npm',
+    ['pack', '--json', '--foreground-scripts=false', '--pack-destination', user],
+    engine,
+  );
+  const [{ filename }] = Object.values(
+    JSON.parse(json.slice(json.search(/[[{]/))) as { filename: string }[],
+  ) as [{ filename: string }];
+  const overrides = overridesOf(all);
+  const dependencies = {
+    '@polybus/core': overrides['@polybus/core'],
+    'polybus-engine-my': `file:${join(user, filename)}`,
+  };
+  writeFileSync(join(user, 'package.json'), JSON.stringify({ private: true, dependencies, overrides }));
+  await npmInstall(user);
+  const program = join(user, 'publish-and-receive.mjs');
+  writeFileSync(program, readFileSync(join(root, 'scripts/packages/programs/publish-and-receive.mjs')));
+  await run(process.execPath, [program, 'my'], user);
+}
