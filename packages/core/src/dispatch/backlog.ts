@@ -42,6 +42,15 @@ export class Backlog {
     }
   }
 
+  /** Takes all that waits, in the order in which it may run, what waits behind a held lane last; lanes stay held. */
+  takeAll(): Delivery[] {
+    const all: Delivery[] = [];
+    for (const fifo of [this.#resumed, this.#waiting, ...this.#held.values()]) {
+      for (let next = fifo?.shift(); next !== undefined; next = fifo?.shift()) all.push(next);
+    }
+    return all;
+  }
+
   holdLane(delivery: Delivery): void {
     if (delivery.holdsLane) return;
     const lane = this.#laneOf(delivery);
