@@ -1,1 +1,4 @@
-export {};
+export { KafkaConnectionError, KafkaTopicError, RecordTooLargeError } from './errors.ts';
+export type { Compression, ContentMode, KafkaConfig } from './options.ts';
+export type { Keyless } from './kafkajs-partitioner.ts';
+export { engines, kafkaEngine } from './kafka-engine.ts';

@@ -1,0 +1,67 @@
+import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
+import { KafkaFailure } from './client-port.ts';
+
+/** Kafka cannot be reached, or does not let us in. `cause` is the client's error. */
+export class KafkaConnectionError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('CONNECTION_FAILED', message, options);
+  }
+}
+
+/** Kafka did not create a topic, or does not take its name. */
+export class KafkaTopicError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('TOPIC_REFUSED', message, options);
+  }
+}
+
+/** An event that is larger than what its topic takes (`max.message.bytes`). */
+export class RecordTooLargeError extends PolybusError {
+  /** The size of the record, without the overhead of its batch. */
+  readonly bytes: number;
+  /** What the topic takes; undefined where the cluster does not say. */
+  readonly maxBytes: number | undefined;
+
+  constructor(bytes: number, maxBytes: number | undefined, options: PolybusErrorOptions = {}) {
+    super(
+      'RECORD_TOO_LARGE',
+      `Kafka did not accept the event: its record has ${bytes} bytes, and the topic "${options.topic}" takes ` +
+        `${maxBytes === undefined ? 'fewer' : `at most ${maxBytes}`} (max.message.bytes). Raise that, compress, ` +
+        'or publish a reference to the data.',
+      options,
+    );
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** The message of whatever the client gave. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The typed error for a start that failed. */
+export function connectionError(error: unknown, engine: string): KafkaConnectionError {
+  const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
+  const advice = isRefused
+    ? 'Check sasl, ssl, and what the cluster lets this user do.'
+    : 'Check that brokers are right, that they can be reached from here under the names that they advertise, and ssl.';
+  return new KafkaConnectionError(`Cannot connect to Kafka: ${messageOf(error)}. ${advice}`, {
+    cause: error,
+    engine,
+  });
+}
+
+/** The typed error for a publish that failed. */
+export function publishError(error: unknown, topic: string, engine: string): PublishError {
+  const kind = error instanceof KafkaFailure ? error.kind : undefined;
+  const advice =
+    kind === 'refused'
+      ? 'Check the user, and what the cluster lets that user do.'
+      : 'It may have arrived: publish it again with the same id if handlers can tell.';
+  return new PublishError(`Kafka did not accept the event: ${messageOf(error)}. ${advice}`, {
+    cause: error,
+    topic,
+    engine,
+  });
+}

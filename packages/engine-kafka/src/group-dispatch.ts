@@ -1,0 +1,242 @@
+import { type Acknowledgement, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core';
+import { Lanes } from './group-lanes.ts';
+import type { Entry, GroupPlace } from './group-place.ts';
+
+/** A subscription of the group in this process. */
+export interface Subscriber {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  /** Events that it has and that are not settled. */
+  unsettled: number;
+  isLeaving: boolean;
+}
+
+export interface DispatchOwner {
+  isPaused(): boolean;
+  onSettled(): void;
+  onReleased(): void;
+  /** There may be room. */
+  refill(): void;
+}
+
+type Target = readonly Subscriber[] | 'wait' | undefined;
+
+/** Shares the group's events among its subscriptions in this process, or gives each event to all of them. */
+export class GroupDispatch {
+  /** Events that subscriptions have and that are not settled. */
+  outstanding = 0;
+  readonly #isShared: boolean;
+  readonly #owner: DispatchOwner;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #leaving = new Set<Subscriber>();
+  readonly #lanes = new Lanes<Subscriber>();
+  readonly #toRun = new Set<Receiver>();
+  /** Where each gets all: who has had a record, of those that are not settled by all. */
+  readonly #settledBy = new WeakMap<Entry, Set<Subscriber>>();
+  readonly #handedTo = new WeakMap<Entry, Set<Subscriber>>();
+  #isRefillPlanned = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(isShared: boolean, owner: DispatchOwner) {
+    this.#isShared = isShared;
+    this.#owner = owner;
+  }
+
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  get members(): Iterable<Subscriber> {
+    return this.#subscribers;
+  }
+
+  add(request: ListenRequest, receiver: Receiver): Subscriber {
+    const subscriber = { request, receiver, unsettled: 0, isLeaving: false };
+    this.#subscribers.add(subscriber);
+    receiver.onRoom = () => this.planRefill();
+    return subscriber;
+  }
+
+  leave(subscriber: Subscriber): void {
+    subscriber.isLeaving = true;
+    subscriber.receiver.onRoom = undefined;
+    this.#subscribers.delete(subscriber);
+    if (subscriber.unsettled > 0) this.#leaving.add(subscriber);
+    this.planRefill();
+  }
+
+  memberFor(topic: string): Subscriber | undefined {
+    for (const one of this.#subscribers) if (matchesTopic(one.request.pattern, topic)) return one;
+    return undefined;
+  }
+
+  /** Hands over what a place has, as far as there is room. */
+  handOver(place: GroupPlace): void {
+    while (!this.#owner.isPaused() && !place.isDropped) {
+      const entry = place.first;
+      if (entry === undefined) return;
+      const key = this.#isShared ? laneOf(entry) : undefined;
+      const target = this.#isShared ? this.#sharedTarget(entry, key) : this.#allTargets(entry);
+      if (target === undefined) return;
+      place.shift();
+      if (target === 'wait') this.#lanes.wait(key!, entry);
+      else for (const subscriber of target) this.#give(entry, subscriber, key);
+    }
+  }
+
+  #sharedTarget(entry: Entry, key: string | undefined): Target {
+    const owner = key === undefined ? undefined : this.#lanes.ownerOf(key);
+    if (owner?.isLeaving === true) return 'wait';
+    if (owner !== undefined) return owner.receiver.capacity > 0 ? [owner] : undefined;
+    let best: Subscriber | undefined;
+    for (const one of this.#subscribers) {
+      if (one.receiver.capacity <= 0 || !matchesTopic(one.request.pattern, entry.place.topic)) continue;
+      if (best === undefined || one.unsettled < best.unsettled) best = one;
+    }
+    return best && [best];
+  }
+
+  #allTargets(entry: Entry): Target {
+    const done = this.#settledBy.get(entry);
+    const has = this.#handedTo.get(entry);
+    const targets: Subscriber[] = [];
+    let isWanted = false;
+    for (const one of this.#subscribers) {
+      if (!matchesTopic(one.request.pattern, entry.place.topic)) continue;
+      isWanted = true;
+      if (done?.has(one) === true || has?.has(one) === true) continue;
+      // The slowest sets the pace: the group has one place for all of them.
+      if (one.receiver.capacity <= 0) return undefined;
+      targets.push(one);
+    }
+    return isWanted ? targets : undefined;
+  }
+
+  #give(entry: Entry, subscriber: Subscriber, key: string | undefined): void {
+    if (key !== undefined) this.#lanes.hold(key, subscriber);
+    if (!this.#isShared) remember(this.#handedTo, entry, subscriber);
+    subscriber.unsettled++;
+    this.outstanding++;
+    this.#toRun.add(subscriber.receiver);
+    const acknowledgement = this.#acknowledgement(entry, subscriber, key);
+    const { event, raw } = entry.decoded;
+    if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement);
+    else subscriber.receiver.undecodable(raw, acknowledgement);
+  }
+
+  #acknowledgement(entry: Entry, subscriber: Subscriber, key: string | undefined): Acknowledgement {
+    return {
+      settled: () => {
+        this.#settle(entry, subscriber);
+        this.#left(entry, subscriber, key);
+        this.#owner.onSettled();
+      },
+      release: () => {
+        const isKept = this.#release(entry, subscriber);
+        this.#left(entry, subscriber, key);
+        this.#owner.onReleased();
+        return isKept;
+      },
+    };
+  }
+
+  #settle(entry: Entry, subscriber: Subscriber): void {
+    if (this.#isShared) {
+      entry.isSettled = true;
+      return;
+    }
+    remember(this.#settledBy, entry, subscriber);
+    this.#handedTo.get(entry)?.delete(subscriber);
+    this.#settleIfAllHave(entry);
+  }
+
+  /** Where each gets all, an event is settled when all that are still there have settled it. */
+  #settleIfAllHave(entry: Entry): void {
+    if ((this.#handedTo.get(entry)?.size ?? 0) > 0) return;
+    const done = this.#settledBy.get(entry);
+    for (const one of this.#subscribers) {
+      if (matchesTopic(one.request.pattern, entry.place.topic) && done?.has(one) !== true) return;
+    }
+    if (done !== undefined) entry.isSettled = true;
+  }
+
+  /** Returns whether it will be delivered again. */
+  #release(entry: Entry, subscriber: Subscriber): boolean {
+    this.#handedTo.get(entry)?.delete(subscriber);
+    if (!this.#isShared && subscriber.isLeaving && this.memberFor(entry.place.topic) !== undefined) {
+      // The others go on, and so does the place that they share.
+      remember(this.#settledBy, entry, subscriber);
+      this.#settleIfAllHave(entry);
+      return false;
+    }
+    if (!entry.place.isDropped && !this.#isWaiting(entry)) entry.place.giveBack(entry);
+    this.planRefill();
+    return true;
+  }
+
+  /** Several subscriptions may give the same record back. */
+  #isWaiting(entry: Entry): boolean {
+    return !this.#isShared && entry.place.isWaiting(entry);
+  }
+
+  #left(_entry: Entry, subscriber: Subscriber, key: string | undefined): void {
+    this.outstanding--;
+    subscriber.unsettled--;
+    if (subscriber.isLeaving && subscriber.unsettled === 0) this.#leaving.delete(subscriber);
+    if (key !== undefined) {
+      const freed = this.#lanes.free(key);
+      for (const entry of freed) if (!entry.place.isDropped) entry.place.giveBack(entry);
+      if (freed.length > 0) this.planRefill();
+    }
+    if (this.outstanding === 0) this.#onIdle?.();
+  }
+
+  /** Takes back what has not begun. */
+  withdraw(): void {
+    for (const { receiver } of [...this.#subscribers, ...this.#leaving]) receiver.withdraw();
+  }
+
+  /** Resolves when nothing is outstanding, or the time is over. */
+  untilIdle(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.outstanding === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        this.#onIdle = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, timeoutMs);
+      this.#onIdle = end;
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+
+  planRefill(): void {
+    if (this.#isRefillPlanned) return;
+    this.#isRefillPlanned = true;
+    queueMicrotask(() => {
+      this.#isRefillPlanned = false;
+      this.#owner.refill();
+    });
+  }
+
+  /** Lets the receivers that got something begin. */
+  run(): void {
+    const receivers = [...this.#toRun];
+    this.#toRun.clear();
+    for (const receiver of receivers) receiver.run();
+  }
+}
+
+/** The key, within its topic. */
+function laneOf({ decoded, place }: Entry): string | undefined {
+  const key = decoded.event?.key;
+  return key === undefined ? undefined : `${place.topic} ${key}`;
+}
+
+function remember(sets: WeakMap<Entry, Set<Subscriber>>, entry: Entry, subscriber: Subscriber): void {
+  const set = sets.get(entry);
+  if (set === undefined) sets.set(entry, new Set([subscriber]));
+  else set.add(subscriber);
+}

@@ -1,0 +1,173 @@
+import type { Logger } from '@polybus/core';
+import { type Assignment, type GroupSession, type MemberTopics, isFailure } from './client-port.ts';
+import { messageOf } from './errors.ts';
+import { pause } from './pause.ts';
+
+/** What a member asks of those whose membership it is. */
+export interface MemberWork {
+  /** The topics that it wants, and anything at whose change all members have to join again. */
+  wanted(): { readonly topics: readonly string[]; readonly about: string };
+  assign(members: readonly MemberTopics[]): Promise<ReadonlyMap<string, Assignment>>;
+  /** These partitions are this member's until `revoked` or `lost`; resolves when its place in each is pinned. */
+  assigned(assignment: Assignment): Promise<void>;
+  /** Others may get the partitions as soon as this resolves. */
+  revoked(): Promise<void>;
+  /** Others may have the partitions already. */
+  lost(): void;
+}
+
+export interface MemberTimes {
+  readonly heartbeatIntervalMs: number;
+  readonly sessionTimeoutMs: number;
+}
+
+const backoffMs = 200;
+const maxBackoffMs = 2000;
+
+interface Waiting {
+  readonly version: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** A member of a consumer group: joins, sends heartbeats, joins again where it has to, and leaves. */
+export class GroupMember {
+  readonly #session: GroupSession;
+  readonly #work: MemberWork;
+  readonly #times: MemberTimes;
+  readonly #logger: Logger;
+  readonly #leaving = new AbortController();
+  #running: Promise<void> | undefined;
+  #version = 0;
+  #waiting: Waiting[] = [];
+  #wake: (() => void) | undefined;
+  #heartbeats: NodeJS.Timeout | undefined;
+  #isBeating = false;
+  #aliveAt = 0;
+  #end: 'rebalance' | 'lost' | undefined;
+
+  constructor(session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
+    this.#session = session;
+    this.#work = work;
+    this.#times = times;
+    this.#logger = logger;
+  }
+
+  /** Joins with the topics as they are wanted now; resolves when the places in the partitions that it got are pinned. */
+  join(): Promise<void> {
+    this.#version++;
+    const joined = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ version: this.#version, resolve, reject });
+    });
+    this.#running ??= this.#run();
+    this.#wake?.();
+    return joined;
+  }
+
+  /** Lets go of the partitions. */
+  async leave(): Promise<void> {
+    this.#leaving.abort(new Error('the member leaves its group'));
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#leaving;
+    let failures = 0;
+    while (!signal.aborted) {
+      const version = this.#version;
+      try {
+        await this.#joinOnce(version);
+        failures = 0;
+        await this.#untilChange(version);
+        if (this.#end === 'lost') this.#work.lost();
+        else await this.#work.revoked();
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!isFailure(error, 'rebalance')) {
+          this.#failed(error, version);
+          failures++;
+        }
+        if (isFailure(error, 'fenced')) this.#work.lost();
+        await pause(Math.min(backoffMs * 2 ** Math.max(0, failures - 1), maxBackoffMs), signal).catch(
+          () => {},
+        );
+      } finally {
+        this.#stopHeartbeats();
+      }
+    }
+    for (const { reject } of this.#waiting.splice(0)) reject(signal.reason);
+    await this.#session.leave().catch((error: unknown) => {
+      this.#logger.debug?.('a member could not leave its group', { error: messageOf(error) });
+    });
+  }
+
+  async #joinOnce(version: number): Promise<void> {
+    const { topics, about } = this.#work.wanted();
+    const assignment = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+    this.#startHeartbeats();
+    await this.#work.assigned(assignment);
+    const ready = this.#waiting.filter((one) => one.version <= version);
+    this.#waiting = this.#waiting.filter((one) => one.version > version);
+    for (const { resolve } of ready) resolve();
+  }
+
+  #failed(error: unknown, version: number): void {
+    this.#logger.debug?.('a member could not join its group and tries again', { error: messageOf(error) });
+    // What trying again does not change, those who wait have to know.
+    if (!isFailure(error, 'refused', 'lasting', 'invalid-topic')) return;
+    for (const one of this.#waiting.filter((waiting) => waiting.version <= version)) one.reject(error);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.version > version);
+  }
+
+  /** Resolves when the member has to join again, or leaves. */
+  #untilChange(version: number): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.#version === version && this.#end === undefined && !this.#leaving.signal.aborted) return;
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = look;
+      look();
+    });
+  }
+
+  /** They go on while a revocation waits for handlers. */
+  #startHeartbeats(): void {
+    this.#stopHeartbeats();
+    this.#end = undefined;
+    this.#aliveAt = Date.now();
+    this.#heartbeats = setInterval(() => void this.#beat(), this.#times.heartbeatIntervalMs);
+  }
+
+  #stopHeartbeats(): void {
+    clearInterval(this.#heartbeats);
+    this.#heartbeats = undefined;
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    const timer = this.#heartbeats;
+    try {
+      await this.#session.heartbeat();
+      this.#aliveAt = Date.now();
+    } catch (error) {
+      if (timer !== this.#heartbeats) return;
+      this.#missed(error);
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  #missed(error: unknown): void {
+    if (isFailure(error, 'rebalance')) {
+      this.#aliveAt = Date.now();
+      this.#end ??= 'rebalance';
+    } else if (isFailure(error, 'fenced') || Date.now() - this.#aliveAt > this.#times.sessionTimeoutMs) {
+      this.#end = 'lost';
+    }
+    this.#wake?.();
+  }
+}

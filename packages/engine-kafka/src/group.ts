@@ -1,0 +1,334 @@
+import {
+  type ConsumerLag,
+  type ListenRequest,
+  type Logger,
+  type Receiver,
+  isPattern,
+  matchesTopic,
+} from '@polybus/core';
+import { assignPartitions } from './assignment.ts';
+import type {
+  Assignment,
+  GroupSession,
+  KafkaClient,
+  MemberTopics,
+  PartitionsByTopic,
+} from './client-port.ts';
+import { messageOf } from './errors.ts';
+import { GroupDispatch } from './group-dispatch.ts';
+import { GroupMember } from './group-member.ts';
+import { GroupOffsets } from './group-offsets.ts';
+import { GroupPlace } from './group-place.ts';
+import type { ConsumerOptions } from './options.ts';
+import { pause } from './pause.ts';
+import type { Reader } from './reader.ts';
+import type { TopicCatalog } from './topic-catalog.ts';
+
+export interface GroupContext {
+  readonly client: KafkaClient;
+  readonly catalog: TopicCatalog;
+  readonly reader: Reader;
+  readonly options: ConsumerOptions;
+  readonly logger: Logger;
+  readonly closing: AbortSignal;
+  readonly onLoss: (topic: string, reason: string) => void;
+}
+
+const pinPollMs = 25;
+
+/** A consumer group's member in this process, shared by all subscriptions of the group. */
+export class Group {
+  readonly groupId: string;
+  readonly #context: GroupContext;
+  readonly #session: GroupSession;
+  readonly #member: GroupMember;
+  readonly #offsets: GroupOffsets;
+  readonly #dispatch: GroupDispatch;
+  readonly #places = new Map<string, GroupPlace>();
+  /** Topics that appeared after their subscription. */
+  readonly #news = new Set<string>();
+  /** What the member said that it wants, when it joined last. */
+  #joinedWith = '';
+  #committing: Promise<void> | undefined;
+  #commitTimer: NodeJS.Timeout | undefined;
+  #settled = 0;
+  #isReading = false;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  /** @param isShared - Whether one subscription gets an event, or each one that wants its topic. */
+  constructor(groupId: string, isShared: boolean, context: GroupContext) {
+    this.groupId = groupId;
+    this.#context = context;
+    this.#session = context.client.group(groupId);
+    this.#offsets = new GroupOffsets(context.client, this.#session, context.catalog);
+    this.#member = new GroupMember(this.#session, this.#work, context.options, context.logger);
+    this.#dispatch = new GroupDispatch(isShared, {
+      isPaused: () => !this.#isReading,
+      onSettled: () => this.#onSettled(),
+      onReleased: () => this.#onIdle?.(),
+      refill: () => this.#refill(),
+    });
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Resolves when the group has ended. */
+  get closed(): Promise<void> {
+    return this.#closing ?? Promise.resolve();
+  }
+
+  /** Resolves when the group has a place in each partition of what is wanted. */
+  async listen(request: ListenRequest, receiver: Receiver): Promise<() => void> {
+    const member = this.#dispatch.add(request, receiver);
+    const { catalog } = this.#context;
+    if (this.#dispatch.size === 1) catalog.watch(this.#onTopics);
+    try {
+      if (this.#wantedText() !== this.#joinedWith || !this.#isReading) await this.#join();
+      await this.#untilPinned([...this.#topicsFor(request)]);
+    } catch (error) {
+      this.#dispatch.leave(member);
+      this.#afterLeaving();
+      throw error;
+    }
+    return () => {
+      this.#dispatch.leave(member);
+      this.#afterLeaving();
+    };
+  }
+
+  #afterLeaving(): void {
+    // What is on its way is still to be settled, and its place to be committed.
+    if (this.#dispatch.size === 0) this.#endWhenIdle();
+    else this.#onTopics();
+  }
+
+  /** Another subscription came before the group had ended. */
+  #endWhenIdle(): void {
+    this.#onIdle = () => {
+      if (this.#dispatch.size > 0) {
+        this.#onIdle = undefined;
+        return;
+      }
+      // Not in the middle of a queue that is being given back.
+      if (this.#dispatch.outstanding === 0 && this.#onIdle !== undefined) {
+        this.#onIdle = undefined;
+        queueMicrotask(() => {
+          if (this.#dispatch.size === 0 && this.#dispatch.outstanding === 0) void this.close();
+          else if (this.#dispatch.size === 0) this.#endWhenIdle();
+        });
+      }
+    };
+    this.#onIdle();
+  }
+
+  /** Commits, leaves the group, and ends. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#context.catalog.unwatch(this.#onTopics);
+    await this.#member.leave();
+    this.#isReading = false;
+    clearTimeout(this.#commitTimer);
+    for (const place of this.#places.values()) this.#drop(place);
+    await this.#session.close();
+  }
+
+  async #join(): Promise<void> {
+    await this.#member.join();
+  }
+
+  /** Other members may have to pin some of them. */
+  async #untilPinned(topics: readonly string[]): Promise<void> {
+    while (!(await this.#offsets.isPinned(topics))) await pause(pinPollMs, this.#context.closing);
+  }
+
+  *#topicsFor({ pattern }: ListenRequest): Iterable<string> {
+    const { catalog } = this.#context;
+    if (!isPattern(pattern)) {
+      if (catalog.has(pattern)) yield pattern;
+      return;
+    }
+    for (const topic of catalog.names()) if (matchesTopic(pattern, topic) && catalog.has(topic)) yield topic;
+  }
+
+  #wanted(): PartitionsByTopic {
+    const topics = new Set<string>();
+    for (const { request } of this.#dispatch.members)
+      for (const topic of this.#topicsFor(request)) topics.add(topic);
+    return this.#context.catalog.allPartitionsOf(topics);
+  }
+
+  #wantedText(): string {
+    return [...this.#wanted()]
+      .map(([topic, partitions]) => `${topic} ${partitions.length}`)
+      .sort()
+      .join();
+  }
+
+  readonly #onTopics = (): void => {
+    const text = this.#wantedText();
+    if (text === this.#joinedWith || this.#dispatch.size === 0 || this.isClosing) return;
+    const known = new Set(this.#joinedWith.split(',').map((one) => one.split(' ')[0]));
+    if (this.#joinedWith !== '' || this.#isReading) {
+      for (const topic of this.#wanted().keys()) if (!known.has(topic)) this.#news.add(topic);
+    }
+    this.#member.join().catch((error: unknown) => {
+      this.#context.logger.warn('a group cannot get the topics that are new', {
+        group: this.groupId,
+        error: messageOf(error),
+      });
+    });
+  };
+
+  readonly #work = {
+    wanted: () => {
+      this.#joinedWith = this.#wantedText();
+      const wanted = this.#wanted();
+      const partitions = [...wanted.values()].reduce((sum, ids) => sum + ids.length, 0);
+      return { topics: [...wanted.keys()], about: String(partitions) };
+    },
+    assign: async (members: readonly MemberTopics[]) => {
+      const { catalog } = this.#context;
+      await catalog.refresh();
+      return assignPartitions(members, (topic) => catalog.partitionsOf(topic));
+    },
+    assigned: (assignment: Assignment) => this.#assigned(assignment),
+    revoked: () => this.#revoked(),
+    lost: () => {
+      this.#pause();
+      for (const place of this.#places.values()) this.#drop(place);
+    },
+  };
+
+  async #assigned(assignment: Assignment): Promise<void> {
+    const isMine = (topic: string, partition: number): boolean =>
+      assignment.get(topic)?.includes(partition) === true;
+    for (const place of this.#places.values()) if (!isMine(place.topic, place.partition)) this.#drop(place);
+    const begun = new Map<string, number[]>();
+    for (const [topic, partitions] of assignment) {
+      const wanted = partitions.filter((partition) => !this.#places.has(`${topic}:${partition}`));
+      if (wanted.length > 0) begun.set(topic, wanted);
+    }
+    const pins = await this.#offsets.pin(begun, (topic) => ({
+      from: this.#dispatch.memberFor(topic)?.request.from ?? 'latest',
+      isNews: this.#news.has(topic),
+    }));
+    this.#isReading = true;
+    for (const pin of pins) {
+      const place = new GroupPlace(pin, pin.offset, this.#owner);
+      this.#places.set(`${pin.topic}:${pin.partition}`, place);
+      this.#context.reader.add(place);
+    }
+    this.#context.reader.wake();
+    this.#refill();
+    this.#scheduleCommit();
+  }
+
+  readonly #owner = ((group: Group) => ({
+    get isReading(): boolean {
+      return group.#isReading;
+    },
+    handOver: (place: GroupPlace) => group.#dispatch.handOver(place),
+    run: () => group.#dispatch.run(),
+    onOpen: () => group.#context.reader.wake(),
+    onLoss: (topic: string) =>
+      group.#context.onLoss(topic, 'retention took events that the group had not read yet'),
+  }))(this);
+
+  #pause(): void {
+    this.#isReading = false;
+    this.#dispatch.withdraw();
+  }
+
+  /** Lets the handlers that run end, so that what they handle is handled nowhere else, and commits. */
+  async #revoked(): Promise<void> {
+    this.#pause();
+    const { rebalanceTimeoutMs } = this.#context.options;
+    await this.#dispatch.untilIdle(rebalanceTimeoutMs * 0.8, this.#context.closing);
+    if (this.#dispatch.outstanding > 0 && !this.#context.closing.aborted) {
+      this.#context.logger.warn(
+        'handlers run longer than a rebalance waits: their events may be handled twice',
+        {
+          group: this.groupId,
+          handlers: this.#dispatch.outstanding,
+        },
+      );
+    }
+    await this.#commit().catch((error: unknown) => this.#notCommitted(error));
+  }
+
+  #drop(place: GroupPlace): void {
+    place.isDropped = true;
+    this.#places.delete(`${place.topic}:${place.partition}`);
+    this.#context.reader.remove(place);
+  }
+
+  #refill(): void {
+    for (const place of this.#places.values()) place.refill();
+    this.#dispatch.run();
+  }
+
+  #onSettled(): void {
+    if (++this.#settled >= this.#context.options.commitCount) {
+      this.#settled = 0;
+      this.#commit().catch((error: unknown) => this.#notCommitted(error));
+    }
+    this.#onIdle?.();
+  }
+
+  #scheduleCommit(): void {
+    if (this.#commitTimer !== undefined || this.isClosing) return;
+    this.#commitTimer = setTimeout(() => {
+      this.#commitTimer = undefined;
+      this.#commit()
+        .catch((error: unknown) => this.#notCommitted(error))
+        .finally(() => this.#isReading && this.#scheduleCommit());
+    }, this.#context.options.commitIntervalMs);
+  }
+
+  /** One after the other: an older one must not come behind a newer one. */
+  #commit(): Promise<void> {
+    const before = this.#committing ?? Promise.resolve();
+    const committing = before
+      .catch(() => {})
+      .then(() => this.#offsets.commit(this.#places.values()))
+      .finally(() => {
+        if (this.#committing === committing) this.#committing = undefined;
+      });
+    return (this.#committing = committing);
+  }
+
+  #notCommitted(error: unknown): void {
+    this.#context.logger.debug?.('offsets could not be committed and are with the next commit', {
+      group: this.groupId,
+      error: messageOf(error),
+    });
+  }
+
+  *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
+    for (const place of this.#places.values()) {
+      const { topic, partition, settledUpTo } = place;
+      const end = endOf(topic, partition);
+      if (end === undefined) continue;
+      yield {
+        topic,
+        group: this.groupId,
+        partition: String(partition),
+        events: Math.max(0, end - settledUpTo),
+      };
+    }
+  }
+
+  partitions(): PartitionsByTopic {
+    const partitions = new Map<string, number[]>();
+    for (const { topic, partition } of this.#places.values()) {
+      partitions.set(topic, [...(partitions.get(topic) ?? []), partition]);
+    }
+    return partitions;
+  }
+}

@@ -1,0 +1,177 @@
+import type {
+  ConsumerLag,
+  EngineHealth,
+  Event,
+  ListenRequest,
+  Listener,
+  Receiver,
+  Transport,
+  TransportContext,
+} from '@polybus/core';
+import { isPattern } from '@polybus/core';
+import { bounded } from './bounded.ts';
+import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
+import { connectionError } from './errors.ts';
+import { Group, type GroupContext } from './group.ts';
+import { createClient } from './kafka.ts';
+import type { KafkaOptions } from './options.ts';
+import { PlainSubscription, type PlainContext, decodeOnce } from './plain-subscription.ts';
+import { Publisher } from './publisher.ts';
+import { Reader } from './reader.ts';
+import { TopicCatalog } from './topic-catalog.ts';
+
+interface Opened {
+  readonly client: KafkaClient;
+  readonly catalog: TopicCatalog;
+  readonly publisher: Publisher;
+  readonly plain: PlainContext;
+  readonly group: GroupContext;
+  readonly closing: AbortController;
+}
+
+const pingMs = 2000;
+/** How long `close` waits for the cluster to accept what is on its way, and for groups to let go of their partitions. */
+const closeMs = 2000;
+const pinRetryMs = 50;
+
+/** Apache Kafka: a topic per topic, and consumer groups. */
+export class KafkaTransport implements Transport {
+  readonly #options: KafkaOptions;
+  readonly #subscriptions = new Set<PlainSubscription>();
+  readonly #groups = new Map<string, Group>();
+  #client: KafkaClient | undefined;
+  #opened: Opened | undefined;
+
+  constructor(options: KafkaOptions) {
+    this.#options = options;
+  }
+
+  async open({ name, logger, source, missed }: TransportContext): Promise<void> {
+    const { consumer, producer, topics } = this.#options;
+    const client = createClient(this.#options, logger);
+    this.#client = client;
+    try {
+      await client.connect();
+    } catch (error) {
+      throw connectionError(error, name);
+    }
+    const closing = new AbortController();
+    const catalog = new TopicCatalog(client, topics, logger, name, closing.signal);
+    const reader = new Reader(client, catalog, consumer, logger, closing.signal);
+    const startedAt = new Date();
+    const onLoss = (topic: string, reason: string): void => {
+      missed({ topic, reason, since: startedAt, until: new Date() });
+    };
+    const context = { client, catalog, reader, onLoss, closing: closing.signal };
+    this.#opened = {
+      client,
+      catalog,
+      closing,
+      publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
+      plain: { ...context, decodeOnce: decodeOnce() },
+      group: { ...context, options: consumer, logger },
+    };
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    const client = this.#client;
+    this.#opened = this.#client = undefined;
+    if (opened !== undefined) {
+      const groups = [...this.#groups.values()];
+      this.#groups.clear();
+      for (const subscription of this.#subscriptions) subscription.stop();
+      this.#subscriptions.clear();
+      const ends = [opened.publisher.close(closeMs), ...groups.map((group) => group.close())];
+      await bounded(Promise.allSettled(ends), closeMs + 500).catch(() => {});
+      opened.closing.abort(new Error('the engine is closed'));
+    }
+    await client?.close();
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> {
+    return this.#opened!.publisher.send(event, signal);
+  }
+
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const opened = this.#opened!;
+    const { catalog } = opened;
+    // Asked anew: a subscription that begins now is to know every topic that there is now.
+    if (isPattern(request.pattern)) await catalog.refresh();
+    else await catalog.ensure(request.pattern);
+    const groupId = request.group ?? this.#options.groupId;
+    return groupId === undefined
+      ? this.#listenAlone(opened, request, receiver)
+      : this.#listenInGroup(opened, groupId, request, receiver);
+  }
+
+  async #listenAlone(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { catalog, closing } = opened;
+    for (;;) {
+      const subscription = new PlainSubscription(request, receiver, opened.plain);
+      this.#subscriptions.add(subscription);
+      const stop = async (): Promise<void> => {
+        this.#subscriptions.delete(subscription);
+        subscription.stop();
+      };
+      try {
+        await subscription.start();
+        return { stop };
+      } catch (error) {
+        await stop();
+        // A topic went, or a leader, while it was being asked.
+        if (!isFailure(error, 'unknown-topic', 'passing') || closing.signal.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pinRetryMs));
+        await catalog.refresh();
+      }
+    }
+  }
+
+  async #listenInGroup(
+    opened: Opened,
+    groupId: string,
+    request: ListenRequest,
+    receiver: Receiver,
+  ): Promise<Listener> {
+    const isShared = request.group !== undefined;
+    const key = `${isShared ? 'group' : 'process'} ${groupId}`;
+    let group = this.#groups.get(key);
+    while (group?.isClosing === true) {
+      await group.closed;
+      if (this.#groups.get(key) === group) this.#groups.delete(key);
+      group = this.#groups.get(key);
+    }
+    if (group === undefined) this.#groups.set(key, (group = new Group(groupId, isShared, opened.group)));
+    const leave = await group.listen(request, receiver);
+    return { stop: async () => leave() };
+  }
+
+  async ping(): Promise<void> {
+    await bounded(this.#opened!.catalog.refresh(), pingMs);
+  }
+
+  async lag(): Promise<readonly ConsumerLag[]> {
+    const opened = this.#opened;
+    if (opened === undefined) return [];
+    const consumers = [...this.#subscriptions, ...this.#groups.values()];
+    const asked = new Map<string, Set<number>>();
+    for (const consumer of consumers) {
+      for (const [topic, partitions] of consumer.partitions()) {
+        asked.set(topic, new Set([...(asked.get(topic) ?? []), ...partitions]));
+      }
+    }
+    const partitions: PartitionsByTopic = new Map([...asked].map(([topic, ids]) => [topic, [...ids]]));
+    const ends = await opened.client.offsets(partitions, 'latest');
+    const byPartition = new Map(ends.map((one) => [`${one.topic}:${one.partition}`, one.offset]));
+    const endOf = (topic: string, partition: number): number | undefined =>
+      byPartition.get(`${topic}:${partition}`);
+    return consumers.flatMap((consumer) => [...consumer.lag(endOf)]);
+  }
+
+  describe(): Pick<EngineHealth, 'details'> {
+    const groups = [...this.#groups.values()]
+      .filter((group) => !group.isClosing)
+      .map((group) => group.groupId);
+    return { details: { groups } };
+  }
+}

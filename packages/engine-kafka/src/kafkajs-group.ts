@@ -1,0 +1,202 @@
+import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
+import {
+  type Assignment,
+  type CommittedOffset,
+  type GroupSession,
+  type MemberTopics,
+  type PartitionsByTopic,
+} from './client-port.ts';
+import { AssignerProtocol, type Connections, coordinatorOf } from './kafkajs-cluster.ts';
+import { toFailure } from './kafkajs-failure.ts';
+
+/** What kafkajs's broker does for groups. */
+export interface GroupCoordinator {
+  joinGroup(request: {
+    groupId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    memberId: string;
+    groupProtocols: readonly GroupState[];
+  }): Promise<{ generationId: number; leaderId: string; memberId: string; members: readonly GroupMember[] }>;
+  syncGroup(request: {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    groupAssignment: readonly GroupMemberAssignment[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+  offsetCommit(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: readonly unknown[];
+  }): Promise<unknown>;
+  offsetFetch(request: { groupId: string; topics: readonly unknown[] }): Promise<{
+    responses: readonly TopicOffsetsWithMetadata[];
+  }>;
+}
+
+interface TopicOffsetsWithMetadata extends Omit<TopicOffsets, 'partitions'> {
+  readonly partitions: readonly { partition: number; offset: string; metadata?: string | null }[];
+}
+
+export interface GroupTimes {
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+}
+
+/** The name of the protocol, which all members of a group have to have in common. */
+const protocolName = 'polybus';
+
+/** A member of a group, over connections of kafkajs of its own: a join holds up all that follows it on a connection. */
+export class KafkajsGroup implements GroupSession {
+  readonly #connections: Connections;
+  readonly #groupId: string;
+  readonly #times: GroupTimes;
+  readonly #disconnect: () => Promise<void>;
+  #connecting: Promise<void> | undefined;
+  #coordinator: GroupCoordinator | undefined;
+  #memberId = '';
+  #generation = -1;
+
+  constructor(connections: Connections, groupId: string, times: GroupTimes, disconnect: () => Promise<void>) {
+    this.#connections = connections;
+    this.#groupId = groupId;
+    this.#times = times;
+    this.#disconnect = disconnect;
+  }
+
+  join(
+    topics: readonly string[],
+    about: string,
+    assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
+  ): Promise<Assignment> {
+    return this.#ask(async (coordinator) => {
+      const metadata = AssignerProtocol.MemberMetadata.encode({
+        version: 0,
+        topics: [...topics],
+        userData: Buffer.from(about),
+      });
+      const groupId = this.#groupId;
+      const joined = await coordinator.joinGroup({
+        groupId,
+        sessionTimeout: this.#times.sessionTimeoutMs,
+        rebalanceTimeout: this.#times.rebalanceTimeoutMs,
+        memberId: this.#memberId,
+        groupProtocols: [{ name: protocolName, metadata }],
+      });
+      this.#memberId = joined.memberId;
+      this.#generation = joined.generationId;
+      const isLeader = joined.leaderId === joined.memberId;
+      const synced = await coordinator.syncGroup({
+        groupId,
+        generationId: joined.generationId,
+        memberId: joined.memberId,
+        groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
+      });
+      const decoded = AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
+      return new Map(Object.entries(decoded?.assignment ?? {}));
+    });
+  }
+
+  async heartbeat(): Promise<void> {
+    await this.#ask((coordinator) =>
+      coordinator.heartbeat({
+        groupId: this.#groupId,
+        groupGenerationId: this.#generation,
+        memberId: this.#memberId,
+      }),
+    );
+  }
+
+  async committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]> {
+    const topics = [...partitions].map(([topic, ids]) => ({
+      topic,
+      partitions: ids.map((partition) => ({ partition })),
+    }));
+    if (topics.length === 0) return [];
+    const { responses } = await this.#ask((coordinator) =>
+      coordinator.offsetFetch({ groupId: this.#groupId, topics }),
+    );
+    return responses.flatMap((one) =>
+      one.partitions.map(({ partition, offset, metadata }) => ({
+        topic: one.topic,
+        partition,
+        offset: Number(offset),
+        metadata: metadata ?? '',
+      })),
+    );
+  }
+
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    const byTopic = new Map<string, CommittedOffset[]>();
+    for (const one of offsets) byTopic.set(one.topic, [...(byTopic.get(one.topic) ?? []), one]);
+    await this.#ask((coordinator) =>
+      coordinator.offsetCommit({
+        groupId: this.#groupId,
+        groupGenerationId: this.#generation,
+        memberId: this.#memberId,
+        topics: [...byTopic].map(([topic, ofTopic]) => ({
+          topic,
+          partitions: ofTopic.map(({ partition, offset, metadata }) => ({
+            partition,
+            offset: String(offset),
+            metadata,
+          })),
+        })),
+      }),
+    );
+  }
+
+  async leave(): Promise<void> {
+    const memberId = this.#memberId;
+    if (memberId === '') return;
+    this.#memberId = '';
+    await this.#ask((coordinator) => coordinator.leaveGroup({ groupId: this.#groupId, memberId }));
+  }
+
+  close(): Promise<void> {
+    return this.#disconnect();
+  }
+
+  async #ask<T>(question: (coordinator: GroupCoordinator) => Promise<T>): Promise<T> {
+    try {
+      return await question((this.#coordinator ??= await this.#findCoordinator()));
+    } catch (error) {
+      const failure = toFailure(error);
+      // The group may have moved to another broker.
+      if (failure.kind === 'passing') this.#coordinator = undefined;
+      // Out of the group: the next join is that of a new member.
+      if (failure.kind === 'fenced') this.#memberId = '';
+      throw failure;
+    }
+  }
+
+  async #findCoordinator(): Promise<GroupCoordinator> {
+    const { consumer, cluster } = this.#connections;
+    this.#connecting ??= consumer.connect();
+    await this.#connecting.catch((error: unknown) => {
+      this.#connecting = undefined;
+      throw error;
+    });
+    await cluster.refreshMetadata();
+    return coordinatorOf(cluster, this.#groupId);
+  }
+}
+
+function topicsOf({ memberId, memberMetadata }: GroupMember): MemberTopics {
+  const { topics } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? { topics: [] };
+  return { id: memberId, topics };
+}
+
+function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): GroupMemberAssignment[] {
+  return [...assignments].map(([memberId, topics]) => ({
+    memberId,
+    memberAssignment: AssignerProtocol.MemberAssignment.encode({
+      version: 0,
+      assignment: Object.fromEntries([...topics].map(([topic, partitions]) => [topic, [...partitions]])),
+      userData: Buffer.alloc(0),
+    }),
+  }));
+}

@@ -1,0 +1,20 @@
+import type { ICustomPartitioner } from 'kafkajs';
+import { Partitioners } from './kafkajs-cluster.ts';
+
+/** Where records without a key go: all of a topic to one of its partitions, so that they keep their order, or to any. */
+export type Keyless = 'ordered' | 'spread';
+
+/** Partitions by key as Kafka's Java client does: murmur2 of the key's bytes. */
+export function partitionerFor(keyless: Keyless): ICustomPartitioner {
+  return () => {
+    const byKey = Partitioners.DefaultPartitioner();
+    return (args) => {
+      const { key } = args.message;
+      const isKeyless = key === null || key === undefined;
+      // As if the topic were the key: keyless topics spread over the brokers.
+      if (isKeyless && keyless === 'ordered')
+        return byKey({ ...args, message: { ...args.message, key: args.topic } });
+      return byKey(args);
+    };
+  };
+}

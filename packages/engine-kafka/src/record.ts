@@ -1,0 +1,127 @@
+import {
+  type DecodeContext,
+  type Event,
+  type RawRecord,
+  UndecodableRecordError,
+  contentMode,
+  createEvent,
+  decodeRecord,
+  encodeBinary,
+  encodeStructured,
+  structuredContentType,
+} from '@polybus/core';
+import type { FetchedRecord, OutgoingRecord } from './client-port.ts';
+import type { ContentMode } from './options.ts';
+
+/** An event, or what could not be made one. */
+export type Decoded =
+  | { readonly event: Event; readonly raw?: undefined }
+  | { readonly event?: undefined; readonly raw: RawRecord };
+
+const structuredHeaders = { 'content-type': structuredContentType };
+
+/** The record of an event. */
+export function encode(event: Event, source: string, mode: ContentMode): OutgoingRecord {
+  const key = event.key ?? null;
+  if (mode === 'binary') {
+    const { headers, body } = encodeBinary(event, { source });
+    // A record without a value is a tombstone: it would delete what a compacted topic has under this key.
+    if (body !== undefined) return { key, value: bytesOf(body), headers };
+  }
+  return { key, value: encodeStructured(event, { source }), headers: structuredHeaders };
+}
+
+function bytesOf(body: string | Uint8Array): string | Buffer {
+  return typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** Bytes of a record, as the broker counts them, to within a few. */
+export function sizeOf({ key, value, headers }: OutgoingRecord): number {
+  // Lengths and deltas take up to some 20 bytes; each header two lengths.
+  let size = 24 + Buffer.byteLength(value) + (key === null ? 0 : Buffer.byteLength(key));
+  for (const [name, text] of Object.entries(headers))
+    size += Buffer.byteLength(name) + Buffer.byteLength(text) + 6;
+  return size;
+}
+
+/** Decodes a record of ours, of another CloudEvents producer, or of one that knows nothing of them. It fails for none. */
+export function decode(topic: string, partition: number, record: FetchedRecord): Decoded {
+  const key = keyOf(record);
+  const context = { topic, key, createdAt: new Date(record.timestamp) };
+  try {
+    return { event: decodeAny(partition, record, context) };
+  } catch (error) {
+    const cause =
+      error instanceof UndecodableRecordError ? error : new UndecodableRecordError(String(error), { topic });
+    const bytes = new Uint8Array(record.value ?? []);
+    return { raw: { topic, bytes, headers: headersText(record), key, error: cause } };
+  }
+}
+
+function decodeAny(partition: number, record: FetchedRecord, context: DecodeContext): Event {
+  const { headers, value } = record;
+  // By its headers alone: without them any JSON object would be taken for an envelope.
+  const mode = contentMode({ headers, body: undefined });
+  if (mode === 'foreign' && !isEnvelope(value)) return foreignEvent(partition, record, context);
+  if (mode === 'binary' || value === null) return decodeRecord({ headers, body: value }, context);
+  // Several times as fast as a strict decoder; where something was replaced, that one says what is wrong.
+  const text = value.toString();
+  return decodeRecord({ headers, body: text.includes('\ufffd') ? value : text }, context);
+}
+
+/** True for a structured CloudEvent whose producer has left out the header that says so. */
+function isEnvelope(value: Buffer | null): boolean {
+  if (value === null || !value.includes('"specversion"')) return false;
+  const parsed = jsonOf(value.toString());
+  return typeof parsed === 'object' && parsed !== null && 'specversion' in parsed && 'id' in parsed;
+}
+
+/** What a producer wrote that knows nothing of events: the value is the payload, the headers are the metadata. */
+function foreignEvent(partition: number, record: FetchedRecord, context: DecodeContext): Event {
+  return createEvent({
+    // The same at each delivery.
+    id: `${context.topic}-${partition}-${record.offset}`,
+    topic: context.topic!,
+    payload: foreignPayload(record.value),
+    metadata: headersText(record),
+    ...(context.key === undefined ? {} : { key: context.key }),
+    createdAt: context.createdAt,
+  });
+}
+
+function foreignPayload(value: Buffer | null): unknown {
+  if (value === null) return undefined;
+  const text = textOf(value);
+  if (text === undefined) return new Uint8Array(value);
+  const parsed = jsonOf(text);
+  return parsed === undefined ? text : parsed;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf({ key }: FetchedRecord): string | undefined {
+  return key === null || key.length === 0 ? undefined : textOf(key);
+}
+
+/** Undefined where the bytes are not UTF-8. */
+function textOf(bytes: Buffer): string | undefined {
+  const text = bytes.toString();
+  return text.includes('\ufffd') && !Buffer.from(text).equals(bytes) ? undefined : text;
+}
+
+/** Headers as text; bytes that are not UTF-8 as base64. Of several of one name the last counts, as for Kafka's own clients. */
+function headersText({ headers }: FetchedRecord): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const last = Array.isArray(value) ? value.at(-1) : value;
+    if (last === undefined || last === null) continue;
+    texts[name] = typeof last === 'string' ? last : (textOf(last) ?? last.toString('base64'));
+  }
+  return texts;
+}

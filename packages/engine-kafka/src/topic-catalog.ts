@@ -1,0 +1,214 @@
+import { type Logger, assertTopic } from '@polybus/core';
+import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
+import { KafkaTopicError, messageOf } from './errors.ts';
+import type { TopicOptions } from './options.ts';
+import { pause } from './pause.ts';
+
+/** Told of each change of what topics and partitions there are. */
+export type OnTopics = (catalog: TopicCatalog) => void;
+
+/** Topics of the cluster's own, which no pattern means. */
+const ofCluster: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+  '__cluster_metadata',
+]);
+
+const leaderRetryMs = 25;
+
+/** Which topics there are, and who leads their partitions: looked up at intervals, and whenever something does not fit. */
+export class TopicCatalog {
+  readonly #client: KafkaClient;
+  readonly #options: TopicOptions;
+  readonly #logger: Logger;
+  readonly #engine: string;
+  readonly #closing: AbortSignal;
+  readonly #listeners = new Set<OnTopics>();
+  readonly #creating = new Map<string, Promise<void>>();
+  #leaders: ReadonlyMap<string, readonly number[]> = new Map();
+  #refreshing: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    client: KafkaClient,
+    options: TopicOptions,
+    logger: Logger,
+    engine: string,
+    closing: AbortSignal,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#logger = logger;
+    this.#engine = engine;
+    this.#closing = closing;
+    closing.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
+  }
+
+  /** Looks at intervals as long as somebody listens. */
+  watch(listener: OnTopics): void {
+    this.#listeners.add(listener);
+    this.#schedule();
+  }
+
+  unwatch(listener: OnTopics): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size === 0) this.#unschedule();
+  }
+
+  has(topic: string): boolean {
+    const leaders = this.#leaders.get(topic);
+    return leaders !== undefined && isLed(leaders);
+  }
+
+  /** The topics whose names are topics of ours. */
+  *names(): Iterable<string> {
+    for (const name of this.#leaders.keys()) if (!ofCluster.has(name) && isTopic(name)) yield name;
+  }
+
+  partitionsOf(topic: string): number {
+    return this.#leaders.get(topic)?.length ?? 0;
+  }
+
+  /** Each partition of each of these topics. */
+  allPartitionsOf(topics: Iterable<string>): PartitionsByTopic {
+    const all = new Map<string, readonly number[]>();
+    for (const topic of topics) {
+      const count = this.partitionsOf(topic);
+      if (count > 0)
+        all.set(
+          topic,
+          Array.from({ length: count }, (_, partition) => partition),
+        );
+    }
+    return all;
+  }
+
+  leaderOf(topic: string, partition: number): number | undefined {
+    const leader = this.#leaders.get(topic)?.[partition];
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
+  /** What is true from now on: a look that is on its way already may have missed it. */
+  refresh(): Promise<void> {
+    if (this.#refreshing === undefined) return this.#begin();
+    return (this.#next ??= this.#refreshing
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      }));
+  }
+
+  #begin(): Promise<void> {
+    return (this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined)));
+  }
+
+  async #refresh(): Promise<void> {
+    const before = this.#leaders;
+    const after = await this.#client.topics();
+    this.#leaders = after;
+    const isSame =
+      before.size === after.size &&
+      [...after].every(([topic, leaders]) => {
+        const known = before.get(topic);
+        return known?.length === leaders.length && isLed(known) === isLed(leaders);
+      });
+    if (!isSame) for (const listener of this.#listeners) listener(this);
+  }
+
+  /** Forgets a topic that is gone, so that it is looked for, and created, anew. */
+  forget(topic: string): void {
+    if (!this.#leaders.has(topic)) return;
+    this.#leaders = new Map([...this.#leaders].filter(([name]) => name !== topic));
+    for (const listener of this.#listeners) listener(this);
+  }
+
+  /**
+   * Resolves when the topic is there, and each partition has a leader.
+   *
+   * @throws {@link KafkaTopicError} where it cannot be created.
+   */
+  ensure(topic: string): Promise<void> | undefined {
+    if (this.has(topic)) return undefined;
+    let creating = this.#creating.get(topic);
+    if (creating === undefined) {
+      creating = this.#ensure(topic).finally(() => this.#creating.delete(topic));
+      this.#creating.set(topic, creating);
+    }
+    return creating;
+  }
+
+  async #ensure(topic: string): Promise<void> {
+    await this.refresh();
+    while (!this.has(topic)) {
+      if (!this.#leaders.has(topic)) await this.#create(topic);
+      await this.refresh();
+      if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
+    }
+  }
+
+  async #create(topic: string): Promise<void> {
+    const { numPartitions, replicationFactor } = this.#options;
+    const namesake = [...this.#leaders.keys()].find((name) => name !== topic && collides(name, topic));
+    if (namesake !== undefined) throw this.#refused(topic, collision(namesake));
+    try {
+      await this.#client.createTopic(topic, numPartitions, replicationFactor);
+    } catch (error) {
+      if (isFailure(error, 'passing')) throw error;
+      throw this.#refused(topic, `${messageOf(error)}. ${adviceFor(error)}`, error);
+    }
+  }
+
+  #refused(topic: string, reason: string, cause?: unknown): KafkaTopicError {
+    const message = `Kafka does not take the topic "${topic}": ${reason}`;
+    return new KafkaTopicError(message, { topic, engine: this.#engine, cause });
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#closing.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.refresh()
+        .catch((error: unknown) => {
+          this.#logger.debug?.('the topics could not be looked up', { error: messageOf(error) });
+        })
+        .finally(() => this.#listeners.size > 0 && this.#schedule());
+    }, this.#options.metadataRefreshMs);
+  }
+
+  #unschedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** True where each partition has a leader; a topic that is being created has none yet. */
+function isLed(leaders: readonly number[]): boolean {
+  return leaders.length > 0 && !leaders.includes(-1) && !leaders.includes(undefined as never);
+}
+
+function isTopic(name: string): boolean {
+  try {
+    assertTopic(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Kafka's metrics know no difference between "." and "_", so it refuses a topic that differs from another in these alone. */
+function collides(a: string, b: string): boolean {
+  return a.length === b.length && a.replaceAll('.', '_') === b.replaceAll('.', '_');
+}
+
+function collision(namesake: string): string {
+  return `there is "${namesake}", and Kafka tells no "." from a "_". Rename one of them.`;
+}
+
+function adviceFor(error: unknown): string {
+  if (isFailure(error, 'refused')) return 'Let this user create topics, or create it beforehand.';
+  if (isFailure(error, 'invalid-topic')) return 'Name it otherwise.';
+  return 'Check numPartitions and replicationFactor, or create it beforehand.';
+}

@@ -1,0 +1,46 @@
+import { structuredContentType } from '@polybus/core';
+import { type KafkaBroker, startKafka } from '@polybus/testbed';
+import kafkajs from 'kafkajs';
+import type { Admin, Producer } from 'kafkajs';
+import { afterAll } from 'vitest';
+
+/** A broker of the suite's own, which it may restart; it ends with the suite. */
+export async function ownKafka(options: Parameters<typeof startKafka>[0] = {}): Promise<KafkaBroker> {
+  const broker = await startKafka({
+    controllable: true,
+    ...options,
+    // Members that die are to be noticed while a test waits.
+    config: { 'group.min.session.timeout.ms': '1000', ...options.config },
+  });
+  afterAll(() => broker.stop());
+  return broker;
+}
+
+/** Writes as a producer would that has CloudEvents of its own, and removes what a case has left. */
+export function producer(brokers: readonly string[]) {
+  const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+  let connecting: Promise<[Producer, Admin]> | undefined;
+  const connected = (): Promise<[Producer, Admin]> => {
+    const producer = kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    });
+    const admin = kafka.admin();
+    return (connecting ??= Promise.all([producer.connect(), admin.connect()]).then(() => [producer, admin]));
+  };
+  afterAll(async () => {
+    for (const one of (await connecting) ?? []) await one.disconnect();
+  });
+  return {
+    produce: async (topic: string, bytes: Uint8Array): Promise<void> => {
+      const [one] = await connected();
+      const headers = { 'content-type': structuredContentType };
+      await one.send({ topic, messages: [{ value: Buffer.from(bytes), headers }] });
+    },
+    cleanup: async ({ id }: { id: string }): Promise<void> => {
+      const [, admin] = await connected();
+      const topics = (await admin.listTopics()).filter((topic) => topic.includes(id));
+      if (topics.length > 0) await admin.deleteTopics({ topics });
+    },
+  };
+}
