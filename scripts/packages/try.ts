@@ -100,9 +100,9 @@ async function tryAlone(
   let project: Project | undefined;
   await steps.run(`${name}: installs alone, and brings nothing of other engines`, async () => {
     project = await installAlone(join(folder, name.replace(/\W+/g, '-')), names, all);
-    assertNone(complaintsAboutTree(one, project));
     for (const program of programs)
       copyFileSync(join(import.meta.dirname, 'programs', program), join(project.folder, program));
+    assertNone(complaintsAboutTree(one, project));
   });
   if (project === undefined) return [];
   const { folder: cwd, installed, bytes } = project;
