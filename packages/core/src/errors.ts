@@ -195,6 +195,23 @@ export class SubscriptionNotFoundError extends PolybusError {
   }
 }
 
+/** The event bus as a module of an application, used before the application has called `init`. */
+export class ModuleNotInitializedError extends PolybusError {
+  constructor(name: string) {
+    super('MODULE_NOT_INITIALIZED', `The module "${name}" has no bus yet: call init(host) first.`);
+  }
+}
+
+/** `emitEvent` of a module that was given no subject to hand events to. */
+export class NoSubjectForEventEmissionError extends PolybusError {
+  constructor(type: string) {
+    super(
+      'NO_SUBJECT_FOR_EVENT_EMISSION',
+      `Nobody takes the event "${type}": call registerObservers(subject) first.`,
+    );
+  }
+}
+
 /** `unsubscribe` with something that is not a subscription. */
 export class InvalidSubscriptionError extends PolybusError {
   constructor(got: unknown) {

@@ -153,12 +153,26 @@ export class UntypedEventBus implements Engine {
     });
   }
 
+  /**
+   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those publish.
+   *
+   * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
+   */
+  async drain(options?: StopOptions): Promise<void> {
+    this.#endUnreadStreams();
+    await this.router.drain?.(options);
+  }
+
+  /** A loop goes on while there is something left for it; a stream that nobody reads is given up at once. */
+  #endUnreadStreams(): void {
+    for (const stream of this.#streams) if (!stream.isRead) stream.end();
+  }
+
   async stop(options?: StopOptions): Promise<void> {
     if (this.#starting !== undefined) await this.#starting.catch(() => {});
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
-    // A loop goes on while there is something left for it; a stream that nobody reads is given up at once.
-    for (const stream of this.#streams) if (!stream.isRead) stream.end();
+    this.#endUnreadStreams();
     let error: { name: string; message: string } | undefined;
     try {
       await this.router.stop(options);

@@ -18,6 +18,7 @@ export {
 } from './topics.ts';
 export { type DeadLetter, deadLetterOf, deadLetterTopic, isDeadLetterTopic } from './dead-letter.ts';
 export { insideHandler } from './dispatch/delivery.ts';
+export { isGivenBack } from './dispatch/give-back.ts';
 export {
   type EngineFactory,
   type EngineFactoryContext,
@@ -43,6 +44,22 @@ export {
   type Observer,
   lifecycleEventTypes,
 } from './lifecycle.ts';
+export {
+  EventBusModule,
+  type EventBusModuleOptions,
+  type ModuleConstructor,
+  moduleName,
+  serviceName,
+} from './module/event-bus-module.ts';
+export type {
+  ConfigSection,
+  ModuleEvent,
+  ModuleHost,
+  ModuleMetrics,
+  ModuleSubject,
+  ServiceDependency,
+  ServiceProvider,
+} from './module/module-host.ts';
 export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './tenants.ts';
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
 export type { RedriveOptions, RedriveResult } from './redrive.ts';

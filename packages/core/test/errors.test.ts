@@ -30,6 +30,8 @@ const all: readonly PolybusError[] = [
   new errors.ContractVersionError({ name: 'log', type: 'kafka', version: 2 }, 1),
   new errors.EngineNotFoundError('lag', ['log']),
   new errors.SubscriptionNotFoundError('s1'),
+  new errors.ModuleNotInitializedError('eventbus'),
+  new errors.NoSubjectForEventEmissionError('com.example.done'),
   new errors.InvalidSubscriptionError(7),
   new errors.PublishError('no leader'),
   new errors.NextCalledTwiceError('t'),

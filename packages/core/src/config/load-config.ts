@@ -1,8 +1,7 @@
-import { type ConfigProblem, InvalidConfigError } from '../errors.ts';
 import { readConfigFile } from './config-file.ts';
+import { type ConfigLayer, combineConfig } from './config-layers.ts';
 import { type Environment, readEnvironment } from './environment.ts';
-import { type EventBusConfig, mistakesIn, singleEngineFields } from './event-bus-config.ts';
-import { oneConfigError } from './one-config-error.ts';
+import type { EventBusConfig } from './event-bus-config.ts';
 
 /** Where `loadConfig` looks. */
 export interface LoadConfigOptions {
@@ -14,14 +13,6 @@ export interface LoadConfigOptions {
   readonly envPrefix?: string | undefined;
   /** What wins over all else. */
   readonly code?: EventBusConfig | undefined;
-}
-
-/** One source of a configuration. */
-interface Layer {
-  readonly fields: Readonly<Record<string, unknown>>;
-  /** What set a field, for messages. */
-  readonly sourceOf: (field: string) => string | undefined;
-  readonly errors: readonly InvalidConfigError[];
 }
 
 /**
@@ -37,63 +28,20 @@ interface Layer {
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EventBusConfig> {
   const { file, env = process.env, envPrefix = '', code = {} } = options;
-  const layers: Layer[] = [
+  const layers: ConfigLayer[] = [
     ...(file === undefined ? [] : [await fileLayer(file, env)]),
     environmentLayer(env, envPrefix),
     { fields: code as Record<string, unknown>, sourceOf: () => 'code', errors: [] },
   ];
-  const { config, origins, problems } = merge(layers);
-  const errors = layers.flatMap((layer) => layer.errors);
-  const isKnown = pathsOf(errors);
-  const mistakes = mistakesIn(config, (field) => origins.get(field)?.(field)).flatMap((error) => {
-    // Text in which a variable is missing is not what was meant: it would be refused for what it is not.
-    const rest = error.problems.filter(({ path }) => !isKnown(path));
-    if (rest.length === error.problems.length) return [error];
-    return rest.length > 0 ? [new InvalidConfigError(rest)] : [];
-  });
-  const all = [...errors, ...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...mistakes];
-  if (all.length > 0) throw oneConfigError(all);
-  return config;
+  return combineConfig(layers);
 }
 
-async function fileLayer(file: string | URL, env: Environment): Promise<Layer> {
+async function fileLayer(file: string | URL, env: Environment): Promise<ConfigLayer> {
   const { fields, name, errors } = await readConfigFile(file, env);
   return { fields, sourceOf: () => name, errors };
 }
 
-function environmentLayer(env: Environment, prefix: string): Layer {
+function environmentLayer(env: Environment, prefix: string): ConfigLayer {
   const { fields, variableOf, errors } = readEnvironment(env, prefix);
   return { fields, sourceOf: (field) => variableOf.get(field), errors };
-}
-
-interface Merged {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly origins: ReadonlyMap<string, Layer['sourceOf']>;
-  readonly problems: readonly ConfigProblem[];
-}
-
-function merge(layers: readonly Layer[]): Merged {
-  const config: Record<string, unknown> = {};
-  const origins = new Map<string, Layer['sourceOf']>();
-  const problems: ConfigProblem[] = [];
-  for (const { fields, sourceOf } of layers) {
-    const given = Object.entries(fields).filter(([, value]) => value !== undefined);
-    if (config['engines'] !== undefined && fields['engines'] === undefined) {
-      const from = origins.get('engines')?.('engines');
-      for (const [field] of given.filter(([name]) => singleEngineFields.includes(name))) {
-        const message = `it is for a bus with one engine, and ${from} has "engines"; set it in the config of one of them, or leave it out`;
-        problems.push({ path: field, message, source: sourceOf(field) });
-      }
-    }
-    for (const [field, value] of given) {
-      config[field] = value;
-      origins.set(field, sourceOf);
-    }
-  }
-  return { config, origins, problems };
-}
-
-function pathsOf(errors: readonly InvalidConfigError[]): (path: string) => boolean {
-  const paths = new Set(errors.flatMap(({ problems }) => problems.map(({ path }) => path)));
-  return (path) => paths.has(path);
 }

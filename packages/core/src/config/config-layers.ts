@@ -1,0 +1,64 @@
+import { type ConfigProblem, InvalidConfigError } from '../errors.ts';
+import { type EventBusConfig, mistakesIn, singleEngineFields } from './event-bus-config.ts';
+import { oneConfigError } from './one-config-error.ts';
+
+/** One source of a configuration. */
+export interface ConfigLayer {
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** What set a field, for messages. */
+  readonly sourceOf: (field: string) => string | undefined;
+  /** What is wrong in it already. */
+  readonly errors: readonly InvalidConfigError[];
+}
+
+/**
+ * Puts a configuration together from its sources, of which a later one wins, field by field, and checks it.
+ *
+ * @throws {@link InvalidConfigError} listing every problem.
+ */
+export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
+  const { config, origins, problems } = merge(layers);
+  const errors = layers.flatMap((layer) => layer.errors);
+  const isKnown = pathsOf(errors);
+  const mistakes = mistakesIn(config, (field) => origins.get(field)?.(field)).flatMap((error) => {
+    // Text in which a variable is missing is not what was meant: it would be refused for what it is not.
+    const rest = error.problems.filter(({ path }) => !isKnown(path));
+    if (rest.length === error.problems.length) return [error];
+    return rest.length > 0 ? [new InvalidConfigError(rest)] : [];
+  });
+  const all = [...errors, ...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...mistakes];
+  if (all.length > 0) throw oneConfigError(all);
+  return config;
+}
+
+interface Merged {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly origins: ReadonlyMap<string, ConfigLayer['sourceOf']>;
+  readonly problems: readonly ConfigProblem[];
+}
+
+function merge(layers: readonly ConfigLayer[]): Merged {
+  const config: Record<string, unknown> = {};
+  const origins = new Map<string, ConfigLayer['sourceOf']>();
+  const problems: ConfigProblem[] = [];
+  for (const { fields, sourceOf } of layers) {
+    const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+    if (config['engines'] !== undefined && fields['engines'] === undefined) {
+      const from = origins.get('engines')?.('engines');
+      for (const [field] of given.filter(([name]) => singleEngineFields.includes(name))) {
+        const message = `it is for a bus with one engine, and ${from} has "engines"; set it in the config of one of them, or leave it out`;
+        problems.push({ path: field, message, source: sourceOf(field) });
+      }
+    }
+    for (const [field, value] of given) {
+      config[field] = value;
+      origins.set(field, sourceOf);
+    }
+  }
+  return { config, origins, problems };
+}
+
+function pathsOf(errors: readonly InvalidConfigError[]): (path: string) => boolean {
+  const paths = new Set(errors.flatMap(({ problems }) => problems.map(({ path }) => path)));
+  return (path) => paths.has(path);
+}
