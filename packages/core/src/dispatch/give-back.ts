@@ -12,3 +12,11 @@ export class GiveBack extends Error {
     return givenBack.has(error as object);
   }
 }
+
+/**
+ * True for what ends an attempt that gave its event back instead of failing it, such as one of a `bus.events()` loop that was
+ * left. Middleware that tells failures from successes asks this.
+ */
+export function isGivenBack(error: unknown): boolean {
+  return GiveBack.is(error);
+}
