@@ -17,6 +17,8 @@ export interface Item {
   readonly record: OpenRecord;
   /** Its rank among all events of this process's share of the group. */
   readonly rank: number;
+  /** Attempts at it that began here and came to nothing, because it was given back. */
+  attempts: number;
 }
 
 /** Events of one key: one member at a time has them. */
@@ -82,7 +84,7 @@ export class GroupDispatcher {
   }
 
   offer(decoded: Decoded, place: GroupPlace, record: OpenRecord): void {
-    this.#place({ decoded, place, record, rank: this.#rank++ });
+    this.#place({ decoded, place, record, rank: this.#rank++, attempts: 0 });
   }
 
   /** Lets members handle what they were given. */
@@ -136,6 +138,7 @@ export class GroupDispatcher {
       lane.unsettled++;
     }
     const acknowledgement: Acknowledgement = {
+      begun: (attempt) => void (item.attempts = attempt),
       settled: () => {
         item.place.settled(item.record);
         this.#left(item, lane);
@@ -147,7 +150,7 @@ export class GroupDispatcher {
       },
     };
     if (event === undefined) member.receiver.undecodable(raw, acknowledgement);
-    else member.receiver.enqueue(event, acknowledgement);
+    else member.receiver.enqueue(event, acknowledgement, item.attempts);
     this.#touched.add(member.receiver);
   }
 
@@ -205,6 +208,11 @@ export class GroupDispatcher {
       this.#parkedInLanes--;
       this.#hand(item, member, lane);
     }
+  }
+
+  /** Takes back what members have of a place and have not begun; what they have of others goes to them again. */
+  withdraw(place: GroupPlace): void {
+    for (const { receiver } of this.members) if (place.delivered > 0) receiver.withdraw();
   }
 
   /** Forgets what waits for a place that is given up. What members have of it stays with them. */

@@ -163,7 +163,9 @@ export class GroupPlace implements CursorOwner {
 
   /** Hands over no more, so that it can be given away once members have settled what they have. */
   drain(): void {
-    this.drainingSince ??= performance.now();
+    if (this.drainingSince !== undefined) return;
+    this.drainingSince = performance.now();
+    this.#dispatcher.withdraw(this);
   }
 
   /** Goes on after all: a handler hangs. */
@@ -176,5 +178,6 @@ export class GroupPlace implements CursorOwner {
     this.#isLost = true;
     this.#readers.remove(this.shardId, this.#cursor);
     this.#dispatcher.forget(this);
+    this.#dispatcher.withdraw(this);
   }
 }
