@@ -120,20 +120,22 @@ export class GroupDispatch {
     this.#toRun.add(subscriber.receiver);
     const acknowledgement = this.#acknowledgement(entry, subscriber, key);
     const { event, raw } = entry.decoded;
-    if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement);
+    if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement, entry.attempts);
     else subscriber.receiver.undecodable(raw, acknowledgement);
   }
 
   #acknowledgement(entry: Entry, subscriber: Subscriber, key: string | undefined): Acknowledgement {
     return {
+      // Where each gets all, each has attempts of its own.
+      begun: (attempt) => void (this.#isShared && (entry.attempts = attempt)),
       settled: () => {
         this.#settle(entry, subscriber);
-        this.#left(entry, subscriber, key);
+        this.#left(subscriber, key);
         this.#owner.onSettled();
       },
       release: () => {
         const isKept = this.#release(entry, subscriber);
-        this.#left(entry, subscriber, key);
+        this.#left(subscriber, key);
         this.#owner.onReleased();
         return isKept;
       },
@@ -179,7 +181,7 @@ export class GroupDispatch {
     return !this.#isShared && entry.place.isWaiting(entry);
   }
 
-  #left(_entry: Entry, subscriber: Subscriber, key: string | undefined): void {
+  #left(subscriber: Subscriber, key: string | undefined): void {
     this.outstanding--;
     subscriber.unsettled--;
     if (subscriber.isLeaving && subscriber.unsettled === 0) this.#leaving.delete(subscriber);

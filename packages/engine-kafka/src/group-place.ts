@@ -10,6 +10,8 @@ export class Entry {
   readonly place: GroupPlace;
   readonly record: FetchedRecord;
   isSettled = false;
+  /** Attempts that had begun when it was given back. */
+  attempts = 0;
   #decoded: Decoded | undefined;
 
   constructor(place: GroupPlace, record: FetchedRecord) {

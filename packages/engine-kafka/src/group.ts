@@ -55,9 +55,14 @@ export class Group {
   #isReading = false;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
+  readonly #onClosed: () => void;
 
-  /** @param isShared - Whether one subscription gets an event, or each one that wants its topic. */
-  constructor(groupId: string, isShared: boolean, context: GroupContext) {
+  /**
+   * @param isShared - Whether one subscription gets an event, or each one that wants its topic.
+   * @param onClosed - Told when the group has ended.
+   */
+  constructor(groupId: string, isShared: boolean, context: GroupContext, onClosed: () => void) {
+    this.#onClosed = onClosed;
     this.groupId = groupId;
     this.#context = context;
     this.#session = context.client.group(groupId);
@@ -86,7 +91,7 @@ export class Group {
     const { catalog } = this.#context;
     if (this.#dispatch.size === 1) catalog.watch(this.#onTopics);
     try {
-      if (this.#wantedText() !== this.#joinedWith || !this.#isReading) await this.#join();
+      if (this.#wantedText() !== this.#joinedWith || !this.#isReading) await this.#member.join();
       await this.#untilPinned([...this.#topicsFor(request)]);
     } catch (error) {
       this.#dispatch.leave(member);
@@ -136,10 +141,7 @@ export class Group {
     clearTimeout(this.#commitTimer);
     for (const place of this.#places.values()) this.#drop(place);
     await this.#session.close();
-  }
-
-  async #join(): Promise<void> {
-    await this.#member.join();
+    this.#onClosed();
   }
 
   /** Other members may have to pin some of them. */

@@ -135,13 +135,12 @@ export class KafkaTransport implements Transport {
   ): Promise<Listener> {
     const isShared = request.group !== undefined;
     const key = `${isShared ? 'group' : 'process'} ${groupId}`;
+    while (this.#groups.get(key)?.isClosing === true) await this.#groups.get(key)?.closed;
     let group = this.#groups.get(key);
-    while (group?.isClosing === true) {
-      await group.closed;
-      if (this.#groups.get(key) === group) this.#groups.delete(key);
-      group = this.#groups.get(key);
+    if (group === undefined) {
+      group = new Group(groupId, isShared, opened.group, () => this.#groups.delete(key));
+      this.#groups.set(key, group);
     }
-    if (group === undefined) this.#groups.set(key, (group = new Group(groupId, isShared, opened.group)));
     const leave = await group.listen(request, receiver);
     return { stop: async () => leave() };
   }

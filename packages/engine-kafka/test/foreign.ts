@@ -35,7 +35,8 @@ export function producer(brokers: readonly string[]) {
     produce: async (topic: string, bytes: Uint8Array): Promise<void> => {
       const [one] = await connected();
       const headers = { 'content-type': structuredContentType };
-      await one.send({ topic, messages: [{ value: Buffer.from(bytes), headers }] });
+      // One partition, so that they keep their order.
+      await one.send({ topic, messages: [{ value: Buffer.from(bytes), headers, partition: 0 }] });
     },
     cleanup: async ({ id }: { id: string }): Promise<void> => {
       const [, admin] = await connected();

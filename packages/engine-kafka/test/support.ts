@@ -1,4 +1,10 @@
-import type { KafkaConfig } from '../src/index.ts';
+import { randomUUID } from 'node:crypto';
+import type { Engine, Logger } from '@polybus/core';
+import { waitFor } from '@polybus/testbed';
+import kafkajs from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
+import { onTestFinished } from 'vitest';
+import { type KafkaConfig, kafkaEngine } from '../src/index.ts';
 
 /** Times for a broker on this machine, where nobody should wait. */
 export const quick = {
@@ -9,3 +15,98 @@ export const quick = {
   commitIntervalMs: 200,
   publishTimeoutMs: 15_000,
 } satisfies KafkaConfig;
+
+/** Waits for a condition; says what was missing when the time is over. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  await waitFor(what, condition, { timeoutMs: 60_000, intervalMs: 10 });
+}
+
+/** Collects what is logged, as text. */
+export class LogLines implements Logger {
+  readonly lines: string[] = [];
+  readonly #add = (message: string, fields?: object): void => {
+    this.lines.push(`${message} ${JSON.stringify(fields)}`);
+  };
+  debug = this.#add;
+  info = this.#add;
+  warn = this.#add;
+  error = this.#add;
+}
+
+/** An engine that is stopped when its test ends. */
+export function makeEngine(config: KafkaConfig, logger: Logger = new LogLines()): Engine {
+  const engine = kafkaEngine({ ...quick, ...config });
+  engine.attach?.({
+    name: 'kafka',
+    logger,
+    source: 'test',
+    observer: engineObserver,
+    publishDeadLetter: (event) => engine.publish(event),
+  });
+  onTestFinished(() => engine.stop({ timeoutMs: 100 }).catch(() => {}));
+  return engine;
+}
+
+const engineObserver = new Proxy({}, { get: (_, name) => (name === 'active' ? false : () => {}) }) as never;
+
+export async function startEngine(config: KafkaConfig, logger?: Logger): Promise<Engine> {
+  const engine = makeEngine(config, logger);
+  await engine.start();
+  return engine;
+}
+
+/** kafkajs by itself, as others use it. */
+export function plainKafka(brokers: readonly string[]): Kafka {
+  return new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+}
+
+/** A client that the tests look into the cluster with. */
+export async function adminOf(brokers: readonly string[]): Promise<Admin> {
+  const admin = plainKafka(brokers).admin();
+  await admin.connect();
+  onTestFinished(() => admin.disconnect());
+  return admin;
+}
+
+/** A name that nobody else has. */
+export function newName(what = 't'): string {
+  return `${what}-${randomUUID()}`;
+}
+
+/** Publishes numbers until told to stop; keeps those that the broker has accepted. */
+export class Flow {
+  readonly accepted: number[] = [];
+  readonly refused: string[] = [];
+  readonly #flowing: Promise<void>;
+  #isOver = false;
+  #next = 0;
+
+  constructor(engine: Engine, topic: string) {
+    this.#flowing = this.#flow(engine, topic);
+  }
+
+  async #flow(engine: Engine, topic: string): Promise<void> {
+    while (!this.#isOver) {
+      const numbers = Array.from({ length: 5 }, () => this.#next++);
+      await Promise.all(
+        numbers.map((n) =>
+          engine.publish({ topic, payload: n, key: `key-${n % 7}` }).then(
+            () => this.accepted.push(n),
+            (error: { code?: string }) => this.refused.push(error.code ?? 'no code'),
+          ),
+        ),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async reaches(count: number): Promise<void> {
+    const goal = this.accepted.length + count;
+    await until(`${count} more events to be accepted`, () => this.accepted.length >= goal);
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.#flowing;
+  }
+}

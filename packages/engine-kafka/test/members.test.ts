@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Engine, EventHandler } from '@polybus/core';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { ownKafka } from './foreign.ts';
+import { adminOf, newName, startEngine, until } from './support.ts';
+
+describeWithBroker('kafka', 'members of a group', async () => {
+  const { brokers } = await ownKafka();
+  const fixture = fileURLToPath(new URL('fixtures/hung-member.ts', import.meta.url));
+  const roomy = { bufferSize: 100_000 };
+
+  /** A member in a process of its own, and what it has said so far. */
+  async function spawnMember(topic: string, group: string): Promise<{ child: ChildProcess; said: unknown[] }> {
+    const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, brokers.join(), topic, group];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const said: unknown[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
+    await until('the child to have joined its group', () => said.includes('ready'));
+    return { child, said };
+  }
+
+  test('what a member had whose process was killed goes to the others: in order, none lost', async () => {
+    const [topic, group] = [newName(), newName('g')];
+    const engine = await startEngine({ brokers, numPartitions: 4 });
+    const byKey = new Map<string, number[]>();
+    const seen = new Set<number>();
+    await engine.subscribeAsync<number>(
+      topic,
+      ({ payload, key }) => {
+        seen.add(payload);
+        byKey.set(key!, [...(byKey.get(key!) ?? []), payload]);
+      },
+      { ...roomy, group },
+    );
+    const { child, said } = await spawnMember(topic, group);
+    for (let n = 0; n < 40; n++) await engine.publish({ topic, payload: n, key: `key-${n % 8}` });
+    await until('the child to be in its handlers', () => said.length > 1);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    for (let n = 40; n < 60; n++) await engine.publish({ topic, payload: n, key: `key-${n % 8}` });
+    await until('all events', () => seen.size === 60);
+    for (const numbers of byKey.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect([...byKey.values()].flat().length).toBe(60);
+  });
+
+  test('while members come and go, 10 000 events are each handled once, in order, and no key in two places', async () => {
+    const [topic, group] = [newName(), newName('g')];
+    const publisher = await startEngine({ brokers, numPartitions: 6 });
+    const handled = new Map<number, number>();
+    const [busy, last] = [new Set<string>(), new Map<string, number>()];
+    const violations: string[] = [];
+    const count = 10_000;
+    const handler: EventHandler<number> = async ({ key, payload }) => {
+      if (busy.has(key!)) violations.push(`${key}: ${payload} began beside another`);
+      if (payload <= (last.get(key!) ?? -1)) violations.push(`${key}: ${payload} after ${last.get(key!)}`);
+      busy.add(key!);
+      last.set(key!, payload);
+      await new Promise((resolve) => setImmediate(resolve));
+      busy.delete(key!);
+      handled.set(payload, (handled.get(payload) ?? 0) + 1);
+    };
+    const join = async (): Promise<Engine> => {
+      const engine = await startEngine({ brokers });
+      await engine.subscribeAsync<number>(topic, handler, { ...roomy, group, concurrency: 8 });
+      return engine;
+    };
+    const members = [await join()];
+    const publishing = (async () => {
+      for (let n = 0; n < count; n += 50) {
+        const numbers = Array.from({ length: 50 }, (_, i) => n + i);
+        await Promise.all(
+          numbers.map((one) => publisher.publish({ topic, payload: one, key: `key-${one % 30}` })),
+        );
+        // So that members come and go in the middle of it.
+        await until('the members to keep up', () => handled.size > n - 500);
+      }
+    })();
+    for (const goal of [1000, 2500, 4000, 5500, 7000, 8500]) {
+      await until(`${goal} events`, () => handled.size > goal);
+      members.push(await join());
+      if (members.length > 2) await members.shift()!.stop();
+    }
+    await publishing;
+    await until('all events', () => handled.size === count);
+    expect(violations).toEqual([]);
+    expect([...handled.values()].filter((times) => times !== 1)).toEqual([]);
+  });
+
+  test('a handler that runs for longer than the session timeout keeps its membership', async () => {
+    const [topic, group] = [newName(), newName('g')];
+    const config = { brokers, sessionTimeoutMs: 1000 };
+    const engine = await startEngine(config);
+    const begun: number[] = [];
+    let open!: () => void;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const handler = async ({ payload }: { payload: number }): Promise<void> => {
+      begun.push(payload);
+      if (payload === 0) await opened;
+    };
+    await engine.subscribe<number>(topic, handler, { group });
+    await engine.publish({ topic, payload: 0 });
+    await until('the handler to run', () => begun.length === 1);
+    const since = performance.now();
+    const admin = await adminOf(brokers);
+    await until('three session timeouts to pass', () => performance.now() - since > 3000);
+    const { groups } = await admin.describeGroups([group]);
+    expect(groups[0]?.members.length).toBe(1);
+    open();
+    await engine.publish({ topic, payload: 1 });
+    await until('the next event', () => begun.length === 2);
+    expect(begun).toEqual([0, 1]);
+  });
+
+  test('a subscription that is added to a running group costs the others no event, and repeats none', async () => {
+    const group = newName('g');
+    const topics = [newName('a'), newName('b'), newName('c')];
+    const engine = await startEngine({ brokers, numPartitions: 3 });
+    const seen: string[] = [];
+    const subscribe = (topic: string) =>
+      engine.subscribeAsync(topic, ({ payload }) => void seen.push(`${topic} ${String(payload)}`), {
+        ...roomy,
+        group,
+      });
+    await subscribe(topics[0]!);
+    let isOver = false;
+    let next = 0;
+    const flowing = (async () => {
+      while (!isOver) await engine.publish({ topic: topics[0]!, payload: next++, key: `key-${next % 5}` });
+    })();
+    for (const topic of topics.slice(1)) {
+      const goal = seen.length + 100;
+      await until('events to flow', () => seen.length > goal);
+      await subscribe(topic);
+      await engine.publish({ topic, payload: 'first' });
+    }
+    isOver = true;
+    await flowing;
+    await until('all events', () => seen.length >= next + 2);
+    expect(seen.length).toBe(new Set(seen).size);
+    expect(seen).toEqual(expect.arrayContaining(topics.slice(1).map((topic) => `${topic} first`)));
+  });
+
+  test("engines with one groupId share the events, and each engine's subscriptions get all of its share", async () => {
+    const [topic, groupId] = [newName(), newName('g')];
+    const engines = [await startEngine({ brokers, groupId, numPartitions: 4 }), await startEngine({ brokers, groupId })];
+    const seen = engines.map(() => [new Set<unknown>(), new Set<unknown>()] as const);
+    for (const [index, engine] of engines.entries()) {
+      await engine.subscribe(topic, ({ payload }) => void seen[index]![0].add(payload));
+      await engine.subscribeAsync(topic, ({ payload }) => void seen[index]![1].add(payload));
+    }
+    for (let n = 0; n < 60; n++) await engines[0]!.publish({ topic, payload: n, key: `key-${n}` });
+    await until('each event at one of the engines', () => seen[0]![0].size + seen[1]![0].size >= 60);
+    await until('all subscriptions of an engine to have had the same', () =>
+      seen.every(([a, b]) => a.size === b.size),
+    );
+    for (const [a, b] of seen) {
+      expect(a).toEqual(b);
+      expect(a.size).toBeGreaterThan(0);
+    }
+    expect(new Set([...seen[0]![0], ...seen[1]![0]]).size).toBe(60);
+  });
+});

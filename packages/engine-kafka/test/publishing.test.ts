@@ -1,0 +1,135 @@
+import { gzipSync } from 'node:zlib';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import type { Kafka, Producer, RequestEvent } from 'kafkajs';
+import { expect, test } from 'vitest';
+import { ownKafka } from './foreign.ts';
+import { adminOf, newName, plainKafka, startEngine, until } from './support.ts';
+
+/** A `Kafka` whose producers tell of the requests that they make. */
+function observed(kafka: Kafka, onProduce: (event: RequestEvent) => void): Kafka {
+  const producer = kafka.producer.bind(kafka);
+  kafka.producer = (config): Producer => {
+    const made = producer(config);
+    made.on(made.events.REQUEST, (event) => {
+      if (event.payload.apiName === 'Produce') onProduce(event);
+    });
+    return made;
+  };
+  return kafka;
+}
+
+describeWithBroker('kafka', 'publishing', async () => {
+  const { brokers } = await ownKafka({ config: { 'message.max.bytes': '20000' } });
+
+  test('what is published in one turn leaves in one request, and so does what a linger window gathers', async () => {
+    const topics = [newName('a'), newName('b')] as const;
+    const requests: RequestEvent[] = [];
+    const client = observed(plainKafka(brokers), (event) => requests.push(event));
+    for (const lingerMs of [0, 50]) {
+      const engine = await startEngine({ client, numPartitions: 3, lingerMs });
+      for (const topic of topics) await engine.publish({ topic, payload: 'it is there now' });
+      requests.length = 0;
+      const publish = (n: number): Promise<void> =>
+        engine.publish({ topic: topics[n % 2]!, payload: n, key: `key-${n % 5}` });
+      const publishing = Array.from({ length: 50 }, (_, n) => publish(n));
+      // Later turns, which a linger window spans.
+      for (let n = 50; lingerMs > 0 && n < 60; n++) {
+        await Promise.resolve();
+        publishing.push(publish(n));
+      }
+      await Promise.all(publishing);
+      expect(requests.length).toBe(1);
+      await engine.stop();
+    }
+  });
+
+  test('a client that was given is used, and can be used on after the engine has stopped', async () => {
+    const client = plainKafka(brokers);
+    const topic = newName();
+    const engine = await startEngine({ client });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic, payload: 1 });
+    await until('the event', () => seen.length === 1);
+    await engine.stop();
+    const admin = client.admin();
+    await admin.connect();
+    expect(await admin.listTopics()).toContain(topic);
+    await admin.disconnect();
+  });
+
+  test('an event that is too large is refused with its size and the limit; those around it are not', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, numPartitions: 2 });
+    const seen = new Set<unknown>();
+    await engine.subscribe<{ n: number }>(topic, ({ payload }) => void seen.add(payload.n), { bufferSize: 1000 });
+    // Together they are larger than one batch may be, too.
+    const text = 'x'.repeat(3000);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) =>
+        engine.publish({ topic, payload: { n, text: n === 7 ? 'x'.repeat(50_000) : text }, key: `key-${n % 3}` }),
+      ),
+    );
+    const refused = outcomes.flatMap((one, n) => (one.status === 'rejected' ? [[n, one.reason]] : []));
+    expect(refused).toEqual([
+      [7, expect.objectContaining({ code: 'RECORD_TOO_LARGE', topic, maxBytes: 20_000, engine: 'kafka' })],
+    ]);
+    expect((refused[0]![1] as { bytes: number }).bytes).toBeGreaterThan(50_000);
+    await engine.publish({ topic, payload: { n: 20 } });
+    await until('the others', () => seen.size === 20);
+    expect(seen.has(7)).toBe(false);
+  });
+
+  test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'gzip' });
+    const text = 'x'.repeat(50_000);
+    expect(gzipSync(text).length).toBeLessThan(20_000);
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic, payload: text });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([text]);
+  });
+
+  test.each([
+    ['idempotent', { idempotent: true }],
+    ['acks 1', { acks: 1 }],
+    ['acks 0', { acks: 0 }],
+    ["the seed's map", { producer: { acks: 'all', 'compression.type': 'gzip', 'enable.idempotence': 'true' } }],
+  ] as const)('events arrive in order with %s', async (_, config) => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, ...config });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { bufferSize: 1000 });
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => engine.publish({ topic, payload: n, key: 'one' })));
+    await until('all events', () => seen.length === 300);
+    expect(seen).toEqual(numbers);
+  });
+
+  test('events without a key keep their order on one partition, or spread over all where they may', async () => {
+    const admin = await adminOf(brokers);
+    const used = async (keyless: 'ordered' | 'spread'): Promise<number> => {
+      const topic = newName();
+      const engine = await startEngine({ brokers, keyless, numPartitions: 4 });
+      for (let n = 0; n < 40; n++) await engine.publish({ topic, payload: n });
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return offsets.filter(({ offset }) => Number(offset) > 0).length;
+    };
+    expect(await used('ordered')).toBe(1);
+    expect(await used('spread')).toBeGreaterThan(1);
+  });
+
+  test('events of a key go where the Java client sends them: murmur2 of the key', async () => {
+    const [topic, admin] = [newName(), await adminOf(brokers)];
+    const engine = await startEngine({ brokers, numPartitions: 3 });
+    // What org.apache.kafka.common.utils.Utils.murmur2 gives for these keys, modulo 3.
+    for (const key of ['21', 'foobar', 'a-little-bit-long-string']) await engine.publish({ topic, payload: 1, key });
+    const java = [-973932308, -790332482, -985981536].map((hash) => (hash & 0x7fffffff) % 3);
+    const offsets = await admin.fetchTopicOffsets(topic);
+    for (const { partition, offset } of offsets) {
+      expect(Number(offset)).toBe(java.filter((one) => one === partition).length);
+    }
+  });
+});
