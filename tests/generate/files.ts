@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { readPage, root } from '../test/docs-blocks.ts';
+import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
 
@@ -10,9 +11,11 @@ const end = '<!-- end of what is generated -->';
 /** What the files that are generated have to hold, by their paths from the root. */
 export async function generatedFiles(): Promise<Record<string, string>> {
   const page = 'docs/configuration.md';
+  const guarantees = 'docs/delivery-guarantees.md';
   const schema = 'packages/core/polybus.schema.json';
   const files = {
     [schema]: JSON.stringify(await configJsonSchema()),
+    [guarantees]: replaced(readPage(guarantees), await guaranteesSection()),
     [page]: replaced(readPage(page), await configReference()),
   };
   const formatted = Object.entries(files).map(async ([path, text]): Promise<[string, string]> => {

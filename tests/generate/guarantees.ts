@@ -1,0 +1,190 @@
+import { type ConformanceCase, appliesTo, cases } from '@polybus/conformance';
+import type { Capabilities } from '@polybus/core';
+import { type EngineVariant, engineVariants } from './engine-variants.ts';
+
+/** One question that the table answers for each engine. */
+interface Guarantee {
+  readonly about: string;
+  /** What holds on an engine with these capabilities. */
+  readonly holds: (capabilities: Capabilities) => string;
+  /** The cases that prove it, by their names: on every engine at least one of them has to run. */
+  readonly proofs: readonly string[];
+}
+
+const guarantees: readonly Guarantee[] = [
+  {
+    about: 'Delivery to a `group`, or to the one subscription there is',
+    holds: ({ durable }) => (durable ? 'at least once, in a group' : 'at most once'),
+    proofs: [
+      'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
+      'handles what was accepted before it, where nobody else would',
+    ],
+  },
+  {
+    about: '`publish` resolves when',
+    holds: ({ crossProcess }) =>
+      crossProcess ? 'the broker has accepted the event' : 'every sync handler has finished',
+    proofs: [
+      'publish does not wait for handlers in other processes',
+      'publish resolves when every sync handler has finished',
+    ],
+  },
+  {
+    about: 'Events reach other processes',
+    holds: ({ crossProcess }) => (crossProcess ? 'yes' : 'no'),
+    proofs: [
+      'what one process publishes reaches the subscriptions of every other',
+      'each subscription of a topic gets each event, sync and async alike',
+    ],
+  },
+  {
+    about: 'Order per key, on one subscription',
+    holds: () => 'yes, retries included',
+    proofs: [
+      'events of one key keep their order with several handlers at once, and no two run together',
+      'a later event of the key does not overtake one that is being retried; those of other keys do',
+    ],
+  },
+  {
+    about: '`group`: members share the events',
+    holds: ({ groups, crossProcess, durable }) => {
+      if (!groups) return 'refused';
+      if (!crossProcess) return 'in the process';
+      return durable ? 'between processes' : 'in the process; between processes with a shared store';
+    },
+    proofs: [
+      'members of a group share the events: each event goes to exactly one of them',
+      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+    ],
+  },
+  {
+    about: 'Order per key, over the members of a group',
+    holds: ({ groups }) => (groups ? 'yes' : 'no groups'),
+    proofs: [
+      'events of one key keep their order in a group, and no two members handle the key at once',
+      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+    ],
+  },
+  {
+    about: 'A group that was away',
+    holds: ({ groups, durable, replay }) => {
+      if (!groups) return 'no groups';
+      if (durable) return 'gets what it missed';
+      return replay ? 'gets what the engine still has, with `from`' : 'goes on with what comes';
+    },
+    proofs: [
+      'a group gets what was published while none of its members was there, without loss over five absences',
+      'a group that comes back goes on where it left off, without loss and without doubles',
+      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+    ],
+  },
+  {
+    about: "`from: 'earliest'` and `from: Date`",
+    holds: ({ replay }) => (replay ? 'yes' : 'refused'),
+    proofs: [
+      'from "earliest" gets what was published before, then what comes, in order and each once',
+      'without the capability `replay`, the option `from` is refused, naming option, engine and engines that can',
+    ],
+  },
+  {
+    about: 'Restart of the broker',
+    holds: ({ crossProcess, durable }) => {
+      if (!crossProcess) return 'there is none';
+      return durable ? 'survived; nothing accepted is lost' : 'survived';
+    },
+    proofs: [
+      'subscriptions and publishers survive two restarts of the broker without help',
+      'handles what was accepted before it, where nobody else would',
+    ],
+  },
+  {
+    about: '`stop` with events that wait',
+    holds: ({ durable }) => (durable ? 'leaves them to the broker' : 'handles them first'),
+    proofs: [
+      'an event whose handler never began is no attempt: given back at stop, it is handled even with one attempt allowed',
+      'handles what was accepted before it, where nobody else would',
+    ],
+  },
+  {
+    about: 'A dead letter',
+    holds: ({ durable }) =>
+      durable ? 'is written before the event is acknowledged' : 'is written, or logged',
+    proofs: [
+      'an event is not acknowledged before its dead letter is written, and its key waits for that',
+      'goes to _dead.<topic> with its id, payload, key, time and metadata, and with its provenance',
+    ],
+  },
+];
+
+const capabilityNames = ['durable', 'groups', 'replay', 'partitioned', 'crossProcess'] as const;
+
+/** What each engine guarantees, from its capabilities and the cases of the suite that they call for. */
+export async function guaranteesSection(): Promise<string> {
+  const engines = await engineVariants();
+  return [
+    '## Guarantees',
+    table(
+      ['', ...engines.map(({ label }) => label), 'Proof'],
+      guarantees.map((one) => [
+        one.about,
+        ...engines.map(({ capabilities }) => one.holds(capabilities)),
+        proofLinks(one, engines),
+      ]),
+    ),
+    '## Capabilities',
+    'What each engine says of itself. The suite holds it to what it has, and to refusing what it has not.',
+    table(
+      ['', ...engines.map(({ label }) => label)],
+      capabilityNames.map((name) => [
+        `\`${name}\``,
+        ...engines.map(({ capabilities }) => (capabilities[name] ? 'yes' : 'no')),
+      ]),
+    ),
+    '## Cases',
+    'How many cases of the [conformance suite](../packages/conformance/README.md#the-cases) each engine has to pass, on its real broker.',
+    table(['', ...engines.map(({ label }) => label)], [...behaviourRows(engines), totals(engines)]),
+  ].join('\n\n');
+}
+
+function behaviourRows(engines: readonly EngineVariant[]): string[][] {
+  return [...new Set(cases.map(({ behaviour }) => behaviour))].map((behaviour) => [
+    behaviour,
+    ...engines.map((engine) => count(engine, (one) => one.behaviour === behaviour)),
+  ]);
+}
+
+const totals = (engines: readonly EngineVariant[]): string[] => [
+  '**all**',
+  ...engines.map((engine) => `**${count(engine, () => true)}**`),
+];
+
+function count({ capabilities }: EngineVariant, isMeant: (one: ConformanceCase) => boolean): string {
+  return String(cases.filter((one) => isMeant(one) && appliesTo(one, capabilities)).length);
+}
+
+/** Links to the cases that prove a guarantee; one that nothing proves on some engine is an error. */
+function proofLinks({ about, proofs }: Guarantee, engines: readonly EngineVariant[]): string {
+  const proving = proofs.map((name) => {
+    const found = cases.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`no case of the suite is called "${name}"`);
+    return found;
+  });
+  for (const { label, capabilities } of engines) {
+    if (!proving.some((one) => appliesTo(one, capabilities)))
+      throw new Error(`nothing proves "${about}" on ${label}`);
+  }
+  const used = proving.filter((one) => engines.some(({ capabilities }) => appliesTo(one, capabilities)));
+  return used
+    .map(
+      ({ behaviour, name }, i) =>
+        `[${i + 1}](../packages/conformance/src/cases/${behaviour}.ts ${quoted(name)})`,
+    )
+    .join(' ');
+}
+
+const quoted = (title: string): string => (title.includes('"') ? `'${title}'` : `"${title}"`);
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
