@@ -1,5 +1,8 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ConformanceCase, appliesTo, cases } from '@polybus/conformance';
 import type { Capabilities } from '@polybus/core';
+import { readPage, root } from '../test/docs-blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
 
 /** One question that the table answers for each engine. */
@@ -174,12 +177,15 @@ function proofLinks({ about, proofs }: Guarantee, engines: readonly EngineVarian
       throw new Error(`nothing proves "${about}" on ${label}`);
   }
   const used = proving.filter((one) => engines.some(({ capabilities }) => appliesTo(one, capabilities)));
-  return used
-    .map(
-      ({ behaviour, name }, i) =>
-        `[${i + 1}](../packages/conformance/src/cases/${behaviour}.ts ${quoted(name)})`,
-    )
-    .join(' ');
+  return used.map(({ name }, i) => `[${i + 1}](../${fileOf(name)} ${quoted(name)})`).join(' ');
+}
+
+/** The file of a case, from the root. */
+function fileOf(name: string): string {
+  const folder = 'packages/conformance/src/cases';
+  const file = readdirSync(join(root, folder)).find((one) => readPage(`${folder}/${one}`).includes(name));
+  if (file === undefined) throw new Error(`the case "${name}" is in no file of ${folder}`);
+  return `${folder}/${file}`;
 }
 
 const quoted = (title: string): string => (title.includes('"') ? `'${title}'` : `"${title}"`);
