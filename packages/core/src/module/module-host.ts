@@ -23,7 +23,7 @@ export interface ConfigSection {
    *
    * @throws {@link InvalidConfigError} listing every problem.
    */
-  check(section: unknown): void;
+  readonly check: (section: unknown) => void;
 }
 
 /** Takes the CloudEvents of the application's modules, and hands them to whoever observes. */

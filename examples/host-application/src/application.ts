@@ -1,0 +1,87 @@
+import type { ConfigSection, ModuleEvent, ModuleHost, ModuleMetrics, ModuleSubject } from '@polybus/core';
+import type { Module } from './module.ts';
+
+/** How long modules may drain, in milliseconds. */
+const drainMs = 10_000;
+
+/** A small application: it configures its modules, wires their services, runs them, and hands on what they tell. */
+export class Application implements ModuleHost, ModuleSubject {
+  readonly #modules: Module[] = [];
+  readonly #config: Readonly<Record<string, unknown>>;
+  readonly #sections = new Map<string, ConfigSection>();
+  readonly #services = new Map<string, unknown>();
+  readonly #observers: ((event: ModuleEvent) => void)[] = [];
+
+  /** @param config - What the application's sources say, by section. */
+  constructor(config: Readonly<Record<string, unknown>>) {
+    this.#config = config;
+  }
+
+  add(...modules: Module[]): void {
+    this.#modules.push(...modules);
+  }
+
+  observe(observer: (event: ModuleEvent) => void): void {
+    this.#observers.push(observer);
+  }
+
+  registerConfigSection(name: string, section: ConfigSection): void {
+    this.#sections.set(name, section);
+  }
+
+  configSection(name: string): unknown {
+    return this.#config[name];
+  }
+
+  notifyObservers(event: ModuleEvent): void {
+    for (const observer of this.#observers) observer(event);
+  }
+
+  async start(): Promise<void> {
+    for (const module of this.#modules) module.registerConfig?.(this);
+    for (const [name, section] of this.#sections) section.check(this.#config[name]);
+    const modules = this.#inOrder();
+    for (const module of modules) {
+      const services = Object.fromEntries(
+        (module.requiresServices?.() ?? []).map(({ name }) => [name, this.#service(name, module)]),
+      );
+      module.init(this, services);
+      for (const { name, instance } of module.providesServices?.() ?? []) this.#services.set(name, instance);
+      module.registerObservers?.(this);
+    }
+    for (const module of modules) await module.start?.();
+  }
+
+  /** All drain before the first stops, each before those it depends on. */
+  async stop(): Promise<void> {
+    const modules = this.#inOrder().toReversed();
+    for (const module of modules) await module.preStop?.({ timeoutMs: drainMs });
+    for (const module of modules) await module.stop?.();
+  }
+
+  metrics(): ModuleMetrics[] {
+    return this.#modules.flatMap((module) => module.collectMetrics?.() ?? []);
+  }
+
+  #service(name: string, module: Module): unknown {
+    if (!this.#services.has(name))
+      throw new Error(`The module "${module.name}" needs the service "${name}", which no module provides.`);
+    return this.#services.get(name);
+  }
+
+  /** A module after those that it depends on. */
+  #inOrder(): Module[] {
+    const ordered = new Set<Module>();
+    const visit = (module: Module): void => {
+      for (const name of module.dependencies?.() ?? []) {
+        const needed = this.#modules.find((one) => one.name === name);
+        if (needed === undefined)
+          throw new Error(`The module "${module.name}" needs the module "${name}", which is not there.`);
+        visit(needed);
+      }
+      ordered.add(module);
+    };
+    for (const module of this.#modules) visit(module);
+    return [...ordered];
+  }
+}

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const program = 'examples/host-application/src/main.ts';
+
+test('the example of a host application runs, and tells what its modules do', async () => {
+  const args = ['--import', 'tsx', '--conditions=@polybus/source', program];
+  // Rejects where the exit code is not 0.
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root });
+  expect(stderr).toBe('');
+  const lines = stdout.trimEnd().split('\n');
+  const stopping = lines.indexOf('stopping');
+  // Async handlers run beside what goes on: only what is bound to an order is looked at in its order.
+  expect(lines.slice(0, 6)).toEqual([
+    'event: config.loaded',
+    'event: bus.started',
+    'event: topic.created audit.*',
+    'event: subscription.created audit.*',
+    'event: topic.created order.placed',
+    'event: subscription.created order.placed',
+  ]);
+  const work = lines.slice(6, -14).filter((line) => line !== 'stopping');
+  expect(work.toSorted()).toEqual([
+    'audit: Thank you for o-1',
+    'audit: Thank you for o-3',
+    'event: message.failed order.placed dead-letter',
+    'event: message.failed order.placed retry',
+  ]);
+  expect(lines.slice(-14)).toEqual([
+    'event: subscription.removed audit.*',
+    'event: topic.deleted audit.*',
+    'event: subscription.removed order.placed',
+    'event: topic.deleted order.placed',
+    'event: bus.stopped',
+    'eventbus.published_count 6',
+    'eventbus.delivered_count 5',
+    'eventbus.dropped_count 0',
+    'eventbus.pending_count 0',
+    'eventbus.failed_count 1',
+    'eventbus.retried_count 1',
+    'eventbus.dead_lettered_count 1',
+    'eventbus.topic_count 0',
+    'eventbus.subscriber_count 0',
+  ]);
+  expect(stopping).toBeGreaterThan(5);
+  expect(stopping).toBeLessThan(lines.length - 14);
+});
