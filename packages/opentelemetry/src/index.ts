@@ -1,1 +1,1 @@
-export {};
+export { type OpenTelemetryMiddleware, type OpenTelemetryOptions, openTelemetry } from './open-telemetry.ts';

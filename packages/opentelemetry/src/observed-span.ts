@@ -1,0 +1,53 @@
+import { type Attributes, type Context, type Span, SpanStatusCode, context, trace } from '@opentelemetry/api';
+import { isGivenBack } from '@polybus/core';
+import { attribute, errorTypeOf, ownAttribute } from './conventions.ts';
+
+/** Told once, when the span has ended: how long it was, and what a failure adds to the attributes. */
+export type OnEnd = (durationMs: number, failure: Attributes) => void;
+
+/**
+ * Runs something as a span, and ends the span with how it ended. Where the signal aborts first (the time of a handler is over),
+ * that is the end: a handler that hangs must not keep its span for ever.
+ */
+export async function runAsSpan<T>(
+  span: Span,
+  parent: Context,
+  run: () => Promise<T>,
+  onEnd: OnEnd,
+  signal?: AbortSignal,
+): Promise<T> {
+  const startedAt = performance.now();
+  let hasEnded = false;
+  const end = (failure: Attributes): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    signal?.removeEventListener('abort', aborted);
+    span.end();
+    onEnd(performance.now() - startedAt, failure);
+  };
+  const failed = (error: unknown): void => end(hasEnded ? {} : mark(span, error));
+  const aborted = (): void => failed(signal?.reason);
+  signal?.addEventListener('abort', aborted, { once: true });
+  try {
+    const result = await context.with(trace.setSpan(parent, span), run);
+    end({});
+    return result;
+  } catch (error) {
+    failed(error);
+    throw error;
+  }
+}
+
+/** Marks a span as failed. An attempt that gave its event back did not fail. */
+function mark(span: Span, error: unknown): Attributes {
+  if (isGivenBack(error)) {
+    span.setAttribute(ownAttribute.released, true);
+    return {};
+  }
+  const errorType = errorTypeOf(error);
+  span.setAttribute(attribute.errorType, errorType);
+  const message = error instanceof Error ? error.message : undefined;
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(message === undefined ? {} : { message }) });
+  if (error instanceof Error) span.recordException(error);
+  return { [attribute.errorType]: errorType };
+}

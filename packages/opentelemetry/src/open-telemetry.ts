@@ -1,0 +1,244 @@
+import {
+  type Attributes,
+  type Link,
+  type MeterProvider,
+  SpanKind,
+  type TextMapPropagator,
+  type Tracer,
+  type TracerProvider,
+  context,
+  trace,
+} from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import {
+  type Event,
+  type HandleMiddleware,
+  type Middleware,
+  type PublishMiddleware,
+  type Router,
+  isPattern,
+} from '@polybus/core';
+import {
+  type Operation,
+  attribute,
+  operationAttributes,
+  ownAttribute,
+  schemaUrl,
+  systemOf,
+} from './conventions.ts';
+import { Instruments } from './instruments.ts';
+import { runAsSpan } from './observed-span.ts';
+import { TraceContext } from './trace-context.ts';
+
+export interface OpenTelemetryOptions {
+  /** Default: the global one. */
+  readonly tracerProvider?: TracerProvider | undefined;
+  /** Default: the global one. */
+  readonly meterProvider?: MeterProvider | undefined;
+  /**
+   * What an event carries of the context. Default: the W3C trace context, `traceparent` and `tracestate`. Give a
+   * composite one to carry baggage too.
+   */
+  readonly propagator?: TextMapPropagator | undefined;
+  /**
+   * What a process span is to the span that sent the event. Default `child`: its child, in the same trace, with a link to it
+   * besides. `link`: the root of a trace of its own, with the link.
+   */
+  readonly processSpan?: 'child' | 'link' | undefined;
+  /**
+   * Names of low cardinality for topics that hold ids: `user.42.updated` → `user.{id}.updated`. Where it returns a name, that
+   * is in span names and metrics instead of the topic. Default: none.
+   */
+  readonly template?: ((topic: string) => string | undefined) | undefined;
+}
+
+/** Traces and metrics for the `middleware` of a bus. */
+export interface OpenTelemetryMiddleware extends Middleware {
+  readonly publish: readonly PublishMiddleware[];
+  readonly handle: readonly HandleMiddleware[];
+  /**
+   * Runs the processing of several events at once as one process span, linked to each of the spans that sent them.
+   *
+   * @param events - As the handlers received them.
+   */
+  processBatch<T>(events: readonly Event[], run: () => T | Promise<T>): Promise<T>;
+}
+
+/**
+ * Spans and metrics by the OpenTelemetry conventions for messaging: one `send` span per publish, one `process` span per attempt of
+ * a handler. The context travels in the event.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ middleware: openTelemetry() });
+ * ```
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetryMiddleware {
+  return new MessagingTelemetry(options);
+}
+
+class MessagingTelemetry implements OpenTelemetryMiddleware {
+  readonly publish: readonly PublishMiddleware[];
+  readonly handle: readonly HandleMiddleware[];
+  readonly #tracer: Tracer;
+  readonly #instruments: Instruments;
+  readonly #carried: TraceContext;
+  readonly #isChild: boolean;
+  readonly #template: (topic: string) => string | undefined;
+  /** The systems that handled events came from, for batches made of them. */
+  readonly #systems = new WeakMap<Event, string>();
+
+  constructor(options: OpenTelemetryOptions) {
+    const { tracerProvider = trace, propagator = new W3CTraceContextPropagator() } = options;
+    this.#tracer = tracerProvider.getTracer('@polybus/opentelemetry', undefined, { schemaUrl });
+    this.#instruments = new Instruments(options.meterProvider);
+    this.#carried = new TraceContext(propagator);
+    this.#isChild = options.processSpan !== 'link';
+    this.#template = options.template ?? (() => undefined);
+    this.publish = [(event, next, router) => this.#send(event, next, router)];
+    this.handle = [(event, next, about, router) => this.#process(event, next, about, router)];
+  }
+
+  #send: PublishMiddleware = async (event, next, router) => {
+    const { topic, metadata } = event;
+    const engine = router.engineFor(topic);
+    const common = operationAttributes('send', systemFor(router, engine));
+    const destination = this.#destination(topic);
+    const active = context.active();
+    // "If a user provides a custom creation context in a message, this context SHOULD NOT be modified."
+    const isCustom = this.#carried.isSet(metadata);
+    const custom = isCustom ? this.#carried.spanContextOf(this.#carried.of(metadata)) : undefined;
+    const span = this.#tracer.startSpan(
+      this.#name('send', topic),
+      {
+        kind: custom === undefined ? SpanKind.PRODUCER : SpanKind.CLIENT,
+        attributes: { ...common, ...destination, ...ofMessage(event, engine, common) },
+        links: custom === undefined ? [] : [{ context: custom }],
+      },
+      active,
+    );
+    const carried = isCustom ? metadata : this.#carried.put(trace.setSpan(active, span), metadata);
+    const send = (): Promise<void> =>
+      next(carried === metadata ? undefined : { ...event, metadata: carried });
+    await runAsSpan(span, active, send, (durationMs, failure) =>
+      this.#instruments.sent(durationMs, { ...common, ...this.#metricDestination(topic, topic), ...failure }),
+    );
+  };
+
+  #process: HandleMiddleware = async (event, next, { subscription, attempt, signal }, router) => {
+    const { topic } = event;
+    const engine = router.engineFor(topic);
+    const system = systemFor(router, engine);
+    this.#systems.set(event, system);
+    const { group } = subscription;
+    const common = {
+      ...operationAttributes('process', system),
+      ...(group === undefined ? {} : { [attribute.groupName]: group }),
+    };
+    const carried = this.#carried.of(event.metadata);
+    const creation = this.#carried.spanContextOf(carried);
+    const parent = this.#isChild ? carried : trace.deleteSpan(carried);
+    const span = this.#tracer.startSpan(
+      this.#name('process', topic),
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: {
+          ...common,
+          ...this.#destination(topic),
+          ...ofMessage(event, engine, common),
+          [ownAttribute.subscription]: subscription.id,
+          [ownAttribute.attempt]: attempt,
+        },
+        links: creation === undefined ? [] : [{ context: creation }],
+      },
+      parent,
+    );
+    const metricDestination = this.#metricDestination(topic, subscription.topic);
+    await runAsSpan(
+      span,
+      parent,
+      () => next(),
+      (durationMs, failure) =>
+        this.#instruments.processed(durationMs, 1, { ...common, ...metricDestination, ...failure }),
+      signal,
+    );
+  };
+
+  async processBatch<T>(events: readonly Event[], run: () => T | Promise<T>): Promise<T> {
+    const topics = new Set(events.map(({ topic }) => topic));
+    const systems = new Set(events.map((event) => this.#systems.get(event)));
+    const [system = 'polybus'] = systems.size === 1 ? systems : [];
+    const common = operationAttributes('process', system);
+    const [topic] = topics.size === 1 ? topics : [];
+    const parent = context.active();
+    const span = this.#tracer.startSpan(
+      topic === undefined ? 'process' : this.#name('process', topic),
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: {
+          ...common,
+          ...(topic === undefined ? {} : this.#destination(topic)),
+          [attribute.batchCount]: events.length,
+        },
+        links: events.flatMap((event) => this.#linkTo(event, topic === undefined)),
+      },
+      parent,
+    );
+    const destination = topic === undefined ? {} : this.#metricDestination(topic, topic);
+    return runAsSpan(
+      span,
+      parent,
+      async () => run(),
+      // Its messages were counted when their handlers began.
+      (durationMs, failure) =>
+        this.#instruments.processed(durationMs, 0, { ...common, ...destination, ...failure }),
+    );
+  }
+
+  #linkTo(event: Event, withTopic: boolean): Link[] {
+    const creation = this.#carried.spanContextOf(this.#carried.of(event.metadata));
+    if (creation === undefined) return [];
+    const attributes: Attributes = { [attribute.messageId]: event.id };
+    if (withTopic) attributes[attribute.destinationName] = event.topic;
+    return [{ context: creation, attributes }];
+  }
+
+  #name(operation: Operation, topic: string): string {
+    return `${operation} ${this.#template(topic) ?? topic}`;
+  }
+
+  #destination(topic: string): Attributes {
+    const template = this.#template(topic);
+    return {
+      [attribute.destinationName]: topic,
+      ...(template === undefined ? {} : { [attribute.destinationTemplate]: template }),
+    };
+  }
+
+  /** In metrics a topic stands for itself only where there is one per subscription; else its template does, or the pattern. */
+  #metricDestination(topic: string, subscribed: string): Attributes {
+    const template = this.#template(topic) ?? (isPattern(subscribed) ? subscribed : undefined);
+    return template === undefined
+      ? { [attribute.destinationName]: topic }
+      : { [attribute.destinationTemplate]: template };
+  }
+}
+
+function ofMessage(event: Event, engine: string, common: Attributes): Attributes {
+  return {
+    [attribute.messageId]: event.id,
+    [ownAttribute.engine]: engine,
+    ...(common[attribute.system] === 'kafka' && event.key !== undefined
+      ? { [attribute.kafkaKey]: event.key }
+      : {}),
+  };
+}
+
+/** The engine may not be made yet; then the publish is about to be refused. */
+function systemFor(router: Router, engine: string): string {
+  try {
+    return systemOf(router.engine(engine).type);
+  } catch {
+    return 'polybus';
+  }
+}
