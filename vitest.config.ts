@@ -1,3 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { silent: 'passed-only', projects: ['packages/*', 'examples/custom-engine', 'tests'] } });
+export default defineConfig({
+  test: {
+    silent: 'passed-only',
+    projects: ['packages/*', 'examples/custom-engine', 'examples/multi-broker', 'tests'],
+  },
+});
