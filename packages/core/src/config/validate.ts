@@ -36,8 +36,18 @@ export function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProb
       message: unknownKey(String(key), Object.keys((issue.requirement as object | undefined) ?? {})),
     };
   }
-  if (issue.received === 'undefined') return { path, message: `is required: expected ${issue.message}` };
+  if (issue.received === 'undefined') {
+    return { path, message: `is required: expected ${wantedOf(issue, key) ?? issue.message}` };
+  }
   return { path, message: `expected ${issue.message}, got ${shown(keys, issue.input)}` };
+}
+
+/** What a field has to be that is not there: the issue is that of the object around it. */
+function wantedOf({ type, requirement }: v.BaseIssue<unknown>, key: unknown): string | undefined {
+  if (type !== 'strict_object') return undefined;
+  const entries = requirement as Readonly<Record<string, { readonly message?: unknown }>> | undefined;
+  const message = entries?.[String(key)]?.message;
+  return typeof message === 'string' ? message : undefined;
 }
 
 /** The path of a field, or of an item, of what is at a path. */
