@@ -266,6 +266,7 @@ describe('routing by tenant', () => {
     expect(bus.subscriberCount('order.placed')).toBe(2);
     controller.abort();
     await expect.poll(() => bus.subscriberCount('order.placed')).toBe(1);
+    await bus.subscribe('order.placed', () => {});
     await bus.stop();
     expect(bus.subscriberCount('order.placed')).toBe(0);
   });

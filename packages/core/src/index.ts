@@ -60,6 +60,7 @@ export type {
   ServiceDependency,
   ServiceProvider,
 } from './module/module-host.ts';
+export { tenantOf } from './tenant.ts';
 export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './tenants.ts';
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
 export type { RedriveOptions, RedriveResult } from './redrive.ts';
