@@ -4,5 +4,6 @@ import { withBrokers } from '../testbed/src/vitest-config.ts';
 
 export default mergeConfig(
   mergeConfig(shared, withBrokers('redis')),
-  defineProject({ test: { name: 'engine-redis' } }),
+  // Tests start processes and servers, on machines that do other things too.
+  defineProject({ test: { name: 'engine-redis', testTimeout: 180_000 } }),
 );

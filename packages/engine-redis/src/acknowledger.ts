@@ -21,6 +21,8 @@ export class Acknowledger {
   /** Ids, each with its key or ''. */
   #settled: [id: string, key: string][] = [];
   #givenBack: GivenBack[] = [];
+  /** Attempts that have begun and that the group does not know of. */
+  readonly #begun = new Map<string, number>();
   #flushing: Promise<void> | undefined;
   #isPlanned = false;
 
@@ -34,12 +36,20 @@ export class Acknowledger {
     return this.#settled.length === 0 && this.#givenBack.length === 0 && this.#flushing === undefined;
   }
 
+  /** An attempt has begun. What is settled in the same turn is not worth telling. */
+  begun(id: string, attempt: number): void {
+    this.#begun.set(id, attempt);
+    this.#plan();
+  }
+
   settled(id: string, key: string): void {
+    this.#begun.delete(id);
     this.#settled.push([id, key]);
     this.#plan();
   }
 
   giveBack(entry: GivenBack): void {
+    this.#begun.delete(entry.id);
     this.#givenBack.push(entry);
     this.#plan();
   }
@@ -60,7 +70,7 @@ export class Acknowledger {
    */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
-    if (this.#settled.length === 0 && this.#givenBack.length === 0) return;
+    if (this.#settled.length === 0 && this.#givenBack.length === 0 && this.#begun.size === 0) return;
     this.#flushing = this.#flush();
     try {
       await this.#flushing;
@@ -73,6 +83,13 @@ export class Acknowledger {
   }
 
   async #flush(): Promise<void> {
+    await (this.#begun.size > 0
+      ? Promise.all([this.#record(), this.#acknowledgeAll()])
+      : this.#acknowledgeAll());
+    await this.#giveAllBack();
+  }
+
+  async #acknowledgeAll(): Promise<void> {
     while (this.#settled.length > 0) {
       const batch = this.#settled.splice(0, maxBatch);
       try {
@@ -84,6 +101,9 @@ export class Acknowledger {
         }
       }
     }
+  }
+
+  async #giveAllBack(): Promise<void> {
     while (this.#givenBack.length > 0) {
       const batch = this.#givenBack.splice(0, maxBatch);
       const { topic, group, consumer } = this.#place;
@@ -96,6 +116,17 @@ export class Acknowledger {
         }
       }
     }
+  }
+
+  async #record(): Promise<void> {
+    const { topic, group, consumer } = this.#place;
+    const begun = [...this.#begun].slice(0, maxBatch);
+    try {
+      await this.#store.recordAttempts(topic, group, consumer, begun);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+    for (const [id, attempt] of begun) if (this.#begun.get(id) === attempt) this.#begun.delete(id);
   }
 
   async #acknowledge(batch: readonly (readonly [string, string])[]): Promise<void> {

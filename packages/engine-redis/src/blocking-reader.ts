@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Writable } from 'node:stream';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
@@ -9,6 +10,11 @@ import type { StreamStore } from './stream-store.ts';
 export interface BlockingSource {
   /** The streams to read now, each with the id after which. */
   streams(): Iterable<readonly [stream: string, after: string]>;
+  /**
+   * A blocking read is being sent: what is sent over the connection now is carried out when that one is over.
+   * The next one begins when what this returns has resolved.
+   */
+  onSent?(connection: Connection): Promise<void>;
   /** New entries of a stream. The next read begins when what this returns has resolved. */
   onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> | void;
   /** Somebody rings: there may be something for this group of this topic. */
@@ -99,10 +105,19 @@ export class BlockingReader {
     this.#isBlocked = true;
     this.#isRinging = false;
     let reply: unknown;
+    let following: Promise<void> | undefined;
     try {
       reply = await this.#connection.run(
-        (client) =>
-          client.callBuffer('xread', 'COUNT', this.#count, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids),
+        (client) => {
+          const options = ['COUNT', this.#count, 'BLOCK', blockMs, 'STREAMS'];
+          // A cluster has no stream of its own; there the two go in two writes.
+          const { stream } = client as { stream?: Writable };
+          stream?.cork();
+          const reading = client.callBuffer('xread', ...options, ...names, ...ids);
+          following = this.#source.onSent?.(this.#connection);
+          stream?.uncork();
+          return reading;
+        },
         // A server that is alive answers within BLOCK; without this bound a read may wait for ever for a lost answer.
         blockMs + commandTimeoutMs,
       );
@@ -118,6 +133,7 @@ export class BlockingReader {
       if (stream === this.#bell) this.#onBell(entries);
       else waits.push(this.#source.onEntries(stream, entries));
     }
+    await following;
     for (const wait of waits) if (wait !== undefined) await wait;
   }
 

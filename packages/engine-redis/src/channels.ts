@@ -1,4 +1,4 @@
-import { type Logger, type Receiver, type TransportContext, isPattern } from '@polybus/core';
+import { type Receiver, type TransportContext, isPattern } from '@polybus/core';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 
@@ -21,8 +21,9 @@ export interface Gap {
   readonly until?: string;
 }
 
-/** What the channels need of their engine. */
-export interface ChannelsContext extends Pick<TransportContext, 'logger' | 'missed'> {
+/** What the channels need to know. */
+export interface ChannelsOptions {
+  readonly context: TransportContext;
   /** Before each topic, in the names of channels. */
   readonly prefix: string;
   /** How long the server may take to confirm, in milliseconds. */
@@ -42,20 +43,18 @@ export class Channels {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #timeoutMs: number;
-  readonly #logger: Logger;
-  readonly #missed: TransportContext['missed'];
+  readonly #context: TransportContext;
   readonly #exact = new Map<string, Channel>();
   readonly #patterns = new Map<string, Channel>();
   #lostAt: Date | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
 
-  constructor(connection: Connection, context: ChannelsContext) {
+  constructor(connection: Connection, options: ChannelsOptions) {
     this.#connection = connection;
-    this.#prefix = context.prefix;
-    this.#timeoutMs = context.timeoutMs;
-    this.#logger = context.logger;
-    this.#missed = context.missed;
+    this.#prefix = options.prefix;
+    this.#timeoutMs = options.timeoutMs;
+    this.#context = options.context;
     connection.listen({
       onLost: () => (this.#lostAt ??= new Date()),
       onRestored: () => void this.#resubscribe(),
@@ -107,7 +106,10 @@ export class Channels {
     const { client } = this.#connection;
     const ending = index === this.#patterns ? client.punsubscribe(name) : client.unsubscribe(name);
     ending.catch((error: unknown) => {
-      this.#logger.debug?.('a channel could not be ended', { channel: name, error: messageOf(error) });
+      this.#context.logger.debug?.('a channel could not be ended', {
+        channel: name,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -147,7 +149,7 @@ export class Channels {
       ]);
     } catch (error) {
       // Lost again, most likely; the next time it is restored is another chance. If it is not lost, make it so.
-      this.#logger.warn('channels could not be subscribed to again', { error: messageOf(error) });
+      this.#context.logger.warn('channels could not be subscribed to again', { error: messageOf(error) });
       if (this.#connection.isReady) this.#connection.reconnect();
       return;
     }
@@ -156,7 +158,7 @@ export class Channels {
     this.#gap = { since: lostAt.toISOString(), until: until.toISOString() };
     this.#gaps++;
     for (const { pattern: topic, isConfirmed } of [...this.#exact.values(), ...this.#patterns.values()]) {
-      if (isConfirmed) this.#missed({ topic, since: lostAt, until, reason: gapReason });
+      if (isConfirmed) this.#context.missed({ topic, since: lostAt, until, reason: gapReason });
     }
   }
 }

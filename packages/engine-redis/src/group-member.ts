@@ -1,31 +1,18 @@
-import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core';
-import { Acknowledger } from './acknowledger.ts';
+import type { ListenRequest, Receiver } from '@polybus/core';
+import { previousAttempts } from './attempt-count.ts';
+import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
-import { type StreamEntry, decodeEntry, keyOf } from './stream-entry.ts';
-import { compareIds, firstId } from './stream-ids.ts';
-import { type GivenBack, type StreamStore, isError } from './stream-store.ts';
+import { GroupPlace } from './group-place.ts';
+import { type StreamEntry, decodeEntry } from './stream-entry.ts';
+import { firstId } from './stream-ids.ts';
+import { type GroupRead, type StreamStore, isError } from './stream-store.ts';
 
-/** A member's place in one topic. */
-interface Place {
-  readonly topic: string;
-  readonly acknowledger: Acknowledger;
-  /** Ids that were handed over and are not settled. */
-  readonly unsettled: Set<string>;
-  /** How many of them have a key, by that. */
-  readonly keys: Map<string, number>;
-  /** Came after the end, behind others of their key that are still being handled. */
-  readonly late: GivenBack[];
-  /** The highest id that this member has had. */
-  cursor: string;
-  /** Nothing was left to read after this id; undefined where there may be something. */
-  end: string | undefined;
-  polling: Promise<void> | undefined;
-  isPollWanted: boolean;
-  /** An answer was lost: entries may be ours without our knowing. */
-  isInDoubt: boolean;
-}
-
+const done = Promise.resolve();
+/** How many entries one read brings at most. */
 const maxCount = 256;
+/** How many a read brings that waits behind a blocking one, and how much of the room it may reserve meanwhile. */
+const maxFollowing = 64;
+const followingShare = 4;
 
 /**
  * One subscription in a consumer group: a consumer of its own, so that what holds between processes holds between
@@ -36,9 +23,9 @@ export class GroupMember {
   readonly receiver: Receiver;
   readonly group: string;
   readonly consumer: string;
-  readonly places: Map<string, Place> = new Map();
+  readonly places: Map<string, GroupPlace> = new Map();
   readonly #store: StreamStore;
-  readonly #onDrained: () => void;
+  readonly #interrupt: () => void;
   readonly #refillAt: number;
   /** Room that reads on their way will fill. */
   #reserved = 0;
@@ -49,20 +36,20 @@ export class GroupMember {
   readonly #ended: Promise<void>;
   #end!: () => void;
 
-  /** @param onDrained - Told when a topic has nothing left, so that the next event is waited for. */
+  /** @param interrupt - Makes the blocking reader look again what to wait for. */
   constructor(
     request: ListenRequest,
     receiver: Receiver,
     consumer: string,
     store: StreamStore,
-    onDrained: () => void,
+    interrupt: () => void,
   ) {
     this.request = request;
     this.receiver = receiver;
     this.group = request.group!;
     this.consumer = consumer;
     this.#store = store;
-    this.#onDrained = onDrained;
+    this.#interrupt = interrupt;
     this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
     this.#ended = new Promise((resolve) => (this.#end = resolve));
     receiver.onRoom = () => this.#refill();
@@ -70,141 +57,152 @@ export class GroupMember {
 
   add(topic: string): void {
     if (this.places.has(topic)) return;
-    const place = { topic, group: this.group, consumer: this.consumer };
-    this.places.set(topic, {
-      topic,
-      acknowledger: new Acknowledger(this.#store, place),
-      unsettled: new Set(),
-      keys: new Map(),
-      late: [],
-      cursor: firstId,
-      end: undefined,
-      polling: undefined,
-      isPollWanted: false,
-      isInDoubt: false,
-    });
+    const place = new GroupPlace(topic, this.group, this.consumer, this.#store, this.#left);
+    this.places.set(topic, place);
   }
 
   /** Reads what there is, as far as there is room. */
   poll(topic: string): Promise<void> {
     const place = this.places.get(topic);
-    if (place === undefined || this.#isStopped) return Promise.resolve();
+    if (place === undefined || this.#isStopped) return done;
     place.isPollWanted = true;
-    place.end = undefined;
-    return (place.polling ??= this.#poll(place).finally(() => (place.polling = undefined)));
+    // The read that waits behind the blocking one is over soon after that.
+    if (place.isFollowing) this.#interrupt();
+    else place.end = undefined;
+    return this.#start(place);
   }
 
-  async #poll(place: Place): Promise<void> {
+  /** The blocking reader has seen something: reads, unless a read has followed the blocking one by itself. */
+  wake(topic: string, round: number): Promise<void> {
+    const place = this.places.get(topic);
+    if (place?.followedIn !== round) return this.poll(topic);
+    return place.polling ?? done;
+  }
+
+  /**
+   * Sends a read behind a blocking one, on its connection: the server carries it out as soon as that one is over, so that an
+   * event takes one round trip. Nothing is sent where there is nothing to wait for, or no room.
+   *
+   * @param share - Of how many such reads this is one.
+   */
+  follow(topic: string, round: number, share: number, connection: Connection): Promise<void> {
+    const place = this.places.get(topic);
+    if (place === undefined || this.#isStopped || place.isInDoubt) return done;
+    if (place.end === undefined || place.polling !== undefined) return done;
+    const count = Math.min(Math.floor(this.#room / (followingShare * share)), maxFollowing);
+    if (count < 1) return done;
+    place.followedIn = round;
+    place.isFollowing = place.isPollWanted = true;
+    const reading = this.#follow(place, count, connection);
+    void this.#start(place, () => reading);
+    return reading.catch(() => {});
+  }
+
+  async #follow(place: GroupPlace, count: number, connection: Connection): Promise<void> {
+    try {
+      await this.#read(place, count, connection);
+    } catch (error) {
+      if (!isError(error, 'NOSCRIPT')) throw error;
+      place.end = undefined;
+    } finally {
+      place.isFollowing = false;
+    }
+    if (place.end === undefined) place.isPollWanted = true;
+  }
+
+  #start(place: GroupPlace, first?: () => Promise<void>): Promise<void> {
+    return (place.polling ??= this.#poll(place, first).finally(() => (place.polling = undefined)));
+  }
+
+  async #poll(place: GroupPlace, first?: () => Promise<void>): Promise<void> {
+    let read = first;
     while (place.isPollWanted && !this.#isStopped) {
       place.isPollWanted = false;
       try {
-        await this.#drain(place);
+        await (read === undefined ? this.#drain(place) : read());
       } catch (error) {
         place.isInDoubt = true;
+        place.end = undefined;
         if (isError(error, 'NOGROUP') || isError(error, 'no such key')) await this.#recreate(place);
         else
           this.#store.logger.debug?.('a group read failed and is tried again', { error: messageOf(error) });
       }
+      read = undefined;
     }
-    if (place.end !== undefined && !this.#isStopped) this.#onDrained();
+    if (place.end !== undefined && !this.#isStopped) this.#interrupt();
   }
 
-  async #drain(place: Place): Promise<void> {
-    const { topic } = place;
+  async #drain(place: GroupPlace): Promise<void> {
     if (place.isInDoubt) await this.#reconcile(place);
     for (;;) {
-      const count = Math.min(this.receiver.capacity - this.#reserved, maxCount);
+      const count = Math.min(this.#room, maxCount);
       if (count <= 0 || this.#isStopped) return;
-      this.#reserved += count;
-      let entries: readonly StreamEntry[];
-      let end: string | undefined;
-      try {
-        ({ entries, end } = await this.#store.readGroup(
-          topic,
-          this.group,
-          this.consumer,
-          count,
-          place.cursor,
-        ));
-      } finally {
-        this.#reserved -= count;
-      }
-      this.#hand(place, entries);
-      if (end !== undefined) {
-        place.end = end;
-        return;
-      }
+      await this.#read(place, count);
+      if (place.end !== undefined || place.isHeld) return;
     }
   }
 
-  #hand(place: Place, entries: readonly StreamEntry[]): void {
+  /** How many more entries there is room for. */
+  get #room(): number {
+    return this.receiver.capacity - this.#reserved;
+  }
+
+  async #read(place: GroupPlace, count: number, connection?: Connection): Promise<void> {
+    const { topic, cursor } = place;
+    // What another consumer may have died of counts as begun when it is read: so only what can begin at once.
+    const again = Math.max(0, this.request.concurrency - this.#unsettled);
+    const inHand = again > 0 ? place.keys : [];
+    const { group, consumer } = this;
+    this.#reserved += count;
+    let read: GroupRead;
+    try {
+      read = await this.#store.readGroup(
+        { topic, group, consumer, count, again, inHand, cursor },
+        connection,
+      );
+    } finally {
+      this.#reserved -= count;
+    }
+    this.#hand(place, read.entries);
+    place.end = read.end;
+    place.isHeld = read.isHeld;
+  }
+
+  #hand(place: GroupPlace, entries: readonly StreamEntry[]): void {
     for (const entry of entries) {
-      const { id } = entry;
-      if (compareIds(id, place.cursor) > 0) place.cursor = id;
-      if (place.unsettled.has(id)) continue;
+      if (!place.isNew(entry)) continue;
       if (this.#isStopped) {
-        this.#tooLate(place, entry);
+        place.refuse(entry);
         continue;
       }
-      const acknowledgement = this.#acknowledgement(place, entry);
+      this.#unsettled++;
+      const acknowledgement = place.take(entry);
       const { event, raw } = decodeEntry(place.topic, entry);
-      // It may never have begun to be handled when it was lost the first time: that time is not held against it.
-      if (event !== undefined)
-        this.receiver.enqueue(event, acknowledgement, Math.max(0, entry.deliveries - 2));
+      if (event !== undefined) this.receiver.enqueue(event, acknowledgement, previousAttempts(entry));
       else this.receiver.undecodable(raw, acknowledgement);
     }
     if (entries.length > 0) this.receiver.run();
   }
 
-  #acknowledgement(place: Place, entry: StreamEntry): Acknowledgement {
-    const { id } = entry;
-    const key = keyOf(entry);
-    place.unsettled.add(id);
-    this.#unsettled++;
-    if (key !== '') place.keys.set(key, (place.keys.get(key) ?? 0) + 1);
-    const left = (): void => {
-      place.unsettled.delete(id);
-      this.#unsettled--;
-      if (key !== '') {
-        const others = place.keys.get(key)! - 1;
-        if (others === 0) place.keys.delete(key);
-        else place.keys.set(key, others);
-      }
-      if (this.#isStopped) this.#endWhenIdle();
-      else this.#refill();
-    };
-    return {
-      settled: () => {
-        place.acknowledger.settled(id, key);
-        left();
-      },
-      release: () => {
-        place.acknowledger.giveBack(givenBack(entry));
-        left();
-        return true;
-      },
-    };
-  }
-
-  #tooLate(place: Place, entry: StreamEntry): void {
-    // Not beside others of its key that are being handled here.
-    if (place.keys.has(keyOf(entry))) place.late.push(givenBack(entry));
-    else place.acknowledger.giveBack(givenBack(entry));
-  }
+  readonly #left = (): void => {
+    this.#unsettled--;
+    if (this.#isStopped) this.#endWhenIdle();
+    else this.#refill();
+  };
 
   /** Finds the entries that the server gave us in an answer that was lost. */
-  async #reconcile(place: Place): Promise<void> {
+  async #reconcile(place: GroupPlace): Promise<void> {
     const { topic } = place;
     await place.acknowledger.flush();
     const pending = await this.#store.pending(topic, this.group, this.consumer);
-    const unknown = pending.filter((id) => !place.unsettled.has(id));
+    const unknown = pending.filter(({ id }) => !place.knows(id));
     const entries = await this.#store.claim(topic, this.group, this.consumer, unknown);
     place.isInDoubt = false;
     this.#hand(place, entries);
   }
 
   /** The group went with all the data, or with a failover: whatever the stream holds now is new to the group. */
-  async #recreate(place: Place): Promise<void> {
+  async #recreate(place: GroupPlace): Promise<void> {
     try {
       await this.#store.createGroup(place.topic, this.group, firstId);
       this.#store.logger.warn(
@@ -222,7 +220,7 @@ export class GroupMember {
 
   #refill(): void {
     if (this.#isRefillPlanned || this.#isStopped) return;
-    if (this.receiver.capacity - this.#reserved < this.#refillAt) return;
+    if (this.#room < this.#refillAt) return;
     this.#isRefillPlanned = true;
     queueMicrotask(() => {
       this.#isRefillPlanned = false;
@@ -251,7 +249,7 @@ export class GroupMember {
       if (this.#isEnded) return;
       await this.#store.beat(place.topic, this.group, this.consumer);
       await place.acknowledger.flush();
-      void this.poll(place.topic);
+      if (!place.isFollowing) void this.poll(place.topic);
     }
   }
 
@@ -260,6 +258,8 @@ export class GroupMember {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.receiver.onRoom = undefined;
+    // What waits behind a blocking read would read for a consumer that has ended.
+    for (const { isFollowing } of this.places.values()) if (isFollowing) this.#interrupt();
     this.#endWhenIdle();
   }
 
@@ -277,11 +277,10 @@ export class GroupMember {
   async #leave(): Promise<void> {
     try {
       await Promise.all(
-        [...this.places.values()].map(async ({ topic, acknowledger, polling, late }) => {
-          await polling;
-          for (const entry of late) acknowledger.giveBack(entry);
-          await acknowledger.flush();
-          await this.#store.leave(topic, this.group, this.consumer);
+        [...this.places.values()].map(async (place) => {
+          await place.polling;
+          await place.close();
+          await this.#store.leave(place.topic, this.group, this.consumer);
         }),
       );
     } catch (error) {
@@ -291,9 +290,4 @@ export class GroupMember {
       this.#end();
     }
   }
-}
-
-/** An entry as it was before this delivery. */
-function givenBack(entry: StreamEntry): GivenBack {
-  return { id: entry.id, deliveries: Math.max(0, entry.deliveries - 1), key: keyOf(entry) };
 }

@@ -66,11 +66,14 @@ end
 /**
  * Reads for one consumer.
  *
- * KEYS stream, owners. ARGV group, consumer, how many, the highest id the consumer has had, topic, prefix of bells.
- * Returns entries as [id, fields, deliveries], then the stream's last id where there is nothing more to read, or ''.
+ * KEYS stream, owners. ARGV group, consumer, how many, the highest id the consumer has had, topic, prefix of bells,
+ * how many of those that another consumer left behind, then the keys of what the consumer has not settled.
+ * Returns entries as [id, fields, deliveries], then the stream's last id where there is nothing more to read, 'more', or
+ * 'held' where what is left behind has to wait until this consumer has settled something.
  */
 export const readGroup: Script = new Script(`${ownership}
 local group, me, most, cursor, topic, bells = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+local again = tonumber(ARGV[7])
 local out = {}
 local function take(id, deliveries)
   local claimed = redis.call('XCLAIM', stream, group, me, 0, id)
@@ -79,12 +82,14 @@ local function take(id, deliveries)
   if entry then out[#out + 1] = {entry[1], entry[2], deliveries + 1} else redis.call('XACK', stream, group, id) end
   return entry
 end
+local held, isHeld, inHand = {}, false, {}
+for i = 8, #ARGV do inHand[ARGV[i]] = true end
 local from = '-'
 while #out < most do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, LEFT)
   if #list == 0 then break end
   for _, item in ipairs(list) do
-    if #out >= most then return {out, ''} end
+    if #out >= most then return {out, 'more'} end
     local id = item[1]
     from = '(' .. id
     local found = redis.call('XRANGE', stream, id, id)
@@ -92,22 +97,33 @@ while #out < most do
     local owner, count
     if key then owner, count = ownerOf(key) end
     if not owner or owner == LEFT or owner == me then
-      take(id, item[4])
-      if key then own(key, me, math.max(count, 1)) end
+      if item[4] > 0 and again <= 0 then return {out, 'held'} end
+      -- One that was read before waits until nothing of its key is before it, and all of that key behind it.
+      if key and (held[key] or (item[4] > 0 and inHand[key])) then
+        held[key] = true
+        isHeld = true
+      else
+        if take(id, item[4]) and item[4] > 0 then
+          again = again - 1
+          if key then inHand[key] = true end
+        end
+        if key then own(key, me, math.max(count, 1)) end
+      end
     end
   end
 end
+if isHeld then return {out, 'held'} end
 from = '(' .. cursor
 while #out < most do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
   if #list == 0 then break end
   for _, item in ipairs(list) do
-    if #out >= most then return {out, ''} end
+    if #out >= most then return {out, 'more'} end
     from = '(' .. item[1]
     if item[4] == 0 then take(item[1], 0) end
   end
 end
-if #out >= most then return {out, ''} end
+if #out >= most then return {out, 'more'} end
 local wanted = most - #out
 local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
 local got, ended = 0, nil
@@ -128,7 +144,7 @@ if read and read[1] then
     end
   end
 end
-if got >= wanted then return {out, ''} end
+if got >= wanted then return {out, 'more'} end
 if ended then return {out, ended} end
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
 return {out, last[1] and last[1][1] or '0-0'}
@@ -140,6 +156,16 @@ for i = 2, #ARGV, 2 do
   if redis.call('XACK', stream, ARGV[1], ARGV[i]) == 1 then
     local owner, count = ownerOf(ARGV[i + 1])
     if owner then own(ARGV[i + 1], owner, count - 1) end
+  end
+end
+`);
+
+/** Sets the counts of entries. KEYS stream, owners. ARGV group, consumer, then ids and counts in turn. */
+export const recordAttempts: Script = new Script(`
+for i = 3, #ARGV, 2 do
+  -- Not of one that is another's by now: claiming would take it away.
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
   end
 end
 `);

@@ -17,6 +17,8 @@ import { parseNews } from './topic-news.ts';
 
 /** How long the watcher waits for members that read, before it watches their other topics meanwhile. Milliseconds. */
 const courtesyMs = 5;
+/** How many reads go behind a blocking one at most: each costs the server a little, whether it brings something or not. */
+const maxFollowing = 4;
 /** How long stopping waits for consumers to end. A server that does not answer finds out by their silence. Milliseconds. */
 const farewellMs = 1000;
 
@@ -31,6 +33,8 @@ export class GroupWatcher {
   /** The last topic that is known to be new; undefined while there was no pattern. */
   #newsAt: string | undefined;
   #consumers = 0;
+  /** Of the blocking reader. */
+  #round = 0;
   #turn = 0;
   #beating: Promise<void> | undefined;
   #isStopped = false;
@@ -41,7 +45,9 @@ export class GroupWatcher {
     const source = {
       streams: () => this.#streams(),
       onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
+      onSent: (reader: Connection) => this.#follow(reader),
       onBell: (topic: string, group: string) => void this.#wake(topic, group),
+      onRestored: () => this.#doubt(),
     };
     // Members read for themselves: one entry is enough to know that there is something.
     this.#reader = new BlockingReader(connection, store, source, 1, id);
@@ -104,6 +110,14 @@ export class GroupWatcher {
 
   readonly #leaving = new Set<GroupMember>();
 
+  /** The topics that the groups of this engine read, each with those groups. */
+  get groups(): (readonly [topic: string, groups: ReadonlySet<string>])[] {
+    return [...this.#byTopic].map(([topic, members]) => [
+      topic,
+      new Set([...members].map(({ group }) => group)),
+    ]);
+  }
+
   *#streams(): Iterable<readonly [string, string]> {
     const { keys } = this.#store;
     // A read that failed without the connection's being lost is made again once a round.
@@ -138,7 +152,24 @@ export class GroupWatcher {
       (one) => group === undefined || one.group === group,
     );
     const first = members.length === 0 ? 0 : this.#turn++ % members.length;
-    await Promise.all(members.map((_, i) => members[(first + i) % members.length]!.poll(topic)));
+    const round = this.#round;
+    await Promise.all(members.map((_, i) => members[(first + i) % members.length]!.wake(topic, round)));
+  }
+
+  /** Lets those that wait read as soon as the blocking read is over, beginning with another one each time. */
+  async #follow(reader: Connection): Promise<void> {
+    this.#round++;
+    const waiting: (readonly [GroupMember, string])[] = [];
+    for (const [topic, members] of this.#byTopic)
+      for (const member of members)
+        if (member.places.get(topic)?.end !== undefined) waiting.push([member, topic]);
+    const count = Math.min(waiting.length, maxFollowing);
+    const first = waiting.length === 0 ? 0 : this.#turn++ % waiting.length;
+    const following = Array.from({ length: count }, (_, i) => {
+      const [member, topic] = waiting[(first + i) % waiting.length]!;
+      return member.follow(topic, this.#round, count, reader);
+    });
+    await Promise.all(following);
   }
 
   async #onNews(entry: StreamEntry): Promise<void> {
@@ -191,12 +222,13 @@ export class GroupWatcher {
     this.#isStopped = true;
     clearInterval(this.#heart);
     for (const member of [...this.#members]) this.#leave(member);
-    await this.#reader.stop();
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
     const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#beating);
     await Promise.race([ending, patience]);
     clearTimeout(timer);
+    // Not before: what waits behind its blocking read would read for consumers that have ended.
+    await this.#reader.stop();
   }
 }
 

@@ -78,6 +78,12 @@ export interface RedisOptions {
   readonly connection: ConnectionOptions;
   readonly poolSize: number;
   readonly keyPrefix: string;
+  /**
+   * The prefix where `createClient` turns out to make a cluster, in mode `streams`.
+   *
+   * @throws {@link InvalidConfigError} where the one that was given has no hash tag.
+   */
+  readonly clusterKeyPrefix: () => string;
   readonly commandTimeoutMs: number;
   readonly maxLen: number | undefined;
   readonly retentionMs: number;
@@ -190,6 +196,7 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
     },
     poolSize: given.poolSize,
     keyPrefix: resolvePrefix(given.keyPrefix, !isPubSub && isCluster(given.client), path),
+    clusterKeyPrefix: () => resolvePrefix(given.keyPrefix, true, path),
     commandTimeoutMs: given.commandTimeoutMs,
     maxLen: given.maxLen,
     retentionMs: given.retentionDays * dayMs,

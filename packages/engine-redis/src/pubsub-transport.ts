@@ -39,7 +39,8 @@ export class PubSubTransport implements Transport {
     this.#options = options;
   }
 
-  async open({ name, logger, source, missed }: TransportContext): Promise<void> {
+  async open(context: TransportContext): Promise<void> {
+    const { name, logger, source } = context;
     const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
     const connections = new Connections(connection, name, logger);
     this.#connections = connections;
@@ -56,8 +57,7 @@ export class PubSubTransport implements Transport {
       channels: new Channels(listening, {
         prefix: keyPrefix,
         timeoutMs: commandTimeoutMs,
-        logger,
-        missed,
+        context,
       }),
     };
     listening.client.on('messageBuffer', this.#onMessage);

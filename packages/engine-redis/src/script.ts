@@ -13,11 +13,16 @@ export class Script {
 
   async run(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     try {
-      return await client.callBuffer('evalsha', this.#sha, keys.length, ...keys, ...args);
+      return await this.runKnown(client, keys, args);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       return client.callBuffer('eval', this.#lua, keys.length, ...keys, ...args);
     }
+  }
+
+  /** Runs by its hash alone. @throws NOSCRIPT where the server does not have it. */
+  runKnown(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return client.callBuffer('evalsha', this.#sha, keys.length, ...keys, ...args);
   }
 
   /** The arguments of EVAL, for a pipeline. */

@@ -1,7 +1,16 @@
-import type { Logger } from '@polybus/core';
+import type { ConsumerLag, Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
+import { countOf } from './attempt-count.ts';
 import type { Connection } from './connection.ts';
-import { acknowledgeKeyed, giveBack, leaveGroup, readGroup, sweepGroup } from './group-scripts.ts';
+import { groupLag, lagOf } from './group-lag.ts';
+import {
+  acknowledgeKeyed,
+  giveBack,
+  leaveGroup,
+  readGroup,
+  recordAttempts,
+  sweepGroup,
+} from './group-scripts.ts';
 import type { RedisOptions } from './options.ts';
 import { snapshot, trim } from './publish-scripts.ts';
 import { firstId } from './stream-ids.ts';
@@ -13,6 +22,29 @@ export interface GroupRead {
   readonly entries: readonly StreamEntry[];
   /** The stream's last id where nothing is left to read; undefined where there may be more. */
   readonly end: string | undefined;
+  /** There is more, but not before something of the consumer's is settled. */
+  readonly isHeld: boolean;
+}
+
+/** A read for a consumer. */
+export interface GroupReadRequest {
+  readonly topic: string;
+  readonly group: string;
+  readonly consumer: string;
+  /** How many entries at most. */
+  readonly count: number;
+  /** How many at most of those that were read before, by a consumer that left them behind. */
+  readonly again: number;
+  /** The keys of what the consumer has not settled; what was read before and has one of them waits. */
+  readonly inHand: Iterable<string>;
+  /** The highest id that the consumer has had. */
+  readonly cursor: string;
+}
+
+/** An entry that is pending for a consumer. */
+export interface PendingEntry {
+  readonly id: string;
+  readonly deliveries: number;
 }
 
 /** An entry that is given back. */
@@ -85,26 +117,32 @@ export class StreamStore {
     }
   }
 
-  async readGroup(
-    topic: string,
-    group: string,
-    consumer: string,
-    count: number,
-    cursor: string,
-  ): Promise<GroupRead> {
-    const args = [group, consumer, count, cursor, topic, this.keys.bells];
-    const reply = await this.run((client) => readGroup.run(client, this.#keysOf(topic, group), args));
-    const [entries, end] = reply as [unknown, Buffer];
-    return { entries: entriesOf(entries), end: end.length === 0 ? undefined : end.toString('latin1') };
+  /** @param behind - The connection to read over once the blocking read on it is over, instead of now. */
+  async readGroup(request: GroupReadRequest, behind?: Connection): Promise<GroupRead> {
+    const { topic, group, consumer, count, again, inHand, cursor } = request;
+    const keys = this.#keysOf(topic, group);
+    const args = [group, consumer, count, cursor, topic, this.keys.bells, again, ...inHand];
+    const { blockMs, commandTimeoutMs } = this.options;
+    const reply =
+      behind === undefined
+        ? await this.run((client) => readGroup.run(client, keys, args))
+        : await behind.run((client) => readGroup.runKnown(client, keys, args), blockMs + commandTimeoutMs);
+    const [entries, state] = reply as [unknown, Buffer];
+    const end = state.toString('latin1');
+    return {
+      entries: entriesOf(entries),
+      end: end === 'more' || end === 'held' ? undefined : end,
+      isHeld: end === 'held',
+    };
   }
 
-  /** The ids that are pending for a consumer, in order. */
-  async pending(topic: string, group: string, consumer: string): Promise<string[]> {
+  /** What is pending for a consumer and was handed to it, in order. */
+  async pending(topic: string, group: string, consumer: string): Promise<PendingEntry[]> {
     const stream = this.keys.stream(topic);
     const reply = await this.run((client) => client.xpending(stream, group, '-', '+', 100_000, consumer));
     return (reply as [string, string, number, number][])
-      .filter(([, , , count]) => count > 0)
-      .map(([id]) => id);
+      .filter(([, , , deliveries]) => deliveries > 0)
+      .map(([id, , , deliveries]) => ({ id, deliveries }));
   }
 
   /** Entries that are pending for the consumer already, again. */
@@ -112,20 +150,36 @@ export class StreamStore {
     topic: string,
     group: string,
     consumer: string,
-    ids: readonly string[],
+    pending: readonly PendingEntry[],
   ): Promise<StreamEntry[]> {
-    if (ids.length === 0) return [];
+    if (pending.length === 0) return [];
     const stream = this.keys.stream(topic);
+    const ids = pending.map(({ id }) => id);
     const reply = await this.run((client) =>
       client.callBuffer('xclaim', stream, group, consumer, 0, ...ids, 'JUSTID'),
     );
     const still = new Set((reply as Buffer[]).map((id) => id.toString('latin1')));
     const found = await Promise.all(
-      ids
-        .filter((id) => still.has(id))
-        .map((id) => this.run((client) => client.callBuffer('xrange', stream, id, id))),
+      pending
+        .filter(({ id }) => still.has(id))
+        .map(async ({ id, deliveries }) => {
+          const entry = await this.run((client) => client.callBuffer('xrange', stream, id, id));
+          return entriesOf(entry).map((one) => ({ ...one, deliveries }));
+        }),
     );
-    return found.flatMap(entriesOf).map((entry) => ({ ...entry, deliveries: 1 }));
+    return found.flat();
+  }
+
+  /** Remembers that attempts have begun. */
+  async recordAttempts(
+    topic: string,
+    group: string,
+    consumer: string,
+    attempts: Iterable<readonly [id: string, attempt: number]>,
+  ): Promise<void> {
+    const args = [...attempts].flatMap(([id, attempt]) => [id, countOf(attempt)]);
+    const keys = this.#keysOf(topic, group);
+    await this.run((client) => recordAttempts.run(client, keys, [group, consumer, ...args]));
   }
 
   /** Tells the group that the consumer lives. */
@@ -160,6 +214,12 @@ export class StreamStore {
     const args = [group, this.options.claimIdleMs, topic, this.keys.bells];
     const dead = await this.run((client) => sweepGroup.run(client, this.#keysOf(topic, group), args));
     return ((dead ?? []) as Buffer[]).map(String);
+  }
+
+  /** How many events each of the groups has yet to acknowledge. */
+  async lag(topic: string, groups: Iterable<string>): Promise<ConsumerLag[]> {
+    const stream = this.keys.stream(topic);
+    return lagOf(topic, await this.run((client) => groupLag.run(client, [stream], [...groups])));
   }
 
   /** Returns how many entries went, and whether unsettled ones kept others from going. */

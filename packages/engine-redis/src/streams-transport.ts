@@ -1,4 +1,5 @@
 import type {
+  ConsumerLag,
   EngineHealth,
   Event,
   ListenRequest,
@@ -11,7 +12,7 @@ import { newEngineId } from './blocking-reader.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { GroupWatcher } from './group-watcher.ts';
-import type { RedisOptions } from './options.ts';
+import { type RedisOptions, isCluster } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { Publishers } from './publishers.ts';
 import { StreamHub } from './stream-hub.ts';
@@ -43,14 +44,16 @@ export class StreamsTransport implements Transport {
   }
 
   async open({ name, logger, source }: TransportContext): Promise<void> {
-    const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
+    const { connection, commandTimeoutMs, poolSize } = this.#options;
     const connections = new Connections(connection, name, logger);
     this.#connections = connections;
     const [reading, ...publishing] = await Promise.all([
       connections.make('streams'),
       ...Array.from({ length: poolSize }, () => connections.make('publisher', true)),
     ]);
-    const keys = new StreamKeys(keyPrefix);
+    const { keyPrefix, clusterKeyPrefix } = this.#options;
+    // Only the client that `createClient` has made says what it is.
+    const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
     const store = new StreamStore(reading, keys, this.#options, logger);
     const trimmer = new Trimmer(store);
     const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
@@ -103,6 +106,12 @@ export class StreamsTransport implements Transport {
     await Promise.all(
       [...publishing, store.connection].map((one) => one.run((client) => client.ping(), timeoutMs)),
     );
+  }
+
+  async lag(): Promise<readonly ConsumerLag[]> {
+    const { store } = this.#opened!;
+    const groups = (await this.#groups?.catch(() => undefined))?.groups ?? [];
+    return (await Promise.all(groups.map(([topic, of]) => store.lag(topic, of)))).flat();
   }
 
   describe(): Pick<EngineHealth, 'details'> {

@@ -4,7 +4,7 @@ import { Cluster, Redis } from 'ioredis';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../src/index.ts';
-import { startEngine, until } from './support.ts';
+import { makeEngine, startEngine, until } from './support.ts';
 
 const nodes: RedisBroker[] = [];
 
@@ -81,6 +81,22 @@ describeWithBroker('redis', 'a cluster', () => {
       expect(new Set(seen).size).toBe(expected);
     },
   );
+
+  test('createClient may make clusters: streams then have a prefix with a hash tag, or start refuses', async () => {
+    const createClient = clusterClient;
+    const refused = makeEngine({ createClient, mode: 'streams', keyPrefix: 'app:' });
+    const problem = {
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(/redisEngine\.keyPrefix.*hash tag/),
+    };
+    await expect(refused.start()).rejects.toMatchObject(problem);
+    const engine = await startEngine({ createClient, mode: 'streams' });
+    const seen = new Set<unknown>();
+    const topics = ['made.a', 'made.b', 'made.c'];
+    await engine.subscribe('made.*', ({ topic }) => void seen.add(topic), { group: 'made' });
+    for (const topic of topics) await engine.publish({ topic, payload: 1 });
+    await until('the events', () => seen.size === 3);
+  });
 
   test('streams on a cluster need a prefix with a hash tag', () => {
     const client = clusterClient();

@@ -62,10 +62,20 @@ describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
     // A group must be there before, or the first consumer would not get the event.
     await (await engine.subscribe('work', () => {}, { group: 'workers' })).cancel();
     await engine.publish({ topic: 'work', payload: 'poison' });
-    for (const attempt of [1, 1, 2]) {
+    const admin = adminOf(url);
+    // The group counts an entry once for being read, and once for each attempt.
+    const recorded = (attempt: number): Promise<void> =>
+      until('the attempt to be recorded', async () => {
+        const [entry] = (await admin.xpending(`${keyPrefix}work`, 'workers', '-', '+', 1)) as [
+          [string, string, number, number],
+        ];
+        return entry[3] === attempt + 1;
+      });
+    for (const attempt of [1, 2, 3]) {
       const consumer = await spawnConsumer(keyPrefix);
       await until('the child to be in its handler', () => consumer.began.length === 1);
       expect(consumer.began).toEqual([{ payload: 'poison', attempt }]);
+      await recorded(attempt);
       consumer.child.kill('SIGKILL');
       await once(consumer.child, 'exit');
     }
@@ -73,9 +83,34 @@ describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
     await engine.subscribe('_dead.work', ({ payload }) => void dead.push(payload));
     await engine.subscribe('work', () => expect.unreachable('it was handled again'), {
       group: 'workers',
-      retry: false,
+      retry: { attempts: 3 },
     });
     await until('the dead letter', () => dead.length === 1);
     expect(dead).toEqual(['poison']);
+  });
+
+  test('events that a dying consumer had read, and not begun, lose no attempt by it', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
+    await (await engine.subscribe('work', () => {}, { group: 'workers' })).cancel();
+    // Two keys: the poison's, and one for those that wait behind it in a consumer that handles three at once.
+    for (let n = 0; n < 20; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n % 2}` });
+    for (let round = 0; round < 3; round++) {
+      const consumer = await spawnConsumer(keyPrefix);
+      await until('the child to be in two handlers', () => consumer.began.length === 2);
+      consumer.child.kill('SIGKILL');
+      await once(consumer.child, 'exit');
+    }
+    const attempts = new Map<number, number>();
+    await engine.subscribe<number>(
+      'work',
+      ({ payload }, { attempt }) => void attempts.set(payload, attempt),
+      {
+        group: 'workers',
+      },
+    );
+    await until('all events', () => attempts.size === 20);
+    const begunBefore = [...attempts].filter(([, attempt]) => attempt > 1).map(([payload]) => payload);
+    expect(begunBefore.toSorted((a, b) => a - b)).toEqual([0, 1]);
   });
 });

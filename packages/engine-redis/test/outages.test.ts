@@ -122,6 +122,8 @@ describeWithBroker('redis', 'outages', async () => {
       });
       onTestFinished(() => bus.stop({ timeoutMs: 100 }).catch(() => {}));
       const missed: Record<string, unknown>[] = [];
+      const topicsFrom = (first: number): Set<unknown> =>
+        new Set(missed.slice(first).map(({ topic }) => topic));
       bus.observe(({ type, data }) => {
         if (type.endsWith('message.failed') && data['outcome'] === 'missed') missed.push(data);
       });
@@ -134,21 +136,16 @@ describeWithBroker('redis', 'outages', async () => {
       const before = Date.now();
       await killConnection(adminOf(broker.url), 'live-subscriber');
       await until('the gap to be told', () => missed.length >= 2);
-      expect(missed.map(({ topic }) => topic).sort()).toEqual(['gap.*', 'gap.a']);
+      expect(topicsFrom(0)).toEqual(new Set(['gap.*', 'gap.a']));
       for (const { engine, since, until: end, reason } of missed) {
         expect(engine).toBe('live');
         expect(reason).toContain('connection');
         const times = [before - 1000, Date.parse(String(since)), Date.parse(String(end)), Date.now() + 1000];
-        expect(times).toEqual([...times].sort((a, b) => a - b));
+        expect(times).toEqual(times.toSorted((a, b) => a - b));
       }
       await broker.restart();
       await until('the restart to be told too', () => missed.length >= 4);
-      expect(
-        missed
-          .slice(2)
-          .map(({ topic }) => topic)
-          .sort(),
-      ).toEqual(['gap.*', 'gap.a']);
+      expect(topicsFrom(2)).toEqual(new Set(['gap.*', 'gap.a']));
     });
 
     test('a publish beside a paused server is rejected in time, and stop does not wait for the server', async () => {

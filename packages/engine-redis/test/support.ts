@@ -7,7 +7,7 @@ import { type RedisConfig, redisEngine } from '../src/index.ts';
 
 /** Waits for a condition; says what was missing when the time is over. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  await waitFor(what, condition, { timeoutMs: 20_000, intervalMs: 5 });
+  await waitFor(what, condition, { timeoutMs: 60_000, intervalMs: 5 });
 }
 
 /** Collects what is logged, as text. */
