@@ -79,6 +79,7 @@ function inFile(json: JsonSchema): JsonSchema {
   if (own.required?.length === 0) delete own.required;
   // Its schema is that of any text, which says nothing.
   delete own.propertyNames;
+  if (!isOnlyInCode(own)) delete own.not;
   if (properties !== undefined) {
     const inside = Object.entries(properties as Properties).filter(([, one]) => !isOnlyInCode(one));
     own.properties = Object.fromEntries(inside.map(([name, one]) => [name, orVariable(inFile(one))]));
@@ -88,9 +89,9 @@ function inFile(json: JsonSchema): JsonSchema {
   return own;
 }
 
-/** True where nothing that stands in a file is allowed. */
-export function isOnlyInCode({ not }: JsonSchema): boolean {
-  return not !== undefined;
+/** True for what only code can give: its schema is code, and says of no other type that it takes it. */
+export function isOnlyInCode({ not, type }: JsonSchema): boolean {
+  return not !== undefined && type === undefined;
 }
 
 function orVariable(json: JsonSchema): JsonSchema {

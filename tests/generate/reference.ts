@@ -2,6 +2,7 @@ import type { JsonSchema } from '@valibot/to-json-schema';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
 import { variables } from '../../packages/core/src/config/environment.ts';
+import { topicGrammar } from '../../packages/core/src/topics.ts';
 import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
 import { durationGrammar } from '../../packages/core/src/config/duration.ts';
 import type { Descriptions } from './descriptions.ts';
@@ -90,8 +91,9 @@ function unwrapped(schema: Walkable): Walkable {
 
 /** In words, as a reader of the reference understands it. */
 function typeOf(schema: Walkable): string {
-  if (schema.type === 'custom') return is(schema as GenericSchema, {}) ? 'object' : 'in code only';
   const json = toJsonSchema(schema as GenericSchema, { typeMode: 'input', errorMode: 'ignore' });
+  const isCode = schema.type === 'custom' && json.type === undefined;
+  if (isCode && !is(schema as GenericSchema, {})) return 'in code only';
   return wordsFor(json);
 }
 
@@ -108,8 +110,9 @@ function wordsFor(json: JsonSchema): string {
   if (type === 'integer') return `whole number${from(json)}`;
   if (type === 'number') return `number${from(json)}`;
   if (type === 'boolean') return 'true or false';
+  if (type === 'string' && pattern === topicGrammar.source) return 'topic';
   if (type === 'string')
-    return pattern === undefined ? 'text' : pattern.includes('\\*') ? 'topic or pattern' : 'topic';
+    return pattern?.startsWith(topicGrammar.source) === true ? 'topic or pattern' : 'text';
   return 'object';
 }
 

@@ -25,15 +25,17 @@ export interface KinesisConfig {
   readonly region?: string | undefined;
   /** `http://` or `https://`, for LocalStack and the like. Default: AWS. */
   readonly endpoint?: string | undefined;
-  /** The seed's name for `endpoint`, in the configuration of a bus with one engine. */
+  /** `endpoint` in the configuration of a bus with one engine. */
   readonly externalBrokerURL?: string | undefined;
   /** Default: the SDK's chain (environment, profile, role of the container or instance). */
   readonly accessKeyId?: string | undefined;
+  /** The secret of `accessKeyId`. */
   readonly secretAccessKey?: string | undefined;
+  /** The token of temporary credentials. */
   readonly sessionToken?: string | undefined;
-  /** The seed's name for `accessKeyId`. */
+  /** `accessKeyId` in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
-  /** The seed's name for `secretAccessKey`. */
+  /** `secretAccessKey` in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
   /** Shards of the stream, where it has to be created. Default 1. */
   readonly shardCount?: number | undefined;
@@ -141,7 +143,8 @@ const schema = strict({
   sessionToken: v.optional(text),
   externalBrokerUser: v.optional(text),
   externalBrokerPassword: v.optional(text),
-  shardCount: v.optional(v.unknown(), 1),
+  // It has an error of its own; the type is for JSON Schema.
+  shardCount: v.optional(v.pipe(v.unknown(), v.metadata({ type: 'integer', minimum: 1 })), 1),
   onDemand: v.optional(flag, false),
   client: v.optional(client),
   pollInterval: v.optional(duration, 1000),
@@ -161,6 +164,9 @@ const schema = strict({
   handlerTimeoutMs: v.optional(milliseconds),
   eventTTL: v.optional(duration, 0),
 });
+
+/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { kinesis: schema };
 
 /**
  * Checks a configuration and fills in the defaults.
