@@ -1,15 +1,15 @@
 import { InvalidOptionError, type ObservableBus } from '@polybus/core';
-import { type Registry, register as globalRegistry } from 'prom-client';
+import { register as globalRegistry } from 'prom-client';
 import { addBrokerGauges } from './broker-gauges.ts';
 import { addCounts } from './counts.ts';
 import { addHandlerDurations } from './handler-durations.ts';
-import { Metrics } from './metrics.ts';
+import { type AnyRegistry, Metrics } from './metrics.ts';
 
 export interface PrometheusCollectorOptions {
   /** What every metric's name begins with. Default `modular_eventbus`. */
   readonly namespace?: string | undefined;
   /** Where the metrics are registered. Default: prom-client's global registry. */
-  readonly register?: Registry | undefined;
+  readonly register?: AnyRegistry | undefined;
   /** Upper bounds of the buckets of handler durations, in seconds, ascending. Default: 14 from 0.001 to 60. */
   readonly buckets?: readonly number[] | undefined;
   /** How long a scrape waits for a broker to tell its state and its lag, in milliseconds. Default 1000. */

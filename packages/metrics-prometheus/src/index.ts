@@ -1,1 +1,2 @@
 export { PrometheusCollector, type PrometheusCollectorOptions } from './collector.ts';
+export type { AnyRegistry } from './metrics.ts';

@@ -1,21 +1,24 @@
 import { InvalidOptionError } from '@polybus/core';
-import type { Registry } from 'prom-client';
+import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
+
+/** A registry of either format. */
+export type AnyRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>;
 
 /** What prom-client's metrics are made of. */
 export interface MetricDefinition<Label extends string> {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly Label[];
-  readonly registers: Registry[];
+  readonly registers: AnyRegistry[];
 }
 
 /** The metrics of one collector: their names, and how to take them off the registry again. */
 export class Metrics {
-  readonly #register: Registry;
+  readonly #register: AnyRegistry;
   readonly #namespace: string;
   readonly #names: string[] = [];
 
-  constructor(register: Registry, namespace: string) {
+  constructor(register: AnyRegistry, namespace: string) {
     this.#register = register;
     this.#namespace = namespace;
   }

@@ -288,7 +288,7 @@ describe('the registry', () => {
     const bus = await twoEngines();
     const register = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
     register.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-    const collector = new PrometheusCollector(bus, { register: register as unknown as Registry });
+    const collector = new PrometheusCollector(bus, { register });
     const text = await register.metrics();
     expect(text).toContain('# TYPE modular_eventbus_delivered counter\n');
     expect(text).toContain('modular_eventbus_delivered_total{engine="_all"} 0\n');
