@@ -16,14 +16,16 @@ export function overridesOf(all: readonly Packed[]): Record<string, string> {
   return Object.fromEntries(all.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`]));
 }
 
-/** Makes an empty project and installs packages of ours in it. */
+/** Makes an empty project and installs packages of ours in it, and others beside them. */
 export async function installAlone(
   folder: string,
   names: readonly string[],
   all: readonly Packed[],
+  others: Readonly<Record<string, string>> = {},
 ): Promise<Project> {
   const overrides = overridesOf(all);
-  const dependencies = Object.fromEntries(names.map((name) => [name, overrides[name]!]));
+  const ours = Object.fromEntries(names.map((name) => [name, overrides[name]!]));
+  const dependencies = { ...ours, ...others };
   mkdirSync(folder, { recursive: true });
   const manifest = { name: 'somebody', private: true, type: 'module', dependencies, overrides };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, undefined, 2));

@@ -20,6 +20,7 @@ export interface Manifest {
   readonly publishConfig?: Readonly<Record<string, unknown>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
 /** A package of this repository that is published. */
@@ -40,6 +41,9 @@ export function publishedPackages(): PublishedPackage[] {
     .filter(({ manifest }) => manifest.private !== true);
 }
 
+/** What every other package stands on. */
+export const core = '@polybus/core';
+
 export const isEngine = (name: string): boolean => name.startsWith('@polybus/engine-');
 
 /** How a program may import from a package: `@polybus/core`, `@polybus/core/config`. */
@@ -47,6 +51,16 @@ export function entryPoints({ name, exports = {} }: Manifest): string[] {
   return Object.entries(exports)
     .filter(([, target]) => typeof target === 'object')
     .map(([path]) => join(name, path).replaceAll('\\', '/'));
+}
+
+/** What a package works with if it is there, and does without: names and versions. */
+export function optionalPeers({
+  peerDependencies = {},
+  peerDependenciesMeta = {},
+}: Manifest): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(peerDependencies).filter(([name]) => peerDependenciesMeta[name]?.optional === true),
+  );
 }
 
 /** What is missing in a package before strangers may see it. */
@@ -68,8 +82,8 @@ export function complaintsAbout({ folder, manifest }: PublishedPackage): string[
     [manifest.publishConfig?.['provenance'] === true, 'would be published without provenance'],
     [existsSync(join(folder, 'README.md')), 'has no README.md'],
     [existsSync(join(folder, 'LICENSE')), 'has no LICENSE'],
-    [!('@polybus/core' in dependencies), 'brings a core of its own: core has to be a peer'],
-    [!isEngine(name) || '@polybus/core' in peerDependencies, 'does not have core as a peer'],
+    [!(core in dependencies), 'brings a core of its own: core has to be a peer'],
+    [!isEngine(name) || core in peerDependencies, 'does not have core as a peer'],
     [
       !isEngine(name) || !Object.keys({ ...dependencies, ...peerDependencies }).some(isEngine),
       'needs another engine',
