@@ -1,4 +1,8 @@
 import { defineProject, mergeConfig } from 'vitest/config';
 import { shared } from '../../vitest.shared.ts';
+import { withBrokers } from '../testbed/src/vitest-config.ts';
 
-export default mergeConfig(shared, defineProject({ test: { name: 'metrics-prometheus' } }));
+export default mergeConfig(
+  mergeConfig(shared, withBrokers('redis')),
+  defineProject({ test: { name: 'metrics-prometheus' } }),
+);
