@@ -118,6 +118,7 @@ export interface GroupSession {
  * - `unknown-topic`: there is no such topic, or no such partition
  * - `too-large`: a record, or all of them together
  * - `invalid-topic`: the name is refused
+ * - `sequence`: the broker has lost count of what an idempotent producer sent
  * - `refused`: the user, the password, or what the user may do
  * - `passing`: trying again may help
  * - `lasting`: it will not
@@ -129,6 +130,7 @@ export type FailureKind =
   | 'unknown-topic'
   | 'too-large'
   | 'invalid-topic'
+  | 'sequence'
   | 'refused'
   | 'passing'
   | 'lasting';

@@ -26,8 +26,8 @@ const maxBackoffMs = 2000;
 
 interface Waiting {
   readonly version: number;
-  resolve(): void;
-  reject(error: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** A member of a consumer group: joins, sends heartbeats, joins again where it has to, and leaves. */

@@ -106,16 +106,16 @@ export class GroupOffsets {
 
   /** Commits what these places have settled. */
   async commit(places: Iterable<GroupPlace>): Promise<void> {
-    const moved: (CommittedOffset & { place: GroupPlace })[] = [];
+    const moved: { place: GroupPlace; offset: CommittedOffset }[] = [];
     for (const place of places) {
       const offset = place.settledUpTo;
       const { topic, partition, metadata } = place;
       if (!place.isDropped && offset !== place.committed)
-        moved.push({ topic, partition, offset, metadata, place });
+        moved.push({ place, offset: { topic, partition, offset, metadata } });
     }
     if (moved.length === 0) return;
-    await this.#session.commit(moved.map(({ place: _, ...offset }) => offset));
-    for (const { place, offset } of moved) place.committed = offset;
+    await this.#session.commit(moved.map(({ offset }) => offset));
+    for (const { place, offset } of moved) place.committed = offset.offset;
   }
 }
 

@@ -46,11 +46,12 @@ export class KafkaTransport implements Transport {
     this.#options = options;
   }
 
-  async open({ name, logger, source, missed }: TransportContext): Promise<void> {
+  async open(context: TransportContext): Promise<void> {
+    const { name, logger, source } = context;
     const { consumer, producer, topics } = this.#options;
-    const client = createClient(this.#options, logger);
-    this.#client = client;
+    let client: KafkaClient;
     try {
+      this.#client = client = createClient(this.#options, logger);
       await client.connect();
     } catch (error) {
       throw connectionError(error, name);
@@ -60,16 +61,16 @@ export class KafkaTransport implements Transport {
     const reader = new Reader(client, catalog, consumer, logger, closing.signal);
     const startedAt = new Date();
     const onLoss = (topic: string, reason: string): void => {
-      missed({ topic, reason, since: startedAt, until: new Date() });
+      context.missed({ topic, reason, since: startedAt, until: new Date() });
     };
-    const context = { client, catalog, reader, onLoss, closing: closing.signal };
+    const shared = { client, catalog, reader, onLoss, closing: closing.signal };
     this.#opened = {
       client,
       catalog,
       closing,
       publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
-      plain: { ...context, decodeOnce: decodeOnce() },
-      group: { ...context, options: consumer, logger },
+      plain: { ...shared, decodeOnce: decodeOnce() },
+      group: { ...shared, options: consumer, logger },
     };
   }
 

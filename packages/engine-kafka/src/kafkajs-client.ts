@@ -141,9 +141,7 @@ export class KafkajsClient implements KafkaClient {
     }));
     if (topics.length === 0) return [];
     return this.#try(async () => {
-      const found = await this.#cluster.fetchTopicsOffset(
-        topics as Parameters<Cluster['fetchTopicsOffset']>[0],
-      );
+      const found = await this.#cluster.fetchTopicsOffset(topics);
       return found.flatMap(({ topic, partitions: ofTopic }) =>
         ofTopic.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
       );
@@ -204,7 +202,8 @@ export class KafkajsClient implements KafkaClient {
       // Later batches wait for earlier ones in the engine, too: that keeps the order over retries.
       ...(idempotent ? { maxInFlightRequests: 1 } : {}),
       createPartitioner: partitionerFor(keyless),
-      retry: noRetries,
+      // kafkajs makes no idempotent producer that does not try again.
+      retry: idempotent ? { ...noRetries, retries: 1 } : noRetries,
     });
   }
 

@@ -9,8 +9,8 @@ interface KafkajsError {
   readonly retriable?: boolean;
   readonly topic?: string;
   readonly partition?: number;
-  readonly cause?: unknown;
-  readonly errors?: readonly unknown[];
+  readonly cause?: KafkajsError;
+  readonly errors?: readonly KafkajsError[];
 }
 
 /** Kafka's error codes by what they call for (Kafka protocol guide, "Error Codes"). */
@@ -24,6 +24,10 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   MESSAGE_TOO_LARGE: 'too-large',
   RECORD_LIST_TOO_LARGE: 'too-large',
   INVALID_TOPIC_EXCEPTION: 'invalid-topic',
+  OUT_OF_ORDER_SEQUENCE_NUMBER: 'sequence',
+  UNKNOWN_PRODUCER_ID: 'sequence',
+  INVALID_PRODUCER_EPOCH: 'sequence',
+  INVALID_PRODUCER_ID_MAPPING: 'sequence',
   TOPIC_AUTHORIZATION_FAILED: 'refused',
   GROUP_AUTHORIZATION_FAILED: 'refused',
   CLUSTER_AUTHORIZATION_FAILED: 'refused',
@@ -69,9 +73,10 @@ export function toFailure(error: unknown): KafkaFailure {
 function rootOf(error: unknown): KafkajsError {
   let root = error as KafkajsError;
   for (let depth = 0; depth < 5; depth++) {
-    const inner = root.errors?.[0] ?? (root.type === undefined ? root.cause : undefined);
+    const inner: KafkajsError | null | undefined =
+      root.errors?.[0] ?? (root.type === undefined ? root.cause : null);
     if (typeof inner !== 'object' || inner === null) break;
-    root = inner as KafkajsError;
+    root = inner;
   }
   return root;
 }

@@ -10,7 +10,7 @@ export class Sockets {
   #isClosed = false;
 
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    const socket = open(host, port, ssl as TlsOptions | undefined, onConnect);
+    const socket = open(host, port, ssl, onConnect);
     socket.setKeepAlive(true, keepAliveMs);
     socket.setNoDelay(true);
     letGo(socket);

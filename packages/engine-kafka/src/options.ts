@@ -246,7 +246,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
       client: given.client,
       brokers: given.brokers ?? given.externalBrokerURL ?? ['localhost:9092'],
       clientId: given.clientId,
-      ssl: given.ssl as boolean | TlsOptions | undefined,
+      ssl: given.ssl,
       sasl: given.sasl ?? plainOf(given),
       connectTimeoutMs: given.connectTimeoutMs,
     },

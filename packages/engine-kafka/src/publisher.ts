@@ -28,8 +28,8 @@ interface Outgoing {
   readonly bytes: number;
   readonly deadline: number;
   isDone: boolean;
-  resolve(): void;
-  reject(error: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -72,8 +72,7 @@ export class Publisher {
         reject: (error: unknown) => {
           outgoing.isDone = true;
           if (abort !== undefined) signal?.removeEventListener('abort', abort);
-          // oxlint-disable-next-line prefer-promise-reject-errors -- an abort signal's reason is the caller's.
-          reject(error as Error);
+          reject(error);
         },
       };
       if (signal !== undefined) {
@@ -183,7 +182,7 @@ export class Publisher {
         for (const one of wanted) if (!one.isDone) one.resolve();
         return;
       } catch (error) {
-        if (isFailure(error, 'unknown-topic')) await this.#relearn(wanted);
+        if (isFailure(error, 'unknown-topic', 'sequence')) await this.#relearn(wanted);
         else if (!isFailure(error, 'passing')) return this.#divide(wanted, error);
         // Ended by close, which has rejected all.
         if (
@@ -215,7 +214,7 @@ export class Publisher {
     }
   }
 
-  /** A topic, or a partition of one, is gone, or was never known here. */
+  /** A topic, or a partition of one, is gone, or is another one of the same name. */
   async #relearn(batch: readonly Outgoing[]): Promise<void> {
     const { catalog, client, logger } = this.#context;
     try {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@polybus/core';
 import {
   type FetchedPartition,
@@ -106,7 +107,7 @@ export class Reader {
         this.#hand(positions, await this.#fetch(broker, positions, this.#options.fetchMaxWaitMs));
         failures = 0;
         // So that a flood of events leaves the timers of the process their turn.
-        await new Promise((resolve) => setImmediate(resolve));
+        await setImmediate();
       } catch (error) {
         if (this.#closing.aborted) break;
         failures++;
@@ -163,19 +164,15 @@ export class Reader {
   }
 
   async #recover(
-    error: unknown,
+    reason: unknown,
     broker: number,
     positions: readonly PartitionOffset[],
     failures: number,
   ): Promise<void> {
-    this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(error), broker });
-    if (isFailure(error, 'offset') && error.at !== undefined) {
-      await this.#findPlaceIn(error.at);
-      return;
-    }
-    if (isFailure(error, 'refused', 'lasting') && positions.length > 0)
-      await this.#isolate(broker, positions);
-    await this.#catalog.refresh().catch(() => {});
+    this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(reason), broker });
+    if (isFailure(reason, 'offset') && reason.at !== undefined) await this.#findPlaceIn(reason.at);
+    else if (isFailure(reason, 'refused', 'lasting')) await this.#isolate(broker, positions);
+    else await this.#catalog.refresh().catch(() => {});
     this.#begin();
     await pause(Math.min(backoffMs * 2 ** (failures - 1), maxBackoffMs), this.#closing);
   }

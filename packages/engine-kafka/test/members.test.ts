@@ -14,7 +14,10 @@ describeWithBroker('kafka', 'members of a group', async () => {
   const roomy = { bufferSize: 100_000 };
 
   /** A member in a process of its own, and what it has said so far. */
-  async function spawnMember(topic: string, group: string): Promise<{ child: ChildProcess; said: unknown[] }> {
+  async function spawnMember(
+    topic: string,
+    group: string,
+  ): Promise<{ child: ChildProcess; said: unknown[] }> {
     const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, brokers.join(), topic, group];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -118,7 +121,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
 
   test('a subscription that is added to a running group costs the others no event, and repeats none', async () => {
     const group = newName('g');
-    const topics = [newName('a'), newName('b'), newName('c')];
+    const [first, ...others] = [newName('a'), newName('b'), newName('c')];
     const engine = await startEngine({ brokers, numPartitions: 3 });
     const seen: string[] = [];
     const subscribe = (topic: string) =>
@@ -126,42 +129,47 @@ describeWithBroker('kafka', 'members of a group', async () => {
         ...roomy,
         group,
       });
-    await subscribe(topics[0]!);
-    let isOver = false;
+    await subscribe(first);
+    const over = new AbortController();
     let next = 0;
     const flowing = (async () => {
-      while (!isOver) await engine.publish({ topic: topics[0]!, payload: next++, key: `key-${next % 5}` });
+      while (!over.signal.aborted)
+        await engine.publish({ topic: first, payload: next++, key: `key-${next % 5}` });
     })();
-    for (const topic of topics.slice(1)) {
+    for (const topic of others) {
       const goal = seen.length + 100;
       await until('events to flow', () => seen.length > goal);
       await subscribe(topic);
       await engine.publish({ topic, payload: 'first' });
     }
-    isOver = true;
+    over.abort();
     await flowing;
     await until('all events', () => seen.length >= next + 2);
     expect(seen.length).toBe(new Set(seen).size);
-    expect(seen).toEqual(expect.arrayContaining(topics.slice(1).map((topic) => `${topic} first`)));
+    expect(seen).toEqual(expect.arrayContaining(others.map((topic) => `${topic} first`)));
   });
 
   test("engines with one groupId share the events, and each engine's subscriptions get all of its share", async () => {
     const [topic, groupId] = [newName(), newName('g')];
-    const engines = [await startEngine({ brokers, groupId, numPartitions: 4 }), await startEngine({ brokers, groupId })];
-    const seen = engines.map(() => [new Set<unknown>(), new Set<unknown>()] as const);
-    for (const [index, engine] of engines.entries()) {
-      await engine.subscribe(topic, ({ payload }) => void seen[index]![0].add(payload));
-      await engine.subscribeAsync(topic, ({ payload }) => void seen[index]![1].add(payload));
+    const publisher = await startEngine({ brokers, numPartitions: 4 });
+    const seen: { sync: Set<unknown>; async: Set<unknown> }[] = [];
+    for (let n = 0; n < 2; n++) {
+      const engine = await startEngine({ brokers, groupId, numPartitions: 4 });
+      const had = { sync: new Set<unknown>(), async: new Set<unknown>() };
+      await engine.subscribe(topic, ({ payload }) => void had.sync.add(payload));
+      await engine.subscribeAsync(topic, ({ payload }) => void had.async.add(payload));
+      seen.push(had);
     }
-    for (let n = 0; n < 60; n++) await engines[0]!.publish({ topic, payload: n, key: `key-${n}` });
-    await until('each event at one of the engines', () => seen[0]![0].size + seen[1]![0].size >= 60);
+    for (let n = 0; n < 60; n++) await publisher.publish({ topic, payload: n, key: `key-${n}` });
+    const all = (): Set<unknown> => new Set(seen.flatMap((had) => [...had.sync]));
+    await until('each event at one of the engines', () => all().size === 60);
     await until('all subscriptions of an engine to have had the same', () =>
-      seen.every(([a, b]) => a.size === b.size),
+      seen.every((had) => had.sync.size === had.async.size),
     );
-    for (const [a, b] of seen) {
-      expect(a).toEqual(b);
-      expect(a.size).toBeGreaterThan(0);
+    for (const had of seen) {
+      expect(had.sync).toEqual(had.async);
+      expect(had.sync.size).toBeGreaterThan(0);
     }
-    expect(new Set([...seen[0]![0], ...seen[1]![0]]).size).toBe(60);
+    expect(seen.reduce((sum, had) => sum + had.sync.size, 0)).toBe(60);
   });
 });

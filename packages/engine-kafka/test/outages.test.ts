@@ -11,7 +11,10 @@ describeWithBroker('kafka', 'outages', async () => {
 
   test('loses nothing that was accepted while the broker restarts under load, in a group and without', async () => {
     const [topic, group] = [newName('load'), newName('g')];
-    const [publisher, consumer] = [await startEngine({ brokers, numPartitions: 3 }), await startEngine({ brokers })];
+    const [publisher, consumer] = [
+      await startEngine({ brokers, numPartitions: 3 }),
+      await startEngine({ brokers }),
+    ];
     const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
     await consumer.subscribeAsync(topic, ({ payload }) => void grouped.add(payload), { ...roomy, group });
     await consumer.subscribe(`${topic.slice(0, -1)}*`, ({ payload }) => void plain.add(payload), roomy);

@@ -19,23 +19,27 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
 
   test('topics that many publish to and subscribe to at the same time are created once', async () => {
     const topic = newName();
-    const engines = await Promise.all(
-      Array.from({ length: 4 }, () => startEngine({ brokers: list, numPartitions: 2 })),
-    );
+    const config = { brokers: list, numPartitions: 2 };
+    const first = await startEngine(config);
+    const engines = [first, ...(await Promise.all([1, 2, 3].map(() => startEngine(config))))];
     const seen: unknown[] = [];
     await Promise.all([
       ...engines.map((engine, n) => engine.publish({ topic, payload: n })),
-      engines[0]!.subscribe(topic, ({ payload }) => void seen.push(payload), { from: 'earliest' }),
+      first.subscribe(topic, ({ payload }) => void seen.push(payload), { from: 'earliest' }),
     ]);
     await until('four events', () => seen.length === 4);
-    expect(seen.toSorted()).toEqual([0, 1, 2, 3]);
+    expect(new Set(seen)).toEqual(new Set([0, 1, 2, 3]));
   });
 
   test('a name that Kafka takes for another one is refused, and so is a topic with more copies than brokers', async () => {
     const name = newName();
     const engine = await startEngine({ brokers: list });
     await engine.publish({ topic: `${name}.a`, payload: 1 });
-    const refusal = { code: 'TOPIC_REFUSED', topic: `${name}_a`, message: expect.stringContaining(`${name}.a`) };
+    const refusal = {
+      code: 'TOPIC_REFUSED',
+      topic: `${name}_a`,
+      message: expect.stringContaining(`${name}.a`),
+    };
     await expect(engine.publish({ topic: `${name}_a`, payload: 1 })).rejects.toMatchObject(refusal);
     await expect(engine.subscribe(`${name}_a`, () => {})).rejects.toMatchObject(refusal);
     const greedy = await startEngine({ brokers: list, replicationFactor: 3 });

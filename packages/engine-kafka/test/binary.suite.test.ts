@@ -1,0 +1,15 @@
+import { describeEngine } from '@polybus/conformance';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { kafkaEngine } from '../src/index.ts';
+import { ownKafka, producer } from './foreign.ts';
+import { quick } from './support.ts';
+
+describeWithBroker('kafka', 'the conformance suite, binary', async () => {
+  const broker = await ownKafka();
+  const { brokers } = broker;
+  describeEngine('kafka', () => kafkaEngine({ ...quick, brokers, contentMode: 'binary', numPartitions: 3 }), {
+    broker,
+    deadlineMs: 30_000,
+    ...producer(brokers),
+  });
+});

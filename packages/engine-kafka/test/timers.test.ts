@@ -1,0 +1,31 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { newName, startEngine, until } from './support.ts';
+
+describeWithBroker('kafka', 'timers', ({ brokers }) => {
+  test('none is set to a negative time, of which Node 24 and later would warn, and none keeps an idle engine busy', async () => {
+    const real = globalThis.setTimeout;
+    const delays: unknown[] = [];
+    globalThis.setTimeout = ((callback: () => void, delay?: number, ...args: unknown[]) => {
+      delays.push(delay);
+      return real(callback, delay, ...(args as []));
+    }) as typeof setTimeout;
+    onTestFinished(() => void (globalThis.setTimeout = real));
+    const topic = newName();
+    const engine = await startEngine({ brokers: [...brokers] });
+    const seen = new Set<unknown>();
+    await engine.subscribe(topic, ({ payload }) => void seen.add(payload), { group: newName('g') });
+    await engine.subscribe(topic, ({ payload }) => void seen.add(payload));
+    const publishing = Array.from({ length: 200 }, (_, n) => engine.publish({ topic, payload: n }));
+    await Promise.all(publishing);
+    await until('all events', () => seen.size === 200);
+    delays.length = 0;
+    const since = performance.now();
+    await until('a second to pass', () => performance.now() - since > 1000);
+    await engine.stop();
+    const odd = delays.filter((delay) => !(typeof delay === 'number' && delay >= 0));
+    expect(odd).toEqual([]);
+    // kafkajs by itself sets some 700 a second for each connection, of which there are five.
+    expect(delays.filter((delay) => Number(delay) < 5).length).toBeLessThan(100);
+  });
+});
