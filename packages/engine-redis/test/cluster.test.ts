@@ -1,20 +1,11 @@
 import { type RedisBroker, startRedis } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster, Redis } from 'ioredis';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../src/index.ts';
-import { makeEngine, startEngine, until } from './support.ts';
+import { freePort, makeEngine, startEngine, until } from './support.ts';
 
 const nodes: RedisBroker[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describeWithBroker('redis', 'a cluster', () => {
   beforeAll(async () => {
