@@ -44,6 +44,10 @@ export class Cursor {
   /** When to read next, on our clock. */
   dueAt = 0;
   failures = 0;
+  /** The server does not know the last record any more. Later ones are found from when it arrived, or from the beginning. */
+  isLastUnknown = false;
+  /** When the last record arrived, by the server's clock; undefined where that was not seen here. */
+  lastArrivedAt: number | undefined;
   /** Milliseconds between the last record of the shard and the last that was read. */
   lagMs: number | undefined;
   #batch: readonly ShardRecord[] = [];
@@ -129,6 +133,15 @@ export class Cursor {
     if (this.samePlace(leader)) return true;
     if (this.pin === undefined || this.sequenceNumber !== undefined) return false;
     return leader.placedAt <= this.pin.from && this.pin.until <= startedAt;
+  }
+
+  /** Moves on, and never back: a read may have begun before its place. */
+  reached(last: ShardRecord): void {
+    const own = this.sequenceNumber;
+    if (own !== undefined && compareSequence(last.sequenceNumber, own) <= 0) return;
+    this.sequenceNumber = last.sequenceNumber;
+    this.lastArrivedAt = last.arrivedAt;
+    this.isLastUnknown = false;
   }
 
   give(records: readonly ShardRecord[], children: readonly ChildShard[] | undefined): void {

@@ -125,8 +125,11 @@ export function plan(document: GroupDocument, id: string): void {
     }
     const richest = able.filter((member) => (held.get(member) ?? 0) - own >= 2);
     richest.sort((a, b) => held.get(b)! - held.get(a)!);
-    const wanted = due.find(({ owner, wanted: asker }) => owner === richest[0] && asker === undefined);
-    if (richest.length > 0 && wanted !== undefined) wanted.wanted = id;
+    if (richest.length === 0) continue;
+    const free = due.filter(({ owner, wanted: asker }) => owner === richest[0] && asker === undefined);
+    // Any of them: one whose handler hangs is not given, and would be asked for again and again.
+    const wanted = free[Math.floor(Math.random() * free.length)];
+    if (wanted !== undefined) wanted.wanted = id;
   }
 }
 

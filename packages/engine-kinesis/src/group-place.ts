@@ -13,8 +13,8 @@ export interface PlaceListener {
   /** It may be time to write: it is drained, or at the end of its shard. */
   changed(): void;
   lost(place: GroupPlace): void;
-  /** False while the leases may have run out. */
-  readonly isTrusted: boolean;
+  /** Records may be taken in: the leases are sure, and nothing that tells whose they are is being changed. */
+  readonly isOpen: boolean;
 }
 
 /** A lease that this process holds: it reads one shard for one pattern of a group. */
@@ -40,6 +40,9 @@ export class GroupPlace implements CursorOwner {
   /** Patterns whose events are not ours, and up to which record they still are. */
   #narrower: readonly { readonly pattern: string; readonly after: string | undefined }[] = [];
   #isLost = false;
+  #isSuspended = false;
+  /** Asked for before this, on our clock, it is not given: a handler hangs. */
+  #keptUntil = 0;
 
   constructor(
     [pattern, shardId]: readonly [string, string],
@@ -71,7 +74,7 @@ export class GroupPlace implements CursorOwner {
 
   /** Nothing of it is handed over to members now. */
   get isHeld(): boolean {
-    return this.#isLost || this.drainingSince !== undefined;
+    return this.#isLost || this.#isSuspended || this.drainingSince !== undefined;
   }
 
   /** It was to be given away, and no member has anything of it any more. */
@@ -114,7 +117,7 @@ export class GroupPlace implements CursorOwner {
   }
 
   get hasRoom(): boolean {
-    return !this.isHeld && this.#listener.isTrusted && this.#dispatcher.hasRoom;
+    return !this.isHeld && this.#listener.isOpen && this.#dispatcher.hasRoom;
   }
 
   take(record: ShardRecord): boolean {
@@ -168,9 +171,26 @@ export class GroupPlace implements CursorOwner {
     this.#dispatcher.withdraw(this);
   }
 
-  /** Goes on after all: a handler hangs. */
-  resume(): void {
+  /** Goes on after all: a handler hangs, and would keep all else in the shard from being handled by anybody. */
+  keep(forMs: number): void {
     this.drainingSince = undefined;
+    this.#keptUntil = performance.now() + forMs;
+  }
+
+  /** It is not given away now, although it is asked for. */
+  get isKept(): boolean {
+    return performance.now() < this.#keptUntil;
+  }
+
+  /** The lease may have run out: hands over no more until it is renewed. */
+  suspend(): void {
+    this.#isSuspended = true;
+    this.#dispatcher.withdraw(this);
+  }
+
+  /** The lease is renewed. */
+  trust(): void {
+    this.#isSuspended = false;
   }
 
   /** The lease is not ours any more: nothing of it is read, handed over or written from here on. */

@@ -20,6 +20,9 @@ import { LiveMembers } from './live-members.ts';
 import { Pause } from './pause.ts';
 import type { ShardReaders } from './shard-readers.ts';
 
+/** For how many lease times a shard with a handler that hangs is not given away. */
+const keptLeases = 10;
+
 /** A lease, as a name. */
 const nameOf = (pattern: string, shardId: string): string => `${pattern} ${shardId}`;
 
@@ -42,6 +45,9 @@ export class Group implements PlaceListener {
   /** Subscriptions that are being made. */
   #joining = 0;
   #failures = 0;
+  /** A pattern is being added whose events have belonged to another. */
+  #isSplitting = false;
+  #trustTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, stream: string, readers: ShardReaders, onEnd: (group: Group) => void) {
     const { store, streamName, leaseDurationMs } = readers.options;
@@ -62,9 +68,8 @@ export class Group implements PlaceListener {
     return this.#places.values();
   }
 
-  /** While the leases may have run out, because they could not be renewed, nothing new is handled. */
-  get isTrusted(): boolean {
-    return performance.now() - this.#renewedAt < this.#readers.options.leaseDurationMs;
+  get isOpen(): boolean {
+    return !this.#isSplitting && performance.now() - this.#renewedAt < this.#readers.options.leaseDurationMs;
   }
 
   /** Resolves when the group has its place in every shard: from there on it misses nothing. */
@@ -82,6 +87,7 @@ export class Group implements PlaceListener {
       this.#joining--;
       this.#endWhenIdle();
     }
+    for (const place of this.#places.values()) this.#readers.wake(place.shardId);
     if (!this.#isEnding) this.#running ??= this.#run();
     return { stop: async () => this.#leave(member) };
   }
@@ -92,15 +98,24 @@ export class Group implements PlaceListener {
     const document = await this.#documents.read();
     if (document.places[pattern] !== undefined) return;
     const covering = coveringPattern(document, pattern);
-    const first = covering === undefined ? await firstPlaces(request, this.#readers) : undefined;
-    await this.#change((latest) => {
-      if (latest.places[pattern] !== undefined) return;
-      const wider = first === undefined ? coveringPattern(latest, pattern) : undefined;
-      latest.places[pattern] =
-        wider === undefined
-          ? (first ?? {})
-          : splitPlaces(latest.places[wider]!, (shard) => this.#places.get(nameOf(wider, shard))?.taken);
-    });
+    if (covering !== undefined) return this.#split(pattern, covering);
+    const places = await firstPlaces(request, this.#readers);
+    await this.#change((latest) => void (latest.places[pattern] ??= places));
+  }
+
+  /** Adds a pattern that the group has served through a wider one so far. */
+  async #split(pattern: string, wider: string): Promise<void> {
+    this.#isSplitting = true;
+    try {
+      await this.#change((latest) => {
+        latest.places[pattern] ??= splitPlaces(
+          latest.places[wider] ?? {},
+          (shardId) => this.#places.get(nameOf(wider, shardId))?.taken,
+        );
+      });
+    } finally {
+      this.#isSplitting = false;
+    }
   }
 
   #leave(member: GroupMember): void {
@@ -128,8 +143,19 @@ export class Group implements PlaceListener {
       }
       change(latest);
     });
-    this.#renewedAt = startedAt;
+    this.#renewed(startedAt);
     this.#apply(document);
+  }
+
+  #renewed(at: number): void {
+    this.#renewedAt = at;
+    for (const place of this.#places.values()) place.trust();
+    clearTimeout(this.#trustTimer);
+    if (this.#isEnding) return;
+    const left = at + this.#readers.options.leaseDurationMs - performance.now();
+    this.#trustTimer = setTimeout(() => {
+      for (const place of this.#places.values()) place.suspend();
+    }, left);
   }
 
   /** The lease of a place, where we still hold it. */
@@ -163,7 +189,7 @@ export class Group implements PlaceListener {
       return;
     }
     place.learn(document);
-    if (stored.wanted !== undefined || !this.#serves(pattern)) place.drain();
+    if ((stored.wanted !== undefined && !place.isKept) || !this.#serves(pattern)) place.drain();
   }
 
   #serves(pattern: string): boolean {
@@ -199,19 +225,19 @@ export class Group implements PlaceListener {
       if (stored === undefined) continue;
       if (place.isFinished) endPlace(document, place.pattern, place.shardId, place.children!);
       else if (place.isDrained) giveTo(stored, stored.wanted);
-      else this.#keepIfHung(place, stored);
+      else if (this.#isHung(place)) {
+        place.keep(keptLeases * this.#readers.options.leaseDurationMs);
+        this.#dispatcher.wake();
+      }
+      if (place.isKept) delete stored.wanted;
     }
     plan(document, this.#id);
   }
 
-  /** A handler that hangs would keep the whole shard from being read, by anybody. */
-  #keepIfHung(place: GroupPlace, stored: Place): void {
-    const { drainingSince } = place;
-    if (drainingSince === undefined || !this.#serves(place.pattern)) return;
-    if (performance.now() - drainingSince < this.#readers.options.leaseDurationMs) return;
-    delete stored.wanted;
-    place.resume();
-    this.#dispatcher.wake();
+  /** It was to be given away, and a handler has kept it from that for the time of a lease. */
+  #isHung({ drainingSince, pattern }: GroupPlace): boolean {
+    if (drainingSince === undefined || !this.#serves(pattern)) return false;
+    return performance.now() - drainingSince >= this.#readers.options.leaseDurationMs;
   }
 
   changed(): void {
@@ -269,6 +295,7 @@ export class Group implements PlaceListener {
       // Others find that it is silent, and take over.
       this.#failed(error);
     }
+    clearTimeout(this.#trustTimer);
     for (const place of this.#places.values()) place.end();
     this.#places.clear();
   }

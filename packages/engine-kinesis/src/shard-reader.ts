@@ -129,13 +129,13 @@ export class ShardReader {
   ): void {
     const { foreignTopic, pollIntervalMs } = this.#options;
     const records = (answer.Records ?? []).map((record) => new ShardRecord(record, foreignTopic));
-    const last = records.at(-1)?.sequenceNumber;
+    const last = records.at(-1);
     const lagMs = answer.MillisBehindLatest ?? 0;
     const isAtTip = last === undefined && lagMs === 0;
     // Chosen before any of them moves: they are compared with the place where the read began.
     const readers = others.filter((cursor) =>
       last !== undefined
-        ? cursor.isWithin(leader, last)
+        ? cursor.isWithin(leader, last.sequenceNumber)
         : cursor.samePlace(leader) || (isAtTip && cursor.isMetBy(leader, startedAt)),
     );
     const since = isAtTip ? leader.serverTimeAt(startedAt) : undefined;
@@ -143,7 +143,8 @@ export class ShardReader {
     const isEnd = answer.NextShardIterator === undefined || answer.NextShardIterator === null;
     for (const cursor of [leader, ...readers]) {
       cursor.give(records, isEnd ? (answer.ChildShards ?? []) : undefined);
-      cursor.sequenceNumber = last ?? (isAtTip ? leader.sequenceNumber : cursor.sequenceNumber);
+      if (last !== undefined) cursor.reached(last);
+      else if (isAtTip) cursor.sequenceNumber = leader.sequenceNumber;
       cursor.iterator = answer.NextShardIterator;
       if (since !== undefined) cursor.setSince(since, startedAt);
       cursor.pin =
@@ -162,10 +163,12 @@ export class ShardReader {
   #failed(cursor: Cursor, error: unknown): void {
     const name = nameOf(error);
     const about = { shard: this.shardId, error: messageOf(error) };
-    if (name === 'ResourceNotFoundException' && cursor.failures >= lostAfter) {
-      this.#logger.warn('a shard is gone', about);
-      cursor.owner.lost();
-      return;
+    if (name === 'ResourceNotFoundException') {
+      // Either the shard is gone, or the server has lost the record that we go by.
+      cursor.iterator = undefined;
+      cursor.isLastUnknown = true;
+      if (cursor.failures + 1 === lostAfter) this.#logger.warn('a shard is gone', about);
+      if (cursor.failures + 1 >= lostAfter) cursor.owner.lost();
     }
     // It is asked for again, after the last record that was read.
     if (badIterator.has(name)) cursor.iterator = undefined;
@@ -182,7 +185,11 @@ export class ShardReader {
 /** A shard that is not found so often is gone. */
 const lostAfter = 3;
 
-function startOf({ sequenceNumber, since }: Cursor): IteratorStart {
+function startOf({ sequenceNumber, isLastUnknown, lastArrivedAt, since }: Cursor): IteratorStart {
+  if (sequenceNumber !== undefined && isLastUnknown) {
+    if (lastArrivedAt === undefined) return { ShardIteratorType: 'TRIM_HORIZON' };
+    return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(lastArrivedAt) };
+  }
   if (sequenceNumber !== undefined) {
     return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: sequenceNumber };
   }

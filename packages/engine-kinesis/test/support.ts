@@ -70,15 +70,18 @@ export class Flow {
   readonly refused: string[] = [];
   readonly #flowing: Promise<void>;
   #isOver = false;
-  #next = 0;
+  /** The number that comes next. */
+  next: number;
 
-  constructor(engine: Engine, topic: string, keys = 8) {
-    this.#flowing = this.#flow(engine, topic, keys);
+  constructor(engine: Engine, topic: string, { first = 0 } = {}) {
+    this.next = first;
+    this.#flowing = this.#flow(engine, topic);
   }
 
-  async #flow(engine: Engine, topic: string, keys: number): Promise<void> {
+  async #flow(engine: Engine, topic: string): Promise<void> {
+    const keys = 8;
     while (!this.#isOver) {
-      const numbers = Array.from({ length: keys }, () => this.#next++);
+      const numbers = Array.from({ length: keys }, () => this.next++);
       await Promise.all(
         numbers.map((n) =>
           engine.publish({ topic, payload: n, key: `key-${n % keys}` }).then(

@@ -1,0 +1,94 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { addressOf, ownKinesis, quick } from './foreign.ts';
+import { Flow, Seen, newStream, patient, startEngine, storesById, until } from './support.ts';
+
+describeWithBroker('kinesis', 'outages', async () => {
+  const broker = await ownKinesis();
+
+  const configOf = (streamName: string) => ({
+    ...addressOf(broker),
+    ...quick,
+    streamName,
+    checkpointStore: storesById(streamName),
+  });
+
+  test(
+    'loses nothing that was accepted while the server restarts twice under load, in a group and without',
+    patient,
+    async () => {
+      const config = configOf(newStream());
+      const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
+      const [grouped, plain] = [new Seen(), new Seen()];
+      await consumer.subscribeAsync<number>('load', grouped.handler, { bufferSize: 10_000, group: 'g' });
+      await consumer.subscribe<number>('lo*', plain.handler, { bufferSize: 10_000 });
+      const accepted: number[] = [];
+      const refused: string[] = [];
+      let first = 0;
+      for (let restart = 0; restart <= 2; restart++) {
+        const restarting = restart === 0 ? undefined : broker.restart();
+        // What a local server takes in the moment in which it saves its data, it loses.
+        if (restarting !== undefined) {
+          await until('the server to be down', async () => (await publisher.health()).status === 'down');
+        }
+        const flow = new Flow(publisher, 'load', { first });
+        await restarting;
+        await flow.reaches(40);
+        await flow.end();
+        accepted.push(...flow.accepted);
+        refused.push(...flow.refused);
+        first = flow.next;
+      }
+      for (const seen of [grouped, plain]) {
+        await until('every accepted event', () => seen.hasAll(accepted));
+      }
+      expect(refused.every((code) => code === 'PUBLISH_FAILED')).toBe(true);
+    },
+  );
+
+  test(
+    'stops beside a paused server in time, and what was not settled is handled afterwards',
+    patient,
+    async () => {
+      const config = configOf(newStream());
+      const [leaving, other] = [await startEngine(config), await startEngine(config)];
+      let began = 0;
+      await leaving.subscribe(
+        'pause',
+        () => {
+          began++;
+          return new Promise<void>(() => {});
+        },
+        { group: 'g' },
+      );
+      for (let n = 0; n < 5; n++) await other.publish({ topic: 'pause', payload: n });
+      await until('the first event to be handled', () => began === 1);
+      await broker.pause();
+      try {
+        // Core gives it this much for its handlers; the rest is ours, and bounded.
+        await leaving.stop({ timeoutMs: 50 }).catch(() => {});
+        expect((await leaving.health()).status).toBe('down');
+      } finally {
+        await broker.resume();
+      }
+      const seen = new Set<unknown>();
+      await other.subscribe('pause', ({ payload }) => void seen.add(payload), { group: 'g' });
+      await until('all events at the other', () => seen.size === 5);
+    },
+  );
+
+  test('a publish beside a paused server is rejected in time', patient, async () => {
+    const engine = await startEngine({ ...configOf(newStream()), publishTimeoutMs: 300 });
+    await broker.pause();
+    try {
+      await expect(engine.publish({ topic: 'pause', payload: 1 })).rejects.toMatchObject({
+        code: 'PUBLISH_FAILED',
+        message: expect.stringContaining('no answer'),
+      });
+      expect((await engine.health()).status).toBe('down');
+    } finally {
+      await broker.resume();
+    }
+    await until('health to be up', async () => (await engine.health()).status === 'up');
+  });
+});
