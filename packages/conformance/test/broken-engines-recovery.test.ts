@@ -87,7 +87,8 @@ describe('an engine that recovers wrongly does not pass:', () => {
     {
       wrong: 'retries come at once',
       foundBy: 'the time between attempts grows',
-      because: 'gap 0',
+      // Which one depends on the machine: a busy one is late by itself.
+      because: 'gap ',
       engine: of(
         class extends WrappedHandlers {
           override options(options?: SubscribeOptions): SubscribeOptions {
