@@ -1,4 +1,12 @@
-import { type Engine, type Event, type EventBus, type TypedEventBus, createEventBus } from '@polybus/core';
+import {
+  type Engine,
+  type Event,
+  type EventBus,
+  EventBusModule,
+  type TypedEventBus,
+  createEventBus,
+  forTenant,
+} from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
@@ -86,4 +94,23 @@ test('an engine and an untyped bus are event buses, and a typed one stands where
   expectTypeOf<TypedEventBus<Record<string, unknown>>>().toExtend<EventBus>();
   expectTypeOf(bus.untyped).toExtend<EventBus>();
   expectTypeOf(memoryEngine()).toExtend<EventBus>();
+});
+
+test('a bus for a tenant has the types of the bus', () => {
+  const acme = forTenant(bus, 'acme');
+  void acme.publish('user.created', { id: 'u1' }, { key: 'u1' });
+  // @ts-expect-error the payload is not a User
+  void acme.publish('user.created', { name: 'u1' });
+  void acme.subscribe('user.*', ({ topic }) => {
+    expectTypeOf(topic).toEqualTypeOf<'user.created' | 'user.deleted'>();
+  });
+  // @ts-expect-error nothing matches
+  void acme.subscribeAsync('invoice.*', () => {});
+  expectTypeOf(acme.events('order.placed')).toExtend<AsyncIterable<Event<number>>>();
+});
+
+test('the module is an event bus, and provides one with types', () => {
+  const module = new EventBusModule<Topics>();
+  expectTypeOf(module).toExtend<EventBus>();
+  expectTypeOf(module.providesServices()[0]!.instance).toEqualTypeOf<TypedEventBus<Topics>>();
 });
