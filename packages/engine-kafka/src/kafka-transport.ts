@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type {
   ConsumerLag,
   EngineHealth,
@@ -57,6 +58,8 @@ export class KafkaTransport implements Transport {
       throw connectionError(error, name);
     }
     const closing = new AbortController();
+    // As many as there are subscriptions that begin: no leak.
+    setMaxListeners(0, closing.signal);
     const catalog = new TopicCatalog(client, topics, logger, name, closing.signal);
     const reader = new Reader(client, catalog, consumer, logger, closing.signal);
     const startedAt = new Date();

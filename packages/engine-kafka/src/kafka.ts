@@ -1,7 +1,7 @@
 import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
 import type { KafkaClient } from './client-port.ts';
-import { logLevel, noRetries } from './kafkajs-cluster.ts';
+import { noRetries } from './kafkajs-cluster.ts';
 import { KafkajsClient } from './kafkajs-client.ts';
 import { logTo } from './kafkajs-log.ts';
 import { Sockets } from './kafkajs-sockets.ts';
@@ -32,7 +32,7 @@ export function createClient({ connection, producer, consumer }: KafkaOptions, l
     authenticationTimeout: socketMs,
     requestTimeout: producer.requestTimeoutMs,
     retry: noRetries,
-    logLevel: logLevel.WARN,
+    logLevel: kafkajs.logLevel.WARN,
     logCreator: logTo(logger),
     socketFactory: sockets.factory,
   });

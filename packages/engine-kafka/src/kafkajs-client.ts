@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs';
 import type { Admin, Cluster, Kafka, Producer } from 'kafkajs';
 import type {
   FetchRequest,
@@ -9,14 +10,7 @@ import type {
   PartitionsByTopic,
   TopicRecords,
 } from './client-port.ts';
-import {
-  CompressionTypes,
-  ConfigResourceTypes,
-  type Connections,
-  brokerOf,
-  noRetries,
-  openConnections,
-} from './kafkajs-cluster.ts';
+import { type Connections, brokerOf, noRetries, openConnections } from './kafkajs-cluster.ts';
 import { toFailure } from './kafkajs-failure.ts';
 import { type RawFetchResponse, toFetched } from './kafkajs-fetch.ts';
 import { type GroupTimes, KafkajsGroup } from './kafkajs-group.ts';
@@ -36,11 +30,11 @@ export interface KafkajsOptions extends GroupTimes {
 const disconnectMs = 1000;
 const retryMs = 200;
 const compressionTypes = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
-  zstd: CompressionTypes.ZSTD,
+  none: kafkajs.CompressionTypes.None,
+  gzip: kafkajs.CompressionTypes.GZIP,
+  snappy: kafkajs.CompressionTypes.Snappy,
+  lz4: kafkajs.CompressionTypes.LZ4,
+  zstd: kafkajs.CompressionTypes.ZSTD,
 };
 const readCommitted = 1;
 const readUncommitted = 0;
@@ -124,7 +118,9 @@ export class KafkajsClient implements KafkaClient {
       const admin = await this.#connectedAdmin();
       const { resources } = await admin.describeConfigs({
         includeSynonyms: false,
-        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] }],
+        resources: [
+          { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] },
+        ],
       });
       const value = Number(resources[0]?.configEntries[0]?.configValue);
       return Number.isFinite(value) && value > 0 ? value : undefined;

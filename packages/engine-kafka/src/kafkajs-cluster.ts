@@ -1,4 +1,3 @@
-import kafkajs from 'kafkajs';
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import type { GroupCoordinator } from './kafkajs-group.ts';
 import { KafkaFailure } from './client-port.ts';
@@ -53,5 +52,3 @@ export async function brokerOf(cluster: Cluster, id: number): Promise<Broker> {
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
   return (await cluster.findGroupCoordinator({ groupId })) as unknown as GroupCoordinator;
 }
-
-export const { AssignerProtocol, Partitioners, CompressionTypes, logLevel, ConfigResourceTypes } = kafkajs;

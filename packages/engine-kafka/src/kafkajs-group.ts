@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs';
 import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
 import {
   type Assignment,
@@ -6,7 +7,7 @@ import {
   type MemberTopics,
   type PartitionsByTopic,
 } from './client-port.ts';
-import { AssignerProtocol, type Connections, coordinatorOf } from './kafkajs-cluster.ts';
+import { type Connections, coordinatorOf } from './kafkajs-cluster.ts';
 import { toFailure } from './kafkajs-failure.ts';
 
 /** What kafkajs's broker does for groups. */
@@ -73,7 +74,7 @@ export class KafkajsGroup implements GroupSession {
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Assignment> {
     return this.#ask(async (coordinator) => {
-      const metadata = AssignerProtocol.MemberMetadata.encode({
+      const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
         version: 0,
         topics: [...topics],
         userData: Buffer.from(about),
@@ -95,7 +96,7 @@ export class KafkajsGroup implements GroupSession {
         memberId: joined.memberId,
         groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
       });
-      const decoded = AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
+      const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
       return new Map(Object.entries(decoded?.assignment ?? {}));
     });
   }
@@ -186,14 +187,14 @@ export class KafkajsGroup implements GroupSession {
 }
 
 function topicsOf({ memberId, memberMetadata }: GroupMember): MemberTopics {
-  const { topics } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? { topics: [] };
+  const { topics } = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? { topics: [] };
   return { id: memberId, topics };
 }
 
 function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): GroupMemberAssignment[] {
   return [...assignments].map(([memberId, topics]) => ({
     memberId,
-    memberAssignment: AssignerProtocol.MemberAssignment.encode({
+    memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
       version: 0,
       assignment: Object.fromEntries([...topics].map(([topic, partitions]) => [topic, [...partitions]])),
       userData: Buffer.alloc(0),

@@ -1,6 +1,6 @@
 import type { Logger } from '@polybus/core';
+import kafkajs from 'kafkajs';
 import type { logCreator as LogCreator } from 'kafkajs';
-import { logLevel } from './kafkajs-cluster.ts';
 
 /** What kafkajs says of connections and answers; the engine tells the user itself where something matters. */
 const shownFields = ['broker', 'error', 'groupId', 'retryCount', 'retryTime'] as const;
@@ -12,7 +12,7 @@ const shownFields = ['broker', 'error', 'groupId', 'retryCount', 'retryTime'] as
 export function logTo(logger: Logger): LogCreator {
   return () =>
     ({ level, namespace, log }) => {
-      if (logger.debug === undefined || level > logLevel.WARN) return;
+      if (logger.debug === undefined || level > kafkajs.logLevel.WARN) return;
       const fields: Record<string, unknown> = {};
       for (const name of shownFields) if (log[name] !== undefined) fields[name] = String(log[name]);
       logger.debug(`kafkajs ${namespace}: ${log.message}`, fields);

@@ -1,5 +1,5 @@
+import kafkajs from 'kafkajs';
 import type { ICustomPartitioner } from 'kafkajs';
-import { Partitioners } from './kafkajs-cluster.ts';
 
 /** Where records without a key go: all of a topic to one of its partitions, so that they keep their order, or to any. */
 export type Keyless = 'ordered' | 'spread';
@@ -7,7 +7,7 @@ export type Keyless = 'ordered' | 'spread';
 /** Partitions by key as Kafka's Java client does: murmur2 of the key's bytes. */
 export function partitionerFor(keyless: Keyless): ICustomPartitioner {
   return () => {
-    const byKey = Partitioners.DefaultPartitioner();
+    const byKey = kafkajs.Partitioners.DefaultPartitioner();
     return (args) => {
       const { key } = args.message;
       const isKeyless = key === null || key === undefined;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PolybusError, PublishError } from '@polybus/core';
 import { type KafkaClient, type OutgoingRecord, type TopicRecords, isFailure } from './client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from './errors.ts';
@@ -49,6 +50,8 @@ export class Publisher {
   #deadlines: NodeJS.Timeout | undefined;
 
   constructor(context: PublisherContext) {
+    // As many as there are topics that are being created: no leak.
+    setMaxListeners(0, this.#closing.signal);
     this.#context = context;
     this.#limits = new TopicLimits(context.client);
   }
