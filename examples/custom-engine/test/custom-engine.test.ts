@@ -112,6 +112,22 @@ test('an engine that is full drops, and counts', async () => {
   expect(engine.stats()).toMatchObject({ enqueued: 2, dropped: 1, delivered: 1, pending: 0 });
 });
 
+test('so does a subscription whose buffer is full, and its neighbour gets the event', async () => {
+  const engine = customEngine({ defaultEventBufferSize: 1 });
+  await engine.start();
+  const { promise, resolve } = withResolver();
+  await engine.subscribeAsync('a', () => promise, { concurrency: 1 });
+  const seen: unknown[] = [];
+  await engine.subscribe('a', ({ payload }) => void seen.push(payload));
+  await engine.publish({ topic: 'a', payload: 1 });
+  await expect.poll(() => engine.stats().delivered, { timeout: 20_000 }).toBe(1);
+  for (const payload of [2, 3]) await engine.publish({ topic: 'a', payload });
+  expect(seen).toEqual([1, 2, 3]);
+  expect(engine.stats()).toMatchObject({ enqueued: 6, dropped: 1, delivered: 3, pending: 2 });
+  resolve();
+  await engine.stop();
+});
+
 test('a configuration with mistakes is refused with all of them', () => {
   const config = { metricsInterval: 'soon', eventFilters: [{ type: 'regex' }], enableMetric: true };
   expect(() => engines['custom']?.(config, context)).toThrow(
