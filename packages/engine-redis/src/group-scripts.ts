@@ -12,6 +12,7 @@ const ownership = `
 local stream, owners = KEYS[1], KEYS[2]
 local LEFT = '${leftBehind}'
 local function keyOf(fields)
+  if #fields < 3 then return nil end
   for i = 1, #fields, 2 do
     if fields[i] == '${keyField}' then return fields[i + 1] end
   end
@@ -128,9 +129,11 @@ local wanted = most - #out
 local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
 local got, ended = 0, nil
 if read and read[1] then
-  for _, entry in ipairs(read[1][2]) do
-    got = got + 1
-    ended = entry[1]
+  local entries, have = read[1][2], #out
+  got = #entries
+  ended = entries[got][1]
+  for i = 1, got do
+    local entry = entries[i]
     local key = keyOf(entry[2])
     local owner, count
     if key then owner, count = ownerOf(key) end
@@ -140,7 +143,9 @@ if read and read[1] then
       ring(bells, owner, topic, group)
     else
       if key then own(key, me, (count or 0) + 1) end
-      out[#out + 1] = {entry[1], entry[2], 1}
+      entry[3] = 1
+      have = have + 1
+      out[have] = entry
     end
   end
 end
