@@ -26,11 +26,11 @@ export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 export interface KafkaConfig {
   /** `host:port` of some brokers; the others are found from there. Default `localhost:9092`. */
   readonly brokers?: readonly string[] | undefined;
-  /** The seed's name for `brokers`, separated by commas, in the configuration of a bus with one engine; `kafka://` may be before each. */
+  /** `brokers`, separated by commas, in the configuration of a bus with one engine; `kafka://` may be before each. */
   readonly externalBrokerURL?: string | undefined;
-  /** The seed's name for the user of SASL PLAIN. */
+  /** The user of SASL PLAIN in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
-  /** The seed's name for the password of SASL PLAIN. */
+  /** The password of SASL PLAIN in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
   /** Processes that have it in common share the events. Default: none, each process gets all. */
   readonly groupId?: string | undefined;
@@ -174,9 +174,12 @@ const client = v.custom<Kafka>(
 const anObject = (what: string): v.GenericSchema<object> =>
   v.custom<object>((value) => typeof value === 'object' && value !== null, what);
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer', 'aws'];
-const sasl = v.custom<SASLOptions>(
-  (value) => mechanisms.includes((value as { mechanism?: string } | null)?.mechanism ?? ''),
-  `an object with a mechanism: ${mechanisms.join(', ')}`,
+const sasl = v.pipe(
+  v.custom<SASLOptions>(
+    (value) => mechanisms.includes((value as { mechanism?: string } | null)?.mechanism ?? ''),
+    `an object with a mechanism: ${mechanisms.join(', ')}`,
+  ),
+  v.metadata({ type: 'object', properties: { mechanism: { enum: mechanisms } }, required: ['mechanism'] }),
 );
 const positiveMs = v.pipe(milliseconds, v.minValue(1, 'milliseconds, as a number of at least 1'));
 const properties = v.record(v.string(), v.string('text'), 'an object of properties, each of them text');
@@ -227,6 +230,9 @@ const schema = strict({
   handlerTimeoutMs: v.optional(milliseconds),
   eventTTL: v.optional(duration, 0),
 });
+
+/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { kafka: schema };
 
 type Given = v.InferOutput<typeof schema>;
 
