@@ -1,0 +1,259 @@
+import { randomUUID } from 'node:crypto';
+import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
+import { kafkaEngine } from '@polybus/engine-kafka';
+import { startKafka } from '@polybus/testbed';
+import kafkajs from 'kafkajs';
+import type { Message } from 'kafkajs';
+
+/**
+ * The Kafka engine beside kafkajs used by hand, which does the same work in the same run: it makes events of the same payload,
+ * encodes them as CloudEvents, sends, receives, and decodes them. What the engine does more: it keeps a queue per
+ * subscription, counts, and commits what is settled.
+ *
+ * By hand the producer gathers what is published in one turn into one `sendBatch`, as the engine does, since a `send` for each
+ * event would be no match.
+ */
+const payload = {
+  id: 'u-1',
+  name: 'Ada',
+  roles: ['admin', 'author'],
+  address: { city: 'London', zip: 'N1' },
+};
+const inFlight = 1000;
+const rounds = 5;
+const events = 50_000;
+/** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
+const latencyRounds = 20;
+const pings = 200;
+const source = 'bench';
+const partitions = 4;
+const maxWaitMs = 250;
+const keys = Array.from({ length: 64 }, (_, n) => `key-${n}`);
+
+interface Side {
+  publish(topic: string, key: string): Promise<unknown>;
+  /** Calls back for each event that was decoded; with those that were published before it was called. */
+  listen(topic: string, onEvent: () => void): Promise<void>;
+  close(): Promise<unknown>;
+}
+
+type Make = () => Promise<Side>;
+
+const broker = await startKafka();
+const brokers = [...broker.brokers];
+
+function kafka(): InstanceType<typeof kafkajs.Kafka> {
+  return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING });
+}
+
+async function createTopic(topic: string): Promise<void> {
+  const admin = kafka().admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true });
+  await admin.disconnect();
+}
+
+async function deleteTopic(topic: string): Promise<void> {
+  const admin = kafka().admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+}
+
+/** Gathers what one turn publishes; the next batch leaves when the one before has its answer. */
+class Batches {
+  readonly #send: (topic: string, messages: Message[]) => Promise<unknown>;
+  #waiting: { message: Message; resolve: () => void }[] = [];
+  #isSending = false;
+
+  constructor(send: (topic: string, messages: Message[]) => Promise<unknown>) {
+    this.#send = send;
+  }
+
+  add(topic: string, message: Message): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ message, resolve });
+      if (!this.#isSending) {
+        this.#isSending = true;
+        queueMicrotask(() => void this.#flush(topic));
+      }
+    });
+  }
+
+  async #flush(topic: string): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      await this.#send(
+        topic,
+        batch.map(({ message }) => message),
+      );
+      for (const { resolve } of batch) resolve();
+    }
+    this.#isSending = false;
+  }
+}
+
+async function byHand(): Promise<Side> {
+  const client = kafka();
+  const producer = client.producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  const consumer = client.consumer({ groupId: `bench-${randomUUID()}`, maxWaitTimeInMs: maxWaitMs });
+  const batches = new Batches((topic, messages) =>
+    producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] }),
+  );
+  return {
+    publish: (topic, key) => {
+      const value = encodeStructured(createEvent({ topic, payload, key }), { source });
+      return batches.add(topic, { key, value, headers: { 'content-type': 'application/cloudevents+json' } });
+    },
+    listen: async (topic, onEvent) => {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      const { GROUP_JOIN } = consumer.events;
+      const joined = new Promise<unknown>(
+        (resolve) => void consumer.on(GROUP_JOIN, (event) => resolve(event)),
+      );
+      await consumer.run({
+        autoCommitInterval: 1000,
+        autoCommitThreshold: 1000,
+        eachBatch: (given) => {
+          for (const message of given.batch.messages) {
+            decodeStructured(message.value!.toString(), { topic });
+            onEvent();
+            given.resolveOffset(message.offset);
+          }
+          return Promise.resolve();
+        },
+      });
+      await joined;
+    },
+    close: async () => Promise.all([producer.disconnect(), consumer.disconnect()]),
+  };
+}
+
+function engineSide(group?: string): Make {
+  return async () => {
+    const engine: Engine = kafkaEngine({ brokers, numPartitions: partitions, fetchMaxWaitMs: maxWaitMs });
+    await engine.start();
+    return {
+      publish: (topic, key) => engine.publish({ topic, payload, key }),
+      listen: async (topic, onEvent) =>
+        void (await engine.subscribe(topic, onEvent, {
+          // Room for all: what a full buffer does is not the question here.
+          bufferSize: events * 2,
+          from: 'earliest',
+          group: group && `${group}-${randomUUID()}`,
+        })),
+      close: () => engine.stop(),
+    };
+  };
+}
+
+let topics = 0;
+const now = (): number => performance.now();
+
+async function publishAll(side: Side, topic: string, count: number): Promise<void> {
+  let left = count;
+  const work = async (): Promise<void> => {
+    while (left-- > 0) await side.publish(topic, keys[left % keys.length] ?? '');
+  };
+  await Promise.all(Array.from({ length: inFlight }, work));
+}
+
+/** Events a second that the broker accepts. */
+async function publishing(side: Side, topic: string): Promise<number> {
+  await publishAll(side, topic, 2000);
+  const since = now();
+  await publishAll(side, topic, events);
+  return (events / (now() - since)) * 1000;
+}
+
+/** Events a second that are read, of those that are there already. */
+async function consuming(side: Side, topic: string): Promise<number> {
+  await publishAll(side, topic, events);
+  let seen = 0;
+  let first = 0;
+  let done!: (rate: number) => void;
+  const rate = new Promise<number>((resolve) => (done = resolve));
+  // From the first event on: how long a group takes to form is not the question here.
+  await side.listen(topic, () => {
+    if (seen++ === 0) first = now();
+    if (seen === events) done((events / (now() - first)) * 1000);
+  });
+  return rate;
+}
+
+/** Microseconds from a publish to its arrival, one at a time: the median. */
+async function latency(side: Side, topic: string): Promise<number> {
+  let onEvent = (): void => {};
+  await side.listen(topic, () => onEvent());
+  const times: number[] = [];
+  for (let n = 0; n < pings; n++) {
+    const since = now();
+    const arrived = new Promise<void>((resolve) => (onEvent = resolve));
+    await Promise.all([side.publish(topic, 'key'), arrived]);
+    times.push((now() - since) * 1000);
+  }
+  return median(times.slice(pings / 10));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+async function once(make: Make, measure: (side: Side, topic: string) => Promise<number>): Promise<number> {
+  const topic = `bench.t${topics++}`;
+  await createTopic(topic);
+  const side = await make();
+  try {
+    return await measure(side, topic);
+  } finally {
+    await side.close();
+    await deleteTopic(topic);
+  }
+}
+
+async function compare(
+  title: string,
+  unit: string,
+  sides: Readonly<Record<string, Make>>,
+  measure: (side: Side, topic: string) => Promise<number>,
+  turns = rounds,
+): Promise<void> {
+  const samples = new Map<string, number[]>();
+  // Round by round, so that what else the machine does hits all of them alike; the first round warms up.
+  for (let round = 0; round <= turns; round++) {
+    for (const [name, make] of Object.entries(sides)) {
+      const value = await once(make, measure);
+      if (round > 0) samples.set(name, [...(samples.get(name) ?? []), value]);
+    }
+  }
+  const base = median(samples.get('kafkajs') ?? []);
+  console.log(`\n${title}`);
+  for (const [name, values] of samples) {
+    const value = median(values);
+    const range = `[${Math.min(...values).toFixed(0)}..${Math.max(...values).toFixed(0)}]`;
+    const ratio = name === 'kafkajs' ? '' : `   ×${(value / base).toFixed(2)} of kafkajs`;
+    console.log(`  ${name.padEnd(20)} ${value.toFixed(0).padStart(8)} ${unit} ${range}${ratio}`);
+  }
+}
+
+try {
+  console.log(
+    `Node ${process.version}, Kafka ${broker.version}, ${partitions} partitions; median of ${rounds} rounds, of ${latencyRounds} for latency, [lowest..highest]`,
+  );
+  const alone = { kafkajs: byHand, polybus: engineSide() };
+  const all = { ...alone, 'polybus, in a group': engineSide('g') };
+  await compare(`publish, ${inFlight} in flight`, 'events/s', alone, publishing);
+  await compare('consume', 'events/s', all, consuming);
+  await compare('latency p50, one at a time', 'µs', all, latency, latencyRounds);
+} catch (error) {
+  console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
+  process.exitCode = 1;
+} finally {
+  await broker.stop();
+}
