@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { until } from './support.ts';
 
 /** A call on its way to the server. */
 export interface Call {
@@ -17,6 +18,8 @@ export type Fault =
   | 'silence'
   /** or the server gets it, and its answer is lost. */
   | 'lost answer'
+  /** or the connection is cut at once. */
+  | 'cut'
   /** Or these of its records are refused, for this reason, and the server gets the others. */
   | { readonly refused: ReadonlySet<number>; readonly reason: string };
 
@@ -35,6 +38,8 @@ export class FaultProxy {
     this.#handle(incoming, answer).catch(() => answer.destroy());
   });
   readonly #sockets = new Set<Socket>();
+  /** Calls that the server is working at. */
+  #forwarding = 0;
   rule: Rule = () => undefined;
   /** What was asked, and how often. */
   readonly counts: Map<string, number> = new Map();
@@ -60,6 +65,17 @@ export class FaultProxy {
     return proxy;
   }
 
+  /** Cuts every call until `mend`, and resolves when the server has nothing of ours under way. */
+  async cut(): Promise<void> {
+    this.rule = () => 'cut';
+    await until('the calls that are under way', () => this.#forwarding === 0);
+    this.#agent.destroy();
+  }
+
+  mend(): void {
+    this.rule = () => undefined;
+  }
+
   get endpoint(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
@@ -71,6 +87,10 @@ export class FaultProxy {
     const body = JSON.parse(bytes.toString()) as Record<string, unknown>;
     const fault = this.rule({ operation, body });
     if (fault === 'silence') return;
+    if (fault === 'cut') {
+      answer.destroy();
+      return;
+    }
     if (fault === undefined || fault === 'lost answer') {
       const { status, headers, bytes: content } = await this.#forward(incoming, bytes);
       if (fault === undefined) answer.writeHead(status, headers).end(content);
@@ -112,11 +132,23 @@ export class FaultProxy {
       headers: { ...headers, host: this.#target.host, 'content-length': bytes.length },
     });
     outgoing.end(bytes);
-    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-    const content = await bytesOf(response);
-    const { 'transfer-encoding': _, ...kept } = response.headers;
-    return { status: response.statusCode ?? 500, headers: kept, bytes: content };
+    this.#forwarding++;
+    try {
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+      const content = await bytesOf(response);
+      return contentOf(response, content);
+    } finally {
+      this.#forwarding--;
+    }
   }
+}
+
+function contentOf(
+  response: IncomingMessage,
+  content: Buffer,
+): { status: number; headers: IncomingMessage['headers']; bytes: Buffer } {
+  const { 'transfer-encoding': _, ...kept } = response.headers;
+  return { status: response.statusCode ?? 500, headers: kept, bytes: content };
 }
 
 async function bytesOf(stream: IncomingMessage): Promise<Buffer> {

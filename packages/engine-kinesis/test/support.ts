@@ -70,18 +70,16 @@ export class Flow {
   readonly refused: string[] = [];
   readonly #flowing: Promise<void>;
   #isOver = false;
-  /** The number that comes next. */
-  next: number;
+  #next = 0;
 
-  constructor(engine: Engine, topic: string, { first = 0 } = {}) {
-    this.next = first;
+  constructor(engine: Engine, topic: string) {
     this.#flowing = this.#flow(engine, topic);
   }
 
   async #flow(engine: Engine, topic: string): Promise<void> {
     const keys = 8;
     while (!this.#isOver) {
-      const numbers = Array.from({ length: keys }, () => this.next++);
+      const numbers = Array.from({ length: keys }, () => this.#next++);
       await Promise.all(
         numbers.map((n) =>
           engine.publish({ topic, payload: n, key: `key-${n % keys}` }).then(
