@@ -84,7 +84,7 @@ function inFile(json: JsonSchema): JsonSchema {
     const inside = Object.entries(properties as Properties).filter(([, one]) => !isOnlyInCode(one));
     own.properties = Object.fromEntries(inside.map(([name, one]) => [name, orVariable(inFile(one))]));
   }
-  if (items !== undefined) own.items = inFile(items as JsonSchema);
+  if (items !== undefined) own.items = orVariable(inFile(items as JsonSchema));
   if (anyOf !== undefined) own.anyOf = (anyOf as JsonSchema[]).map(inFile);
   return own;
 }

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadConfig, parseConfig } from '@polybus/core';
+import { engines as kafkaEngines } from '@polybus/engine-kafka';
+import { engines as kinesisEngines } from '@polybus/engine-kinesis';
 import { engines as memoryEngines } from '@polybus/engine-memory';
 import { engines as redisEngines } from '@polybus/engine-redis';
 import { CloudEvent } from 'cloudevents';
@@ -29,7 +31,7 @@ const inLanguage = (language: string): Block[] => blocks.filter((block) => block
 const isRunnable = ({ marks }: Block): boolean => !marks.some((mark) => mark.startsWith('needs='));
 const execute = promisify(execFile);
 /** Making one opens nothing. */
-const engines = { ...memoryEngines, ...redisEngines };
+const engines = { ...memoryEngines, ...redisEngines, ...kafkaEngines, ...kinesisEngines };
 
 test('every block is in a language and with marks that this test knows', () => {
   const known: Readonly<Record<string, RegExp>> = {
@@ -156,20 +158,35 @@ describe('JSON', () => {
 });
 
 describe('shell', () => {
-  const scripts = (JSON.parse(readPage('package.json')) as { scripts: Record<string, string> }).scripts;
+  /** The scripts of the root, and of each workspace after its name and a space. */
+  const scripts = new Set(
+    [
+      '.',
+      ...['packages', 'examples'].flatMap((folder) =>
+        readdirSync(join(root, folder), { withFileTypes: true })
+          .filter((entry) => existsSync(join(entry.parentPath, entry.name, 'package.json')))
+          .map(({ name }) => `${folder}/${name}`),
+      ),
+    ].flatMap((folder) => {
+      const { name, scripts = {} } = JSON.parse(readPage(join(folder, 'package.json'))) as {
+        name: string;
+        scripts?: Record<string, string>;
+      };
+      return Object.keys(scripts).map((script) => (folder === '.' ? script : `${name} ${script}`));
+    }),
+  );
 
   test.each(named(inLanguage('sh')))('%s names scripts and files that exist', (_, { code }) => {
     const words = code
       .split('\n')
       .map((line) => line.replace(/#.*/, ''))
       .join('\n');
-    const named = [...words.matchAll(/\bnpm (?:run )?(?!ci|install|init|create|pack)([\w:]+)/g)].map(
-      ([, script]) => script!,
-    );
+    const calls = words.matchAll(/\bnpm (?:run )?(?!ci|install|init|create|pack)([\w:]+)(?:.* -w (\S+))?/g);
+    const named = [...calls].map(([, script, name]) => (name === undefined ? script! : `${name} ${script}`));
     const paths = [...words.matchAll(/(?<=\s)(?:packages|examples|docs|tests)\/[\w./-]+/g)].map(
       ([path]) => path,
     );
-    expect(named.filter((script) => !(script in scripts))).toEqual([]);
+    expect(named.filter((script) => !scripts.has(script))).toEqual([]);
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type EventBusConfig, assertTopic, assertTopicOrPattern, parseConfig } from '@polybus/core';
+import { engines as kafkaEngines } from '@polybus/engine-kafka';
+import { engines as kinesisEngines } from '@polybus/engine-kinesis';
 import { engines as memoryEngines } from '@polybus/engine-memory';
 import { engines as redisEngines } from '@polybus/engine-redis';
 import { Ajv } from 'ajv';
@@ -12,7 +14,7 @@ import { generatedFiles } from '../generate/files.ts';
 import { blocksOf, pages, root } from './docs-blocks.ts';
 
 /** Making one opens nothing. */
-const engines = { ...memoryEngines, ...redisEngines };
+const engines = { ...memoryEngines, ...redisEngines, ...kafkaEngines, ...kinesisEngines };
 const files = await generatedFiles();
 const schemaFile = createRequire(import.meta.url).resolve('@polybus/core/polybus.schema.json');
 const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as {
@@ -39,7 +41,7 @@ describe('the JSON Schema of the configuration', () => {
 
   test('is that of every engine that exports one', () => {
     expect(Object.keys(schema.definitions)).toEqual(
-      expect.arrayContaining(['variable', 'memory', 'durable-memory', 'redis']),
+      expect.arrayContaining(['variable', 'memory', 'durable-memory', 'redis', 'kafka', 'kinesis']),
     );
   });
 
@@ -73,6 +75,16 @@ describe('the JSON Schema of the configuration', () => {
             config: { mode: 'streams', url: 'redis://h', clientOptions: { tls: {} } },
           },
           { name: 'c', type: 'durable-memory', config: { retry: false } },
+          {
+            name: 'e',
+            type: 'kafka',
+            config: {
+              brokers: ['h:9092', '${BROKER}'],
+              ssl: true,
+              sasl: { mechanism: 'plain', username: 'u' },
+            },
+          },
+          { name: 'f', type: 'kinesis', config: { shardCount: 2, pollInterval: '250ms' } },
           { name: 'd', type: 'my-own', config: { anything: ['goes'] } },
         ],
         routing: [{ topics: ['user.*', '*', 'a-b.C_1', 'us*'], engine: 'a' }],
@@ -103,12 +115,19 @@ describe('the JSON Schema of the configuration', () => {
       { engines: [{ name: 'a', type: 'durable-memory', config: { deliveryMode: 'drop' } }] },
       '/engines/0/config/deliveryMode const',
     ],
+    [{ engines: [{ name: 'a', type: 'kafka', config: { sasl: {} } }] }, '/engines/0/config/sasl required'],
+    [
+      { engines: [{ name: 'a', type: 'kinesis', config: { shardCount: 0 } }] },
+      '/engines/0/config/shardCount minimum',
+    ],
     [{ routing: [{ topics: ['a..b'], engine: 'a' }] }, '/routing/0/topics/0 pattern'],
     [{ routing: [{ topics: [], engine: 'a' }] }, '/routing/0/topics minItems'],
     [{ routing: [{ topics: ['*'] }] }, '/routing/0 required'],
   ])('refuses %j', (config, mistake) => {
     expect(mistakesIn(config)).toContain(mistake);
-    expect(() => checked(config as EventBusConfig)).toThrow(/Invalid configuration/);
+    expect(() => checked(config as EventBusConfig)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^INVALID_/) as string }) as Error,
+    );
   });
 
   test('takes every configuration of the documentation', () => {

@@ -362,7 +362,7 @@ describe('all mistakes of a configuration come at once', () => {
       'engines[0].config.wokerCount',
       'engines[1].config.deliveryMode',
       'engines[1].config.retentionDays',
-      'engines[2].type',
+      'engines[2]',
     ]);
   });
 });

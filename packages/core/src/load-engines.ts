@@ -19,7 +19,7 @@ export async function loadEngines(
     try {
       adopt(name, await engine());
     } catch (error) {
-      const problems = problemsOf(error, `engines[${i}].type`);
+      const problems = problemsOf(error, `engines[${i}]`);
       if (problems === undefined) throw error;
       mistakes.push({ error, problems });
     }
@@ -28,9 +28,10 @@ export async function loadEngines(
   if (mistakes.length > 1) throw new InvalidConfigError(mistakes.flatMap(({ problems }) => problems));
 }
 
-/** Undefined where the error is not about the configuration. An engine may come with a core of its own. */
-function problemsOf(error: unknown, typePath: string): readonly ConfigProblem[] | undefined {
+/** Undefined where the error is not one of ours. An engine may come with a core of its own. */
+function problemsOf(error: unknown, path: string): readonly ConfigProblem[] | undefined {
   if (!PolybusError.is(error)) return undefined;
-  if (error.code === 'UNKNOWN_ENGINE_TYPE') return [{ path: typePath, message: error.message }];
-  return (error as Partial<InvalidConfigError>).problems;
+  const { problems } = error as Partial<InvalidConfigError>;
+  // What has a class of its own, such as a type that nobody knows, is one problem.
+  return problems ?? [{ path, message: error.message }];
 }
