@@ -22,7 +22,7 @@ export class InvalidEventError extends PolybusError {
   }
 }
 
-/** An option of `subscribe`, `publish`, `stop` or `redrive` with a value outside its range. */
+/** An option of `subscribe`, `publish`, `stop` or `redrive`, or of an exporter of metrics, with a value outside its range. */
 export class InvalidOptionError extends PolybusError {
   readonly option: string;
 
