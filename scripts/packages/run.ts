@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 
 /**
- * Runs a program to its end, for two minutes at most.
+ * Runs a program to its end, for five minutes at most.
  *
  * @returns what it printed.
  * @throws with what it printed, where it failed.
@@ -15,7 +15,7 @@ export async function run(program: string, args: readonly string[], cwd: string)
       cwd,
       env: environment(),
       maxBuffer: 2 ** 26,
-      timeout: 120_000,
+      timeout: 300_000,
     });
     return stdout;
   } catch (error) {
