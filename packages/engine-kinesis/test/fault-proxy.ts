@@ -52,12 +52,12 @@ export class FaultProxy {
     });
   }
 
-  /** A proxy that ends with its test. */
-  static async to(target: string): Promise<FaultProxy> {
+  /** @param atEnd - Registers what ends it; by default with its test. */
+  static async to(target: string, atEnd: (end: () => void) => void = onTestFinished): Promise<FaultProxy> {
     const proxy = new FaultProxy(target);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
-    onTestFinished(() => {
+    atEnd(() => {
       for (const socket of proxy.#sockets) socket.destroy();
       proxy.#agent.destroy();
       proxy.#server.close();
@@ -84,8 +84,14 @@ export class FaultProxy {
     const bytes = await bytesOf(incoming);
     const operation = String(incoming.headers['x-amz-target']).split('.')[1] ?? '';
     this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
-    const body = JSON.parse(bytes.toString()) as Record<string, unknown>;
-    const fault = this.rule({ operation, body });
+    const parse = (): Record<string, unknown> => JSON.parse(bytes.toString()) as Record<string, unknown>;
+    const call: Call = {
+      operation,
+      get body() {
+        return parse();
+      },
+    };
+    const fault = this.rule(call);
     if (fault === 'silence') return;
     if (fault === 'cut') {
       answer.destroy();
@@ -98,7 +104,7 @@ export class FaultProxy {
     } else if ('status' in fault) {
       answer.writeHead(fault.status, { 'content-type': 'application/x-amz-json-1.1' });
       answer.end(JSON.stringify({ __type: fault.type, message: fault.message ?? 'injected' }));
-    } else await this.#refuse(incoming, answer, body, fault);
+    } else await this.#refuse(incoming, answer, call.body, fault);
   }
 
   async #refuse(

@@ -13,7 +13,7 @@ export async function aggregate(
   records: readonly { readonly partitionKey: string; readonly data: Buffer }[],
 ): Promise<{ readonly data: Buffer; readonly partitionKey: string }> {
   return new Promise((resolve, reject) => {
-    agg.aggregate([...records], resolve, () => {}, reject);
+    agg.aggregate(records as never, resolve, () => {}, reject);
   });
 }
 
@@ -21,7 +21,7 @@ export async function aggregate(
 export function deaggregate(data: Uint8Array, partitionKey: string, sequenceNumber: string): Buffer[] {
   const record = { data: Buffer.from(data).toString('base64'), partitionKey, sequenceNumber };
   let found: readonly { readonly data: string }[] = [];
-  agg.deaggregateSync(record as never, true, (error: Error | null, records) => {
+  agg.deaggregateSync(record, true, (error: Error | null, records) => {
     if (error) throw error;
     found = records ?? [];
   });

@@ -54,7 +54,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     const counts = async (): Promise<number[]> => {
       const all = await Promise.all(engines.map((engine) => leasesOf(engine, 'g')));
       expect(new Set(all.flat()).size).toBe(all.flat().length);
-      return all.map(({ length }) => length).sort();
+      return all.map(({ length }) => length).sort((a, b) => a - b);
     };
     for (const engine of engines) await engine.subscribe('a', () => {}, { group: 'g' });
     await until('4 shards over 3 members', async () => (await counts()).join() === '1,1,2');

@@ -38,9 +38,9 @@ class Stream {
 
   async split(): Promise<void> {
     const [shard] = await this.open();
-    const { StartingHashKey, EndingHashKey } = shard!.HashKeyRange!;
-    const middle = (BigInt(StartingHashKey!) + BigInt(EndingHashKey!)) / 2n;
-    const about = { StreamName: this.name, ShardToSplit: shard!.ShardId, NewStartingHashKey: String(middle) };
+    const { StartingHashKey = '', EndingHashKey = '' } = shard?.HashKeyRange ?? {};
+    const middle = (BigInt(StartingHashKey) + BigInt(EndingHashKey)) / 2n;
+    const about = { StreamName: this.name, ShardToSplit: shard?.ShardId, NewStartingHashKey: String(middle) };
     await this.#client.send(new SplitShardCommand(about));
     await this.#active();
   }
@@ -50,7 +50,7 @@ class Stream {
     open.sort((a, b) =>
       BigInt(a.HashKeyRange!.StartingHashKey!) < BigInt(b.HashKeyRange!.StartingHashKey!) ? -1 : 1,
     );
-    const about = { ShardToMerge: open[0]!.ShardId, AdjacentShardToMerge: open[1]!.ShardId };
+    const about = { ShardToMerge: open[0]?.ShardId, AdjacentShardToMerge: open[1]?.ShardId };
     await this.#client.send(new MergeShardsCommand({ StreamName: this.name, ...about }));
     await this.#active();
   }
