@@ -9,4 +9,5 @@ binary=$(scripts/ci/node-binary.sh "$major")
 echo "Node $("$binary" --version)"
 # The child processes of the tests find this Node first, too.
 PATH=$(dirname "$binary"):$PATH exec "$binary" node_modules/vitest/vitest.mjs run \
-  --project core --project conformance --project engine-memory --project bus "$@"
+  --project core --project conformance --project engine-memory --project bus --project custom-engine \
+  --project create-polybus-engine "$@"
