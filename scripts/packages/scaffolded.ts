@@ -12,17 +12,12 @@ export const scaffoldName = 'create-polybus-engine';
 /** Writes a new engine with the packed `create-polybus-engine`, and does with it what its author and its first user would. */
 export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: string): Promise<void> {
   const engine = join(folder, 'my-engine');
-  const isWritten = await steps.run(
-    'scaffold: npm create polybus-engine my-engine, from the tarball',
-    async () => {
-      await installAlone(join(folder, 'creator'), [scaffoldName], all);
-      await run(
-        process.execPath,
-        [join(folder, 'creator/node_modules', scaffoldName, 'dist/cli.js'), 'my-engine'],
-        folder,
-      );
-    },
-  );
+  const isWritten = await steps.run('scaffold: npm create polybus-engine my-engine', async () => {
+    const creator = join(folder, 'creator');
+    await installAlone(creator, [scaffoldName], all);
+    // What npm create does, with the package that is installed here.
+    await run('npx', ['--no-install', scaffoldName, 'my-engine', '--folder', engine], creator);
+  });
   if (!isWritten) return;
   const isInstalled = await steps.run('scaffold: npm install', async () => {
     useTarballs(join(engine, 'package.json'), all);
