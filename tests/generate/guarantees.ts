@@ -16,7 +16,7 @@ interface Guarantee {
 
 const guarantees: readonly Guarantee[] = [
   {
-    about: 'Delivery to a `group`, or to the one subscription there is',
+    about: 'Delivery',
     holds: ({ durable }) => (durable ? 'at least once, in a group' : 'at most once'),
     proofs: [
       'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
@@ -111,7 +111,7 @@ const guarantees: readonly Guarantee[] = [
   {
     about: 'A dead letter',
     holds: ({ durable }) =>
-      durable ? 'is written before the event is acknowledged' : 'is written, or logged',
+      durable ? 'is written before the event is acknowledged' : 'is written where `deadLetter` says so',
     proofs: [
       'an event is not acknowledged before its dead letter is written, and its key waits for that',
       'goes to _dead.<topic> with its id, payload, key, time and metadata, and with its provenance',
