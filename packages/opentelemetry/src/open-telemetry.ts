@@ -17,6 +17,7 @@ import {
   type PublishMiddleware,
   type Router,
   isPattern,
+  tenantOf,
 } from '@polybus/core';
 import {
   type Operation,
@@ -101,7 +102,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
 
   #send: PublishMiddleware = async (event, next, router) => {
     const { topic, metadata } = event;
-    const engine = router.engineFor(topic);
+    const engine = router.engineFor(topic, tenantOf(event));
     const common = operationAttributes('send', systemFor(router, engine));
     const destination = this.#destination(topic);
     const active = context.active();
@@ -127,7 +128,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
 
   #process: HandleMiddleware = async (event, next, { subscription, attempt, signal }, router) => {
     const { topic } = event;
-    const engine = router.engineFor(topic);
+    const engine = router.engineFor(topic, tenantOf(event));
     const system = systemFor(router, engine);
     this.#systems.set(event, system);
     const { group } = subscription;
