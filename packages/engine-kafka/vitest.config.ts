@@ -4,5 +4,6 @@ import { withBrokers } from '../testbed/src/vitest-config.ts';
 
 export default mergeConfig(
   mergeConfig(shared, withBrokers('kafka')),
-  defineProject({ test: { name: 'engine-kafka' } }),
+  // Longer than what a test waits for one thing, so that it can say what is missing.
+  defineProject({ test: { name: 'engine-kafka', testTimeout: 120_000, hookTimeout: 120_000 } }),
 );

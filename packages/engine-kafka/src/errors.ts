@@ -52,6 +52,20 @@ export function connectionError(error: unknown, engine: string): KafkaConnection
   });
 }
 
+/** The typed error for a subscription that could not be made; those that are typed already stay as they are. */
+export function subscribeError(error: unknown, topic: string, engine: string): unknown {
+  if (PolybusError.is(error)) return error;
+  const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
+  const advice = isRefused
+    ? 'Check what the cluster lets this user do with the topic and the group.'
+    : 'Try again.';
+  return new KafkaConnectionError(`Cannot subscribe to "${topic}": ${messageOf(error)}. ${advice}`, {
+    cause: error,
+    topic,
+    engine,
+  });
+}
+
 /** The typed error for a publish that failed. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   const kind = error instanceof KafkaFailure ? error.kind : undefined;

@@ -25,7 +25,8 @@ type Target = readonly Subscriber[] | 'wait' | undefined;
 export class GroupDispatch {
   /** Events that subscriptions have and that are not settled. */
   outstanding = 0;
-  readonly #isShared: boolean;
+  /** Whether one subscription gets an event, or each one that wants its topic. */
+  readonly isShared: boolean;
   readonly #owner: DispatchOwner;
   readonly #subscribers = new Set<Subscriber>();
   readonly #leaving = new Set<Subscriber>();
@@ -38,7 +39,7 @@ export class GroupDispatch {
   #onIdle: (() => void) | undefined;
 
   constructor(isShared: boolean, owner: DispatchOwner) {
-    this.#isShared = isShared;
+    this.isShared = isShared;
     this.#owner = owner;
   }
 
@@ -75,8 +76,8 @@ export class GroupDispatch {
     while (!this.#owner.isPaused() && !place.isDropped) {
       const entry = place.first;
       if (entry === undefined) return;
-      const key = this.#isShared ? laneOf(entry) : undefined;
-      const target = this.#isShared ? this.#sharedTarget(entry, key) : this.#allTargets(entry);
+      const key = this.isShared ? laneOf(entry) : undefined;
+      const target = this.isShared ? this.#sharedTarget(entry, key) : this.#allTargets(entry);
       if (target === undefined) return;
       place.shift();
       if (target === 'wait') this.#lanes.wait(key!, entry);
@@ -114,36 +115,33 @@ export class GroupDispatch {
 
   #give(entry: Entry, subscriber: Subscriber, key: string | undefined): void {
     if (key !== undefined) this.#lanes.hold(key, subscriber);
-    if (!this.#isShared) remember(this.#handedTo, entry, subscriber);
+    if (!this.isShared) remember(this.#handedTo, entry, subscriber);
     subscriber.unsettled++;
     this.outstanding++;
     this.#toRun.add(subscriber.receiver);
-    const acknowledgement = this.#acknowledgement(entry, subscriber, key);
+    const acknowledgement = new Handed(this, entry, subscriber, key);
     const { event, raw } = entry.decoded;
     if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement, entry.attempts);
     else subscriber.receiver.undecodable(raw, acknowledgement);
   }
 
-  #acknowledgement(entry: Entry, subscriber: Subscriber, key: string | undefined): Acknowledgement {
-    return {
-      // Where each gets all, each has attempts of its own.
-      begun: (attempt) => void (this.#isShared && (entry.attempts = attempt)),
-      settled: () => {
-        this.#settle(entry, subscriber);
-        this.#left(subscriber, key);
-        this.#owner.onSettled();
-      },
-      release: () => {
-        const isKept = this.#release(entry, subscriber);
-        this.#left(subscriber, key);
-        this.#owner.onReleased();
-        return isKept;
-      },
-    };
+  /** For `Handed`. */
+  settled({ entry, subscriber, key }: Handed): void {
+    this.#settle(entry, subscriber);
+    this.#left(subscriber, key);
+    this.#owner.onSettled();
+  }
+
+  /** For `Handed`. */
+  released({ entry, subscriber, key }: Handed): boolean {
+    const isKept = this.#release(entry, subscriber);
+    this.#left(subscriber, key);
+    this.#owner.onReleased();
+    return isKept;
   }
 
   #settle(entry: Entry, subscriber: Subscriber): void {
-    if (this.#isShared) {
+    if (this.isShared) {
       entry.isSettled = true;
       return;
     }
@@ -165,7 +163,7 @@ export class GroupDispatch {
   /** Returns whether it will be delivered again. */
   #release(entry: Entry, subscriber: Subscriber): boolean {
     this.#handedTo.get(entry)?.delete(subscriber);
-    if (!this.#isShared && subscriber.isLeaving && this.memberFor(entry.place.topic) !== undefined) {
+    if (!this.isShared && subscriber.isLeaving && this.memberFor(entry.place.topic) !== undefined) {
       // The others go on, and so does the place that they share.
       remember(this.#settledBy, entry, subscriber);
       this.#settleIfAllHave(entry);
@@ -178,7 +176,7 @@ export class GroupDispatch {
 
   /** Several subscriptions may give the same record back. */
   #isWaiting(entry: Entry): boolean {
-    return !this.#isShared && entry.place.isWaiting(entry);
+    return !this.isShared && entry.place.isWaiting(entry);
   }
 
   #left(subscriber: Subscriber, key: string | undefined): void {
@@ -228,6 +226,35 @@ export class GroupDispatch {
     const receivers = [...this.#toRun];
     this.#toRun.clear();
     for (const receiver of receivers) receiver.run();
+  }
+}
+
+/** An event that a subscription has. */
+class Handed implements Acknowledgement {
+  readonly entry: Entry;
+  readonly subscriber: Subscriber;
+  /** The lane that it holds. */
+  readonly key: string | undefined;
+  readonly #dispatch: GroupDispatch;
+
+  constructor(dispatch: GroupDispatch, entry: Entry, subscriber: Subscriber, key: string | undefined) {
+    this.#dispatch = dispatch;
+    this.entry = entry;
+    this.subscriber = subscriber;
+    this.key = key;
+  }
+
+  begun(attempt: number): void {
+    // Where each gets all, each has attempts of its own.
+    if (this.#dispatch.isShared) this.entry.attempts = attempt;
+  }
+
+  settled(): void {
+    this.#dispatch.settled(this);
+  }
+
+  release(): boolean {
+    return this.#dispatch.released(this);
   }
 }
 

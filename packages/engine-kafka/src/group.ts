@@ -1,11 +1,4 @@
-import {
-  type ConsumerLag,
-  type ListenRequest,
-  type Logger,
-  type Receiver,
-  isPattern,
-  matchesTopic,
-} from '@polybus/core';
+import { type ConsumerLag, type ListenRequest, type Logger, type Receiver } from '@polybus/core';
 import { assignPartitions } from './assignment.ts';
 import type {
   Assignment,
@@ -19,6 +12,7 @@ import { GroupDispatch } from './group-dispatch.ts';
 import { GroupMember } from './group-member.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { GroupPlace } from './group-place.ts';
+import { GroupTopics } from './group-topics.ts';
 import type { ConsumerOptions } from './options.ts';
 import { pause } from './pause.ts';
 import type { Reader } from './reader.ts';
@@ -44,6 +38,7 @@ export class Group {
   readonly #member: GroupMember;
   readonly #offsets: GroupOffsets;
   readonly #dispatch: GroupDispatch;
+  readonly #topics: GroupTopics;
   readonly #places = new Map<string, GroupPlace>();
   /** Topics that appeared after their subscription. */
   readonly #news = new Set<string>();
@@ -65,6 +60,7 @@ export class Group {
     this.#onClosed = onClosed;
     this.groupId = groupId;
     this.#context = context;
+    this.#topics = new GroupTopics(context.catalog, () => this.#dispatch.members);
     this.#session = context.client.group(groupId);
     this.#offsets = new GroupOffsets(context.client, this.#session, context.catalog);
     this.#member = new GroupMember(this.#session, this.#work, context.options, context.logger);
@@ -91,8 +87,8 @@ export class Group {
     const { catalog } = this.#context;
     if (this.#dispatch.size === 1) catalog.watch(this.#onTopics);
     try {
-      if (this.#wantedText() !== this.#joinedWith || !this.#isReading) await this.#member.join();
-      await this.#untilPinned([...this.#topicsFor(request)]);
+      if (this.#topics.text() !== this.#joinedWith || !this.#isReading) await this.#member.join();
+      await this.#untilPinned([...this.#topics.of(request)]);
     } catch (error) {
       this.#dispatch.leave(member);
       this.#afterLeaving();
@@ -149,35 +145,12 @@ export class Group {
     while (!(await this.#offsets.isPinned(topics))) await pause(pinPollMs, this.#context.closing);
   }
 
-  *#topicsFor({ pattern }: ListenRequest): Iterable<string> {
-    const { catalog } = this.#context;
-    if (!isPattern(pattern)) {
-      if (catalog.has(pattern)) yield pattern;
-      return;
-    }
-    for (const topic of catalog.names()) if (matchesTopic(pattern, topic) && catalog.has(topic)) yield topic;
-  }
-
-  #wanted(): PartitionsByTopic {
-    const topics = new Set<string>();
-    for (const { request } of this.#dispatch.members)
-      for (const topic of this.#topicsFor(request)) topics.add(topic);
-    return this.#context.catalog.allPartitionsOf(topics);
-  }
-
-  #wantedText(): string {
-    return [...this.#wanted()]
-      .map(([topic, partitions]) => `${topic} ${partitions.length}`)
-      .sort()
-      .join();
-  }
-
   readonly #onTopics = (): void => {
-    const text = this.#wantedText();
+    const text = this.#topics.text();
     if (text === this.#joinedWith || this.#dispatch.size === 0 || this.isClosing) return;
     const known = new Set(this.#joinedWith.split(',').map((one) => one.split(' ')[0]));
     if (this.#joinedWith !== '' || this.#isReading) {
-      for (const topic of this.#wanted().keys()) if (!known.has(topic)) this.#news.add(topic);
+      for (const topic of this.#topics.wanted().keys()) if (!known.has(topic)) this.#news.add(topic);
     }
     this.#member.join().catch((error: unknown) => {
       this.#context.logger.warn('a group cannot get the topics that are new', {
@@ -189,8 +162,8 @@ export class Group {
 
   readonly #work = {
     wanted: () => {
-      this.#joinedWith = this.#wantedText();
-      const wanted = this.#wanted();
+      this.#joinedWith = this.#topics.text();
+      const wanted = this.#topics.wanted();
       const partitions = [...wanted.values()].reduce((sum, ids) => sum + ids.length, 0);
       return { topics: [...wanted.keys()], about: String(partitions) };
     },

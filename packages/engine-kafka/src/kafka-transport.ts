@@ -12,7 +12,7 @@ import type {
 import { isPattern } from '@polybus/core';
 import { bounded } from './bounded.ts';
 import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
-import { connectionError } from './errors.ts';
+import { connectionError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group.ts';
 import { createClient } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
@@ -28,6 +28,7 @@ interface Opened {
   readonly plain: PlainContext;
   readonly group: GroupContext;
   readonly closing: AbortController;
+  readonly engine: string;
 }
 
 const pingMs = 2000;
@@ -71,6 +72,7 @@ export class KafkaTransport implements Transport {
       client,
       catalog,
       closing,
+      engine: name,
       publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
       plain: { ...shared, decodeOnce: decodeOnce() },
       group: { ...shared, options: consumer, logger },
@@ -99,6 +101,14 @@ export class KafkaTransport implements Transport {
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const opened = this.#opened!;
+    try {
+      return await this.#listen(opened, request, receiver);
+    } catch (error) {
+      throw subscribeError(error, request.pattern, opened.engine);
+    }
+  }
+
+  async #listen(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { catalog } = opened;
     // Asked anew: a subscription that begins now is to know every topic that there is now.
     if (isPattern(request.pattern)) await catalog.refresh();

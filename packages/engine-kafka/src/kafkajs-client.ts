@@ -175,6 +175,7 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async resetProducer(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     const old = this.#producer;
     this.#producer = this.#newProducer();
     void old.disconnect().catch(() => {});

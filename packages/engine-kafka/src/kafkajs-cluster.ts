@@ -48,7 +48,26 @@ export async function brokerOf(cluster: Cluster, id: number): Promise<Broker> {
   return cluster.findBroker({ nodeId: String(id) });
 }
 
-/** The broker that looks after a group. Its requests for groups are in no type of kafkajs. */
+/** What kafkajs's types leave out of a broker. */
+interface AnyBroker {
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
+}
+
+const ofGroups = 0;
+
+/**
+ * The broker that looks after a group. Any broker is asked: the `findGroupCoordinator` of kafkajs's cluster does that too, but
+ * keeps to itself why none could say.
+ */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
-  return (await cluster.findGroupCoordinator({ groupId })) as unknown as GroupCoordinator;
+  const ids = cluster.getNodeIds();
+  const any = await cluster.findBroker({ nodeId: String(ids[Math.floor(Math.random() * ids.length)]) });
+  const { coordinator } = await (any as unknown as AnyBroker).findGroupCoordinator({
+    groupId,
+    coordinatorType: ofGroups,
+  });
+  return (await brokerOf(cluster, coordinator.nodeId)) as unknown as GroupCoordinator;
 }

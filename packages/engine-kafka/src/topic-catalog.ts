@@ -16,6 +16,8 @@ const ofCluster: ReadonlySet<string> = new Set([
 ]);
 
 const leaderRetryMs = 25;
+/** How long a topic that was created may be without leaders. */
+const leaderMs = 30_000;
 
 /** Which topics there are, and who leads their partitions: looked up at intervals, and whenever something does not fit. */
 export class TopicCatalog {
@@ -141,8 +143,15 @@ export class TopicCatalog {
   }
 
   async #ensure(topic: string): Promise<void> {
+    const deadline = Date.now() + leaderMs;
     await this.refresh();
     while (!this.has(topic)) {
+      if (Date.now() > deadline) {
+        throw this.#refused(
+          topic,
+          'it has partitions without a leader, or this user may not see it (Describe).',
+        );
+      }
       if (!this.#leaders.has(topic)) await this.#create(topic);
       await this.refresh();
       if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);

@@ -3,10 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeWithBroker } from '@polybus/testbed/vitest';
+import kafkajs from 'kafkajs';
+import type { AclOperationTypes, AclResourceTypes } from 'kafkajs';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { KafkaConfig } from '../src/index.ts';
 import { ownKafka } from './foreign.ts';
-import { LogLines, makeEngine, newName, startEngine, until } from './support.ts';
+import { LogLines, adminOf, makeEngine, newName, startEngine, until } from './support.ts';
 
 const user = { username: 'alice', password: 'wonder-land' };
 const folder = mkdtempSync(join(tmpdir(), 'polybus-tls-'));
@@ -99,6 +101,9 @@ describeWithBroker('kafka', 'security', async () => {
       password: user.password,
     })),
     config: {
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+      'allow.everyone.if.no.acl.found': 'true',
       ...named('secure', {
         'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
         'plain.sasl.jaas.config': plainLogin,
@@ -204,5 +209,48 @@ describeWithBroker('kafka', 'security', async () => {
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED', engine: 'kafka' });
     const told = [error!.message, error!.stack, JSON.stringify(error), ...logger.lines].join('\n');
     for (const secret of ['rabbit-hole', user.password]) expect(told).not.toContain(secret);
+  });
+
+  test('what the cluster does not let a user do is refused with a typed error, and harms nothing else', async () => {
+    const [closed, open, group] = [newName('closed'), newName('open'), newName('g')];
+    const admin = await adminOf(broker.brokers);
+    const topics = [{ topic: closed }, { topic: open }];
+    await admin.createTopics({ topics, waitForLeaders: true });
+    const rule = (type: AclResourceTypes, name: string, operation: AclOperationTypes, principal: string) => ({
+      resourceType: type,
+      resourceName: name,
+      resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+      principal: `User:${principal}`,
+      host: '*',
+      operation,
+      permissionType: kafkajs.AclPermissionTypes.ALLOW,
+    });
+    const { TOPIC, GROUP } = kafkajs.AclResourceTypes;
+    const { DESCRIBE, WRITE, READ } = kafkajs.AclOperationTypes;
+    await admin.createAcls({
+      acl: [
+        rule(TOPIC, closed, DESCRIBE, user.username),
+        rule(TOPIC, closed, WRITE, 'bob'),
+        rule(GROUP, group, READ, 'bob'),
+      ],
+    });
+    const engine = await startEngine({ brokers: at('SECURE'), sasl: { mechanism: 'plain', ...user } });
+    const seen: unknown[] = [];
+    await engine.subscribe(open, ({ payload }) => void seen.push(payload));
+    const [refused, accepted] = await Promise.allSettled([
+      engine.publish({ topic: closed, payload: 1 }),
+      engine.publish({ topic: open, payload: 2 }),
+    ]);
+    expect(refused).toMatchObject({ reason: { code: 'PUBLISH_FAILED', topic: closed } });
+    expect(accepted.status).toBe('fulfilled');
+    await expect(engine.subscribe(open, () => {}, { group })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      topic: open,
+      message: expect.stringContaining('group'),
+    });
+    // One that may not be read does not keep the others from being read.
+    await engine.subscribe(closed, () => {});
+    await engine.publish({ topic: open, payload: 3 });
+    await until('both events', () => seen.includes(2) && seen.includes(3));
   });
 });
