@@ -16,5 +16,10 @@ describeWithBroker('kinesis', 'the conformance suite, positions in files', async
   const checkpointStore = new FileCheckpointStore(folder);
   const config = { ...addressOf(broker), ...quick, checkpointStore };
   const engineOf = (id: string) => kinesisEngine({ ...config, streamName: id, foreignTopic: `${id}.events` });
-  describeEngine('kinesis', ({ id }) => engineOf(id), { broker, produce: put, cleanup: removeStream });
+  describeEngine('kinesis', ({ id }) => engineOf(id), {
+    broker,
+    produce: put,
+    cleanup: removeStream,
+    deadlineMs: 30_000,
+  });
 });

@@ -45,7 +45,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     shardCount: 4,
     streamName,
     checkpointStore,
-    leaseDurationMs: 20_000,
+    leaseDurationMs: 60_000,
   });
 
   test('are spread evenly over the members, and go back to those that stay', patient, async () => {
@@ -70,7 +70,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     async () => {
       const shared = new MemoryCheckpointStore();
       const far = new FarStore(shared);
-      const config = { ...configOf(newStream(), shared), leaseDurationMs: 3000 };
+      const config = { ...configOf(newStream(), shared), leaseDurationMs: 5000 };
       const log = new LogLines();
       const cut = await startEngine({ ...config, checkpointStore: far }, log);
       const other = await startEngine(config);

@@ -17,6 +17,6 @@ describeWithBroker('kinesis', 'the conformance suite, positions in memory', asyn
         foreignTopic: `${id}.events`,
         checkpointStore: storesById(id),
       }),
-    { broker, produce: put, cleanup: removeStream },
+    { broker, produce: put, cleanup: removeStream, deadlineMs: 30_000 },
   );
 });

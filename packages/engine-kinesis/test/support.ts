@@ -15,11 +15,11 @@ export function storesById(id: string): MemoryCheckpointStore {
 
 /** Waits for a condition; says what was missing when the time is over. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  await waitFor(what, condition, { timeoutMs: 40_000, intervalMs: 10 });
+  await waitFor(what, condition, { timeoutMs: 90_000, intervalMs: 10 });
 }
 
 /** How long a test may take: longer than it waits for anything. */
-export const patient = { timeout: 120_000 } as const;
+export const patient = { timeout: 300_000 } as const;
 
 /** Collects what is logged, as text. */
 export class LogLines implements Logger {

@@ -67,7 +67,7 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
         ...quick,
         shardCount: 4,
         streamName: newStream(),
-        leaseDurationMs: 3000,
+        leaseDurationMs: 6000,
         checkpointIntervalMs: 200,
       };
       const publisher = await startEngine(config);
