@@ -94,6 +94,40 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect([...handled.values()].filter((times) => times !== 1)).toEqual([]);
   });
 
+  test('a member that joins waits for the handlers that run, and not for what is queued behind them', async () => {
+    const [topic, group] = [newName(), newName('g')];
+    const config = { brokers, numPartitions: 2, rebalanceTimeoutMs: 600_000 };
+    const [staying, joining] = [await startEngine(config), await startEngine(config)];
+    const gates: (() => void)[] = [];
+    let joined = 0;
+    await staying.subscribe(topic, () => new Promise<void>((open) => void gates.push(open)), {
+      ...roomy,
+      group,
+    });
+    for (let n = 0; n < 40; n++) await staying.publish({ topic, payload: n, key: `key-${n}` });
+    await until('the first handler, and the others to be queued', () => staying.stats().pending === 40);
+    const subscribing = joining.subscribe(topic, () => void joined++, { ...roomy, group });
+    await until('what is queued to be given back', () => staying.stats().released === 39);
+    expect([gates.length, joined]).toEqual([1, 0]);
+    gates[0]?.();
+    await subscribing;
+    await until('the other to have begun again, and hang', () => gates.length === 2);
+    await until(
+      'the new member to handle its share',
+      () => joined > 0 && staying.stats().pending + joined === 39,
+    );
+    const over = new AbortController();
+    const opening = (async () => {
+      while (!over.signal.aborted) {
+        for (const open of gates) open();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await until('all events', () => gates.length + joined === 40 && staying.stats().pending === 0);
+    over.abort();
+    await opening;
+  });
+
   test('a handler that runs for longer than the session timeout keeps its membership', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers, sessionTimeoutMs: 1000 };
