@@ -133,9 +133,9 @@ export class TopicCatalog {
    * @throws {@link KafkaTopicError} where it cannot be created.
    */
   ensure(topic: string): Promise<void> | undefined {
-    if (this.has(topic)) return undefined;
     let creating = this.#creating.get(topic);
     if (creating === undefined) {
+      if (this.has(topic)) return undefined;
       creating = this.#ensure(topic).finally(() => this.#creating.delete(topic));
       this.#creating.set(topic, creating);
     }
@@ -155,6 +155,23 @@ export class TopicCatalog {
       if (!this.#leaders.has(topic)) await this.#create(topic);
       await this.refresh();
       if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
+    }
+    while (!(await this.#isServed(topic))) await pause(leaderRetryMs, this.#closing);
+  }
+
+  /**
+   * A leader that is known may not know of it yet. One partition of a batch that is refused for that would have the others of it
+   * sent twice.
+   */
+  async #isServed(topic: string): Promise<boolean> {
+    const partitions = this.allPartitionsOf([topic]);
+    try {
+      const offsets = await this.#client.offsets(partitions, 'latest');
+      return offsets.length === this.partitionsOf(topic);
+    } catch (error) {
+      if (!isFailure(error, 'unknown-topic', 'passing')) return true;
+      await this.refresh();
+      return false;
     }
   }
 
