@@ -167,7 +167,10 @@ export class TopicCatalog {
     const partitions = this.allPartitionsOf([topic]);
     try {
       const offsets = await this.#client.offsets(partitions, 'latest');
-      return offsets.length === this.partitionsOf(topic);
+      if (offsets.length === this.partitionsOf(topic)) return true;
+      // The client's own view is older than ours.
+      await this.refresh();
+      return false;
     } catch (error) {
       if (!isFailure(error, 'unknown-topic', 'passing')) return true;
       await this.refresh();
