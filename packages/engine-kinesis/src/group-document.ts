@@ -69,7 +69,11 @@ export function bury(document: GroupDocument, isDead: (id: string, member: Membe
     if (isDead(id, member)) delete document.members[id];
   }
   for (const place of allPlaces(document)) {
-    if (place.owner !== undefined && document.members[place.owner] === undefined) delete place.owner;
+    if (place.owner !== undefined && document.members[place.owner] === undefined) {
+      delete place.owner;
+      // Nobody is left to ask: whoever asked takes it, or another does.
+      delete place.wanted;
+    }
     if (place.wanted !== undefined && document.members[place.wanted] === undefined) delete place.wanted;
   }
 }

@@ -150,6 +150,8 @@ export class Group implements PlaceListener {
   #renewed(at: number): void {
     this.#renewedAt = at;
     for (const place of this.#places.values()) place.trust();
+    // What was withheld while the leases were not sure waits for nothing else.
+    this.#dispatcher.wake();
     clearTimeout(this.#trustTimer);
     if (this.#isEnding) return;
     const left = at + this.#readers.options.leaseDurationMs - performance.now();
