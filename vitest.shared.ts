@@ -6,8 +6,9 @@ export const shared = {
   ssr: { resolve: { conditions: ['@polybus/source', 'import', 'default', 'node'] } },
   test: {
     environment: 'node',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Limits, not waits: a broker that starts in a container on a busy machine takes its time.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     include: ['test/**/*.test.ts'],
   },
 } satisfies ViteUserConfig;
