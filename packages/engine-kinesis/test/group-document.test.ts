@@ -38,5 +38,7 @@ test('asks a member that holds two more than it for one of them, once', () => {
   plan(document, 'alive');
   plan(document, 'alive');
   expect(ownersOf(document)).toEqual(['dead', 'dead']);
-  expect(Object.values(document.places['*'] ?? {}).filter(({ wanted }) => wanted === 'alive')).toHaveLength(1);
+  expect(Object.values(document.places['*'] ?? {}).filter(({ wanted }) => wanted === 'alive')).toHaveLength(
+    1,
+  );
 });
