@@ -52,7 +52,7 @@ describe('an engine with a wrong life does not pass:', () => {
       engine: of(
         class extends WrappedEngine {
           override async stop(): Promise<void> {
-            await this.inner.stop({ timeoutMs: 0 }).catch(() => {});
+            await this.inner.stop({ signal: AbortSignal.abort() }).catch(() => {});
           }
         },
       ),
