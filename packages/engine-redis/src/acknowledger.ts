@@ -105,7 +105,8 @@ export class Acknowledger {
 
   async #giveAllBack(): Promise<void> {
     while (this.#givenBack.length > 0) {
-      const batch = this.#givenBack.splice(0, maxBatch);
+      // In one command: part of a key's entries must not be had by others before the rest.
+      const batch = this.#givenBack.splice(0);
       const { topic, group, consumer } = this.#place;
       try {
         await this.#store.giveBack(topic, group, consumer, batch);

@@ -166,11 +166,12 @@ export class GroupMember {
     this.#hand(place, read.entries);
     place.end = read.end;
     place.isHeld = read.isHeld;
+    place.cursor = read.cursor;
   }
 
   #hand(place: GroupPlace, entries: readonly StreamEntry[]): void {
     for (const entry of entries) {
-      if (!place.isNew(entry)) continue;
+      if (place.knows(entry.id)) continue;
       if (this.#isStopped) {
         place.refuse(entry);
         continue;
@@ -279,7 +280,7 @@ export class GroupMember {
       await Promise.all(
         [...this.places.values()].map(async (place) => {
           await place.polling;
-          await place.close();
+          await place.acknowledger.flush();
           await this.#store.leave(place.topic, this.group, this.consumer);
         }),
       );

@@ -2,14 +2,14 @@ import type { Acknowledgement } from '@polybus/core';
 import { Acknowledger } from './acknowledger.ts';
 import { recordedAttempts } from './attempt-count.ts';
 import { type StreamEntry, keyOf } from './stream-entry.ts';
-import { compareIds, firstId } from './stream-ids.ts';
+import { firstId } from './stream-ids.ts';
 import type { GivenBack, StreamStore } from './stream-store.ts';
 
 /** A group member's place in one topic: what it has had, and what of it is not settled. */
 export class GroupPlace {
   readonly topic: string;
   readonly acknowledger: Acknowledger;
-  /** The highest id that this member has had. */
+  /** The highest id that this member has had, as its last read said. */
   cursor: string = firstId;
   /** Nothing was left to read after this id; undefined where there may be something. */
   end: string | undefined = undefined;
@@ -27,8 +27,6 @@ export class GroupPlace {
   readonly #unsettled = new Set<string>();
   /** How many of them have a key, by that. */
   readonly #keys = new Map<string, number>();
-  /** Came after the end, behind others of their key that are still being handled. */
-  readonly #late: GivenBack[] = [];
   readonly #onLeft: () => void;
 
   /** @param onLeft - Told when an entry is settled or given back. */
@@ -36,12 +34,6 @@ export class GroupPlace {
     this.topic = topic;
     this.acknowledger = new Acknowledger(store, { topic, group, consumer });
     this.#onLeft = onLeft;
-  }
-
-  /** False for an entry that is here already. */
-  isNew({ id }: StreamEntry): boolean {
-    if (compareIds(id, this.cursor) > 0) this.cursor = id;
-    return !this.#unsettled.has(id);
   }
 
   /** Whether the entry that is pending for this consumer is known here. */
@@ -88,15 +80,7 @@ export class GroupPlace {
 
   /** Gives back an entry that came after the end. */
   refuse(entry: StreamEntry): void {
-    // Not beside others of its key that are being handled here.
-    if (this.#keys.has(keyOf(entry))) this.#late.push(givenBack(entry));
-    else this.acknowledger.giveBack(givenBack(entry));
-  }
-
-  /** Gives back what had to wait for others of its key; resolves when the server has confirmed everything. */
-  async close(): Promise<void> {
-    for (const entry of this.#late.splice(0)) this.acknowledger.giveBack(entry);
-    await this.acknowledger.flush();
+    this.acknowledger.giveBack(givenBack(entry));
   }
 }
 

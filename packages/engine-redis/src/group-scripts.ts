@@ -70,7 +70,9 @@ end
  * KEYS stream, owners. ARGV group, consumer, how many, the highest id the consumer has had, topic, prefix of bells,
  * how many of those that another consumer left behind, then the keys of what the consumer has not settled.
  * Returns entries as [id, fields, deliveries], then the stream's last id where there is nothing more to read, 'more', or
- * 'held' where what is left behind has to wait until this consumer has settled something.
+ * 'held' where what is left behind has to wait until this consumer has settled something; then the highest id that the consumer
+ * has had by now. What others left behind does not count there: it may be newer than what was passed on to the consumer and
+ * is still to be had.
  */
 export const readGroup: Script = new Script(`${ownership}
 local group, me, most, cursor, topic, bells = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
@@ -90,7 +92,7 @@ while #out < most do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, LEFT)
   if #list == 0 then break end
   for _, item in ipairs(list) do
-    if #out >= most then return {out, 'more'} end
+    if #out >= most then return {out, 'more', cursor} end
     local id = item[1]
     from = '(' .. id
     local found = redis.call('XRANGE', stream, id, id)
@@ -98,7 +100,7 @@ while #out < most do
     local owner, count
     if key then owner, count = ownerOf(key) end
     if not owner or owner == LEFT or owner == me then
-      if item[4] > 0 and again <= 0 then return {out, 'held'} end
+      if item[4] > 0 and again <= 0 then return {out, 'held', cursor} end
       -- One that was read before waits until nothing of its key is before it, and all of that key behind it.
       if key and (held[key] or (item[4] > 0 and inHand[key])) then
         held[key] = true
@@ -113,18 +115,19 @@ while #out < most do
     end
   end
 end
-if isHeld then return {out, 'held'} end
+if isHeld then return {out, 'held', cursor} end
 from = '(' .. cursor
 while #out < most do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
   if #list == 0 then break end
   for _, item in ipairs(list) do
-    if #out >= most then return {out, 'more'} end
-    from = '(' .. item[1]
-    if item[4] == 0 then take(item[1], 0) end
+    if #out >= most then return {out, 'more', cursor} end
+    cursor = item[1]
+    from = '(' .. cursor
+    if item[4] == 0 then take(cursor, 0) end
   end
 end
-if #out >= most then return {out, 'more'} end
+if #out >= most then return {out, 'more', cursor} end
 local wanted = most - #out
 local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
 local got, ended = 0, nil
@@ -149,10 +152,10 @@ if read and read[1] then
     end
   end
 end
-if got >= wanted then return {out, 'more'} end
-if ended then return {out, ended} end
+if got >= wanted then return {out, 'more', ended} end
+if ended then return {out, ended, ended} end
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
-return {out, last[1] and last[1][1] or '0-0'}
+return {out, last[1] and last[1][1] or '0-0', cursor}
 `);
 
 /** Acknowledges entries with a key. KEYS stream, owners. ARGV group, then ids and keys in turn. */
@@ -178,35 +181,46 @@ end
 /**
  * Gives entries back that a consumer has not handled; the delivery does not count.
  *
+ * A key becomes anybody's only when the consumer has nothing more of it: the answer to another read may be on its way to the
+ * consumer, with entries that it will give back next and that come before what others have been given since.
+ *
  * KEYS stream, owners. ARGV group, consumer, topic, prefix of bells, then ids, deliveries and keys ('' for none) in turn.
  */
 export const giveBack: Script = new Script(`${ownership}
 local group, me = ARGV[1], ARGV[2]
+local given = {}
 for i = 5, #ARGV, 3 do
   local id, key = ARGV[i], ARGV[i + 2]
   local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if item and item[2] == me then
     redis.call('XCLAIM', stream, group, LEFT, 0, id, 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
-    if key ~= '' then
-      local owner, count = ownerOf(key)
-      if owner == me then own(key, LEFT, count) end
-    end
+    if key ~= '' then given[key] = true end
   end
 end
--- What others passed on to this consumer meanwhile comes after what it gave back of the same key.
+local passedOn = {}
 local from = '-'
 while true do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
   if #list == 0 then break end
   for _, item in ipairs(list) do
     from = '(' .. item[1]
+    local found = redis.call('XRANGE', stream, item[1], item[1])
+    local key = found[1] and keyOf(found[1][2])
     if item[4] == 0 then
-      local found = redis.call('XRANGE', stream, item[1], item[1])
-      local key = found[1] and keyOf(found[1][2])
-      local owner = key and ownerOf(key)
-      if owner ~= me then redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID') end
+      passedOn[#passedOn + 1] = {item[1], key}
+    elseif key then
+      given[key] = nil
     end
   end
+end
+for key in pairs(given) do
+  local owner, count = ownerOf(key)
+  if owner == me then own(key, LEFT, count) end
+end
+-- What others passed on to this consumer meanwhile comes after what it gave back of the same key.
+for _, item in ipairs(passedOn) do
+  local owner = item[2] and ownerOf(item[2])
+  if owner ~= me then redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID') end
 end
 ringAll(ARGV[4], ARGV[3], group)
 `);

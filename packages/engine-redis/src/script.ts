@@ -16,8 +16,13 @@ export class Script {
       return await this.runKnown(client, keys, args);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return client.callBuffer('eval', this.#lua, keys.length, ...keys, ...args);
+      return this.evaluate(client, keys, args);
     }
+  }
+
+  /** Runs in full, in one round trip whatever the server knows. */
+  evaluate(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return client.callBuffer('eval', ...this.evalArguments(keys, args));
   }
 
   /** Runs by its hash alone. @throws NOSCRIPT where the server does not have it. */

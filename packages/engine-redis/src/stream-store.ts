@@ -24,6 +24,8 @@ export interface GroupRead {
   readonly end: string | undefined;
   /** There is more, but not before something of the consumer's is settled. */
   readonly isHeld: boolean;
+  /** The highest id that the consumer has had by now, to be named in its next read. */
+  readonly cursor: string;
 }
 
 /** A read for a consumer. */
@@ -127,12 +129,13 @@ export class StreamStore {
       behind === undefined
         ? await this.run((client) => readGroup.run(client, keys, args))
         : await behind.run((client) => readGroup.runKnown(client, keys, args), blockMs + commandTimeoutMs);
-    const [entries, state] = reply as [unknown, Buffer];
+    const [entries, state, had] = reply as [unknown, Buffer, Buffer];
     const end = state.toString('latin1');
     return {
       entries: entriesOf(entries),
       end: end === 'more' || end === 'held' ? undefined : end,
       isHeld: end === 'held',
+      cursor: had.toString('latin1'),
     };
   }
 

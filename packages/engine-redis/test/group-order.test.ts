@@ -1,0 +1,112 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { Connections } from '../src/connections.ts';
+import { resolveOptions } from '../src/options.ts';
+import { StreamKeys } from '../src/stream-keys.ts';
+import { StreamStore } from '../src/stream-store.ts';
+import { type StreamEntry, fieldOf, keyOf } from '../src/stream-entry.ts';
+import { firstId } from '../src/stream-ids.ts';
+import { LogLines, newPrefix } from './support.ts';
+
+const topic = 'work';
+const group = 'workers';
+
+/*
+ * What the server does for members whose reads and returns meet in one order or another. Which order it is, a test of whole
+ * engines cannot say.
+ */
+describeWithBroker('redis', 'the members of a group, command by command', ({ url }) => {
+  async function makeStore(): Promise<StreamStore> {
+    const logger = new LogLines();
+    const options = resolveOptions({ url, mode: 'streams' }, 'config');
+    const connections = new Connections(options.connection, 'redis', logger);
+    onTestFinished(() => connections.closeAll());
+    const store = new StreamStore(
+      await connections.make('streams'),
+      new StreamKeys(newPrefix()),
+      options,
+      logger,
+    );
+    await store.createGroup(topic, group, '$');
+    return store;
+  }
+
+  class Member {
+    readonly #store: StreamStore;
+    readonly #consumer: string;
+    #cursor = firstId;
+
+    constructor(store: StreamStore, consumer: string) {
+      this.#store = store;
+      this.#consumer = consumer;
+    }
+
+    async read(count = 100): Promise<StreamEntry[]> {
+      const about = { topic, group, consumer: this.#consumer, cursor: this.#cursor };
+      const { entries, cursor } = await this.#store.readGroup({ ...about, count, again: 1, inHand: [] });
+      this.#cursor = cursor;
+      return [...entries];
+    }
+
+    giveBack(entries: readonly StreamEntry[]): Promise<void> {
+      const given = entries.map((entry) => ({ id: entry.id, deliveries: 0, key: keyOf(entry) }));
+      return this.#store.giveBack(topic, group, this.#consumer, given);
+    }
+
+    acknowledge(entries: readonly StreamEntry[]): Promise<void> {
+      return this.#store.acknowledgeKeyed(
+        topic,
+        group,
+        entries.flatMap((entry) => [entry.id, keyOf(entry)]),
+      );
+    }
+  }
+
+  async function add(store: StreamStore, key: string, ...events: string[]): Promise<void> {
+    for (const event of events)
+      await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', event, 'key', key));
+  }
+
+  const eventsOf = (entries: readonly StreamEntry[]): string[] =>
+    entries.map((entry) => String(fieldOf(entry, 'event')));
+
+  test('while some of a key is on its way to a member that leaves, nobody gets what comes after it', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await leaving.read();
+    await add(store, 'k', 'second');
+    const onItsWay = await leaving.read();
+    await add(store, 'k', 'third');
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.giveBack(first);
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.giveBack(onItsWay);
+    expect(eventsOf(await staying.read())).toEqual(['first', 'second', 'third']);
+  });
+
+  test('what is given back of a key that the member still handles comes to others when it has ended', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'handled');
+    const handled = await leaving.read();
+    await add(store, 'k', 'too late');
+    await leaving.giveBack(await leaving.read());
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.acknowledge(handled);
+    await store.leave(topic, group, 'a.1');
+    expect(eventsOf(await staying.read())).toEqual(['too late']);
+  });
+
+  test('what was passed on to a member is not forgotten over newer entries that another left behind', async () => {
+    const store = await makeStore();
+    const [member, other] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'had');
+    await member.read();
+    await add(store, 'k', 'passed on');
+    await add(store, 'l', 'left behind');
+    await other.giveBack(await other.read());
+    expect(eventsOf(await member.read(1))).toEqual(['left behind']);
+    expect(eventsOf(await member.read(1))).toEqual(['passed on']);
+  });
+});
