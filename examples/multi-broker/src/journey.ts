@@ -1,6 +1,9 @@
-/** The way that each order takes: which of its events was seen, and on which engine. */
+/** The way that each order takes: which of its events was seen, and which engine brought it. */
 export class Journeys {
-  readonly #steps = new Map<string, Step[]>();
+  /** The topics of each order's events, by their ids: a broker that is at least once may bring one again. */
+  readonly #orders = new Map<string, Map<string, string>>();
+  /** The engines that brought an event, by its id. There should be one. */
+  readonly #engines = new Map<string, Set<string>>();
   readonly #expected: number;
   readonly #all: PromiseWithResolvers;
 
@@ -13,10 +16,15 @@ export class Journeys {
     this.#all = withResolvers();
   }
 
-  saw(orderId: string, { id, topic }: { readonly id: string; readonly topic: string }, engine: string): void {
-    const steps = this.#steps.get(orderId) ?? [];
-    this.#steps.set(orderId, [...steps, { id, text: `${topic} (${engine})` }]);
-    const seen = [...this.#steps.values()].reduce((sum, { length }) => sum + length, 0);
+  /** An engine brings an event to a handler. */
+  brought(eventId: string, engine: string): void {
+    this.#engines.set(eventId, (this.#engines.get(eventId) ?? new Set<string>()).add(engine));
+  }
+
+  saw(orderId: string, { id, topic }: { readonly id: string; readonly topic: string }): void {
+    const events = this.#orders.get(orderId) ?? new Map<string, string>();
+    this.#orders.set(orderId, events.set(id, topic));
+    const seen = [...this.#orders.values()].reduce((sum, { size }) => sum + size, 0);
     if (seen === this.#expected) this.#all.resolve();
   }
 
@@ -27,16 +35,14 @@ export class Journeys {
 
   /** A line an order. Brokers differ in speed, but the ids of events rise in the order in which they were published. */
   lines(): string[] {
-    return [...this.#steps].map(([orderId, steps]) => {
-      const inOrder = steps.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      return `${orderId}: ${inOrder.map(({ text }) => text).join(' → ')}`;
+    return [...this.#orders].map(([orderId, events]) => {
+      const inOrder = [...events].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      const steps = inOrder.map(
+        ([id, topic]) => `${topic} (${[...(this.#engines.get(id) ?? [])].join(', ')})`,
+      );
+      return `${orderId}: ${steps.join(' → ')}`;
     });
   }
-}
-
-interface Step {
-  readonly id: string;
-  readonly text: string;
 }
 
 interface PromiseWithResolvers {

@@ -18,6 +18,11 @@ for (const topic of ['cart.checked-out', 'order.placed', 'payment.captured', 'an
 }
 
 const journeys = new Journeys(orders.length, 4);
+// Which engine it was that brought an event: the rules only say which one it should be.
+bus.observe(({ type, data }) => {
+  if (type === 'com.modular.eventbus.message.received')
+    journeys.brought(String(data['eventId']), String(data['engine']));
+});
 
 // Each handler takes an event off one broker and publishes the next to another, and knows of neither.
 await bus.subscribe('cart.checked-out', async ({ payload, key }) => {
@@ -30,9 +35,7 @@ await bus.subscribe('payment.captured', async ({ payload, key }) => {
   await bus.publish('analytics.sale', { orderId: payload.orderId, total: payload.total }, { key });
 });
 // One subscription over all four brokers.
-await bus.subscribe('*', (event) => {
-  journeys.saw(event.payload.orderId, event, bus.router.engineFor(event.topic));
-});
+await bus.subscribe('*', (event) => journeys.saw(event.payload.orderId, event));
 
 for (const order of orders) await bus.publish('cart.checked-out', order, { key: order.customer });
 await Promise.race([
