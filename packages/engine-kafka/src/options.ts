@@ -70,7 +70,7 @@ export interface KafkaConfig {
   readonly connectTimeoutMs?: number | undefined;
   /** Milliseconds without a heartbeat after which a member of a group counts as dead. Default 30 000. */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Milliseconds between heartbeats. Default 3000, at most a third of the session timeout. */
+  /** Milliseconds between heartbeats. Default 3000, or a third of the session timeout where that is less; at most half of it. */
   readonly heartbeatIntervalMs?: number | undefined;
   /** Milliseconds that a rebalance waits for handlers which run. Default 60 000. */
   readonly rebalanceTimeoutMs?: number | undefined;
