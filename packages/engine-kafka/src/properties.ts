@@ -89,7 +89,7 @@ const securityProperties: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * The options that the seed's maps stand for. An option that is given under its own name wins over them.
+ * The options that the Go module's maps stand for. An option that is given under its own name wins over them.
  *
  * @throws {@link InvalidConfigError} listing every problem.
  */

@@ -31,7 +31,7 @@ describe('the configuration', () => {
     expect(groupId).toBeUndefined();
   });
 
-  test("takes the seed's fields, and its maps under Kafka's own names", () => {
+  test("takes the Go module's fields, and its maps under Kafka's own names", () => {
     const { connection, producer, consumer, groupId } = resolveOptions(
       {
         brokers: ['a:1', 'b:2'],

@@ -107,7 +107,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     ['acks 1', { acks: 1 }],
     ['acks 0', { acks: 0 }],
     [
-      "the seed's map",
+      "the Go module's map",
       { producer: { acks: 'all', 'compression.type': 'gzip', 'enable.idempotence': 'true' } },
     ],
   ] as const)('events arrive in order with %s', async (_, config) => {

@@ -137,7 +137,7 @@ describeWithBroker('kafka', 'security', async () => {
       }),
     ],
     [
-      "the seed's user and password",
+      "the Go module's user and password",
       () => ({
         externalBrokerURL: `kafka://${at('SECURE').join()}`,
         externalBrokerUser: user.username,
@@ -153,7 +153,7 @@ describeWithBroker('kafka', 'security', async () => {
       }),
     ],
     [
-      "TLS and SASL by the seed's map",
+      "TLS and SASL by the Go module's map",
       () => ({
         brokers: at('BOTH'),
         security: {

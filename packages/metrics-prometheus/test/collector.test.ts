@@ -24,7 +24,7 @@ async function twoEngines() {
 }
 
 describe('a scrape over HTTP', () => {
-  test('shows the statistics of each engine and their sum, as counters with the names of the seed', async () => {
+  test('shows the statistics of each engine and their sum, as counters with the names of the Go module', async () => {
     const bus = await twoEngines();
     const register = new Registry();
     using _ = new PrometheusCollector(bus, { register });
