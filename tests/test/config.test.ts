@@ -121,7 +121,7 @@ describe('the memory engine’s configuration', () => {
   test('is checked where the engine is made', () => {
     expect(problemsOf(() => memoryEngine({ workerCount: 1.5, eventTTL: 'soon' }))).toEqual([
       { path: 'memoryEngine.workerCount', message: 'expected a whole number of at least 1, got 1.5' },
-      { path: 'memoryEngine.eventTTL', message: expect.stringContaining('"1h"') as string },
+      { path: 'memoryEngine.eventTTL', message: expect.stringContaining('"1h30m"') as string },
     ]);
     expect(problemsOf(() => durableMemoryEngine({ deliveryMode: 'drop' } as never))[0]).toMatchObject({
       path: 'durableMemoryEngine.deliveryMode',

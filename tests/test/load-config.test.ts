@@ -155,7 +155,7 @@ describe('the environment', () => {
       WORKER_COUNT: 'expected a whole number of at least 1, got "many"',
       RETENTION_DAYS: 'expected a whole number of at least 1, got 0',
       ROTATE_SUBSCRIBER_ORDER: 'expected true or false, got "perhaps"',
-      EVENT_TTL: 'expected milliseconds, or text such as "250ms", "30s", "5m", "1h", "7d", got "1 hour"',
+      EVENT_TTL: 'expected milliseconds, or text such as "250ms", "30s", "5m", "1h30m", "7d", got "1 hour"',
     });
   });
 

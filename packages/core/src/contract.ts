@@ -2,7 +2,7 @@ import type { Event, NewEvent } from './event.ts';
 import type { RetryOptions } from './retry.ts';
 import type { RawRecord } from './transport.ts';
 
-/** A duration in milliseconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`. */
+/** A duration in milliseconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"7d"`. */
 export type Duration = number | string;
 
 /** Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. */

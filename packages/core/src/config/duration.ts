@@ -1,14 +1,19 @@
 import type { Duration } from '../contract.ts';
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-export const durationGrammar: RegExp = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+/** One amount with its unit, or several one after the other, which add up, as Go writes them: `1h30m0s`. */
+export const durationGrammar: RegExp = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
+const parts = /([\d.]+)(\D+)/g;
 
 /** What a duration may be, for messages. */
-export const durationForm = 'milliseconds, or text such as "250ms", "30s", "5m", "1h", "7d"';
+export const durationForm = 'milliseconds, or text such as "250ms", "30s", "5m", "1h30m", "7d"';
 
 /** Milliseconds; undefined where the value is not a duration of zero or more. */
 export function durationMs(value: Duration): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
-  const [, amount, unit] = durationGrammar.exec(value) ?? [];
-  return unit === undefined ? undefined : Number(amount) * units[unit as keyof typeof units];
+  if (!durationGrammar.test(value)) return undefined;
+  let sum = 0;
+  for (const [, amount, unit] of value.matchAll(parts))
+    sum += Number(amount) * units[unit as keyof typeof units];
+  return sum;
 }
