@@ -1,3 +1,5 @@
+import type { Decoded } from './record.ts';
+
 /** What the engine needs of a Kafka client, and no more: another client can be put behind it without touching the engine. */
 export interface KafkaClient {
   /**
@@ -65,6 +67,8 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  /** Kept by the engine, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
+  decoded: Decoded | undefined;
 }
 
 export interface OutgoingRecord {

@@ -1,5 +1,5 @@
 import { type Acknowledgement, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core';
-import { Lanes } from './group-lanes.ts';
+import { type Lane, Lanes } from './group-lanes.ts';
 import type { Entry, GroupPlace } from './group-place.ts';
 
 /** A subscription of the group in this process. */
@@ -76,17 +76,22 @@ export class GroupDispatch {
     while (!this.#owner.isPaused() && !place.isDropped) {
       const entry = place.first;
       if (entry === undefined) return;
-      const key = this.isShared ? laneOf(entry) : undefined;
-      const target = this.isShared ? this.#sharedTarget(entry, key) : this.#allTargets(entry);
+      const key = this.isShared ? entry.decoded.event?.key : undefined;
+      const lane = key === undefined ? undefined : this.#lanes.find(place.topic, key);
+      const target = this.isShared ? this.#sharedTarget(entry, lane?.member) : this.#allTargets(entry);
       if (target === undefined) return;
       place.shift();
-      if (target === 'wait') this.#lanes.wait(key!, entry);
-      else for (const subscriber of target) this.#give(entry, subscriber, key);
+      if (target === 'wait') (lane!.waiting ??= []).push(entry);
+      else
+        for (const one of target) {
+          const held = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, one);
+          this.#give(entry, one, held);
+        }
     }
   }
 
-  #sharedTarget(entry: Entry, key: string | undefined): Target {
-    const owner = key === undefined ? undefined : this.#lanes.ownerOf(key);
+  /** @param owner - Who has others of its key. */
+  #sharedTarget(entry: Entry, owner: Subscriber | undefined): Target {
     if (owner?.isLeaving === true) return 'wait';
     if (owner !== undefined) return owner.receiver.capacity > 0 ? [owner] : undefined;
     let best: Subscriber | undefined;
@@ -113,29 +118,28 @@ export class GroupDispatch {
     return isWanted ? targets : undefined;
   }
 
-  #give(entry: Entry, subscriber: Subscriber, key: string | undefined): void {
-    if (key !== undefined) this.#lanes.hold(key, subscriber);
+  #give(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
     if (!this.isShared) remember(this.#handedTo, entry, subscriber);
     subscriber.unsettled++;
     this.outstanding++;
     this.#toRun.add(subscriber.receiver);
-    const acknowledgement = new Handed(this, entry, subscriber, key);
+    const acknowledgement = new Handed(this, entry, subscriber, lane);
     const { event, raw } = entry.decoded;
     if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement, entry.attempts);
     else subscriber.receiver.undecodable(raw, acknowledgement);
   }
 
   /** For `Handed`. */
-  settled({ entry, subscriber, key }: Handed): void {
+  settled({ entry, subscriber, lane }: Handed): void {
     this.#settle(entry, subscriber);
-    this.#left(subscriber, key);
+    this.#left(subscriber, lane);
     this.#owner.onSettled();
   }
 
   /** For `Handed`. */
-  released({ entry, subscriber, key }: Handed): boolean {
+  released({ entry, subscriber, lane }: Handed): boolean {
     const isKept = this.#release(entry, subscriber);
-    this.#left(subscriber, key);
+    this.#left(subscriber, lane);
     this.#owner.onReleased();
     return isKept;
   }
@@ -179,12 +183,12 @@ export class GroupDispatch {
     return !this.isShared && entry.place.isWaiting(entry);
   }
 
-  #left(subscriber: Subscriber, key: string | undefined): void {
+  #left(subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
     this.outstanding--;
     subscriber.unsettled--;
     if (subscriber.isLeaving && subscriber.unsettled === 0) this.#leaving.delete(subscriber);
-    if (key !== undefined) {
-      const freed = this.#lanes.free(key);
+    if (lane !== undefined) {
+      const freed = this.#lanes.free(lane);
       for (const entry of freed) if (!entry.place.isDropped) entry.place.giveBack(entry);
       if (freed.length > 0) this.planRefill();
     }
@@ -234,14 +238,19 @@ class Handed implements Acknowledgement {
   readonly entry: Entry;
   readonly subscriber: Subscriber;
   /** The lane that it holds. */
-  readonly key: string | undefined;
+  readonly lane: Lane<Subscriber> | undefined;
   readonly #dispatch: GroupDispatch;
 
-  constructor(dispatch: GroupDispatch, entry: Entry, subscriber: Subscriber, key: string | undefined) {
+  constructor(
+    dispatch: GroupDispatch,
+    entry: Entry,
+    subscriber: Subscriber,
+    lane: Lane<Subscriber> | undefined,
+  ) {
     this.#dispatch = dispatch;
     this.entry = entry;
     this.subscriber = subscriber;
-    this.key = key;
+    this.lane = lane;
   }
 
   begun(attempt: number): void {
@@ -256,12 +265,6 @@ class Handed implements Acknowledgement {
   release(): boolean {
     return this.#dispatch.released(this);
   }
-}
-
-/** The key, within its topic. */
-function laneOf({ decoded, place }: Entry): string | undefined {
-  const key = decoded.event?.key;
-  return key === undefined ? undefined : `${place.topic} ${key}`;
 }
 
 function remember(sets: WeakMap<Entry, Set<Subscriber>>, entry: Entry, subscriber: Subscriber): void {

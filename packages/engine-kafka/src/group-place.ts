@@ -12,7 +12,6 @@ export class Entry {
   isSettled = false;
   /** Attempts that had begun when it was given back. */
   attempts = 0;
-  #decoded: Decoded | undefined;
 
   constructor(place: GroupPlace, record: FetchedRecord) {
     this.place = place;
@@ -24,7 +23,7 @@ export class Entry {
   }
 
   get decoded(): Decoded {
-    return (this.#decoded ??= decode(this.place.topic, this.place.partition, this.record));
+    return decode(this.place.topic, this.place.partition, this.record);
   }
 }
 

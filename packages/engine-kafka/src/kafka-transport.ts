@@ -16,7 +16,7 @@ import { connectionError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group.ts';
 import { createClient } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
-import { PlainSubscription, type PlainContext, decodeOnce } from './plain-subscription.ts';
+import { PlainSubscription, type PlainContext } from './plain-subscription.ts';
 import { Publisher } from './publisher.ts';
 import { Reader } from './reader.ts';
 import { TopicCatalog } from './topic-catalog.ts';
@@ -74,7 +74,7 @@ export class KafkaTransport implements Transport {
       closing,
       engine: name,
       publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
-      plain: { ...shared, decodeOnce: decodeOnce() },
+      plain: shared,
       group: { ...shared, options: consumer, logger },
     };
   }

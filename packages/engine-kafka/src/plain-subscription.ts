@@ -16,7 +16,7 @@ import {
   type PartitionsByTopic,
 } from './client-port.ts';
 import { pause } from './pause.ts';
-import { type Decoded, decode } from './record.ts';
+import { decode } from './record.ts';
 import type { Place, Reader } from './reader.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
 
@@ -29,8 +29,6 @@ export interface PlainContext {
   readonly catalog: TopicCatalog;
   readonly reader: Reader;
   readonly closing: AbortSignal;
-  /** Decodes each record once for all subscriptions that get it. */
-  readonly decodeOnce: (topic: string, partition: number, record: FetchedRecord) => Decoded;
   readonly onLoss: (topic: string, reason: string) => void;
 }
 
@@ -163,7 +161,6 @@ export class PlainSubscription {
   }
 
   readonly #owner: PlaceOwner = {
-    decode: (topic, partition, record) => this.#context.decodeOnce(topic, partition, record),
     hasRoom: () => !this.#isStopped && this.#receiver.capacity > 0,
     enqueue: (event) => this.#receiver.enqueue(event, acknowledgement),
     undecodable: (raw) => this.#receiver.undecodable(raw, acknowledgement),
@@ -187,7 +184,6 @@ export class PlainSubscription {
 const acknowledgement: Acknowledgement = { settled: () => {}, release: () => false };
 
 interface PlaceOwner {
-  decode(topic: string, partition: number, record: FetchedRecord): Decoded;
   hasRoom(): boolean;
   enqueue(event: Event): void;
   undecodable(raw: RawRecord): void;
@@ -245,7 +241,7 @@ class PlainPlace implements Place {
   #hand(): void {
     while (!this.#isClosed && this.#left > 0 && this.#owner.hasRoom()) {
       const record = this.#waiting[this.#index++]!;
-      const { event, raw } = this.#owner.decode(this.topic, this.partition, record);
+      const { event, raw } = decode(this.topic, this.partition, record);
       if (event !== undefined) this.#owner.enqueue(event);
       else this.#owner.undecodable(raw);
     }
@@ -259,14 +255,4 @@ class PlainPlace implements Place {
   close(): void {
     this.#isClosed = true;
   }
-}
-
-/** Decodes a record once, whoever asks; it is not changed by those who get it. */
-export function decodeOnce(): (topic: string, partition: number, record: FetchedRecord) => Decoded {
-  const decoded = new WeakMap<FetchedRecord, Decoded>();
-  return (topic, partition, record) => {
-    let one = decoded.get(record);
-    if (one === undefined) decoded.set(record, (one = decode(topic, partition, record)));
-    return one;
-  };
 }

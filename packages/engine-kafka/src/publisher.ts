@@ -23,14 +23,46 @@ const backoffMs = 100;
 const maxBackoffMs = 1000;
 
 /** An event on its way to the cluster. */
-interface Outgoing {
+class Outgoing {
   readonly topic: string;
   readonly record: OutgoingRecord;
   readonly bytes: number;
   readonly deadline: number;
-  isDone: boolean;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly settled: Promise<void>;
+  isDone = false;
+  readonly #signal: AbortSignal | undefined;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(topic: string, record: OutgoingRecord, timeoutMs: number, signal: AbortSignal | undefined) {
+    this.topic = topic;
+    this.record = record;
+    this.bytes = sizeOf(record);
+    this.deadline = Date.now() + timeoutMs;
+    this.#signal = signal;
+    this.settled = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    signal?.addEventListener('abort', this, { once: true });
+  }
+
+  /** The publisher has given it up. */
+  handleEvent(): void {
+    this.reject(this.#signal!.reason);
+  }
+
+  resolve(): void {
+    this.isDone = true;
+    this.#signal?.removeEventListener('abort', this);
+    this.#resolve();
+  }
+
+  reject(error: unknown): void {
+    this.isDone = true;
+    this.#signal?.removeEventListener('abort', this);
+    this.#reject(error);
+  }
 }
 
 /**
@@ -59,31 +91,9 @@ export class Publisher {
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { options, source } = this.#context;
     const record = encode(event, source, options.contentMode);
-    return new Promise<void>((resolve, reject) => {
-      let abort: (() => void) | undefined;
-      const outgoing: Outgoing = {
-        topic: event.topic,
-        record,
-        bytes: sizeOf(record),
-        deadline: Date.now() + options.requestTimeoutMs,
-        isDone: false,
-        resolve: () => {
-          outgoing.isDone = true;
-          if (abort !== undefined) signal?.removeEventListener('abort', abort);
-          resolve();
-        },
-        reject: (error: unknown) => {
-          outgoing.isDone = true;
-          if (abort !== undefined) signal?.removeEventListener('abort', abort);
-          reject(error);
-        },
-      };
-      if (signal !== undefined) {
-        abort = () => outgoing.reject(signal.reason);
-        signal.addEventListener('abort', abort, { once: true });
-      }
-      this.#add(outgoing);
-    });
+    const outgoing = new Outgoing(event.topic, record, options.requestTimeoutMs, signal);
+    this.#add(outgoing);
+    return outgoing.settled;
   }
 
   #add(outgoing: Outgoing): void {
@@ -178,7 +188,7 @@ export class Publisher {
   /** Settles each of them, one way or the other. */
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
-      const wanted = batch.filter((one) => !one.isDone);
+      const wanted = batch.every(isWanted) ? batch : batch.filter(isWanted);
       if (wanted.length === 0) return;
       try {
         await this.#context.client.send(byTopic(wanted));
@@ -302,6 +312,10 @@ export class Publisher {
       'The engine stopped before Kafka accepted the event, which may have arrived all the same.';
     return new PublishError(message, { topic, engine: this.#context.engine });
   }
+}
+
+function isWanted({ isDone }: Outgoing): boolean {
+  return !isDone;
 }
 
 function byTopic(batch: readonly Outgoing[]): TopicRecords[] {

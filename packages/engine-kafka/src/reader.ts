@@ -28,6 +28,12 @@ export interface Place {
   move(position: number, isLoss: boolean): void;
 }
 
+/** A request to a broker; without an answer where there is nothing to ask for. */
+interface Fetch {
+  readonly positions: readonly PartitionOffset[];
+  readonly answer: Promise<readonly FetchedPartition[]> | undefined;
+}
+
 const backoffMs = 100;
 const maxBackoffMs = 1000;
 /** How long a partition is left alone that fails for a reason of its own. */
@@ -97,14 +103,20 @@ export class Reader {
 
   async #read(broker: number, loop: Loop): Promise<void> {
     let failures = 0;
+    let ahead: Fetch | undefined;
     while (!this.#closing.aborted) {
-      const positions = this.#positionsAt(broker);
+      const { positions, answer } = ahead ?? this.#fetchAt(broker);
+      ahead = undefined;
       try {
-        if (positions.length === 0) {
+        if (answer === undefined) {
           await loop.sleep(this.#closing);
           continue;
         }
-        this.#hand(positions, await this.#fetch(broker, positions, this.#options.fetchMaxWaitMs));
+        const taken = this.#take(positions, await answer);
+        // While this is handled the broker can look for more; not where somebody has no room, who may have it in a moment and
+        // would then wait for an answer about the others.
+        if (taken.length > 0 && taken.every(({ isOpen }) => isOpen)) ahead = this.#fetchAt(broker);
+        for (const place of taken) place.run();
         failures = 0;
         // So that a flood of events leaves the timers of the process their turn.
         await setImmediate();
@@ -116,7 +128,17 @@ export class Reader {
     }
   }
 
-  #fetch(
+  /** Asks for what is next of all that there is room for. */
+  #fetchAt(broker: number): Fetch {
+    const positions = this.#positionsAt(broker);
+    if (positions.length === 0) return { positions, answer: undefined };
+    const answer = this.#fetch(broker, positions, this.#options.fetchMaxWaitMs);
+    // Its failure is told to who waits for it, who may be busy until then.
+    answer.catch(() => {});
+    return { positions, answer };
+  }
+
+  async #fetch(
     broker: number,
     positions: readonly PartitionOffset[],
     maxWaitMs: number,
@@ -142,7 +164,8 @@ export class Reader {
     return positions;
   }
 
-  #hand(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): void {
+  /** Gives the places what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
+  #take(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): Place[] {
     const begins = new Map(asked.map((one) => [keyOf(one), one.offset]));
     const taken: Place[] = [];
     for (const { topic, partition, records, next } of fetched) {
@@ -159,8 +182,7 @@ export class Reader {
         taken.push(place);
       }
     }
-    // All have it before the first is handled: what a handler publishes stays behind the event it was handling.
-    for (const place of taken) place.run();
+    return taken;
   }
 
   async #recover(
@@ -195,7 +217,8 @@ export class Reader {
   async #isolate(broker: number, positions: readonly PartitionOffset[]): Promise<void> {
     for (const position of positions) {
       try {
-        this.#hand([position], await this.#fetch(broker, [position], 0));
+        const taken = this.#take([position], await this.#fetch(broker, [position], 0));
+        for (const place of taken) place.run();
       } catch (error) {
         if (!isFailure(error, 'refused', 'lasting')) continue;
         const { topic, partition } = position;

@@ -6,6 +6,7 @@ import {
   contentMode,
   createEvent,
   decodeRecord,
+  decodeStructured,
   encodeBinary,
   encodeStructured,
   structuredContentType,
@@ -37,36 +38,75 @@ function bytesOf(body: string | Uint8Array): string | Buffer {
 
 /** Bytes of a record, as the broker counts them, to within a few. */
 export function sizeOf({ key, value, headers }: OutgoingRecord): number {
-  // Lengths and deltas take up to some 20 bytes; each header two lengths.
-  let size = 24 + Buffer.byteLength(value) + (key === null ? 0 : Buffer.byteLength(key));
+  // Lengths and deltas take up to some 20 bytes.
+  const size = 24 + Buffer.byteLength(value) + (key === null ? 0 : Buffer.byteLength(key));
+  return size + (headers === structuredHeaders ? structuredHeadersSize : sizeOfHeaders(headers));
+}
+
+function sizeOfHeaders(headers: OutgoingRecord['headers']): number {
+  let size = 0;
+  // Each has two lengths.
   for (const [name, text] of Object.entries(headers))
     size += Buffer.byteLength(name) + Buffer.byteLength(text) + 6;
   return size;
 }
 
+const structuredHeadersSize = sizeOfHeaders(structuredHeaders);
+
 /** Decodes a record of ours, of another CloudEvents producer, or of one that knows nothing of them. It fails for none. */
 export function decode(topic: string, partition: number, record: FetchedRecord): Decoded {
-  const key = keyOf(record);
-  const context = { topic, key, createdAt: new Date(record.timestamp) };
+  return (record.decoded ??= decodeNow(topic, partition, record));
+}
+
+function decodeNow(topic: string, partition: number, record: FetchedRecord): Decoded {
   try {
-    return { event: decodeAny(partition, record, context) };
+    return { event: decodeAny(partition, record, new RecordContext(topic, record)) };
   } catch (error) {
     const cause =
       error instanceof UndecodableRecordError ? error : new UndecodableRecordError(String(error), { topic });
     const bytes = new Uint8Array(record.value ?? []);
-    return { raw: { topic, bytes, headers: headersText(record), key, error: cause } };
+    return { raw: { topic, bytes, headers: headersText(record), key: keyOf(record), error: cause } };
   }
 }
 
-function decodeAny(partition: number, record: FetchedRecord, context: DecodeContext): Event {
+/** What an event of ours says itself is not looked up in its record. */
+class RecordContext implements DecodeContext {
+  readonly topic: string;
+  readonly #record: FetchedRecord;
+
+  constructor(topic: string, record: FetchedRecord) {
+    this.topic = topic;
+    this.#record = record;
+  }
+
+  get key(): string | undefined {
+    return keyOf(this.#record);
+  }
+
+  get createdAt(): Date {
+    return new Date(this.#record.timestamp);
+  }
+}
+
+const ownContentType = Buffer.from(structuredContentType);
+
+function decodeAny(partition: number, record: FetchedRecord, context: RecordContext): Event {
   const { headers, value } = record;
+  const contentType = headers['content-type'];
+  if (value !== null && Buffer.isBuffer(contentType) && contentType.equals(ownContentType)) {
+    return decodeStructured(utf8Of(value), context);
+  }
   // By its headers alone: without them any JSON object would be taken for an envelope.
   const mode = contentMode({ headers, body: undefined });
   if (mode === 'foreign' && !isEnvelope(value)) return foreignEvent(partition, record, context);
   if (mode === 'binary' || value === null) return decodeRecord({ headers, body: value }, context);
-  // Several times as fast as a strict decoder; where something was replaced, that one says what is wrong.
+  return decodeRecord({ headers, body: utf8Of(value) }, context);
+}
+
+/** As text, several times as fast as by a strict decoder; where something was replaced, that one is to say what is wrong. */
+function utf8Of(value: Buffer): string | Buffer {
   const text = value.toString();
-  return decodeRecord({ headers, body: text.includes('\ufffd') ? value : text }, context);
+  return text.includes('\ufffd') ? value : text;
 }
 
 /** True for a structured CloudEvent whose producer has left out the header that says so. */
@@ -77,14 +117,15 @@ function isEnvelope(value: Buffer | null): boolean {
 }
 
 /** What a producer wrote that knows nothing of events: the value is the payload, the headers are the metadata. */
-function foreignEvent(partition: number, record: FetchedRecord, context: DecodeContext): Event {
+function foreignEvent(partition: number, record: FetchedRecord, context: RecordContext): Event {
+  const { key } = context;
   return createEvent({
     // The same at each delivery.
     id: `${context.topic}-${partition}-${record.offset}`,
-    topic: context.topic!,
+    topic: context.topic,
     payload: foreignPayload(record.value),
     metadata: headersText(record),
-    ...(context.key === undefined ? {} : { key: context.key }),
+    ...(key === undefined ? {} : { key }),
     createdAt: context.createdAt,
   });
 }
