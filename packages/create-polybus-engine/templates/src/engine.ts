@@ -2,6 +2,9 @@ import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
 import { type __Prefix__Config, resolveOptions } from './options.ts';
 import { __Prefix__Transport } from './transport.ts';
 
+/** What a configuration calls this engine. */
+const type = '__TYPE__';
+
 /**
  * The __TYPE__ engine.
  *
@@ -13,13 +16,13 @@ export function __factory__(config: __Prefix__Config = {}): Engine {
 
 /** The engine types of this package, for a bus that is configured by name. */
 export const engines: Readonly<Record<string, EngineFactory>> = {
-  __TYPE__: (config, { path }) => create(config, path),
+  [type]: (config, { path }) => create(config, path),
 };
 
 function create(config: unknown, path: string): Engine {
   const options = resolveOptions(config, path);
   return createEngine({
-    type: '__TYPE__',
+    type,
     // What the broker can do. The suite holds the engine to each of them, and to refusing the rest.
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
     transport: new __Prefix__Transport(options),
