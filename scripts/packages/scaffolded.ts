@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Packed } from './pack.ts';
 import { installAlone, npmInstall, overridesOf } from './project.ts';
 import { root } from './published.ts';
@@ -9,14 +9,19 @@ import type { Steps } from './steps.ts';
 /** The package that writes engines: there is nothing to import from it. */
 export const scaffoldName = 'create-polybus-engine';
 
+/** Names whose parts have to be put in otherwise: a type that is no identifier, and a scope. */
+const others = ['google-pubsub', '@acme/polybus-engine-sqs-2'];
+
 /** Writes a new engine with the packed `create-polybus-engine`, and does with it what its author and its first user would. */
 export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: string): Promise<void> {
   const engine = join(folder, 'my-engine');
+  const creator = join(folder, 'creator');
+  // What npm create does, with the package that is installed here.
+  const create = (name: string, target: string): Promise<string> =>
+    run('npx', ['--no-install', scaffoldName, name, '--folder', target], creator);
   const isWritten = await steps.run('scaffold: npm create polybus-engine my-engine', async () => {
-    const creator = join(folder, 'creator');
     await installAlone(creator, [scaffoldName], all);
-    // What npm create does, with the package that is installed here.
-    await run('npx', ['--no-install', scaffoldName, 'my-engine', '--folder', engine], creator);
+    await create('my-engine', engine);
   });
   if (!isWritten) return;
   const isInstalled = await steps.run('scaffold: npm install', async () => {
@@ -25,6 +30,15 @@ export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: 
   });
   if (!isInstalled) return;
   await steps.run('scaffold: its types hold', () => run('npm', ['run', 'typecheck'], engine));
+  for (const name of others) {
+    await steps.run(`scaffold: its types hold, for ${name}`, async () => {
+      const other = join(folder, basename(name));
+      await create(name, other);
+      // It asks for the same packages.
+      symlinkSync(join(engine, 'node_modules'), join(other, 'node_modules'), 'junction');
+      await run('npm', ['run', 'typecheck'], other);
+    });
+  }
   await steps.run('scaffold: its conformance suite and tests pass', async () => {
     const output = await run('npx', ['--no-install', 'vitest', 'run', '--reporter=json', '--silent'], engine);
     const { numPassedTests, numFailedTests } = JSON.parse(output.slice(output.indexOf('{'))) as Record<
@@ -34,13 +48,23 @@ export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: 
     if (numFailedTests !== 0 || numPassedTests! < 100) throw new Error(`${numPassedTests} tests passed`);
     console.log(`      ${numPassedTests} tests`);
   });
+  await steps.run('scaffold: its first release gets a version and a changelog', async () => {
+    await run('npx', ['--no-install', 'changeset', 'version'], engine);
+    const { version } = JSON.parse(readFileSync(join(engine, 'package.json'), 'utf8')) as { version: string };
+    if (version !== '0.1.0') throw new Error(`its version is ${version}`);
+    readFileSync(join(engine, 'CHANGELOG.md'));
+  });
   await steps.run('scaffold: it builds, packs, and a bus finds it by its type', () =>
     useIt(engine, all, folder),
   );
-  await steps.run('scaffold: its workflow and changeset are where they belong', () => {
-    for (const file of ['.github/workflows/ci.yml', '.changeset/first-release.md', '.gitignore', 'LICENSE']) {
+  await steps.run('scaffold: its workflows and changesets are where they belong', () => {
+    for (const file of [
+      '.github/workflows/ci.yml',
+      '.github/workflows/release.yml',
+      '.changeset/config.json',
+    ])
       readFileSync(join(engine, file));
-    }
+    for (const file of ['.gitignore', 'LICENSE']) readFileSync(join(engine, file));
   });
 }
 

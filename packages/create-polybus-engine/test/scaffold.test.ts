@@ -6,6 +6,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import { scaffold } from '../src/scaffold.ts';
 
 const execute = promisify(execFile);
 const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 const tsx = import.meta.resolve('tsx');
 let folder: string;
 
@@ -100,6 +102,7 @@ describe('what is written', () => {
         '.changeset/config.json',
         '.changeset/first-release.md',
         '.github/workflows/ci.yml',
+        '.github/workflows/release.yml',
         '.gitignore',
         'LICENSE',
         'README.md',
@@ -127,6 +130,26 @@ describe('what is written', () => {
     expect(read('.changeset/first-release.md')).toContain("'polybus-engine-nats': minor");
     expect(read('README.md')).toContain('in the package `polybus-engine-nats`');
     expect(read('test/conformance.test.ts').trimEnd().split('\n').length).toBeLessThan(20);
+  });
+
+  test.each(['google-pubsub', '@acme/sqs-2'])('type-checks, for %s', async (given) => {
+    const target = join(folder, 'engine');
+    scaffold(target, engineNames(given), '0.3.1');
+    symlinkSync(join(root, 'node_modules'), join(target, 'node_modules'), 'junction');
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const args = [compiler, '--noEmit', '--pretty', 'false', '--customConditions', '@polybus/source'];
+    // What our sources need that come along here, and the declarations of a release do not.
+    args.push('--allowImportingTsExtensions', '--lib', 'es2024,esnext.disposable');
+    const { stdout } = await execute(process.execPath, args, { cwd: target }).catch((error: Run) => error);
+    expect(stdout).toBe('');
+  });
+
+  test('is published by hand too: only a workflow can vouch for where it comes from', () => {
+    scaffold(join(folder, 'a'), engineNames('nats'), '0.3.1');
+    const { publishConfig } = JSON.parse(readFileSync(join(folder, 'a/package.json'), 'utf8')) as {
+      publishConfig: unknown;
+    };
+    expect(publishConfig).toEqual({ access: 'public' });
   });
 
   test('asks for the next minor versions too once polybus is 1.0', () => {
