@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the testbed's tests with every broker in a Docker container: docker-brokers.sh [VITEST FILTER]...
 # Where no Docker engine answers (as root, on Debian or Ubuntu) it installs one from the docker.io package, starts it in a
-# folder of its own, and ends it afterwards. The images are built by scripts/offline-images/build.sh: no registry is needed.
+# folder of its own, and ends it afterwards. An engine that was there before pulls the images that the testbed names; where it
+# cannot, and for an engine of ours, scripts/offline-images/build.sh builds them (as root): no registry is needed.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -87,13 +88,34 @@ start_engine() {
   exit 1
 }
 
-need docker docker.io debootstrap debootstrap
+build_images() {
+  [ "$(id -u)" = 0 ] || {
+    say 'the images cannot be pulled, and only root can build others' >&2
+    exit 1
+  }
+  need debootstrap debootstrap
+  say 'building the images'
+  local images variable
+  images=$(scripts/offline-images/build.sh redis kafka kinesis)
+  while IFS= read -r variable; do export "${variable?}"; done <<<"$images"
+}
+
+# One of ours has no way out: it has no packet filter rules.
+can_pull() {
+  [ -z "$engine" ] || return 1
+  local images image
+  images=$(node --import tsx --conditions=@polybus/source scripts/ci/broker-images.ts) || exit 1
+  while IFS= read -r image; do
+    say "pulling $image"
+    # What is here already needs no registry.
+    docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" || return 1
+  done <<<"$images"
+}
+
+need docker docker.io
 answers || start_engine
 docker version --format 'docker-brokers: engine {{.Server.Version}} on {{.Server.KernelVersion}}'
-
-say 'building the images'
-images=$(scripts/offline-images/build.sh redis kafka kinesis)
-while IFS= read -r variable; do export "${variable?}"; done <<<"$images"
+can_pull || build_images
 
 say 'running the tests of the testbed'
 export POLYBUS_TEST_PROVIDERS=docker
