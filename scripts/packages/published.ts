@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +18,7 @@ export interface Manifest {
   readonly exports?: Readonly<Record<string, unknown>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly publishConfig?: Readonly<Record<string, unknown>>;
+  readonly repository?: unknown;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
@@ -30,15 +31,24 @@ export interface PublishedPackage {
 }
 
 /** Every workspace below `packages` that is not private. */
-export function publishedPackages(): PublishedPackage[] {
-  return readdirSync(join(root, 'packages'))
-    .map((name) => join(root, 'packages', name))
+export function publishedPackages(top: string = root): PublishedPackage[] {
+  return readdirSync(join(top, 'packages'))
+    .map((name) => join(top, 'packages', name))
     .filter((folder) => existsSync(join(folder, 'package.json')))
-    .map((folder) => ({
-      folder,
-      manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest,
-    }))
+    .map((folder) => ({ folder, manifest: readManifest(folder) }))
     .filter(({ manifest }) => manifest.private !== true);
+}
+
+export function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Rewrites a package's `package.json`; fields that are not looked at here stay as they are. */
+export function editManifest(folder: string, edit: (manifest: Manifest) => Manifest): void {
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify(edit(readManifest(folder)), undefined, 2)}\n`,
+  );
 }
 
 /** What every other package stands on. */

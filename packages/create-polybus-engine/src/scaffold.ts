@@ -64,8 +64,11 @@ export function templateFiles(): string[] {
     .sort();
 }
 
-/** Before 1.0 a minor may break, but the engine contract has a version of its own that is checked at run time. */
-function rangeFrom(version: string): string {
+/**
+ * The versions of core that a package works with that was tested with one of them. Before 1.0 a minor may break, but the engine
+ * contract has a version of its own that is checked at run time.
+ */
+export function rangeFrom(version: string): string {
   return version.startsWith('0.') ? `>=${version} <1` : `^${version}`;
 }
 
