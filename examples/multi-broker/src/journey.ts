@@ -4,15 +4,17 @@ export class Journeys {
   readonly #orders = new Map<string, Map<string, string>>();
   /** The engines that brought an event, by its id. There should be one. */
   readonly #engines = new Map<string, Set<string>>();
+  readonly #ours: ReadonlySet<string>;
   readonly #expected: number;
   readonly #all: PromiseWithResolvers;
 
   /**
-   * @param orders - How many orders are under way.
+   * @param orders - Those that are under way. Others share the brokers, and `*` sees their events too.
    * @param steps - How many events each of them makes.
    */
-  constructor(orders: number, steps: number) {
-    this.#expected = orders * steps;
+  constructor(orders: readonly string[], steps: number) {
+    this.#ours = new Set(orders);
+    this.#expected = orders.length * steps;
     this.#all = withResolvers();
   }
 
@@ -22,6 +24,7 @@ export class Journeys {
   }
 
   saw(orderId: string, { id, topic }: { readonly id: string; readonly topic: string }): void {
+    if (!this.#ours.has(orderId)) return;
     const events = this.#orders.get(orderId) ?? new Map<string, string>();
     this.#orders.set(orderId, events.set(id, topic));
     const seen = [...this.#orders.values()].reduce((sum, { size }) => sum + size, 0);

@@ -17,7 +17,10 @@ for (const topic of ['cart.checked-out', 'order.placed', 'payment.captured', 'an
   console.log(`${topic} is carried by ${bus.router.engineFor(topic)}`);
 }
 
-const journeys = new Journeys(orders.length, 4);
+const journeys = new Journeys(
+  orders.map(({ orderId }) => orderId),
+  4,
+);
 // Which engine it was that brought an event: the rules only say which one it should be.
 bus.observe(({ type, data }) => {
   if (type === 'com.modular.eventbus.message.received')

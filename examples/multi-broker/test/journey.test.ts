@@ -4,11 +4,14 @@ import { Journeys } from '../src/journey.ts';
 const placed = { id: '1', topic: 'order.placed' };
 const paid = { id: '2', topic: 'order.paid' };
 
-test('an event that comes twice is one step, and does not complete the way', async () => {
-  const journeys = new Journeys(1, 2);
+test('an event that comes twice is one step, and neither it nor those of others complete the way', async () => {
+  const journeys = new Journeys(['o-1'], 2);
   let isComplete = false;
   void journeys.complete.then(() => (isComplete = true));
   for (const event of [placed, placed]) journeys.saw('o-1', event);
+  await Promise.resolve();
+  expect(isComplete).toBe(false);
+  journeys.saw('of somebody else', { id: '3', topic: 'order.placed' });
   await Promise.resolve();
   expect(isComplete).toBe(false);
   journeys.saw('o-1', paid);
@@ -18,7 +21,7 @@ test('an event that comes twice is one step, and does not complete the way', asy
 });
 
 test('an event that two engines bring shows both', () => {
-  const journeys = new Journeys(1, 1);
+  const journeys = new Journeys(['o-1'], 1);
   journeys.saw('o-1', placed);
   for (const engine of ['log', 'work']) journeys.brought('1', engine);
   expect(journeys.lines()).toEqual(['o-1: order.placed (log, work)']);
