@@ -16,7 +16,10 @@ export interface Block {
   readonly code: string;
 }
 
-/** Every page of the documentation: those at the root, below docs, and the README of each workspace. */
+/** The template of the page that a new engine gets: names stand in it for the engine's own. */
+export const templatePage = 'packages/create-polybus-engine/templates/README.md';
+
+/** Every page of the documentation: those at the root, below docs, the README of each workspace, and those of scripts. */
 export function pages(): string[] {
   const inFolder = (folder: string, isRecursive: boolean): string[] =>
     readdirSync(join(root, folder), { recursive: isRecursive, withFileTypes: true })
@@ -28,7 +31,8 @@ export function pages(): string[] {
   const folders = ['.', 'tests', 'benchmarks', ...workspaces].filter((folder) =>
     existsSync(join(root, folder)),
   );
-  return [...folders.flatMap((folder) => inFolder(folder, false)), ...inFolder('docs', true)]
+  const whole = ['docs', 'scripts'].flatMap((folder) => inFolder(folder, true));
+  return [...folders.flatMap((folder) => inFolder(folder, false)), ...whole, templatePage]
     .filter((page) => !page.endsWith('CHANGELOG.md'))
     .sort();
 }
@@ -58,6 +62,19 @@ export function blocksOf(page: string): Block[] {
     });
   if (open !== undefined) throw new Error(`${page}:${open.line}: the block is not closed`);
   return blocks;
+}
+
+/** Where the pages have their brokers: as `docker run` and `docker compose` put them. */
+export const addressesInPages = {
+  redis: 'redis://localhost:6379',
+  kafka: 'localhost:9092',
+  kinesis: 'http://localhost:4566',
+} as const;
+
+/** The broker that a block needs, by its mark `needs=…`. */
+export function brokerOf({ marks }: Block): keyof typeof addressesInPages | undefined {
+  const names = Object.keys(addressesInPages) as (keyof typeof addressesInPages)[];
+  return names.find((name) => marks.includes(`needs=${name}`));
 }
 
 /** What a block says that it prints: the text of its comments `// → text`, in order. */

@@ -10,6 +10,8 @@ import { engines as memoryEngines } from '@polybus/engine-memory';
 import { engines as redisEngines } from '@polybus/engine-redis';
 import { CloudEvent } from 'cloudevents';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { engineNames } from '../../packages/create-polybus-engine/src/naming.ts';
+import { scaffold } from '../../packages/create-polybus-engine/src/scaffold.ts';
 import {
   type Block,
   blocksOf,
@@ -19,15 +21,18 @@ import {
   pages,
   readPage,
   root,
+  templatePage,
 } from './docs-blocks.ts';
 import type { BlockRun } from './docs-run.ts';
 
 const folder = fileURLToPath(new URL('../.cache/docs', import.meta.url));
+const scaffolded = fileURLToPath(new URL('../.cache/docs-scaffold', import.meta.url));
 const blocks = pages().flatMap(blocksOf);
 const nameOf = ({ page, line }: Block): string => `${page}:${line}`;
 const named = (some: readonly Block[]): [string, Block][] => some.map((block) => [nameOf(block), block]);
 const fileOf = ({ page, line }: Block): string => join(folder, `${page.replaceAll('/', '__')}.L${line}.ts`);
 const inLanguage = (language: string): Block[] => blocks.filter((block) => block.language === language);
+/** Those that need something run in tests/brokers. */
 const isRunnable = ({ marks }: Block): boolean => !marks.some((mark) => mark.startsWith('needs='));
 const execute = promisify(execFile);
 /** Making one opens nothing. */
@@ -35,7 +40,7 @@ const engines = { ...memoryEngines, ...redisEngines, ...kafkaEngines, ...kinesis
 
 test('every block is in a language and with marks that this test knows', () => {
   const known: Readonly<Record<string, RegExp>> = {
-    ts: /^(|types|needs=(vitest|redis|kafka|kinesis))$/,
+    ts: /^(|types|needs=vitest( types)?|needs=(redis|kafka|kinesis))$/,
     json: /^(config|cloudevent)$/,
     yaml: /^config$/,
     sh: /^$/,
@@ -52,11 +57,12 @@ describe('TypeScript', () => {
   const runs = new Map<string, BlockRun>();
 
   beforeAll(async () => {
-    rmSync(folder, { recursive: true, force: true });
+    for (const old of [folder, scaffolded]) rmSync(old, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     // As many empty lines as there are above it on its page: positions in messages are those on the page.
     for (const block of sources)
-      writeFileSync(fileOf(block), `${'\n'.repeat(block.line - 1)}${block.code}\n`);
+      writeFileSync(fileOf(block), `${'\n'.repeat(block.line - 1)}${codeOf(block)}\n`);
+    scaffold(scaffolded, engineNames('demo'), '0.0.0');
     const compilerOptions = {
       composite: false,
       declaration: false,
@@ -69,6 +75,12 @@ describe('TypeScript', () => {
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
     [errors] = await Promise.all([typeErrors(), runAll()]);
   });
+
+  /** What is on the page of a new engine is of the engine that the templates make. */
+  function codeOf({ page, code }: Block): string {
+    if (page !== templatePage) return code;
+    return code.replaceAll('__factory__', 'demoEngine').replace('__NAME__', '../docs-scaffold/src/index.ts');
+  }
 
   async function typeErrors(): Promise<string[]> {
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
@@ -181,12 +193,18 @@ describe('shell', () => {
       .split('\n')
       .map((line) => line.replace(/#.*/, ''))
       .join('\n');
-    const calls = words.matchAll(/\bnpm (?:run )?(?!ci|install|init|create|pack)([\w:]+)(?:.* -w (\S+))?/g);
+    const calls = words.matchAll(
+      /\bnpm (?:run )?(?!ci|install|init|create|pack|pkg)([\w:]+)(?:.* -w (\S+))?/g,
+    );
     const named = [...calls].map(([, script, name]) => (name === undefined ? script! : `${name} ${script}`));
-    const paths = [...words.matchAll(/(?<=\s)(?:packages|examples|docs|tests)\/[\w./-]+/g)].map(
+    const paths = [...words.matchAll(/(?<=\s)(?:packages|examples|docs|tests|scripts)\/[\w./-]+/g)].map(
       ([path]) => path,
     );
     expect(named.filter((script) => !scripts.has(script))).toEqual([]);
+    // A stranger's broker is the one that is tested here.
+    const images = [...words.matchAll(/docker run .* (\S+)$/gm)].map(([, image]) => image!);
+    const composed = readPage('docker-compose.yml');
+    expect(images.filter((image) => !composed.includes(`:-${image}}`))).toEqual([]);
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });
