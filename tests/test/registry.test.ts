@@ -1,6 +1,9 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createEngine, createEventBus, registerEngine, registeredEngines } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 const busOf = (type: string, config = {}) => createEventBus({ engines: [{ name: 'e', type, config }] });
 
@@ -30,6 +33,42 @@ describe('the engine registry', () => {
       /no engine type "memroy".*Did you mean "memory"\?.*"@polybus\/engine-memroy" or "polybus-engine-memroy".*registerEngine/,
     );
     await expect(busOf('../evil').start()).rejects.toMatchObject({ code: 'UNKNOWN_ENGINE_TYPE' });
+  });
+
+  test('knows no package of a type by accident', async () => {
+    await expect(busOf('constructor').start()).rejects.toThrow(
+      'Install a package that has it ("@polybus/engine-constructor" or "polybus-engine-constructor")',
+    );
+  });
+
+  test('finds an engine beside the program that runs, wherever that was started from', async () => {
+    const { program } = application({
+      found: `() => { throw new Error('the factory beside the program'); }`,
+    });
+    runs(program);
+    await expect(busOf('found').start()).rejects.toThrow('the factory beside the program');
+  });
+
+  test('beside where the program is, if it is run by a link', async () => {
+    const { folder, program } = application({
+      linked: `() => { throw new Error('the factory behind a link'); }`,
+    });
+    symlinkSync(program, join(folder, 'command'));
+    runs(join(folder, 'command'));
+    await expect(busOf('linked').start()).rejects.toThrow('the factory behind a link');
+  });
+
+  test('takes from a package only what that exports itself', async () => {
+    const { program } = application({}, 'constructor');
+    runs(program);
+    await expect(busOf('constructor').start()).rejects.toThrow(/exports no engine type "constructor"/);
+  });
+
+  test('says where it has looked', async () => {
+    const { folder, program } = application({ other: 'undefined' });
+    runs(program);
+    const places = `It was looked for from ${process.cwd()}, from ${join(folder, 'app')} and beside @polybus/core.`;
+    await expect(busOf('nowhere').start()).rejects.toThrow(places);
   });
 
   test('refuses a type that is no name, and a factory that is no function', () => {
@@ -65,3 +104,27 @@ describe('the engine registry', () => {
     await bus.stop();
   });
 });
+
+/** Says that another program is what runs, for the length of a test. */
+function runs(program: string): void {
+  const own = process.argv[1]!;
+  process.argv[1] = program;
+  onTestFinished(() => void (process.argv[1] = own));
+}
+
+/** An application in a folder of its own, and an engine that is installed for it alone. */
+function application(
+  engines: Readonly<Record<string, string>>,
+  name = Object.keys(engines)[0],
+): { folder: string; program: string } {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'polybus-registry-')));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const installed = join(folder, `app/node_modules/polybus-engine-${name}`);
+  mkdirSync(installed, { recursive: true });
+  const program = join(folder, 'app/main.js');
+  writeFileSync(program, '');
+  writeFileSync(join(installed, 'package.json'), '{ "type": "module", "exports": "./index.js" }');
+  const entries = Object.entries(engines).map(([type, factory]) => `${type}: ${factory}`);
+  writeFileSync(join(installed, 'index.js'), `export const engines = { ${entries.join(', ')} };`);
+  return { folder, program };
+}

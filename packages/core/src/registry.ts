@@ -1,6 +1,4 @@
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { applicationFolders, resolveForApplication } from './application-folders.ts';
 import type { Engine } from './contract.ts';
 import { InvalidConfigError, UnknownEngineTypeError } from './errors.ts';
 import { closest } from './config/suggest.ts';
@@ -23,7 +21,7 @@ export type EngineFactory = (config: unknown, context: EngineFactoryContext) => 
 const factories = new Map<string, EngineFactory>();
 
 /** Types whose package is not called after them. */
-const packageOf: Readonly<Record<string, string>> = { 'durable-memory': '@polybus/engine-memory' };
+const packageOf: ReadonlyMap<string, string> = new Map([['durable-memory', '@polybus/engine-memory']]);
 const publishedTypes = ['memory', 'durable-memory', 'redis', 'kafka', 'kinesis'];
 const typeGrammar = /^[a-z0-9][a-z0-9-]*$/;
 
@@ -55,12 +53,13 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
   const known = factories.get(type);
   if (known !== undefined) return known;
   const candidates = typeGrammar.test(type)
-    ? [packageOf[type] ?? `@polybus/engine-${type}`, `polybus-engine-${type}`]
+    ? [packageOf.get(type) ?? `@polybus/engine-${type}`, `polybus-engine-${type}`]
     : [];
   for (const name of candidates) {
     const module = await importPackage(name, type);
     if (module === undefined) continue;
-    const factory = module['engines']?.[type];
+    const engines = module.engines ?? {};
+    const factory = Object.hasOwn(engines, type) ? engines[type] : undefined;
     if (typeof factory !== 'function') {
       throw new UnknownEngineTypeError(
         type,
@@ -77,22 +76,30 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
 function adviceOn(type: string, candidates: readonly string[]): string {
   const [first] = candidates;
   if (publishedTypes.includes(type)) {
-    return `The engine "${type}" is not installed. Install it: npm install ${first}`;
+    return `The engine "${type}" is not installed: it ${placesSearched()}. Install it: npm install ${first}`;
   }
   const meant = closest(type, [...publishedTypes, ...factories.keys()]);
   const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
   const packages = candidates.map((name) => `"${name}"`).join(' or ');
   return (
     `There is no engine type "${type}".${hint} Install a package that has it` +
-    `${packages === '' ? '' : ` (${packages})`}, or call registerEngine("${type}", factory) first.`
+    `${packages === '' ? '' : ` (${packages})`}, or call registerEngine("${type}", factory) first.` +
+    (candidates.length === 0 ? '' : ` It ${placesSearched()}.`)
   );
 }
 
-type EngineModule = Record<string, Record<string, EngineFactory> | undefined>;
+function placesSearched(): string {
+  const folders = applicationFolders().map((folder) => `from ${folder}`);
+  return `was looked for ${folders.join(', ')} and beside @polybus/core`;
+}
+
+interface EngineModule {
+  readonly engines?: Readonly<Record<string, EngineFactory>>;
+}
 
 /** Undefined where the package is not installed; an installed package that fails to load is an error with its cause. */
 async function importPackage(name: string, type: string): Promise<EngineModule | undefined> {
-  const specifier = resolveBeside(name) ?? name;
+  const specifier = resolveForApplication(name) ?? name;
   try {
     return (await import(specifier)) as EngineModule;
   } catch (cause) {
@@ -105,15 +112,6 @@ async function importPackage(name: string, type: string): Promise<EngineModule |
         cause,
       },
     );
-  }
-}
-
-/** Strict package managers let core see only its own dependencies: the application's folder is asked first. */
-function resolveBeside(name: string): string | undefined {
-  try {
-    return pathToFileURL(createRequire(join(process.cwd(), 'package.json')).resolve(name)).href;
-  } catch {
-    return undefined;
   }
 }
 
