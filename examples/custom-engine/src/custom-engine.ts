@@ -31,7 +31,12 @@ function create(config: unknown, path: string): CustomEngine {
     type: 'custom',
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: false },
     transport: new CustomTransport(options, metrics),
-    defaults: { bufferSize: options.defaultEventBufferSize, retry: false, deadLetter: false },
+    defaults: {
+      workerCount: options.workerCount,
+      bufferSize: options.defaultEventBufferSize,
+      retry: false,
+      deadLetter: false,
+    },
   });
   return Object.assign(engine, metrics === undefined ? unmeasured : measured(engine, metrics));
 }

@@ -12,6 +12,8 @@ export interface FilterConfig {
 
 /** The configuration of the custom engine. */
 export interface CustomMemoryConfig {
+  /** Handlers at once over all async subscriptions. Default 5. */
+  readonly workerCount?: number | undefined;
   /** Deliveries that are not settled, over all subscriptions; what would be more is dropped. Default 10 000. */
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
@@ -26,6 +28,7 @@ export interface CustomMemoryConfig {
 
 /** The configuration with every default filled in; durations in milliseconds. */
 export interface CustomMemoryOptions {
+  readonly workerCount: number;
   readonly maxEventQueueSize: number;
   readonly defaultEventBufferSize: number;
   readonly enableMetrics: boolean;
@@ -46,6 +49,7 @@ const ownFilter = v.custom<EventFilter>(
 );
 
 const schema = strict({
+  workerCount: v.optional(atLeastOne, 5),
   maxEventQueueSize: v.optional(atLeastOne, 10_000),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
   enableMetrics: v.optional(flag, true),

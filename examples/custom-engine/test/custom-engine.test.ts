@@ -156,6 +156,23 @@ test('a bus finds it by its type, without an import', async () => {
   expect(bus.router.engine('local').type).toBe('custom');
 });
 
+test('a bus with one engine hands it the fields that every engine has', async () => {
+  await using bus = createEventBus({ engine: 'custom', workerCount: 1, defaultEventBufferSize: 3 });
+  await bus.start();
+  const { promise, resolve } = withResolver();
+  let running = 0;
+  await bus.subscribeAsync('a', async () => {
+    running++;
+    await promise;
+  });
+  for (const payload of [1, 2, 3, 4, 5]) await bus.publish('a', payload);
+  await expect.poll(() => bus.stats().dropped, { timeout: 20_000 }).toBe(1);
+  expect(running).toBe(1);
+  resolve();
+  await bus.stop();
+  expect(running).toBe(4);
+});
+
 function withResolver(): { promise: Promise<void>; resolve: () => void } {
   let resolve!: () => void;
   const promise = new Promise<void>((done) => (resolve = done));
