@@ -1,5 +1,6 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Brokers } from './brokers.ts';
 import type { NodeBinary } from './nodes.ts';
 import type { Packed } from './pack.ts';
 import { type Project, installAlone } from './project.ts';
@@ -7,6 +8,7 @@ import {
   type PublishedPackage,
   core,
   entryPoints,
+  examplePackage,
   isEngine,
   optionalPeers,
   publishedPackages,
@@ -24,21 +26,29 @@ const packageOf: Readonly<Record<string, string>> = {
   kafka: '@polybus/engine-kafka',
   kinesis: '@polybus/engine-kinesis',
 };
-const inProcess = ['memory', 'durable-memory'];
+/** Types that a bus finds by their package's name alone. */
+const typesOfOthers: Readonly<Record<string, readonly string[]>> = {
+  [examplePackage().manifest.name]: ['custom'],
+};
 const programs = ['entry-points.cjs', 'publish-and-receive.mjs', 'find-by-type.mjs'];
+
+/** What packages are tried with. */
+export interface Trial {
+  readonly steps: Steps;
+  readonly all: readonly Packed[];
+  readonly nodes: readonly NodeBinary[];
+  readonly brokers: Brokers;
+  /** Where the projects are made. */
+  readonly folder: string;
+}
 
 /**
  * Installs one package in an empty project, beside core and nothing else, and tries it there.
  *
  * @returns what came along, where the package is one that users choose by that.
  */
-export async function tryAlone(
-  steps: Steps,
-  one: Packed,
-  all: readonly Packed[],
-  nodes: readonly NodeBinary[],
-  folder: string,
-): Promise<Footprint[]> {
+export async function tryAlone(trial: Trial, one: Packed): Promise<Footprint[]> {
+  const { steps, all, nodes, folder } = trial;
   const { name } = one.manifest;
   const names = [...new Set([core, name])];
   const place = join(folder, name.replaceAll(/\W+/g, '-'));
@@ -59,16 +69,15 @@ export async function tryAlone(
       await findByType(name, path, cwd);
     });
   }
-  await tryWithPeers(steps, one, all, nodes, `${place}-and-peers`);
+  for (const type of typesIn(name)) await tryEngine(trial, name, type, cwd);
+  await tryWithPeers(trial, one, `${place}-and-peers`);
   return name === core || isEngine(name) ? [{ names, packages: installed.size, bytes }] : [];
 }
 
 /** Tries every entry point, with all that a package can work with beside it. */
 async function tryWithPeers(
-  steps: Steps,
+  { steps, all, nodes }: Trial,
   { manifest }: Packed,
-  all: readonly Packed[],
-  nodes: readonly NodeBinary[],
   place: string,
 ): Promise<void> {
   const peers = optionalPeers(manifest);
@@ -95,15 +104,26 @@ async function tryTypes(steps: Steps, name: string, cwd: string, entries: readon
   }
 }
 
-/** Engines that are there are found by their type, and work where they need no broker; the others are asked for. */
+/** Engines that are there are found by their type; the others are asked for. */
 async function findByType(name: string, node: string, cwd: string): Promise<void> {
-  const types = Object.entries(packageOf);
-  const found = types.filter(([, owner]) => owner === name).map(([type]) => type);
-  const missing = types.filter(([, owner]) => owner !== name).map(([type, owner]) => `${type}=${owner}`);
-  await run(node, ['find-by-type.mjs', found.join(','), missing.join(',')], cwd);
-  for (const type of found.filter((one) => inProcess.includes(one))) {
-    await run(node, ['publish-and-receive.mjs', type], cwd);
-  }
+  const others = Object.entries(packageOf).filter(([, owner]) => owner !== name);
+  const missing = others.map(([type, owner]) => `${type}=${owner}`);
+  await run(node, ['find-by-type.mjs', typesIn(name).join(','), missing.join(',')], cwd);
+}
+
+/** An engine that is there publishes and receives, over a real broker where it needs one. */
+async function tryEngine({ steps, nodes, brokers }: Trial, name: string, type: string, cwd: string) {
+  await steps.run(`${name}: ${type} publishes and receives`, async () => {
+    for (const config of await brokers.configsFor(type)) {
+      for (const { path } of nodes)
+        await run(path, ['publish-and-receive.mjs', type, JSON.stringify(config)], cwd);
+    }
+  });
+}
+
+function typesIn(name: string): readonly string[] {
+  const ours = Object.entries(packageOf).filter(([, owner]) => owner === name);
+  return typesOfOthers[name] ?? ours.map(([type]) => type);
 }
 
 function entriesOf(names: readonly string[], all: readonly Packed[]): string[] {

@@ -51,6 +51,12 @@ export function editManifest(folder: string, edit: (manifest: Manifest) => Manif
   );
 }
 
+/** The example of an engine that is somebody else's, which is not published from here but packed and tried all the same. */
+export function examplePackage(): PublishedPackage {
+  const folder = join(root, 'examples/custom-engine');
+  return { folder, manifest: readManifest(folder) };
+}
+
 /** What every other package stands on. */
 export const core = '@polybus/core';
 

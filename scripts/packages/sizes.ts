@@ -12,10 +12,13 @@ export interface Footprint {
   readonly bytes: number;
 }
 
+const file = join(root, 'README.md');
+
+export const readReadme = (): string => readFileSync(file, 'utf8');
+
 /** Writes the README's table of sizes, if it has a place for one. */
 export function writeSizes(footprints: readonly Footprint[]): void {
-  const file = join(root, 'README.md');
-  const readme = readFileSync(file, 'utf8');
+  const readme = readReadme();
   const [before, rest] = readme.split(begin);
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
@@ -23,13 +26,34 @@ export function writeSizes(footprints: readonly Footprint[]): void {
   writeFileSync(file, `${before}${begin}\n\n${ignored(sizesTable(footprints))}\n\n${end}${after}`);
 }
 
+/** A size may differ by so much: dependencies have releases of their own, and a figure has one decimal. */
+const tolerance = 0.1;
+const remedy = 'write it with: npm run try:packages -- --write';
+
+/** What a README tells that is not so: another number of packages, or a size that is off by more than a tenth. */
+export function complaintsAboutSizes(readme: string, footprints: readonly Footprint[]): string[] {
+  return footprints.flatMap((one) => {
+    const label = labelOf(one);
+    const row = readme.split('\n').find((line) => line.startsWith(`| ${label} |`));
+    const [, packages, megabytes] = /\| (\d+) \| ([\d.]+) MB \|$/.exec(row ?? '') ?? [];
+    if (packages === undefined) return [`README.md says nothing of ${label}; ${remedy}`];
+    const measured = one.bytes / 1e6;
+    const isOff = Math.abs(measured - Number(megabytes)) > tolerance * Number(megabytes);
+    return [
+      ...(Number(packages) === one.packages ? [] : [`${label}: ${one.packages} packages, not ${packages}`]),
+      ...(isOff ? [`${label}: ${measured.toFixed(1)} MB, not ${megabytes} MB`] : []),
+    ].map((complaint) => `${complaint}; ${remedy}`);
+  });
+}
+
+const labelOf = ({ names }: Footprint): string => names.map((name) => `\`${name}\``).join(' and ');
+
 const ignored = (table: string): string =>
   `<!-- prettier-ignore-start -->\n\n${table}\n\n<!-- prettier-ignore-end -->`;
 
 export function sizesTable(footprints: readonly Footprint[]): string {
   const rows = footprints.map(
-    ({ names, packages, bytes }) =>
-      `| ${names.map((name) => `\`${name}\``).join(' and ')} | ${packages} | ${(bytes / 1e6).toFixed(1)} MB |`,
+    (one) => `| ${labelOf(one)} | ${one.packages} | ${(one.bytes / 1e6).toFixed(1)} MB |`,
   );
   return ['| Installed | Packages in all | On disk |', '| --- | ---: | ---: |', ...rows].join('\n');
 }

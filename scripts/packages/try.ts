@@ -1,18 +1,28 @@
 // Packs every package that is published, installs each alone in an empty project outside the workspace, and tries it there.
 // usage: npm run try:packages [-- PACKAGE… --write]
-//   PACKAGE…  only these, such as @polybus/engine-redis; default: all, and what create-polybus-engine writes
-//   --write   the sizes, into the README's table
+//   PACKAGE…  only these, such as @polybus/engine-redis; default: all, the example of an engine, and what create-polybus-engine
+//             writes
+//   --write   the sizes, into the README's table; without it the table has to be right already
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tryAlone } from './alone.ts';
+import { type Trial, tryAlone } from './alone.ts';
+import { Brokers, brokersOf } from './brokers.ts';
+import { tryNested } from './nested.ts';
 import { type NodeBinary, nodeBinaries } from './nodes.ts';
 import { type Packed, complaintsAboutFiles, pack } from './pack.ts';
-import { type PublishedPackage, complaintsAbout, core, publishedPackages, root } from './published.ts';
+import {
+  type PublishedPackage,
+  complaintsAbout,
+  core,
+  examplePackage,
+  publishedPackages,
+  root,
+} from './published.ts';
 import { run } from './run.ts';
 import { scaffoldName, tryScaffold } from './scaffolded.ts';
-import { type Footprint, sizesTable, writeSizes } from './sizes.ts';
+import { type Footprint, complaintsAboutSizes, readReadme, sizesTable, writeSizes } from './sizes.ts';
 import { Steps, assertNone } from './steps.ts';
 
 const { values, positionals: chosen } = parseArgs({
@@ -31,7 +41,8 @@ steps.end();
 
 async function main(): Promise<void> {
   const published = publishedPackages().filter(isChosen);
-  const filters = published.map(({ manifest }) => `--filter=${manifest.name}`);
+  const tried = [...published, ...[examplePackage()].filter(isChosen)];
+  const filters = tried.map(({ manifest }) => `--filter=${manifest.name}`);
   let nodes: NodeBinary[] = [];
   const isReady =
     (await steps.run('build', () =>
@@ -45,19 +56,33 @@ async function main(): Promise<void> {
   }
   const packed: Packed[] = [];
   await steps.run('npm pack', async () => {
-    for (const one of published) packed.push(await pack(one, join(folder, 'tarballs')));
+    for (const one of tried) packed.push(await pack(one, join(folder, 'tarballs')));
   });
-  if (packed.length < published.length) return;
+  if (packed.length < tried.length) return;
+  // They start while the first packages are tried.
+  const brokers = new Brokers(brokersOf(tried.map(({ manifest }) => manifest.name)));
+  try {
+    await tryPackages({ steps, all: packed, nodes, brokers, folder });
+  } finally {
+    await brokers.stop();
+  }
+}
+
+async function tryPackages(trial: Trial): Promise<void> {
   const footprints: Footprint[] = [];
-  for (const one of packed) {
+  for (const one of trial.all) {
     const { name } = one.manifest;
     await steps.run(`${name}: what is in the tarball`, () => assertNone(complaintsAboutFiles(one)));
-    if (name !== scaffoldName) footprints.push(...(await tryAlone(steps, one, packed, nodes, folder)));
+    if (name !== scaffoldName) footprints.push(...(await tryAlone(trial, one)));
   }
+  await tryNested(trial);
   console.log(`\n${sizesTable(footprints)}\n`);
   if (values.write === true) writeSizes(footprints);
+  await steps.run('README.md: the sizes that it tells', () =>
+    assertNone(complaintsAboutSizes(readReadme(), footprints)),
+  );
   if (chosen.length === 0 || chosen.includes(scaffoldName))
-    await tryScaffold(steps, packed, join(folder, 'scaffold'));
+    await tryScaffold(steps, trial.all, join(folder, 'scaffold'));
 }
 
 /** What a choice is tried with comes along: core for all, and the suite for what the scaffold writes. */

@@ -1,21 +1,25 @@
-// Publishes and receives, on an engine that is found by its type.
+// usage: publish-and-receive.mjs TYPE [CONFIG]
+// Publishes and receives, on an engine that is found by its type; its configuration is JSON.
 import assert from 'node:assert/strict';
 import { createEventBus } from '@polybus/core';
 
-const bus = createEventBus({ engines: [{ name: 'events', type: process.argv[2], config: {} }] });
+const [type, config = '{}'] = process.argv.slice(2);
+// Topics of its own: others have used the broker before, or use it now.
+const prefix = `user-${process.pid}`;
+const bus = createEventBus({ engines: [{ name: 'events', type, config: JSON.parse(config) }] });
 await bus.start();
-const seen = [];
+const seen = new Map();
 let end;
 const ended = new Promise((resolve) => (end = resolve));
-await bus.subscribe('user.*', ({ topic, payload }) => {
-  seen.push([topic, payload]);
-  if (seen.length === 2) end();
+await bus.subscribe(`${prefix}.*`, ({ topic, payload }) => {
+  seen.set(topic, payload);
+  if (seen.size === 2) end();
 });
-await bus.publish('user.created', { id: 'u1' });
-await bus.publish('user.deleted', { id: 'u1' });
+await bus.publish(`${prefix}.created`, { id: 'u1' });
+await bus.publish(`${prefix}.deleted`, { id: 'u2' });
 await ended;
-assert.deepEqual(seen, [
-  ['user.created', { id: 'u1' }],
-  ['user.deleted', { id: 'u1' }],
-]);
+assert.deepEqual(Object.fromEntries(seen), {
+  [`${prefix}.created`]: { id: 'u1' },
+  [`${prefix}.deleted`]: { id: 'u2' },
+});
 await bus.stop();
