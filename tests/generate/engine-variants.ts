@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Capabilities, EngineFactory } from '@polybus/core';
 import { root } from '../test/docs-blocks.ts';
@@ -9,6 +9,8 @@ export interface EngineVariant {
   readonly label: string;
   readonly type: string;
   readonly capabilities: Capabilities;
+  /** The file that puts it through the conformance suite, from the root. */
+  readonly suite: string;
 }
 
 /** What stands for a store that processes share. Making an engine asks it nothing. */
@@ -18,18 +20,55 @@ const sharedStore = {
   replace: () => Promise.resolve(true),
 };
 
+interface Listed {
+  readonly label: string;
+  readonly type: string;
+  readonly config: object;
+  readonly suite: string;
+}
+
 /** How to make each one; making opens nothing. */
-const configurations: readonly (readonly [label: string, type: string, config: object])[] = [
-  ['`memory`', 'memory', {}],
-  ['`durable-memory`', 'durable-memory', {}],
-  ['`redis`, mode `pubsub`', 'redis', { mode: 'pubsub' }],
-  ['`redis`, mode `streams`', 'redis', { mode: 'streams' }],
-  ['`kafka`', 'kafka', { brokers: ['localhost:9092'] }],
-  ['`kinesis`', 'kinesis', { region: 'us-east-1' }],
-  ['`kinesis`, shared store', 'kinesis', { region: 'us-east-1', checkpointStore: sharedStore }],
+const listed: readonly Listed[] = [
+  { label: '`memory`', type: 'memory', config: {}, suite: 'engine-memory/test/conformance-drop.test.ts' },
+  {
+    label: '`durable-memory`',
+    type: 'durable-memory',
+    config: {},
+    suite: 'engine-memory/test/conformance-durable-memory.test.ts',
+  },
+  {
+    label: '`redis`, mode `pubsub`',
+    type: 'redis',
+    config: { mode: 'pubsub' },
+    suite: 'engine-redis/test/pubsub.suite.test.ts',
+  },
+  {
+    label: '`redis`, mode `streams`',
+    type: 'redis',
+    config: { mode: 'streams' },
+    suite: 'engine-redis/test/streams.suite.test.ts',
+  },
+  {
+    label: '`kafka`',
+    type: 'kafka',
+    config: { brokers: ['localhost:9092'] },
+    suite: 'engine-kafka/test/structured.suite.test.ts',
+  },
+  {
+    label: '`kinesis`',
+    type: 'kinesis',
+    config: { region: 'us-east-1' },
+    suite: 'engine-kinesis/test/memory.suite.test.ts',
+  },
+  {
+    label: '`kinesis`, shared store',
+    type: 'kinesis',
+    config: { region: 'us-east-1', checkpointStore: sharedStore },
+    suite: 'engine-kinesis/test/file.suite.test.ts',
+  },
 ];
 
-/** Every engine that is published here. A type without a configuration above is shown as it comes. */
+/** Every engine that is published here. One that is not listed, or whose suite is not there, is an error. */
 export async function engineVariants(): Promise<EngineVariant[]> {
   const factories: Record<string, EngineFactory> = {};
   const packages = readdirSync(join(root, 'packages')).filter((name) => name.startsWith('engine-'));
@@ -37,11 +76,13 @@ export async function engineVariants(): Promise<EngineVariant[]> {
     const module = (await import(`@polybus/${name}`)) as { engines?: Record<string, EngineFactory> };
     Object.assign(factories, module.engines);
   }
-  const listed = configurations.filter(([, type]) => type in factories);
-  const others = Object.keys(factories).filter((type) => !configurations.some(([, known]) => known === type));
-  const all = [...listed, ...others.map((type) => [`\`${type}\``, type, {}] as const)];
-  return all.map(([label, type, config]) => {
+  const missing = Object.keys(factories).find((type) => !listed.some((one) => one.type === type));
+  if (missing !== undefined)
+    throw new Error(`the engine type "${missing}" has no suite in engine-variants.ts`);
+  return listed.map(({ label, type, config, suite }) => {
+    const path = `packages/${suite}`;
+    if (!existsSync(join(root, path))) throw new Error(`the suite of ${label}, ${path}, is not there`);
     const { capabilities } = factories[type]!(config, { name: type, path: 'config' });
-    return { label, type, capabilities };
+    return { label, type, capabilities, suite: path };
   });
 }

@@ -4,15 +4,19 @@ import { type ConformanceCase, appliesTo, cases } from '@polybus/conformance';
 import type { Capabilities } from '@polybus/core';
 import { readPage, root } from '../test/docs-blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
+import { readResults, resultOf, resultsFile } from './suite-results.ts';
 
 /** One question that the table answers for each engine. */
 interface Guarantee {
   readonly about: string;
   /** What holds on an engine with these capabilities. */
   readonly holds: (capabilities: Capabilities) => string;
-  /** The cases that prove it, by their names: on every engine at least one of them has to run. */
+  /** The cases that prove it, by their names: on every engine that promises something at least one of them has to have passed. */
   readonly proofs: readonly string[];
 }
+
+/** What promises nothing, and so has nothing to prove. */
+const absences: readonly string[] = ['no', 'there is none'];
 
 const guarantees: readonly Guarantee[] = [
   {
@@ -35,10 +39,7 @@ const guarantees: readonly Guarantee[] = [
   {
     about: 'Events reach other processes',
     holds: ({ crossProcess }) => (crossProcess ? 'yes' : 'no'),
-    proofs: [
-      'what one process publishes reaches the subscriptions of every other',
-      'each subscription of a topic gets each event, sync and async alike',
-    ],
+    proofs: ['what one process publishes reaches the subscriptions of every other'],
   },
   {
     about: 'Order per key, on one subscription',
@@ -95,10 +96,7 @@ const guarantees: readonly Guarantee[] = [
       if (!crossProcess) return 'there is none';
       return durable ? 'survived; nothing accepted is lost' : 'survived';
     },
-    proofs: [
-      'subscriptions and publishers survive two restarts of the broker without help',
-      'handles what was accepted before it, where nobody else would',
-    ],
+    proofs: ['subscriptions and publishers survive two restarts of the broker without help'],
   },
   {
     about: '`stop` with events that wait',
@@ -121,32 +119,58 @@ const guarantees: readonly Guarantee[] = [
 
 const capabilityNames = ['durable', 'groups', 'replay', 'partitioned', 'crossProcess'] as const;
 
-/** What each engine guarantees, from its capabilities and the cases of the suite that they call for. */
+/** What each engine guarantees, from its capabilities and from what became of the suite on it. */
 export async function guaranteesSection(): Promise<string> {
   const engines = await engineVariants();
+  const results = readResults();
+  const passed = new Map(engines.map((engine) => [engine, resultOf(engine, results)]));
+  const proofs = new Map<string, number>();
+  const labels = ['', ...engines.map(({ label }) => label)];
+  const rows = guarantees.map((one) => [one.about, ...engines.map((engine) => cell(one, engine, proofs))]);
   return [
     '## Guarantees',
-    table(
-      ['', ...engines.map(({ label }) => label), 'Proof'],
-      guarantees.map((one) => [
-        one.about,
-        ...engines.map(({ capabilities }) => one.holds(capabilities)),
-        proofLinks(one, engines),
-      ]),
-    ),
+    table(labels, rows),
+    'The numbers are the cases that prove it on that engine:',
+    [...proofs].map(([name, number]) => `${number}. ${linkTo(name)}`).join('\n'),
     '## Capabilities',
     'What each engine says of itself. The suite holds it to what it has, and to refusing what it has not.',
     table(
-      ['', ...engines.map(({ label }) => label)],
+      labels,
       capabilityNames.map((name) => [
         `\`${name}\``,
         ...engines.map(({ capabilities }) => (capabilities[name] ? 'yes' : 'no')),
       ]),
     ),
     '## Cases',
-    'How many cases of the [conformance suite](../packages/conformance/README.md#the-cases) each engine has to pass, on its real broker.',
-    table(['', ...engines.map(({ label }) => label)], [...behaviourRows(engines), totals(engines)]),
+    'How many cases of the [conformance suite](../packages/conformance/README.md#the-cases) each engine has passed, which is all ' +
+      `that its capabilities call for: by [the results](../${resultsFile}) of \`npm run results\`.`,
+    table(labels, [
+      ...behaviourRows(engines),
+      totals(engines),
+      ['on', ...engines.map((engine) => passed.get(engine)!.broker || 'no broker')],
+      ['by', ...engines.map(({ suite }) => `[its suite](../${suite})`)],
+    ]),
   ].join('\n\n');
+}
+
+/** What an engine guarantees, with the numbers of the cases that prove it there. */
+function cell(
+  { about, holds, proofs }: Guarantee,
+  engine: EngineVariant,
+  numbers: Map<string, number>,
+): string {
+  const text = holds(engine.capabilities);
+  if (absences.includes(text)) return text;
+  const proving = proofs.filter((name) => appliesTo(caseCalled(name), engine.capabilities));
+  if (proving.length === 0) throw new Error(`nothing proves "${about}" on ${engine.label}`);
+  for (const name of proving) if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
+  return `${text} (${proving.map((name) => numbers.get(name)).join(', ')})`;
+}
+
+function caseCalled(name: string): ConformanceCase {
+  const found = cases.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no case of the suite is called "${name}"`);
+  return found;
 }
 
 function behaviourRows(engines: readonly EngineVariant[]): string[][] {
@@ -161,23 +185,14 @@ const totals = (engines: readonly EngineVariant[]): string[] => [
   ...engines.map((engine) => `**${count(engine, () => true)}**`),
 ];
 
+/** Each of them has passed: {@link resultOf} sees to it. */
 function count({ capabilities }: EngineVariant, isMeant: (one: ConformanceCase) => boolean): string {
   return String(cases.filter((one) => isMeant(one) && appliesTo(one, capabilities)).length);
 }
 
-/** Links to the cases that prove a guarantee; one that nothing proves on some engine is an error. */
-function proofLinks({ about, proofs }: Guarantee, engines: readonly EngineVariant[]): string {
-  const proving = proofs.map((name) => {
-    const found = cases.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`no case of the suite is called "${name}"`);
-    return found;
-  });
-  for (const { label, capabilities } of engines) {
-    if (!proving.some((one) => appliesTo(one, capabilities)))
-      throw new Error(`nothing proves "${about}" on ${label}`);
-  }
-  const used = proving.filter((one) => engines.some(({ capabilities }) => appliesTo(one, capabilities)));
-  return used.map(({ name }, i) => `[${i + 1}](../${fileOf(name)} ${quoted(name)})`).join(' ');
+function linkTo(name: string): string {
+  // What looks like a tag would not be shown.
+  return `[${name.replaceAll('<', String.raw`\<`)}](../${fileOf(name)} ${quoted(name)})`;
 }
 
 /** The file of a case, from the root. */

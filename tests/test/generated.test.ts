@@ -10,7 +10,9 @@ import { Ajv } from 'ajv';
 import * as fc from 'fast-check';
 import { parse } from 'yaml';
 import { describe, expect, test } from 'vitest';
+import { engineVariants } from '../generate/engine-variants.ts';
 import { generatedFiles } from '../generate/files.ts';
+import { type SuiteResult, readResults, resultOf } from '../generate/suite-results.ts';
 import { blocksOf, pages, root } from './docs-blocks.ts';
 
 /** Making one opens nothing. */
@@ -25,6 +27,22 @@ const validate = new Ajv({ allErrors: true, strictTypes: false }).compile(schema
 
 test.each(Object.keys(files))('%s is up to date; if not: npm run generate', (path) => {
   expect(readFileSync(join(root, path), 'utf8')).toBe(files[path]);
+});
+
+describe('the results of the suite', () => {
+  test('are refused where a case did not pass, did not run, or is none', async () => {
+    const [engine] = await engineVariants();
+    const results = readResults();
+    const { broker, passed } = resultOf(engine!, results);
+    const [first, ...others] = passed;
+    const about = (result: SuiteResult) => () => resultOf(engine!, { ...results, [engine!.suite]: result });
+    expect(about({ broker, passed: others, notPassed: [first!] })).toThrow(`did not pass "${first}"`);
+    expect(about({ broker, passed: others, notPassed: [] })).toThrow(`did not pass "${first}"`);
+    expect(about({ broker, passed: [...passed, 'a case of old'], notPassed: [] })).toThrow(
+      'ran "a case of old"',
+    );
+    expect(() => resultOf(engine!, {})).toThrow('npm run results');
+  });
 });
 
 describe('the JSON Schema of the configuration', () => {
