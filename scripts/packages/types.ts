@@ -24,9 +24,10 @@ export async function checkTypes(
     exactOptionalPropertyTypes: true,
     noEmit: true,
     target: 'es2023',
-    lib: ['es2023', 'esnext.disposable'],
+    lib: ['es2023'],
     module: resolution === 'bundler' ? 'esnext' : 'nodenext',
     moduleResolution: resolution,
+    // All that the pages ask for beside our packages.
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')],
     skipLibCheck: false,
