@@ -2,12 +2,17 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, write
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { editManifest, publishedPackages, readManifest } from '../../scripts/packages/published.ts';
+import {
+  core,
+  editManifest,
+  isEngine,
+  publishedPackages,
+  readManifest,
+} from '../../scripts/packages/published.ts';
 import { run } from '../../scripts/packages/run.ts';
 import { addressFrom, writeRepositories } from '../../scripts/release/repository.ts';
 import { root } from './docs-blocks.ts';
 
-const core = '@polybus/core';
 /** This repository as far as releases are concerned, before its first one. */
 let top: string;
 
@@ -78,10 +83,10 @@ describe('versions', () => {
     change(`'${core}': major`);
     await raise();
     expect(manifestOf('core').version).toBe('1.0.0');
-    for (const { manifest } of publishedPackages(top)) {
-      if (manifest.name.startsWith('@polybus/engine-'))
-        expect(manifest).toMatchObject({ version: '1.0.0', peerDependencies: { [core]: '^1.0.0' } });
-    }
+    const engines = publishedPackages(top).filter(({ manifest }) => isEngine(manifest.name));
+    expect(engines.length).toBeGreaterThan(3);
+    for (const { manifest } of engines)
+      expect(manifest).toMatchObject({ version: '1.0.0', peerDependencies: { [core]: '^1.0.0' } });
   });
 });
 
