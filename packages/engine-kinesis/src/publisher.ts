@@ -18,15 +18,36 @@ export interface PublisherOptions {
   readonly onPublished: (shardId: string) => void;
 }
 
-interface Outgoing {
+/** An event on its way to the stream. */
+class Outgoing {
   readonly topic: string;
   readonly data: Uint8Array;
-  readonly since: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly since: number = performance.now();
+  readonly settled: Promise<void>;
   /** What the server said last; undefined while it has said nothing. */
-  lastError: unknown;
-  isOver: boolean;
+  lastError: unknown = undefined;
+  isOver = false;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(topic: string, data: Uint8Array) {
+    this.topic = topic;
+    this.data = data;
+    this.settled = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(): void {
+    this.isOver = true;
+    this.#resolve();
+  }
+
+  reject(error: unknown): void {
+    this.isOver = true;
+    this.#reject(error);
+  }
 }
 
 /** The events of one partition key, in order. */
@@ -35,8 +56,9 @@ interface Lane {
   readonly keyBytes: number;
   waiting: Outgoing[];
   failures: number;
-  /** Not before. */
+  /** Not before; `underWay` while a request has its first events. */
   readyAt: number;
+  isQueued: boolean;
 }
 
 /** A record of a request, and the events in it. */
@@ -65,10 +87,9 @@ export class Publisher {
   readonly #api: KinesisApi;
   readonly #options: PublisherOptions;
   readonly #lanes = new Map<string, Lane>();
-  /** Lanes with something to send, of which nothing is under way. */
-  readonly #ready = new Set<Lane>();
-  readonly #requests = new Set<Promise<void>>();
-  readonly #all = new Set<Outgoing>();
+  /** Lanes with something to send, of which nothing is under way, in the order in which they are to leave. */
+  #ready: Lane[] = [];
+  readonly #requests = new Map<readonly Parcel[], Promise<void>>();
   #isScheduled = false;
   #isClosed = false;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -91,33 +112,33 @@ export class Publisher {
       this.#leave(lane);
       throw new RecordTooLargeError(size, maxRecordBytes, { topic, engine });
     }
-    const sending = new Promise<void>((resolve, reject) => {
-      const since = performance.now();
-      const one = { topic, data, since, resolve, reject, lastError: undefined, isOver: false };
-      this.#all.add(one);
-      lane.waiting.push(one);
-    });
-    if (lane.waiting.length === 1 && lane.readyAt !== underWay) this.#ready.add(lane);
+    const one = new Outgoing(topic, data);
+    lane.waiting.push(one);
+    this.#queue(lane);
     this.#schedule();
     this.#expiryTimer ??= this.#watch(this.#options.timeoutMs);
-    return signal === undefined ? sending : orAborted(sending, signal);
+    return signal === undefined ? one.settled : orAborted(one.settled, signal);
+  }
+
+  #queue(lane: Lane): void {
+    if (lane.isQueued || lane.readyAt === underWay) return;
+    lane.isQueued = true;
+    this.#ready.push(lane);
   }
 
   #laneOf(key: string): Lane {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { key, keyBytes: Buffer.byteLength(key), waiting: [], failures: 0, readyAt: 0 };
+      lane = { key, keyBytes: Buffer.byteLength(key), waiting: [], failures: 0, readyAt: 0, isQueued: false };
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
-  /** Forgets a lane that has nothing to do. */
+  /** Forgets a lane that has nothing to do, and how often it has failed with that. */
   #leave(lane: Lane): void {
-    if (lane.waiting.length === 0 && lane.readyAt !== underWay) {
-      this.#ready.delete(lane);
-      this.#lanes.delete(lane.key);
-    }
+    if (lane.waiting.length > 0 || lane.readyAt === underWay) return;
+    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
   }
 
   #schedule(): void {
@@ -132,36 +153,45 @@ export class Publisher {
     while (this.#requests.size < maxRequests && !this.#isClosed) {
       const parcels = this.#take();
       if (parcels.length === 0) break;
-      const request: Promise<void> = this.#send(parcels).finally(() => {
-        this.#requests.delete(request);
+      const request = this.#send(parcels).finally(() => {
+        this.#requests.delete(parcels);
         this.#flush();
       });
-      this.#requests.add(request);
+      this.#requests.set(parcels, request);
     }
   };
 
   #take(): Parcel[] {
+    if (this.#ready.length === 0) return [];
     const now = performance.now();
     const parcels: Parcel[] = [];
-    let [bytes, next] = [0, Number.POSITIVE_INFINITY];
+    const left: Lane[] = [];
+    let [bytes, next, isFull] = [0, Number.POSITIVE_INFINITY, false];
     for (const lane of this.#ready) {
-      if (lane.readyAt > now) {
-        next = Math.min(next, lane.readyAt);
+      if (isFull || lane.readyAt > now) {
+        if (!isFull) next = Math.min(next, lane.readyAt);
+        left.push(lane);
         continue;
       }
       const [first] = lane.waiting;
       if (first === undefined) {
+        lane.isQueued = false;
         this.#leave(lane);
         continue;
       }
-      if (parcels.length > 0 && bytes + first.data.length + lane.keyBytes > maxRequestBytes) break;
+      if (parcels.length > 0 && bytes + first.data.length + lane.keyBytes > maxRequestBytes) {
+        isFull = true;
+        left.push(lane);
+        continue;
+      }
       const parcel = this.#pack(lane, maxRequestBytes - bytes);
-      this.#ready.delete(lane);
+      lane.isQueued = false;
       lane.readyAt = underWay;
       parcels.push(parcel);
       bytes += parcel.data.length + lane.keyBytes;
-      if (parcels.length >= maxRecords) break;
+      isFull = parcels.length >= maxRecords;
     }
+    this.#ready = left;
     if (next !== Number.POSITIVE_INFINITY) {
       clearTimeout(this.#retryTimer);
       this.#retryTimer = setTimeout(this.#flush, next - now);
@@ -221,7 +251,7 @@ export class Publisher {
 
   #succeeded({ lane, events }: Parcel): void {
     lane.failures = 0;
-    for (const one of events) this.#settle(one, one.resolve);
+    for (const one of events) if (!one.isOver) one.resolve();
     this.#goOn(lane, 0);
   }
 
@@ -238,19 +268,22 @@ export class Publisher {
 
   #goOn(lane: Lane, readyAt: number): void {
     lane.readyAt = readyAt;
-    if (lane.waiting.length > 0) this.#ready.add(lane);
+    if (lane.waiting.length > 0) this.#queue(lane);
     else this.#leave(lane);
   }
 
-  #settle(one: Outgoing, settle: () => void): void {
-    if (one.isOver) return;
-    one.isOver = true;
-    this.#all.delete(one);
-    settle();
+  #reject(one: Outgoing, error: unknown): void {
+    if (!one.isOver) one.reject(publishError(error, one.topic, this.#options.engine));
   }
 
-  #reject(one: Outgoing, error: unknown): void {
-    this.#settle(one, () => one.reject(publishError(error, one.topic, this.#options.engine)));
+  *#unsettled(): Iterable<Outgoing> {
+    for (const parcels of this.#requests.keys())
+      for (const { events } of parcels) for (const one of events) if (!one.isOver) yield one;
+    for (const { waiting } of this.#lanes.values()) for (const one of waiting) if (!one.isOver) yield one;
+  }
+
+  get #isIdle(): boolean {
+    return this.#requests.size === 0 && this.#lanes.size === 0;
   }
 
   /** One timer for all: most never come near their time. */
@@ -259,15 +292,16 @@ export class Publisher {
       this.#expiryTimer = undefined;
       const now = performance.now();
       const { timeoutMs } = this.#options;
-      let isLate = false;
-      for (const one of this.#all) {
+      let [isLate, next] = [false, Number.POSITIVE_INFINITY];
+      for (const one of this.#unsettled()) {
         if (one.since + timeoutMs > now) {
-          this.#expiryTimer = this.#watch(one.since + timeoutMs - now);
-          break;
+          next = Math.min(next, one.since + timeoutMs - now);
+          continue;
         }
         isLate = true;
         this.#reject(one, one.lastError ?? new Error(`no answer from the server in ${timeoutMs} ms`));
       }
+      if (next !== Number.POSITIVE_INFINITY) this.#expiryTimer = this.#watch(next);
       if (isLate) for (const lane of this.#lanes.values()) this.#dropLate(lane);
     }, inMs).unref();
   }
@@ -282,9 +316,9 @@ export class Publisher {
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
     const idle = async (): Promise<void> => {
-      while (this.#all.size > 0 && !this.#isClosed) {
+      while (!this.#isIdle && !this.#isClosed) {
         if (this.#requests.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-        else await Promise.race(this.#requests);
+        else await Promise.race(this.#requests.values());
       }
     };
     await Promise.race([idle(), patience]);
@@ -292,7 +326,8 @@ export class Publisher {
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#expiryTimer);
-    for (const one of this.#all) this.#reject(one, one.lastError ?? new Error('the engine is stopped'));
+    for (const one of this.#unsettled())
+      this.#reject(one, one.lastError ?? new Error('the engine is stopped'));
   }
 }
 
