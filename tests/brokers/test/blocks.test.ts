@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeWithBroker } from '@polybus/testbed/vitest';
@@ -31,11 +30,11 @@ function blocksRunOn(broker: keyof typeof addressesInPages, address: string): vo
   test.each(named)('%s runs, prints what it says, and ends when it is asked to', async (_, block) => {
     expect(block.code).toContain(addressesInPages[broker]);
     mkdirSync(folder, { recursive: true });
-    const file = join(folder, `${block.page.replaceAll('/', '__')}.L${block.line}.ts`);
-    writeFileSync(file, `${block.code.replaceAll(addressesInPages[broker], address)}\n`);
-    // Some write files.
-    const cwd = mkdtempSync(join(tmpdir(), 'polybus-docs-'));
+    // Its own, because some write files; within the workspace, where it finds the packages.
+    const cwd = mkdtempSync(join(folder, 'block-'));
     onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
+    const file = join(cwd, 'block.ts');
+    writeFileSync(file, `${block.code.replaceAll(addressesInPages[broker], address)}\n`);
 
     const expected = expectedOutput(block);
     const args = ['--import', tsx, '--conditions=@polybus/source', file];
