@@ -26,7 +26,7 @@ import { CancellableSubscription } from './engine-subscription.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
-import { orAborted } from './or-aborted.ts';
+import { orAborted, settlesWithin } from './or-aborted.ts';
 import {
   type DeliveryDefaults,
   type InternalSubscribeOptions,
@@ -77,6 +77,8 @@ class TransportEngine implements Engine {
   #state: EngineState = 'new';
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Ends a start that a stop does not wait for. */
+  #givingUp: AbortController | undefined;
 
   constructor(definition: EngineDefinition) {
     this.type = definition.type;
@@ -104,8 +106,10 @@ class TransportEngine implements Engine {
     this.#state = 'starting';
     const { name, logger, source } = this.#host;
     const missed = this.#missed;
+    const givingUp = (this.#givingUp = new AbortController());
     try {
-      await orAborted(this.#transport.open({ name, logger, source, missed }), signal);
+      const opening = orAborted(this.#transport.open({ name, logger, source, missed }), signal);
+      await orAborted(opening, givingUp.signal);
       this.#state = 'started';
     } catch (error) {
       await this.#closeTransport();
@@ -126,10 +130,11 @@ class TransportEngine implements Engine {
   async #stop(options: StopOptions): Promise<void> {
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
     assertSignal(options.signal);
+    let left = timeoutMs;
     // Awaited only where there is something to wait for: what is published right after stop() is refused.
-    if (this.#starting !== undefined && this.#state === 'starting') await this.#starting.catch(() => {});
+    if (this.#starting !== undefined && this.#state === 'starting') left = await this.#started(timeoutMs);
     if (this.#state === 'new') return;
-    const timeout = await this.#drain(timeoutMs, options.signal).then(
+    const timeout = await this.#drain(left, options.signal).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -142,9 +147,25 @@ class TransportEngine implements Engine {
 
   async drain(options: StopOptions = {}): Promise<void> {
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
-    if (this.#starting !== undefined && this.#state === 'starting') await this.#starting.catch(() => {});
+    if (this.#starting !== undefined && this.#state === 'starting')
+      await settlesWithin(this.#starting, timeoutMs);
     if (this.#state !== 'started' && this.#state !== 'stopping') return;
     await this.#drain(timeoutMs, options.signal);
+  }
+
+  /**
+   * Waits for a start that is under way, and gives it up when the time is over: its broker may not answer at all.
+   *
+   * @returns how much of the time is left.
+   */
+  async #started(timeoutMs: number): Promise<number> {
+    const starting = this.#starting!;
+    const until = Date.now() + timeoutMs;
+    if (!(await settlesWithin(starting, timeoutMs))) {
+      this.#givingUp?.abort(new EventBusNotStartedError('start', 'stopping', { engine: this.#host.name }));
+      await starting.catch(() => {});
+    }
+    return Math.max(0, until - Date.now());
   }
 
   async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {

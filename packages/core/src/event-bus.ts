@@ -25,13 +25,19 @@ import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
 import type { HandleMiddleware, Middleware } from './middleware.ts';
+import { settlesWithin } from './or-aborted.ts';
 import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';
 import { type RedriveBus, type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';
 import { findEngineFactory } from './registry.ts';
 import { type Router, createRouter } from './router.ts';
 import type { StandardSchema } from './standard-schema.ts';
-import { type InternalSubscribeOptions, assertOptions, identityOption } from './subscribe-options.ts';
+import {
+  type InternalSubscribeOptions,
+  assertOptions,
+  identityOption,
+  resolveStopTimeout,
+} from './subscribe-options.ts';
 import { groupFor } from './tenant.ts';
 import { assertTopicOrPattern } from './topics.ts';
 import type { RawRecord } from './transport.ts';
@@ -169,13 +175,18 @@ export class UntypedEventBus implements Engine {
   }
 
   async stop(options?: StopOptions): Promise<void> {
-    if (this.#starting !== undefined) await this.#starting.catch(() => {});
+    let timed = options;
+    if (this.#starting !== undefined) {
+      const until = Date.now() + resolveStopTimeout(options?.timeoutMs);
+      await settlesWithin(this.#starting, until - Date.now());
+      timed = { ...options, timeoutMs: Math.max(0, until - Date.now()) };
+    }
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
     this.#endUnreadStreams();
     let error: { name: string; message: string } | undefined;
     try {
-      await this.router.stop(options);
+      await this.router.stop(timed);
     } catch (reason) {
       const { name, message } = describeError(reason);
       error = { name, message };

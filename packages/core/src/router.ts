@@ -25,6 +25,7 @@ import { EngineNotFoundError, EventBusNotStartedError, PolybusError } from './er
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
 import { loadEngines } from './load-engines.ts';
+import { settlesWithin } from './or-aborted.ts';
 import { Routing } from './routing.ts';
 import {
   type InternalSubscribeOptions,
@@ -185,8 +186,8 @@ class EngineRouter implements Router {
   async #stop(options: StopOptions): Promise<void> {
     const until = Date.now() + resolveStopTimeout(options.timeoutMs);
     // Awaited only where there is something to wait for: what is published right after stop() is refused.
-    if (this.#starting !== undefined) await this.#starting.catch(() => {});
-    const undrained = await this.drain(options).then(
+    const timed = this.#starting === undefined ? options : await this.#started(options, until);
+    const undrained = await this.drain(timed).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -201,6 +202,16 @@ class EngineRouter implements Router {
       // What timed out did so while it was drained: that error knows how long it waited.
       throw undrained !== undefined && isTimeout(error) ? undrained : error;
     }
+  }
+
+  /** Waits for a start that is under way, and lets the engines give it up when the time is over. */
+  async #started(options: StopOptions, until: number): Promise<StopOptions> {
+    const starting = this.#starting!;
+    if (!(await settlesWithin(starting, until - Date.now()))) {
+      await Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop({ timeoutMs: 0 })));
+      await starting.catch(() => {});
+    }
+    return { ...options, timeoutMs: Math.max(0, until - Date.now()) };
   }
 
   publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {

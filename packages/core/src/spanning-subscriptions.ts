@@ -3,25 +3,31 @@ import { isPattern, matchesTopic } from './topics.ts';
 
 /** The subscriptions that are on several engines of a router, so that each of them is counted once. */
 export class SpanningSubscriptions {
-  readonly #engines = new Map<Subscription, readonly string[]>();
+  readonly #entries = new Map<Subscription, { readonly engines: readonly string[]; unlink(): void }>();
 
   add(subscription: Subscription, engines: readonly string[], signal: AbortSignal | undefined): void {
-    this.#engines.set(subscription, engines);
-    signal?.addEventListener('abort', () => this.remove(subscription), { once: true });
+    const aborted = (): void => this.remove(subscription);
+    const unlink = (): void => signal?.removeEventListener('abort', aborted);
+    this.#entries.set(subscription, { engines, unlink });
+    signal?.addEventListener('abort', aborted, { once: true });
+    // Aborted while the engines were asked: that event is over.
+    if (signal?.aborted === true) this.remove(subscription);
   }
 
   remove(subscription: Subscription): void {
-    this.#engines.delete(subscription);
+    this.#entries.get(subscription)?.unlink();
+    this.#entries.delete(subscription);
   }
 
   clear(): void {
-    this.#engines.clear();
+    for (const { unlink } of this.#entries.values()) unlink();
+    this.#entries.clear();
   }
 
   /** How often more than once they are counted for a topic or pattern, over these engines. */
   surplus(topic: string, names: readonly string[]): number {
     let surplus = 0;
-    for (const [subscription, engines] of this.#engines) {
+    for (const [subscription, { engines }] of this.#entries) {
       const isCounted = isPattern(topic)
         ? subscription.topic === topic
         : matchesTopic(subscription.topic, topic);

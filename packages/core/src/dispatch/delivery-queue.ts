@@ -38,7 +38,9 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   readonly #backlog: Backlog;
   readonly #parked = new Set<Delivery>();
   readonly #running = new Running();
-  readonly #idle = new IdleWaiters(() => this.#running.size === 0 && this.#queued === 0);
+  readonly #idle = new IdleWaiters(
+    () => this.#running.size === 0 && this.#queued === 0 && this.#undecodable.size === 0,
+  );
   readonly #undecodable: UndecodableRecords;
   #queued = 0;
   #closed: DropReason | undefined = undefined;
@@ -56,7 +58,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     this.#policy = policy;
     this.#backlog = new Backlog(!policy.isAsync);
     this.#reporter = reporter;
-    this.#undecodable = new UndecodableRecords(reporter);
+    this.#undecodable = new UndecodableRecords(reporter, () => this.#idle.check());
     this.workers = new Workers(pool, gate);
     this.node = gate ?? this;
   }
@@ -131,17 +133,20 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    if (this.#closed !== undefined) this.#giveBackQueued();
-    while (
-      this.#running.size < this.#policy.concurrency &&
-      !this.#backlog.isEmpty &&
-      this.workers.tryAcquire(this)
-    ) {
-      const delivery = this.#takeReady();
-      if (delivery === undefined) this.workers.release();
-      else this.#run(delivery);
+    try {
+      if (this.#closed !== undefined) this.#giveBackQueued();
+      while (
+        this.#running.size < this.#policy.concurrency &&
+        !this.#backlog.isEmpty &&
+        this.workers.tryAcquire(this)
+      ) {
+        const delivery = this.#takeReady();
+        if (delivery === undefined) this.workers.release();
+        else this.#run(delivery);
+      }
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
   }
 
   readonly #scheduledPump = (): void => {
@@ -172,9 +177,17 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
       return;
     }
     delivery.beginAttempt();
-    delivery.acknowledgement.begun?.(delivery.attempt);
+    this.#tellBegun(delivery);
     this.#reporter.attempt(delivery);
     runAttempt(delivery, this.#policy, this);
+  }
+
+  #tellBegun({ acknowledgement, attempt }: Delivery): void {
+    try {
+      acknowledgement.begun?.(attempt);
+    } catch (error) {
+      this.#reporter.fault(error);
+    }
   }
 
   /** An attempt's outcome. */
@@ -311,7 +324,12 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
 
   /** One event fewer is waiting. */
   #left(): void {
-    if (--this.#queued === this.#policy.bufferSize - 1) this.onRoom?.();
+    if (--this.#queued !== this.#policy.bufferSize - 1) return;
+    try {
+      this.onRoom?.();
+    } catch (error) {
+      this.#reporter.fault(error);
+    }
   }
 
   /**

@@ -177,9 +177,23 @@ export class Reporter {
     });
   }
 
+  /** Counts and logs a record that is no event, and that its broker does not keep either. */
+  droppedRaw({ topic, error }: RawRecord): void {
+    this.#counters.enqueued++;
+    this.#counters.dropped++;
+    this.#logger.error(
+      'a record that could not be decoded is lost: its dead letter was not written in time',
+      {
+        engine: this.#host.name,
+        topic,
+        error: error.message,
+      },
+    );
+  }
+
   /** A transport that threw where it must not. */
   fault(error: unknown): void {
-    this.#logger.error('the transport failed to take an acknowledgement', {
+    this.#logger.error('the transport threw while it was told what became of an event', {
       engine: this.#host.name,
       error,
     });

@@ -7,40 +7,76 @@ const retryMs = 1000;
 /** Records that are no events: each is acknowledged once its dead letter is written, and not before. */
 export class UndecodableRecords {
   readonly #reporter: Reporter;
-  readonly #retries = new Map<NodeJS.Timeout, Acknowledgement>();
+  readonly #onEnd: () => void;
+  readonly #retries = new Map<NodeJS.Timeout, { record: RawRecord; acknowledgement: Acknowledgement }>();
+  #writing = 0;
   #closed = false;
 
-  constructor(reporter: Reporter) {
+  /** @param onEnd - Told when one has been dealt with, or was given back. */
+  constructor(reporter: Reporter, onEnd: () => void) {
     this.#reporter = reporter;
+    this.#onEnd = onEnd;
+  }
+
+  /** How many are being dealt with. */
+  get size(): number {
+    return this.#writing + this.#retries.size;
   }
 
   deal(record: RawRecord, acknowledgement: Acknowledgement): void {
     if (this.#closed) {
-      acknowledgement.release();
+      this.#giveBack(record, acknowledgement);
       return;
     }
+    this.#writing++;
     this.#reporter.undecodable(record).then(
-      () => acknowledgement.settled(),
-      () => this.#retry(record, acknowledgement),
+      () => {
+        this.#writing--;
+        this.#tell(() => acknowledgement.settled());
+      },
+      () => {
+        this.#writing--;
+        this.#retry(record, acknowledgement);
+      },
     );
   }
 
   #retry(record: RawRecord, acknowledgement: Acknowledgement): void {
+    if (this.#closed) {
+      this.#giveBack(record, acknowledgement);
+      return;
+    }
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
       this.deal(record, acknowledgement);
     }, retryMs);
-    this.#retries.set(timer, acknowledgement);
-    if (this.#closed) this.close();
+    this.#retries.set(timer, { record, acknowledgement });
   }
 
-  /** Gives back what has not been dealt with. */
+  #giveBack(record: RawRecord, acknowledgement: Acknowledgement): void {
+    this.#tell(() => {
+      // Where the broker does not keep it, it is gone, and that is counted.
+      if (!acknowledgement.release()) this.#reporter.droppedRaw(record);
+    });
+  }
+
+  #tell(outcome: () => void): void {
+    try {
+      outcome();
+    } catch (error) {
+      this.#reporter.fault(error);
+    }
+    this.#onEnd();
+  }
+
+  /** Gives back what waits for another try; what is being written is waited for. */
   close(): void {
     this.#closed = true;
-    for (const [timer, acknowledgement] of this.#retries) {
-      clearTimeout(timer);
-      acknowledgement.release();
-    }
+    const retries = [...this.#retries];
     this.#retries.clear();
+    for (const [timer, { record, acknowledgement }] of retries) {
+      clearTimeout(timer);
+      this.#giveBack(record, acknowledgement);
+    }
   }
 }

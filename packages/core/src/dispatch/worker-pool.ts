@@ -10,14 +10,17 @@ export class WorkerPool {
   readonly #waiting = new Set<PoolClient>();
   #active = 0;
   #wakeScheduled = false;
+  /** Who waited longest, while it is offered one worker. */
+  #turn: PoolClient | undefined = undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Takes a worker, or notes the client to be pumped when one is free. */
+  /** Takes a worker, or notes the client to be pumped when one is free. Nobody takes one while others wait for it. */
   tryAcquire(client: PoolClient): boolean {
-    if (this.#active < this.#limit) {
+    if (this.#active < this.#limit && (this.#waiting.size === 0 || this.#turn === client)) {
+      this.#turn = undefined;
       this.#active++;
       return true;
     }
@@ -48,7 +51,9 @@ export class WorkerPool {
     for (const client of this.#waiting) {
       if (this.#active >= this.#limit) return;
       this.#waiting.delete(client);
+      this.#turn = client;
       client.pump();
+      this.#turn = undefined;
     }
   };
 }
