@@ -3,7 +3,10 @@ import { isPattern, matchesTopic } from './topics.ts';
 
 /** The subscriptions that are on several engines of a router, so that each of them is counted once. */
 export class SpanningSubscriptions {
-  readonly #entries = new Map<Subscription, { readonly engines: readonly string[]; unlink(): void }>();
+  readonly #entries = new Map<
+    Subscription,
+    { readonly engines: readonly string[]; readonly unlink: () => void }
+  >();
 
   add(subscription: Subscription, engines: readonly string[], signal: AbortSignal | undefined): void {
     const aborted = (): void => this.remove(subscription);

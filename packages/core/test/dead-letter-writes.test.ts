@@ -60,10 +60,9 @@ test('an event is not acknowledged while its dead letter cannot be written, and 
   const { engine, transport, begun, written } = await failing(2);
   const log: string[] = [];
   for (const n of [1, 2])
-    transport.receivers[0]!.deliver(
-      createEvent({ topic: 't', payload: n, key: 'a' }),
-      noting(log, String(n)),
-    );
+    transport
+      .receiver('t')
+      .deliver(createEvent({ topic: 't', payload: n, key: 'a' }), noting(log, String(n)));
   await vi.advanceTimersByTimeAsync(0);
   expect(begun).toEqual([1]);
   expect(log).toEqual([]);
@@ -78,7 +77,7 @@ test('an event is not acknowledged while its dead letter cannot be written, and 
 test('an event whose dead letter cannot be written is given back at stop', async () => {
   const { engine, transport } = await failing(Number.POSITIVE_INFINITY);
   const log: string[] = [];
-  transport.receivers[0]!.deliver(createEvent({ topic: 't', payload: 1 }), noting(log, '1'));
+  transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1 }), noting(log, '1'));
   await vi.advanceTimersByTimeAsync(0);
   const stopping = engine.stop();
   await vi.advanceTimersByTimeAsync(1000);
@@ -92,7 +91,7 @@ const junk = { topic: 't', bytes: new Uint8Array([1]), error: new UndecodableRec
 test('a record that is no event is not acknowledged before its dead letter is written', async () => {
   const { engine, transport, written } = await failing(1);
   const log: string[] = [];
-  transport.receivers[0]!.undecodable(junk, noting(log, 'junk'));
+  transport.receiver('t').undecodable(junk, noting(log, 'junk'));
   await vi.advanceTimersByTimeAsync(0);
   expect(log).toEqual([]);
   await vi.advanceTimersByTimeAsync(60_000);
@@ -104,7 +103,7 @@ test('a record that is no event is not acknowledged before its dead letter is wr
 test('a record that is no event, whose broker does not keep it, counts as dropped where stop is sooner than its dead letter', async () => {
   const { engine, transport } = await failing(Number.POSITIVE_INFINITY, false);
   const log: string[] = [];
-  transport.receivers[0]!.undecodable(junk, noting(log, 'junk', false));
+  transport.receiver('t').undecodable(junk, noting(log, 'junk', false));
   await vi.advanceTimersByTimeAsync(0);
   const stopping = engine.stop({ timeoutMs: 100 }).catch((error: Error) => error.name);
   await vi.advanceTimersByTimeAsync(5000);

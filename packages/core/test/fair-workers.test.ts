@@ -19,11 +19,11 @@ test('a subscription with much to do does not keep the workers from another', as
   };
   await engine.subscribeAsync('busy', handler);
   await engine.subscribeAsync('other', handler);
-  const [busy, other] = transport.receivers;
+  const [busy, other] = [transport.receiver('busy'), transport.receiver('other')];
   const acknowledgement = { settled: () => {}, release: () => true };
-  for (let n = 0; n < 20; n++) busy!.deliver(createEvent({ topic: 'busy', payload: n }), acknowledgement);
+  for (let n = 0; n < 20; n++) busy.deliver(createEvent({ topic: 'busy', payload: n }), acknowledgement);
   await turn();
-  other!.deliver(createEvent({ topic: 'other', payload: 0 }), acknowledgement);
+  other.deliver(createEvent({ topic: 'other', payload: 0 }), acknowledgement);
   await expect.poll(() => order.length, { timeout: 10_000 }).toBe(21);
   expect(order.indexOf('other')).toBeLessThan(4);
   await engine.stop();

@@ -22,8 +22,8 @@ test('a transport that throws when it is told of an attempt, or of room, ends no
   await engine.start();
   const seen: number[] = [];
   await engine.subscribe<number>('t', ({ payload }) => void seen.push(payload), { bufferSize: 1 });
-  const [receiver] = transport.receivers;
-  receiver!.onRoom = () => {
+  const receiver = transport.receiver('t');
+  receiver.onRoom = () => {
     throw new Error('no');
   };
   const acknowledgement = {
@@ -33,7 +33,7 @@ test('a transport that throws when it is told of an attempt, or of room, ends no
     settled: () => {},
     release: () => true,
   };
-  for (const n of [1, 2, 3]) receiver!.deliver(createEvent({ topic: 't', payload: n }), acknowledgement);
+  for (const n of [1, 2, 3]) receiver.deliver(createEvent({ topic: 't', payload: n }), acknowledgement);
   await turn();
   expect(seen).toEqual([1, 2, 3]);
   expect(engine.stats()).toMatchObject({ delivered: 3, pending: 0 });

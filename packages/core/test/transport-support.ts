@@ -2,8 +2,7 @@ import type { EngineHost, ListenRequest, Receiver, Transport } from '../src/inde
 
 /** A transport that does nothing, and gives the test what its subscriptions receive by. */
 export class ManualTransport implements Transport {
-  readonly receivers: Receiver[] = [];
-  readonly requests: ListenRequest[] = [];
+  readonly #receivers = new Map<string, Receiver>();
 
   open(): Promise<void> {
     return Promise.resolve();
@@ -15,10 +14,16 @@ export class ManualTransport implements Transport {
 
   send(): void {}
 
-  listen(request: ListenRequest, receiver: Receiver): Promise<{ stop: () => Promise<void> }> {
-    this.requests.push(request);
-    this.receivers.push(receiver);
+  listen({ pattern }: ListenRequest, receiver: Receiver): Promise<{ stop: () => Promise<void> }> {
+    this.#receivers.set(pattern, receiver);
     return Promise.resolve({ stop: () => Promise.resolve() });
+  }
+
+  /** Of the subscription to a topic. */
+  receiver(topic: string): Receiver {
+    const found = this.#receivers.get(topic);
+    if (found === undefined) throw new Error(`nobody listens to ${topic}`);
+    return found;
   }
 }
 
