@@ -80,6 +80,31 @@ describe('events()', () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
+  test.each([1, 2])('%i stream(s) of a group that nobody reads end when the bus stops', async (count) => {
+    const bus = await startedBus();
+    const streams = Array.from({ length: count }, () => bus.events('order.placed', { group: 'g' }));
+    await Promise.all(streams.map(({ ready }) => ready));
+    await bus.publish('order.placed', 1);
+    await expect.poll(() => bus.stats().pending).toBe(1);
+    await bus.drain({ timeoutMs: 5000 });
+    expect(bus.topics()).toEqual([]);
+    await bus.stop();
+    expect(bus.stats()).toMatchObject({ delivered: 0, dropped: 1, pending: 0 });
+  });
+
+  test('an event that a loop was left with goes to another member of its group, and not back', async () => {
+    const bus = await startedBus();
+    const left = bus.events('order.placed', { group: 'g' });
+    await left.ready;
+    await bus.publish('order.placed', 1);
+    await left.next();
+    const other = bus.events('order.placed', { group: 'g' });
+    await other.ready;
+    await left.return();
+    expect((await other.next()).value?.payload).toBe(1);
+    await other.return();
+  });
+
   test('tells of a subscription that cannot be made', async () => {
     const bus = await startedBus();
     await expect(bus.events('order.*', { bufferSize: 0 }).next()).rejects.toMatchObject({
@@ -87,5 +112,29 @@ describe('events()', () => {
     });
     await bus.stop();
     await expect(bus.events('order.*').next()).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+  });
+
+  test.each([1, 2])(
+    '%i unread stream(s) of a group end with the bus, and what they had is counted',
+    async (count) => {
+      const bus = await startedBus();
+      const streams = Array.from({ length: count }, () => bus.events('order.placed', { group: 'g' }));
+      await Promise.all(streams.map(({ ready }) => ready));
+      await bus.publish('order.placed', 1);
+      await bus.stop({ timeoutMs: 5000 });
+      for (const stream of streams) expect(await stream.next()).toEqual({ done: true, value: undefined });
+      expect(bus.stats()).toMatchObject({ enqueued: 1, dropped: 1, pending: 0 });
+    },
+  );
+
+  test('an unread stream that is drained gives what it had to another member of its group', async () => {
+    const bus = await startedBus();
+    const events = bus.events('order.placed', { group: 'g' });
+    await events.ready;
+    await bus.publish('order.placed', 1);
+    const seen: number[] = [];
+    await bus.subscribe('order.placed', ({ payload }) => void seen.push(payload), { group: 'g' });
+    await events.return();
+    await expect.poll(() => seen).toEqual([1]);
   });
 });

@@ -1,4 +1,5 @@
-import { createEventBus } from '@polybus/core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Engine, type Event, createEventBus, forTenant } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
 import { quietLogger } from './quiet-logger.ts';
@@ -85,5 +86,82 @@ describe('redrive', () => {
       code: 'UNSUPPORTED_CAPABILITY',
       option: 'redrive',
     });
+  });
+});
+
+/** The engine, whose consumer groups take so long to form. */
+function slowToSubscribe(engine: Engine, ms: number): Engine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name !== 'subscribe') return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<Engine['subscribe']>) => {
+        await delay(ms);
+        return target.subscribe(...args);
+      };
+    },
+  });
+}
+
+describe('redrive over several engines', () => {
+  /** One engine for a tenant of its own, and one for the others; each has three dead letters of the group `g`. */
+  async function twoEngines(joinMs = 0) {
+    const config = { deadLetter: true, historySize: 1000 };
+    const bus = createEventBus({
+      engines: [
+        { name: 'shared', engine: memoryEngine(config) },
+        { name: 'acme', engine: slowToSubscribe(memoryEngine(config), joinMs) },
+      ],
+      routing: [
+        { topics: ['*'], engine: 'acme', tenants: ['acme'] },
+        { topics: ['*'], engine: 'shared' },
+      ],
+      logger: quietLogger(),
+    });
+    stops.push(() => bus.stop());
+    await bus.start();
+    const state = { fails: true };
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): void => {
+      if (state.fails) throw new Error('down');
+      seen.push(payload);
+    };
+    await bus.subscribe('a', handler, { group: 'g', tenant: 'acme' });
+    await bus.subscribe('a', handler, { group: 'g', tenant: 'beta' });
+    for (const tenant of ['acme', 'beta'])
+      for (let n = 0; n < 3; n++) await bus.publish('a', `${tenant} ${n}`, { metadata: { tenant } });
+    state.fails = false;
+    return { bus, seen };
+  }
+
+  test('takes the dead letters of each, up to the limit', async () => {
+    const { bus, seen } = await twoEngines(60);
+    expect(await bus.redrive('a', { idleMs, limit: 4 })).toEqual({ redriven: 4, kept: 0 });
+    expect(await bus.redrive('a', { idleMs })).toEqual({ redriven: 2, kept: 0 });
+    expect(seen.toSorted()).toEqual(['acme 0', 'acme 1', 'acme 2', 'beta 0', 'beta 1', 'beta 2']);
+  });
+
+  test('looks through all of them, whatever is left where it is on the first', async () => {
+    const { bus, seen } = await twoEngines(60);
+    const filter = ({ metadata }: Event): boolean => metadata['tenant'] === 'acme';
+    expect(await bus.redrive('a', { idleMs, filter })).toEqual({ redriven: 3, kept: 3 });
+    expect(seen).toEqual(['acme 0', 'acme 1', 'acme 2']);
+    expect(await bus.redrive('a', { idleMs, filter: () => false })).toEqual({ redriven: 0, kept: 3 });
+  });
+
+  test("is for one tenant, and that tenant's group, where they are named", async () => {
+    const { bus, seen } = await twoEngines();
+    expect(await bus.redrive('a', { idleMs, tenant: 'beta', group: 'g' })).toEqual({ redriven: 3, kept: 0 });
+    expect(await forTenant(bus, 'acme').redrive('a', { idleMs, group: 'other' })).toEqual({
+      redriven: 0,
+      kept: 3,
+    });
+    expect(await forTenant(bus, 'acme').redrive('a', { idleMs })).toEqual({ redriven: 3, kept: 0 });
+    expect(seen).toEqual(['beta 0', 'beta 1', 'beta 2', 'acme 0', 'acme 1', 'acme 2']);
+  });
+
+  test('waits for its group to form, however long that takes', async () => {
+    const { bus } = await twoEngines(200);
+    expect(await bus.redrive('a', { idleMs, tenant: 'acme' })).toEqual({ redriven: 3, kept: 0 });
   });
 });

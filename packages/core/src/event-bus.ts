@@ -239,15 +239,6 @@ export class UntypedEventBus implements Engine {
       typeof handler === 'function'
         ? aroundReceive(handler, this.#schemas, this.#handleMiddleware, this.router)
         : handler;
-    return this.#attach(topic, wrapped, isAsync, options);
-  }
-
-  async #attach(
-    topic: string,
-    handler: EventHandler<never>,
-    isAsync: boolean,
-    options: SubscribeOptions,
-  ): Promise<Subscription> {
     assertTopicOrPattern(topic);
     assertOptions(options);
     const { tenant } = options;
@@ -259,8 +250,8 @@ export class UntypedEventBus implements Engine {
     let routed: Subscription;
     try {
       routed = isAsync
-        ? await this.router.subscribeAsync(topic, handler, own)
-        : await this.router.subscribe(topic, handler, own);
+        ? await this.router.subscribeAsync(topic, wrapped, own)
+        : await this.router.subscribe(topic, wrapped, own);
     } catch (error) {
       this.#subscriptions.abort(subscription);
       throw error;
@@ -293,7 +284,6 @@ export class UntypedEventBus implements Engine {
     const bus: RedriveBus = {
       router: this.router,
       publish: (event) => this.#publisher.send(event),
-      subscribe: (deadLetters, handler, own) => this.#attach(deadLetters, handler, false, own),
     };
     return redrive(bus, topic, options);
   }

@@ -23,6 +23,8 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
   /** What `next` calls wait for. */
   readonly #asking: ((result: IteratorResult<E, undefined>) => void)[] = [];
   #ended = false;
+  #hasLeft = false;
+  #leaving: Promise<{ readonly cancelled: Promise<void> }> | undefined;
 
   constructor(
     subscribe: (handler: (event: E, context: HandlerContext) => Promise<void>) => Promise<Subscription>,
@@ -49,13 +51,13 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
       const giveBack = (): void => reject(new GiveBack());
       signal.addEventListener('abort', giveBack, { once: true });
       this.#offered = { event, acknowledge: resolve, giveBack };
-      if (this.#ended) giveBack();
+      if (this.#hasLeft) giveBack();
       else this.#hand();
     });
   }
 
   #hand(): void {
-    const offer = this.#offered;
+    const offer = this.#ended ? undefined : this.#offered;
     const ask = offer === undefined ? undefined : this.#asking.shift();
     if (ask === undefined) return;
     this.#taken = offer;
@@ -77,10 +79,10 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
   /** Ends the subscription; the event that was handed out last is not acknowledged. */
   async return(): Promise<IteratorResult<E, undefined>> {
     this.end();
+    const { cancelled } = await this.#leave();
     this.#taken?.giveBack();
     this.#taken = undefined;
-    const subscription = await this.#subscription.catch(() => undefined);
-    await subscription?.cancel();
+    await cancelled;
     return { done: true, value: undefined };
   }
 
@@ -88,10 +90,27 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#offered?.giveBack();
-    this.#offered = undefined;
     for (const ask of this.#asking.splice(0)) ask({ done: true, value: undefined });
     this.#onEnd();
+    void this.#leave();
+  }
+
+  /**
+   * Leaves the subscription, and only then gives back what nobody has taken: before, the broker, or the group, might give it
+   * to this very subscription again, without end.
+   */
+  #leave(): Promise<{ readonly cancelled: Promise<void> }> {
+    return (this.#leaving ??= this.#subscription.then(
+      (subscription) => {
+        // Where the bus has stopped meanwhile there is nothing left to cancel.
+        const cancelled = subscription.cancel().catch(() => {});
+        this.#hasLeft = true;
+        this.#offered?.giveBack();
+        this.#offered = undefined;
+        return { cancelled };
+      },
+      () => ({ cancelled: Promise.resolve() }),
+    ));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

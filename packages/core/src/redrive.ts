@@ -3,14 +3,17 @@ import { requireCapability } from './capabilities.ts';
 import { GiveBack } from './dispatch/give-back.ts';
 import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
+import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
-import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
+import type { Engine } from './contract.ts';
 import type { Router } from './router.ts';
 import { assertTopic } from './topics.ts';
 
 export interface RedriveOptions {
-  /** Only what failed in this consumer group. Default: whatever failed. */
+  /** Only what failed in this consumer group; of `tenant`, where that is given. Default: whatever failed. */
   readonly group?: string | undefined;
+  /** Only dead letters of this tenant. Default: of all, and those that have none. */
+  readonly tenant?: string | undefined;
   /** How many to publish back at most. Default: no limit. */
   readonly limit?: number | undefined;
   /** Return false to leave a dead letter where it is. */
@@ -27,7 +30,6 @@ export interface RedriveBus {
   readonly router: Router;
   /** Past the middleware: dead letters went through it when they were published first. */
   publish(event: PublishedEvent): Promise<void>;
-  subscribe(topic: string, handler: EventHandler<never>, options: SubscribeOptions): Promise<Subscription>;
 }
 
 export interface RedriveResult {
@@ -60,49 +62,84 @@ export async function redrive(
   if (!(limit >= 1)) throw new InvalidOptionError('limit', limit, 'a number of at least 1');
   if (!(idleMs > 0)) throw new InvalidOptionError('idleMs', idleMs, 'milliseconds, more than 0');
   const { router } = bus;
-  for (const name of router.enginesFor(deadLetter)) {
+  const names = router.enginesFor(deadLetter, options.tenant);
+  for (const name of names) {
     requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
     requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
   }
   signal?.throwIfAborted();
-  const run = new RedriveRun(bus, topic, deadLetter, options);
-  const end = new EndOfWork(idleMs, signal);
-  const subscription = await bus.subscribe(
-    deadLetter,
-    async (event: Event) => {
-      if (end.isReached) throw new GiveBack();
-      end.postpone();
-      if (!(await run.take(event))) {
-        end.reach();
-        throw new GiveBack();
-      }
-      if (run.redriven >= limit) end.reach();
-    },
-    { group: `_redrive.${deadLetter.slice(0, 180)}`, from: 'earliest', deadLetter: false },
-  );
-  try {
-    await end.reached;
-  } finally {
-    await subscription.cancel();
+  const total = { redriven: 0, kept: 0 };
+  // One after the other: each engine has an end of its own, and a limit is for all of them.
+  for (const name of names) {
+    if (total.redriven >= limit || signal?.aborted === true) break;
+    const own = { ...options, limit: limit - total.redriven };
+    const run = new RedriveRun(bus, router.engine(name), topic, deadLetter, own);
+    await redriveFrom(run, idleMs, signal);
+    total.redriven += run.redriven;
+    total.kept += run.kept;
   }
-  return { redriven: run.redriven, kept: run.kept };
+  return total;
+}
+
+/** Takes the dead letters of one engine, until it has seen them all. */
+async function redriveFrom(run: RedriveRun, idleMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const end = new EndOfWork(idleMs, signal);
+  let leave!: () => void;
+  const leaving = new Promise<void>((resolve) => (leave = resolve));
+  try {
+    const subscription = await run.engine.subscribe(
+      run.deadLetter,
+      async (event: Event) => {
+        // Given back only when the subscription is on its way out, which would otherwise get it again at once.
+        if (end.isReached) return leaving.then(giveBack);
+        end.postpone();
+        if (!(await run.take(event))) {
+          end.reach();
+          return leaving.then(giveBack);
+        }
+        if (run.isFull) end.reach();
+      },
+      { group: `_redrive.${run.deadLetter.slice(0, 180)}`, from: 'earliest', deadLetter: false },
+    );
+    // Not before: to join a group may take longer than it takes to find that nothing is left.
+    end.begin();
+    await end.reached;
+    const cancelled = subscription.cancel();
+    leave();
+    await cancelled;
+  } finally {
+    leave();
+    end.close();
+  }
+}
+
+function giveBack(): never {
+  throw new GiveBack();
 }
 
 class RedriveRun {
   redriven = 0;
   kept = 0;
+  readonly engine: Engine;
+  readonly deadLetter: string;
   readonly #bus: RedriveBus;
   readonly #topic: string;
-  readonly #deadLetter: string;
+  readonly #group: string | undefined;
   readonly #options: RedriveOptions;
   readonly #redrivenIds = new Set<string>();
   readonly #keptIds = new Set<string>();
 
-  constructor(bus: RedriveBus, topic: string, deadLetter: string, options: RedriveOptions) {
+  constructor(bus: RedriveBus, engine: Engine, topic: string, deadLetter: string, options: RedriveOptions) {
     this.#bus = bus;
+    this.engine = engine;
     this.#topic = topic;
-    this.#deadLetter = deadLetter;
+    this.deadLetter = deadLetter;
     this.#options = options;
+    this.#group = groupFor(options.group, options.tenant);
+  }
+
+  get isFull(): boolean {
+    return this.redriven >= (this.#options.limit ?? Number.POSITIVE_INFINITY);
   }
 
   /** False where the dead letter is one that this run wrote back itself: then it has seen them all. */
@@ -115,7 +152,8 @@ class RedriveRun {
       this.redriven++;
     } else {
       const { id, payload, metadata, key, createdAt } = event;
-      await this.#bus.publish(new PublishedEvent(id, this.#deadLetter, payload, metadata, key, createdAt));
+      // On this engine, whatever the rules say now: where it comes again, this run has seen all.
+      await this.engine.publish(new PublishedEvent(id, this.deadLetter, payload, metadata, key, createdAt));
       this.#keptIds.add(id);
       this.kept++;
     }
@@ -123,11 +161,12 @@ class RedriveRun {
   }
 
   #isWanted(event: Event, origin: DeadLetter): boolean {
-    const { group, filter } = this.#options;
+    const { tenant, filter } = this.#options;
     if (origin.sourceTopic !== this.#topic || origin.headers !== undefined) return false;
     // It failed again since this run published it back: once a run is enough.
     if (this.#redrivenIds.has(event.id)) return false;
-    if (group !== undefined && origin.group !== group) return false;
+    if (tenant !== undefined && tenantOf(event) !== tenant) return false;
+    if (this.#group !== undefined && origin.group !== this.#group) return false;
     return filter === undefined || filter(event, origin);
   }
 }
@@ -151,24 +190,35 @@ class EndOfWork {
   readonly reached: Promise<void>;
   isReached = false;
   readonly #idleMs: number;
+  readonly #signal: AbortSignal | undefined;
   #resolve!: () => void;
-  #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(idleMs: number, signal: AbortSignal | undefined) {
     this.#idleMs = idleMs;
+    this.#signal = signal;
     this.reached = new Promise((resolve) => (this.#resolve = resolve));
-    this.#timer = setTimeout(() => this.reach(), idleMs);
-    signal?.addEventListener('abort', () => this.reach(), { once: true });
+    signal?.addEventListener('abort', this.reach, { once: true });
+  }
+
+  /** From now on, nothing means that nothing is left. */
+  begin(): void {
+    if (!this.isReached && this.#timer === undefined) this.postpone();
   }
 
   postpone(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.reach(), this.#idleMs);
+    this.#timer = setTimeout(this.reach, this.#idleMs);
   }
 
-  reach(): void {
+  readonly reach = (): void => {
     this.isReached = true;
     clearTimeout(this.#timer);
     this.#resolve();
+  };
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.reach);
   }
 }

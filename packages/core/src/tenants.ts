@@ -5,6 +5,7 @@ import { InvalidTenantError } from './errors.ts';
 import type { NewEvent } from './event.ts';
 import type { EventStream } from './event-stream.ts';
 import type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
+import type { RedriveOptions, RedriveResult } from './redrive.ts';
 import { assertTenant, tenantOf } from './tenant.ts';
 import type {
   EventOf,
@@ -66,6 +67,8 @@ export interface TenantBus<Topics extends TopicMap, Published extends TopicMap =
     topic: TopicPattern<Topics, P>,
     options?: SubscribeOptions,
   ): EventStream<EventOf<Topics, P>>;
+  /** Publishes this tenant's dead letters back to their topic; its `group` is the tenant's own. */
+  redrive(topic: string, options?: Omit<RedriveOptions, 'tenant'>): Promise<RedriveResult>;
 }
 
 /**
@@ -103,6 +106,8 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
     subscribeAsync: async (topic: string, handler: never, options?: SubscribeOptions) =>
       untyped.subscribeAsync(topic, handler, own(options)),
     events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, own(options)),
+    redrive: async (topic: string, options?: RedriveOptions) =>
+      untyped.redrive(topic, { ...options, tenant }),
   } as unknown as TenantBus<Topics, Published>;
 }
 
