@@ -16,11 +16,9 @@ export function bounded<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSi
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
     };
-    if (signal?.aborted === true) {
-      abort();
-      return;
-    }
-    signal?.addEventListener('abort', abort, { once: true });
+    // Always listened to: a failure of what nobody waits for any more would end the process.
     work.then(resolve, reject).finally(unlink);
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
   });
 }

@@ -19,6 +19,7 @@ import type { Sockets } from './kafkajs-sockets.ts';
 import { mendRequestTimers } from './kafkajs-timers.ts';
 import { bounded } from './bounded.ts';
 import type { ProducerOptions } from './options.ts';
+import { pause } from './pause.ts';
 
 export interface KafkajsOptions extends GroupTimes {
   readonly producer: ProducerOptions;
@@ -77,7 +78,8 @@ export class KafkajsClient implements KafkaClient {
         const failure = toFailure(error);
         if (failure.kind !== 'passing' || signal.aborted || Date.now() + retryMs >= deadline) throw failure;
       }
-      await bounded(new Promise<never>(() => {}), retryMs, signal).catch(() => {});
+      // Where it is closed meanwhile, there is no other attempt.
+      await pause(retryMs, signal);
     }
   }
 

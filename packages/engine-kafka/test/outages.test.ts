@@ -1,8 +1,10 @@
-import { createServer } from 'node:net';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ownKafka } from './foreign.ts';
-import { Flow, LogLines, makeEngine, newName, startEngine, until } from './support.ts';
+import { Flow, newName, startEngine, until } from './support.ts';
+
+/** For two restarts, and then for what a test waits for. */
+const restartsMs = 300_000;
 
 describeWithBroker('kafka', 'outages', async () => {
   const broker = await ownKafka();
@@ -28,7 +30,7 @@ describeWithBroker('kafka', 'outages', async () => {
     await until('every accepted event in the group', () => flow.accepted.every((n) => grouped.has(n)));
     await until('every accepted event without a group', () => flow.accepted.every((n) => plain.has(n)));
     expect(new Set(flow.refused)).toEqual(new Set(flow.refused.length === 0 ? [] : ['PUBLISH_FAILED']));
-  }, 120_000);
+  }, restartsMs);
 
   test('what was being handled when the broker was killed is settled all the same', async () => {
     const [topic, group] = [newName(), newName('g')];
@@ -53,31 +55,7 @@ describeWithBroker('kafka', 'outages', async () => {
     await engine.publish({ topic, payload: 1 });
     await until('the next event', () => begun.includes(1));
     expect(new Set(begun)).toEqual(new Set([0, 1]));
-  }, 120_000);
-
-  test('a broker that refuses connections fails the start, with a typed error, when its time is over', async () => {
-    const logger = new LogLines();
-    const engine = makeEngine({ brokers: ['127.0.0.1:1'], connectTimeoutMs: 500 }, logger);
-    await expect(engine.start()).rejects.toMatchObject({
-      code: 'CONNECTION_FAILED',
-      engine: 'kafka',
-      message: expect.stringContaining('brokers'),
-    });
-  });
-
-  test('so does one that takes connections and says nothing', async () => {
-    const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const sockets = new Set<{ destroy(): void }>();
-    silent.on('connection', (socket) => sockets.add(socket));
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
-    });
-    const { port } = silent.address() as { port: number };
-    const engine = makeEngine({ brokers: [`127.0.0.1:${port}`], connectTimeoutMs: 500 });
-    await expect(engine.start()).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
-  });
+  }, restartsMs);
 
   test('where one of several addresses answers, that is enough', async () => {
     const engine = await startEngine({ brokers: ['127.0.0.1:1', ...brokers] });
