@@ -174,7 +174,9 @@ export class GroupDispatch {
       return false;
     }
     if (!entry.place.isDropped && !this.#isWaiting(entry)) entry.place.giveBack(entry);
-    this.planRefill();
+    // One that is still there may get it again, and give it back again: not without letting anything else run.
+    if (subscriber.isLeaving) this.planRefill();
+    else setImmediate(() => this.planRefill());
     return true;
   }
 

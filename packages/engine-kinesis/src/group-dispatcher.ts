@@ -145,7 +145,7 @@ export class GroupDispatcher {
       },
       release: () => {
         this.#park(item, lane);
-        this.#left(item, lane);
+        this.#left(item, lane, !member.isLeaving);
         return true;
       },
     };
@@ -154,14 +154,19 @@ export class GroupDispatcher {
     this.#touched.add(member.receiver);
   }
 
-  #left(item: Item, lane: Lane | undefined): void {
+  /** @param mayReturn - It was given back by a member that is still there, and may go to that one again. */
+  #left(item: Item, lane: Lane | undefined, mayReturn = false): void {
     this.#outstanding--;
     item.place.returned();
     if (lane !== undefined && --lane.unsettled === 0) {
       lane.holder = undefined;
       if (lane.parked.length === 0) this.#lanes.delete(item.decoded.event!.key!);
     }
-    if (this.#parkedInLanes + this.#keyless.length > 0) this.#planPump();
+    if (this.#parkedInLanes + this.#keyless.length > 0) {
+      // Who gives back whatever comes must not keep everything else from running.
+      if (mayReturn) setImmediate(() => this.#planPump());
+      else this.#planPump();
+    }
     this.#onChange();
   }
 

@@ -104,8 +104,15 @@ export class Group {
     this.#keyEnded(delivery.event.key);
   }
 
-  /** Hands an event of a member that left to another; false where nobody else takes it. */
+  /** Hands an event that its member gave back to another; false where nobody else takes it. */
   released(delivery: GroupDelivery): boolean {
+    if (delivery.member?.isClosed !== false) return this.#passOn(delivery);
+    // A member that is still there may get it again, and give it back again: not without letting anything else run.
+    setImmediate(() => this.#passOn(delivery) || this.#drop(delivery));
+    return true;
+  }
+
+  #passOn(delivery: GroupDelivery): boolean {
     const { key, topic } = delivery.event;
     const next = this.#nextInTurn(topic);
     if (next === undefined) {

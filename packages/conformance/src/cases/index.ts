@@ -18,6 +18,7 @@ import { retryCases } from './retries.ts';
 import { signalCases } from './signals.ts';
 import { stateCases } from './states.ts';
 import { stopCases } from './stop.ts';
+import { streamCases } from './streams.ts';
 import { tenantCases } from './tenants.ts';
 import { topicCases } from './topics.ts';
 import { unsubscribeCases } from './unsubscribe.ts';
@@ -43,6 +44,7 @@ export const cases: readonly ConformanceCase[] = [
   ...groupCases,
   ...groupChangeCases,
   ...replayCases,
+  ...streamCases,
   ...tenantCases,
   ...durableCases,
   ...processCases,

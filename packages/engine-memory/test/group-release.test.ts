@@ -1,0 +1,50 @@
+import { type Acknowledgement, type Receiver, createEvent } from '@polybus/core';
+import { expect, onTestFinished, test } from 'vitest';
+import { MemoryTransport } from '../src/memory-transport.ts';
+import { resolveOptions } from '../src/options.ts';
+
+/** A member that wants nothing of what it gets, and stays. */
+function givingBack(onEvent: () => void): Receiver {
+  const waiting: Acknowledgement[] = [];
+  return {
+    capacity: 10,
+    onRoom: undefined,
+    deliver(event, acknowledgement) {
+      this.enqueue(event, acknowledgement);
+      this.run();
+    },
+    wants: () => true,
+    enqueue: (_, acknowledgement) => void waiting.push(acknowledgement),
+    run: () => {
+      for (const acknowledgement of waiting.splice(0)) {
+        onEvent();
+        acknowledgement.release();
+      }
+    },
+    undecodable: () => {},
+    withdraw: () => {},
+    drop: () => {},
+    beginWait: () => true,
+  };
+}
+
+test.each([1, 2])(
+  '%i member(s) of a group that give an event back and stay do not stop the process',
+  async (count) => {
+    const transport = new MemoryTransport(resolveOptions({}, false, 'config'));
+    let offered = 0;
+    const listeners = await Promise.all(
+      Array.from({ length: count }, () =>
+        transport.listen(
+          { subscriptionId: 's', pattern: 'a', isAsync: true, group: 'g', from: 'latest', concurrency: 1 },
+          givingBack(() => void offered++),
+        ),
+      ),
+    );
+    onTestFinished(async () => {
+      for (const listener of listeners) await listener.stop();
+    });
+    await transport.send(createEvent({ topic: 'a', payload: 1 }));
+    await expect.poll(() => offered).toBeGreaterThan(5);
+  },
+);
