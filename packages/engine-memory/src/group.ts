@@ -56,11 +56,15 @@ export class Group {
     if (this.isEmpty) this.#leftAt = nextSequence;
   }
 
-  /** The member for an event; undefined where the event has to wait for a member that left to settle the key's last one. */
-  choose(event: Event): Mailbox | undefined {
-    const state = event.key === undefined ? undefined : this.#keys.get(event.key);
-    if (state !== undefined) return state.member.isClosed ? undefined : state.member;
-    return this.#nextInTurn(event.topic);
+  /**
+   * The member for an event; undefined where the event has to wait until the key's last one is settled, because the member
+   * that has it left, or does not want this topic.
+   */
+  choose({ key, topic }: Event): Mailbox | undefined {
+    const state = key === undefined ? undefined : this.#keys.get(key);
+    if (state === undefined) return this.#nextInTurn(topic);
+    const { member, parked } = state;
+    return member.isClosed || parked.length > 0 || !member.matches(topic) ? undefined : member;
   }
 
   #nextInTurn(topic: string): Mailbox | undefined {
@@ -136,6 +140,7 @@ export class Group {
     for (const delivery of state.parked) {
       const member = this.choose(delivery.event);
       if (member !== undefined) this.#redeliver(delivery, member);
+      else if (this.#keys.has(key!)) this.park(delivery);
       else this.#drop(delivery);
     }
   }

@@ -48,6 +48,31 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
+    name: 'a member gets only topics that it subscribed to, also where others of the group have events of the same key',
+    rules: [2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const [orders, users] = [t.record<number>(() => gate.opened), t.record<number>()];
+      const options = { ...roomy, group: t.group() };
+      await engine.subscribe(`${t.topic('orders')}.*`, orders.handler, options);
+      await engine.subscribe(`${t.topic('users')}.*`, users.handler, options);
+      const topics = { order: `${t.topic('orders')}.placed`, user: `${t.topic('users')}.changed` };
+      const publishing = [engine.publish({ topic: topics.order, payload: 0, key: 'one' })];
+      await orders.begins(1);
+      for (const n of [1, 2]) publishing.push(engine.publish({ topic: topics.user, payload: n, key: 'one' }));
+      publishing.push(engine.publish({ topic: topics.order, payload: 3, key: 'one' }));
+      await turns(3);
+      gate.open();
+      await t.within(Promise.all(publishing), 'publish to resolve');
+      await orders.ends(2);
+      await users.ends(2);
+      assert.deepEqual(orders.payloads, [0, 3]);
+      assert.deepEqual(users.payloads, [1, 2]);
+    },
+  },
+  {
     name: 'each group gets every event, and so does each subscription without one',
     rules: [5],
     needs,

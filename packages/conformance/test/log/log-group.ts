@@ -88,7 +88,9 @@ export class LogGroup {
   #choose({ topic, key }: LogRecord): Member | undefined {
     if (key !== undefined && this.#faults.handsKeysToAnyMember !== true) {
       for (const [other, member] of this.#inFlight) {
-        if (other.key === key) return member.isClosed || member.receiver.capacity <= 0 ? undefined : member;
+        if (other.key !== key) continue;
+        const isFree = !member.isClosed && member.receiver.capacity > 0;
+        return isFree && this.#matches(member.request.pattern, topic) ? member : undefined;
       }
     }
     for (let tried = 0; tried < this.#members.length; tried++) {
