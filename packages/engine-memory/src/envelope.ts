@@ -3,14 +3,14 @@ import type { Acknowledgement, EndWait, Event, Receiver } from '@polybus/core';
 /** The deliveries of one topic that are not settled: what `maxEventQueueSize` bounds. */
 export class TopicLoad implements Acknowledgement {
   readonly #limit: number;
-  readonly #onRoom: () => void;
+  /** Who may hold events that wait for room here. */
+  readonly #waiters = new Set<{ drain(): void }>();
   #pending = 0;
   /** Of those: the ones in a waiting room, which must not hold each other back. */
   #waiting = 0;
 
-  constructor(limit: number, onRoom: () => void) {
+  constructor(limit: number) {
     this.#limit = limit;
-    this.#onRoom = onRoom;
   }
 
   get isFull(): boolean {
@@ -25,14 +25,21 @@ export class TopicLoad implements Acknowledgement {
     this.#pending++;
   }
 
-  waits(by: 1 | -1): void {
-    this.#waiting += by;
+  /** An event of `waiter` waits. */
+  waits(waiter: { drain(): void }): void {
+    this.#waiting++;
+    this.#waiters.add(waiter);
+  }
+
+  waitsNoMore(): void {
+    this.#waiting--;
+    if (this.#waiting === 0) this.#waiters.clear();
   }
 
   settled(): void {
     const wasFull = this.isFull;
     this.#pending--;
-    if (wasFull && !this.isFull) this.#onRoom();
+    if (wasFull && !this.isFull) for (const waiter of this.#waiters) waiter.drain();
   }
 
   release(): boolean {

@@ -31,7 +31,9 @@ export class Group {
 
   /** Takes up the place where the last member left, if there was one: the first event that is not settled. */
   resume(): number | undefined {
-    const position = this.#leftAt === undefined ? undefined : Math.min(this.#leftAt, ...this.#unsettled);
+    let position = this.#leftAt;
+    if (position !== undefined)
+      for (const sequence of this.#unsettled) position = Math.min(position, sequence);
     this.#leftAt = undefined;
     this.#unsettled.clear();
     return position;

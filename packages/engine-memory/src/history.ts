@@ -44,9 +44,12 @@ export class History {
   /** What is kept, from a sequence number on, oldest first. */
   *from(sequence: number): Generator<HistoryEntry> {
     if (this.#size === 0) return;
-    this.#expire(Date.now());
+    const now = Date.now();
+    this.#expire(now);
     for (let at = Math.max(sequence, this.#oldest); at < this.#next; at++) {
-      yield { sequence: at, event: this.#ring[at % this.#size]!.event };
+      const { event, since } = this.#ring[at % this.#size]!;
+      // A publisher may say that an event is older than those before it.
+      if (now - since <= this.#retentionMs) yield { sequence: at, event };
     }
   }
 

@@ -35,7 +35,7 @@ export class Mailbox {
 
   hold(envelope: Envelope): void {
     this.#waiting.add(envelope);
-    envelope.load.waits(1);
+    envelope.load.waits(this);
     if (envelope.isReplay) this.#replaying++;
   }
 
@@ -79,7 +79,7 @@ export class Mailbox {
 
   #leave(envelope: Envelope): void {
     this.#waiting.delete(envelope);
-    envelope.load.waits(-1);
+    envelope.load.waitsNoMore();
     if (envelope.isReplay) this.#replaying--;
     if (envelope.timer !== undefined) clearTimeout(envelope.timer);
   }

@@ -128,9 +128,7 @@ export class MemoryTransport implements Transport {
     if (this.#loads.size >= maxIdleLoads) {
       for (const [name, one] of this.#loads) if (one.isEmpty) this.#loads.delete(name);
     }
-    load = new TopicLoad(this.#options.maxEventQueueSize, () => {
-      for (const mailbox of this.#mailboxes) mailbox.drain();
-    });
+    load = new TopicLoad(this.#options.maxEventQueueSize);
     this.#loads.set(topic, load);
     return load;
   }
@@ -205,6 +203,11 @@ export class MemoryTransport implements Transport {
         for (const mailbox of this.#mailboxes) mailbox.giveUpFor(wait);
         reject(signal.reason as Error);
       };
+      // A handler may have aborted it already: that event is over.
+      if (signal.aborted) {
+        abort();
+        return;
+      }
       signal.addEventListener('abort', abort, { once: true });
       void waiting.then(() => {
         signal.removeEventListener('abort', abort);

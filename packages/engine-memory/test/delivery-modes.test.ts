@@ -92,6 +92,20 @@ describe('block', () => {
     await expect.poll(() => slow.got).toEqual([0, 1, 2, 3]);
   });
 
+  test('a publish whose signal its own handler aborts at once does not wait for that handler', async () => {
+    const { engine } = await started({ deliveryMode: 'block' });
+    const controller = new AbortController();
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    await engine.subscribe('a', () => {
+      controller.abort(new Error('given up'));
+      return gate;
+    });
+    const publishing = engine.publish({ topic: 'a', payload: 1 }, { signal: controller.signal });
+    await expect(publishing).rejects.toThrow('given up');
+    open();
+  });
+
   test('a publish given up by its signal is dropped and counted, and holds nobody up', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 1, workerCount: 1 });
     const held = new HeldHandler();

@@ -45,6 +45,13 @@ describe('history', () => {
     expect(await replayed(engine, 'a')).toEqual([7, 8, 9, 10, 11]);
   });
 
+  test('has nothing older than retentionDays, also behind younger events', async () => {
+    const engine = await started({ retentionDays: 1 });
+    await engine.publish({ topic: 'a', payload: 'young' });
+    await engine.publish({ topic: 'a', payload: 'old', createdAt: new Date(Date.now() - 2 * dayMs) });
+    expect(await replayed(engine, 'a')).toEqual(['young']);
+  });
+
   test('goes back retentionDays, and a replay from a date begins there', async () => {
     const engine = await started({ retentionDays: 2 });
     const now = Date.now();
