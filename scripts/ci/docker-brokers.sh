@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the testbed's tests with every broker in a Docker container: docker-brokers.sh [VITEST FILTER]...
+# Runs the tests of the testbed and the conformance suite of the Redis engine with every broker in a Docker container:
+# docker-brokers.sh [VITEST OPTION]...
 # Where no Docker engine answers (as root, on Debian or Ubuntu) it installs one from the docker.io package, starts it in a
 # folder of its own, and ends it afterwards. An engine that was there before pulls the images that the testbed names; where it
 # cannot, and for an engine of ours, scripts/offline-images/build.sh builds them (as root): no registry is needed.
@@ -117,9 +118,10 @@ answers || start_engine
 docker version --format 'docker-brokers: engine {{.Server.Version}} on {{.Server.KernelVersion}}'
 can_pull || build_images
 
-say 'running the tests of the testbed'
+say 'running the tests'
 export POLYBUS_TEST_PROVIDERS=docker
-npx vitest run --project testbed "$@"
+npx vitest run --project testbed --project engine-redis packages/testbed/test/ packages/engine-redis/test/pubsub.suite \
+  packages/engine-redis/test/streams.suite "$@"
 [ -z "$(docker ps --all --quiet --filter label=polybus.testbed.instance)" ] || {
   say 'containers were left behind:' >&2
   docker ps --all >&2

@@ -15,6 +15,14 @@ describe('the list of cases', () => {
     expect([...rules].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 
+  test('has those that the README sets beside the 16 of Watermill', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const rows = [...readme.matchAll(/^\| `Test\w+` +\| (.*?) +\|$/gm)].map(([, name]) => name ?? '');
+    expect(rows).toHaveLength(16);
+    const names = cases.map(({ behaviour, name }) => `${behaviour}: ${name}`);
+    expect(rows.filter((name) => !names.includes(name))).toEqual([]);
+  });
+
   test('is the table in the README', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     expect(withCasesTable(readme) === readme, 'npm run docs -w @polybus/conformance').toBe(true);
