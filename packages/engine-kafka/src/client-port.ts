@@ -20,10 +20,10 @@ export interface KafkaClient {
   offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
   /** Waits up to `maxWaitMs` for something to read at one broker. */
   fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;
-  /** Resolves when the cluster has accepted every record. */
-  send(batch: readonly TopicRecords[]): Promise<void>;
-  /** Forgets what the sending side knows of topics: one of them is gone. */
-  resetProducer(): Promise<void>;
+  /** Resolves with what was refused, and why, once the cluster has accepted all else; rejects where nothing left. */
+  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]>;
+  /** Forgets what the sending side knows of topics, and what it has counted: one of them is gone. */
+  resetProducer(): void;
   /** A session of one member of a consumer group, on a connection of its own. */
   group(groupId: string): GroupSession;
 }
@@ -80,6 +80,12 @@ export interface OutgoingRecord {
 export interface TopicRecords {
   readonly topic: string;
   readonly records: readonly OutgoingRecord[];
+}
+
+/** What was not accepted, or may not have been: the same records that were given, for one reason. */
+export interface Refusal {
+  readonly records: readonly OutgoingRecord[];
+  readonly failure: KafkaFailure;
 }
 
 /** A member as its group's leader sees it. */

@@ -1,5 +1,5 @@
 import kafkajs from 'kafkajs';
-import type { Admin, Cluster, Kafka, Producer } from 'kafkajs';
+import type { Cluster, Kafka } from 'kafkajs';
 import type {
   FetchRequest,
   FetchedPartition,
@@ -8,13 +8,15 @@ import type {
   OffsetPosition,
   PartitionOffset,
   PartitionsByTopic,
+  Refusal,
   TopicRecords,
 } from './client-port.ts';
-import { type Connections, brokerOf, noRetries, openConnections } from './kafkajs-cluster.ts';
+import { type LenientBroker, type TopicMetadata } from './kafkajs-answers.ts';
+import { type Connections, anyBroker, brokerOf, openConnections } from './kafkajs-cluster.ts';
 import { toFailure } from './kafkajs-failure.ts';
 import { type RawFetchResponse, toFetched } from './kafkajs-fetch.ts';
 import { type GroupTimes, KafkajsGroup } from './kafkajs-group.ts';
-import { partitionerFor } from './kafkajs-partitioner.ts';
+import { KafkajsSender } from './kafkajs-sender.ts';
 import type { Sockets } from './kafkajs-sockets.ts';
 import { mendRequestTimers } from './kafkajs-timers.ts';
 import { bounded } from './bounded.ts';
@@ -30,13 +32,6 @@ export interface KafkajsOptions extends GroupTimes {
 /** How long an orderly end of the connections may take, in milliseconds. */
 const disconnectMs = 1000;
 const retryMs = 200;
-const compressionTypes = {
-  none: kafkajs.CompressionTypes.None,
-  gzip: kafkajs.CompressionTypes.GZIP,
-  snappy: kafkajs.CompressionTypes.Snappy,
-  lz4: kafkajs.CompressionTypes.LZ4,
-  zstd: kafkajs.CompressionTypes.ZSTD,
-};
 const readCommitted = 1;
 const readUncommitted = 0;
 
@@ -49,8 +44,7 @@ export class KafkajsClient implements KafkaClient {
   readonly #reading: Connections;
   readonly #groups = new Set<Connections>();
   readonly #closing = new AbortController();
-  #producer: Producer;
-  #admin: Promise<Admin> | undefined;
+  readonly #sender: KafkajsSender;
 
   constructor(kafka: Kafka, options: KafkajsOptions, sockets: Sockets | undefined) {
     mendRequestTimers();
@@ -58,7 +52,7 @@ export class KafkajsClient implements KafkaClient {
     this.#options = options;
     this.#sockets = sockets;
     this.#reading = openConnections(kafka, 'polybus');
-    this.#producer = this.#newProducer();
+    this.#sender = new KafkajsSender(kafka, options.producer);
   }
 
   get #cluster(): Cluster {
@@ -70,9 +64,10 @@ export class KafkajsClient implements KafkaClient {
     const deadline = Date.now() + this.#options.connectTimeoutMs;
     for (;;) {
       try {
-        const attempt = Promise.all([this.#reading.consumer.connect(), this.#producer.connect()]);
+        const all = [this.#reading, this.#sender.connections];
+        const attempt = Promise.all(all.map(({ consumer }) => consumer.connect()));
         await bounded(attempt, deadline - Date.now(), signal);
-        await bounded(this.#cluster.refreshMetadata(), deadline - Date.now(), signal);
+        await bounded(this.#reading.look(), deadline - Date.now(), signal);
         return;
       } catch (error) {
         const failure = toFailure(error);
@@ -86,40 +81,36 @@ export class KafkajsClient implements KafkaClient {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the engine is closed'));
     this.#sockets?.close();
-    const ends = [...this.#groups, this.#reading].map(({ consumer }) => consumer.disconnect());
-    ends.push(this.#producer.disconnect());
-    if (this.#admin !== undefined) ends.push(this.#admin.then((admin) => admin.disconnect()));
+    const all = [...this.#groups, this.#reading, this.#sender.connections];
+    const ends = all.map(({ consumer }) => consumer.disconnect());
     await bounded(Promise.allSettled(ends), disconnectMs).catch(() => {});
   }
 
   async topics(): Promise<ReadonlyMap<string, readonly number[]>> {
     return this.#try(async () => {
       // The whole of it, always: kafkajs never forgets a topic that it was told to look after, and fails once that is gone.
-      await this.#cluster.refreshMetadata();
-      const { topicMetadata } = await this.#cluster.metadata();
-      return new Map(
-        topicMetadata.map(({ topic, partitionMetadata }) => {
-          const leaders: number[] = [];
-          for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
-          return [topic, leaders];
-        }),
-      );
+      const { topicMetadata } = await this.#reading.look();
+      return new Map(topicMetadata.map((one) => [one.topic, leadersOf(one)]));
     });
   }
 
   async createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
     await this.#try(async () => {
-      const admin = await this.#connectedAdmin();
       const topics = [{ topic, numPartitions, replicationFactor }];
-      await admin.createTopics({ topics, waitForLeaders: false });
+      try {
+        const broker = await this.#controller();
+        await broker.createTopics({ topics });
+      } catch (error) {
+        const errors = (error as { errors?: readonly { type?: string }[] }).errors ?? [];
+        if (errors[0]?.type !== 'TOPIC_ALREADY_EXISTS') throw error;
+      }
     });
   }
 
   async maxBatchBytes(topic: string): Promise<number | undefined> {
     return this.#try(async () => {
-      const admin = await this.#connectedAdmin();
-      const { resources } = await admin.describeConfigs({
-        includeSynonyms: false,
+      const broker = await anyBroker(this.#cluster);
+      const { resources } = await broker.describeConfigs({
         resources: [
           { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] },
         ],
@@ -132,7 +123,7 @@ export class KafkajsClient implements KafkaClient {
   async offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]> {
     const position =
       at instanceof Date ? { fromTimestamp: at.getTime() } : { fromBeginning: at === 'earliest' };
-    const topics = [...partitions].map(([topic, ids]) => ({
+    const topics = [...this.#led(partitions)].map(([topic, ids]) => ({
       topic,
       partitions: ids.map((partition) => ({ partition })),
       ...position,
@@ -164,24 +155,12 @@ export class KafkajsClient implements KafkaClient {
     });
   }
 
-  async send(batch: readonly TopicRecords[]): Promise<void> {
-    const { acks, compression, requestTimeoutMs } = this.#options.producer;
-    await this.#try(() =>
-      this.#producer.sendBatch({
-        acks,
-        timeout: requestTimeoutMs,
-        compression: compressionTypes[compression],
-        topicMessages: batch.map(({ topic, records }) => ({ topic, messages: [...records] })),
-      }),
-    );
+  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
+    return this.#try(() => this.#sender.send(batch));
   }
 
-  async resetProducer(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    const old = this.#producer;
-    this.#producer = this.#newProducer();
-    void old.disconnect().catch(() => {});
-    await this.#try(() => this.#producer.connect());
+  resetProducer(): void {
+    this.#sender.reset();
   }
 
   group(groupId: string): GroupSession {
@@ -193,28 +172,24 @@ export class KafkajsClient implements KafkaClient {
     });
   }
 
-  #newProducer(): Producer {
-    const { idempotent, keyless } = this.#options.producer;
-    return this.#kafka.producer({
-      allowAutoTopicCreation: false,
-      idempotent,
-      // Later batches wait for earlier ones in the engine, too: that keeps the order over retries.
-      ...(idempotent ? { maxInFlightRequests: 1 } : {}),
-      createPartitioner: partitionerFor(keyless),
-      // kafkajs makes no idempotent producer that does not try again.
-      retry: idempotent ? { ...noRetries, retries: 1 } : noRetries,
-    });
+  /** Those that have a leader: kafkajs fails for all of them where one has none. */
+  #led(partitions: PartitionsByTopic): PartitionsByTopic {
+    const known = new Map(
+      this.#reading.seen?.topicMetadata.map((one): [string, TopicMetadata] => [one.topic, one]),
+    );
+    const led = new Map<string, readonly number[]>();
+    for (const [topic, ids] of partitions) {
+      const of = known.get(topic);
+      const leaders = of === undefined ? [] : leadersOf(of);
+      const kept = ids.filter((id) => (leaders[id] ?? -1) >= 0);
+      if (kept.length > 0) led.set(topic, kept);
+    }
+    return led;
   }
 
-  #connectedAdmin(): Promise<Admin> {
-    const admin = this.#kafka.admin({ retry: noRetries });
-    return (this.#admin ??= admin.connect().then(
-      () => admin,
-      (error: unknown) => {
-        this.#admin = undefined;
-        throw error;
-      },
-    ));
+  async #controller(): Promise<LenientBroker> {
+    const id = this.#reading.seen?.controllerId ?? -1;
+    return id < 0 ? anyBroker(this.#cluster) : brokerOf(this.#cluster, id);
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T> {
@@ -224,4 +199,10 @@ export class KafkajsClient implements KafkaClient {
       throw toFailure(error);
     }
   }
+}
+
+function leadersOf({ partitionMetadata }: TopicMetadata): number[] {
+  const leaders: number[] = [];
+  for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
+  return leaders;
 }

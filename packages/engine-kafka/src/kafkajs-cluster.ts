@@ -1,4 +1,5 @@
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
+import { type LenientBroker, type Metadata, lenient } from './kafkajs-answers.ts';
 import type { GroupCoordinator } from './kafkajs-group.ts';
 import { KafkaFailure } from './client-port.ts';
 
@@ -10,6 +11,15 @@ export interface Connections {
   readonly cluster: Cluster;
   /** The consumer they belong to: it is connected and disconnected, and consumes nothing. */
   readonly consumer: Consumer;
+  /** What there is in the cluster, by an answer that was asked for after this was called. */
+  look(): Promise<Metadata>;
+  /** By the answer that came last. */
+  readonly seen: Metadata | undefined;
+}
+
+/** What kafkajs's types leave out of a cluster. */
+interface AnyCluster {
+  readonly brokerPool?: { createBroker?: (options: unknown) => LenientBroker };
 }
 
 /**
@@ -33,22 +43,71 @@ export function openConnections(kafka: Kafka, groupId: string): Connections {
     allowAutoTopicCreation: false,
     retry: noRetries,
   });
-  if (given === undefined) {
+  const pool = (given as AnyCluster | undefined)?.brokerPool;
+  if (given === undefined || typeof pool?.createBroker !== 'function') {
     throw new KafkaFailure(
       'lasting',
       'This version of kafkajs gives its connections to no assigner.',
       undefined,
     );
   }
-  return { cluster: given, consumer };
+  return new LenientConnections(given, consumer, pool as Required<typeof pool>);
+}
+
+class LenientConnections implements Connections {
+  readonly cluster: Cluster;
+  readonly consumer: Consumer;
+  seen: Metadata | undefined;
+  #asked = 0;
+  #answered = 0;
+
+  constructor(
+    cluster: Cluster,
+    consumer: Consumer,
+    pool: { createBroker: (options: unknown) => LenientBroker },
+  ) {
+    this.cluster = cluster;
+    this.consumer = consumer;
+    const create = pool.createBroker;
+    pool.createBroker = (options) => this.#overheard(lenient(create(options)));
+  }
+
+  async look(): Promise<Metadata> {
+    const before = this.#asked;
+    await this.cluster.refreshMetadata();
+    // kafkajs has joined this one to another that was on its way.
+    if (this.#answered <= before) await this.cluster.refreshMetadata();
+    if (this.seen === undefined) throw new KafkaFailure('passing', 'no broker says what there is', undefined);
+    return this.seen;
+  }
+
+  #overheard(broker: LenientBroker): LenientBroker {
+    const ask = broker.metadata.bind(broker);
+    broker.metadata = async (topics) => {
+      const turn = ++this.#asked;
+      const answer = await ask(topics);
+      if (turn > this.#answered) {
+        this.#answered = turn;
+        this.seen = answer;
+      }
+      return answer;
+    };
+    return broker;
+  }
 }
 
 /** The broker of an id, connected. */
-export async function brokerOf(cluster: Cluster, id: number): Promise<Broker> {
-  return cluster.findBroker({ nodeId: String(id) });
+export async function brokerOf(cluster: Cluster, id: number): Promise<Broker & LenientBroker> {
+  return (await cluster.findBroker({ nodeId: String(id) })) as Broker & LenientBroker;
 }
 
-/** What kafkajs's types leave out of a broker. */
+/** Any broker. */
+export async function anyBroker(cluster: Cluster): Promise<Broker & LenientBroker> {
+  const ids = cluster.getNodeIds();
+  return brokerOf(cluster, Number(ids[Math.floor(Math.random() * ids.length)]));
+}
+
+/** What kafkajs's types leave out of a broker, for groups. */
 interface AnyBroker {
   findGroupCoordinator(request: {
     groupId: string;
@@ -63,8 +122,7 @@ const ofGroups = 0;
  * keeps to itself why none could say.
  */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
-  const ids = cluster.getNodeIds();
-  const any = await cluster.findBroker({ nodeId: String(ids[Math.floor(Math.random() * ids.length)]) });
+  const any = await anyBroker(cluster);
   const { coordinator } = await (any as unknown as AnyBroker).findGroupCoordinator({
     groupId,
     coordinatorType: ofGroups,

@@ -1,6 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PolybusError, PublishError } from '@polybus/core';
-import { type KafkaClient, type OutgoingRecord, type TopicRecords, isFailure } from './client-port.ts';
+import {
+  type KafkaClient,
+  KafkaFailure,
+  type OutgoingRecord,
+  type TopicRecords,
+  isFailure,
+} from './client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from './errors.ts';
 import type { ProducerOptions } from './options.ts';
 import { pause } from './pause.ts';
@@ -117,7 +123,8 @@ export class Publisher {
     try {
       await this.#ready(topic, () => waiting.some((one) => !one.isDone));
       this.#preparing.delete(topic);
-      this.#queue.push(...waiting);
+      // One by one: there is a limit to how many arguments a call takes.
+      for (const one of waiting) this.#queue.push(one);
       this.#schedule();
     } catch (error) {
       this.#preparing.delete(topic);
@@ -185,46 +192,69 @@ export class Publisher {
     return taken;
   }
 
-  /** Settles each of them, one way or the other. */
+  /** Settles each of them, one way or the other. What was accepted is never sent again. */
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
+    let wanted = batch;
     for (let attempt = 0; ; attempt++) {
-      const wanted = batch.every(isWanted) ? batch : batch.filter(isWanted);
+      if (!wanted.every(isWanted)) wanted = wanted.filter(isWanted);
       if (wanted.length === 0) return;
-      try {
-        await this.#context.client.send(byTopic(wanted));
-        for (const one of wanted) if (!one.isDone) one.resolve();
-        return;
-      } catch (error) {
-        if (isFailure(error, 'unknown-topic', 'sequence')) await this.#relearn(wanted);
-        else if (!isFailure(error, 'passing')) return this.#divide(wanted, error);
-        // Ended by close, which has rejected all.
-        if (
-          !(await this.#backOff(attempt, error).then(
-            () => true,
-            () => false,
-          ))
-        )
-          return;
+      const refused = await this.#try(wanted);
+      if (refused.size === 0) return;
+      const again = new Set<Outgoing>();
+      let last: KafkaFailure | undefined;
+      let isUnknown = false;
+      for (const [failure, ofIt] of refused) {
+        if (isFailure(failure, 'passing', 'unknown-topic', 'sequence')) {
+          for (const one of ofIt) again.add(one);
+          isUnknown ||= failure.kind !== 'passing';
+          last = failure;
+        } else {
+          await this.#divide(ofIt, failure);
+        }
       }
+      if (last === undefined) return;
+      // In the order in which they were published.
+      wanted = wanted.filter((one) => again.has(one));
+      if (isUnknown) await this.#relearn(wanted);
+      // Ended by close, which has rejected all.
+      if (!(await this.#isToGoOn(attempt, last))) return;
     }
   }
 
+  /** Resolves what is accepted; the rest, by why it was not. */
+  async #try(batch: readonly Outgoing[]): Promise<ReadonlyMap<KafkaFailure, readonly Outgoing[]>> {
+    const { client } = this.#context;
+    const refusals = await client.send(byTopic(batch)).catch((error: unknown) => {
+      const failure = isFailure(error) ? error : new KafkaFailure('lasting', messageOf(error), error);
+      return [{ records: batch.map(({ record }) => record), failure }];
+    });
+    const refused = new Map<KafkaFailure, Outgoing[]>();
+    if (refusals.length > 0) {
+      const failures = new Map<OutgoingRecord, KafkaFailure>();
+      for (const { records, failure } of refusals) for (const one of records) failures.set(one, failure);
+      for (const one of batch) {
+        const failure = failures.get(one.record);
+        if (failure === undefined) continue;
+        const ofIt = refused.get(failure);
+        if (ofIt === undefined) refused.set(failure, [one]);
+        else ofIt.push(one);
+      }
+      for (const one of batch) if (!one.isDone && !failures.has(one.record)) one.resolve();
+    } else {
+      for (const one of batch) if (!one.isDone) one.resolve();
+    }
+    return refused;
+  }
+
   /** Some of them cannot be accepted: finds which, so that the others are. */
-  async #divide(batch: readonly Outgoing[], error: unknown): Promise<void> {
-    if (batch.length === 1) {
+  async #divide(batch: readonly Outgoing[], error: KafkaFailure): Promise<void> {
+    if (batch.length === 1 || !isFailure(error, 'too-large')) {
       this.#rejectAll(batch, error);
       return;
     }
-    const topics = new Set(batch.map(({ topic }) => topic));
-    if (topics.size > 1) {
-      for (const topic of topics) await this.#deliver(batch.filter((one) => one.topic === topic));
-    } else if (isFailure(error, 'too-large')) {
-      const half = batch.length >> 1;
-      await this.#deliver(batch.slice(0, half));
-      await this.#deliver(batch.slice(half));
-    } else {
-      this.#rejectAll(batch, error);
-    }
+    const half = batch.length >> 1;
+    await this.#deliver(batch.slice(0, half));
+    await this.#deliver(batch.slice(half));
   }
 
   /** A topic, or a partition of one, is gone, or is another one of the same name. */
@@ -232,7 +262,7 @@ export class Publisher {
     const { catalog, client, logger } = this.#context;
     try {
       await catalog.refresh();
-      await client.resetProducer();
+      client.resetProducer();
       for (const topic of new Set(batch.map((one) => one.topic))) await catalog.ensure(topic);
     } catch (error) {
       if (PolybusError.is(error))
@@ -242,6 +272,13 @@ export class Publisher {
         );
       else logger.debug?.('a topic could not be looked up', { error: messageOf(error) });
     }
+  }
+
+  async #isToGoOn(attempt: number, error: unknown): Promise<boolean> {
+    return this.#backOff(attempt, error).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #backOff(attempt: number, error: unknown): Promise<void> {

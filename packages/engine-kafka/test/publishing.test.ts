@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import type { Kafka, Producer, RequestEvent } from 'kafkajs';
+import type { Consumer, Kafka, RequestEvent } from 'kafkajs';
 import { expect, test } from 'vitest';
 import { ownKafka } from './foreign.ts';
 import { adminOf, newName, plainKafka, startEngine, until } from './support.ts';
 
-/** A `Kafka` whose producers tell of the requests that they make. */
+/** A `Kafka` whose connections tell of the requests to publish that they make. */
 function observed(kafka: Kafka, onProduce: (event: RequestEvent) => void): Kafka {
-  const producer = kafka.producer.bind(kafka);
-  kafka.producer = (config): Producer => {
-    const made = producer(config);
+  const consumer = kafka.consumer.bind(kafka);
+  kafka.consumer = (config): Consumer => {
+    const made = consumer(config);
     made.on(made.events.REQUEST, (event) => {
       if (event.payload.apiName === 'Produce') onProduce(event);
     });
@@ -88,6 +88,27 @@ describeWithBroker('kafka', 'publishing', async () => {
     await engine.publish({ topic, payload: { n: 20 } });
     await until('the others', () => seen.size === 20);
     expect(seen.has(7)).toBe(false);
+  });
+
+  test('what was accepted beside an event that is refused is there once, of its topic and of others', async () => {
+    const topics = [newName('a'), newName('b')] as const;
+    const engine = await startEngine({ brokers, numPartitions: 3 });
+    for (const topic of topics) await engine.publish({ topic, payload: 'it is there now', key: 'none' });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, n) => {
+        const payload = n === 1 ? 'x'.repeat(50_000) : n;
+        return engine.publish({ topic: topics[n % 2]!, payload, key: `key-${n % 7}` });
+      }),
+    );
+    expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([1]);
+    const admin = await adminOf(brokers);
+    for (const [topic, count] of [
+      [topics[0], 16],
+      [topics[1], 15],
+    ] as const) {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      expect(offsets.reduce((sum, { offset }) => sum + Number(offset), 0)).toBe(count);
+    }
   });
 
   test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {

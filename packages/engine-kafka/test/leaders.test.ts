@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { apiKeys, stubBroker } from './stub-broker.ts';
+import { newName, startEngine, until } from './support.ts';
+
+/** NOT_LEADER_FOR_PARTITION */
+const notLeader = 6;
+
+test('a partition without a leader, of any topic, keeps nobody from starting, publishing and subscribing elsewhere', async () => {
+  const [topic, broken] = [newName('whole'), newName('broken')];
+  const topics = new Map<string, readonly number[]>([
+    [topic, [1, 1]],
+    [broken, [1, -1]],
+  ]);
+  const { brokers } = await stubBroker({ topics: () => topics });
+  const engine = await startEngine({ brokers });
+  await engine.publish({ topic, payload: 1 });
+  await engine.subscribe(topic, () => {});
+  await engine.subscribe(`${topic.slice(0, -1)}*`, () => {});
+  expect((await engine.health()).status).toBe('up');
+});
+
+test('where a partition loses its leader, the others of its topic are published to, and are not given up', async () => {
+  const topic = newName();
+  let leaders = [1, 1];
+  const { brokers } = await stubBroker({
+    topics: () => new Map([[topic, leaders]]),
+    produce: (_, partition) => (leaders[partition]! < 0 ? notLeader : 0),
+  });
+  const engine = await startEngine({ brokers });
+  await engine.publish({ topic, payload: 0, key: '21' });
+  leaders = [1, -1];
+  // By murmur2 these go to the partitions 0 and 1 of two.
+  const outcomes: string[] = [];
+  const [led, leaderless] = ['21', 'a-little-bit-longer-string'].map((key) =>
+    engine.publish({ topic, payload: 1, key }).then(() => void outcomes.push(key)),
+  );
+  await led;
+  expect(outcomes).toEqual(['21']);
+  leaders = [1, 1];
+  await leaderless;
+  expect(outcomes).toEqual(['21', 'a-little-bit-longer-string']);
+});
+
+test('of a request of which a part is refused in passing, only that part is sent again', async () => {
+  const topics = [newName('a'), newName('b'), newName('c')];
+  const sent: string[] = [];
+  let isRefusing = false;
+  const { brokers, asked } = await stubBroker({
+    topics: () => new Map(topics.map((topic) => [topic, [1]])),
+    produce: (topic) => {
+      sent.push(topic);
+      return isRefusing && topic === topics[1] ? notLeader : 0;
+    },
+  });
+  const engine = await startEngine({ brokers });
+  // What is published to topics that are known leaves in one request.
+  for (const topic of topics) await engine.publish({ topic, payload: 0 });
+  sent.length = 0;
+  const before = asked.get(apiKeys.produce) ?? 0;
+  isRefusing = true;
+  const publishing = Promise.all(topics.map((topic) => engine.publish({ topic, payload: 1 })));
+  await until('a second attempt', () => (asked.get(apiKeys.produce) ?? 0) >= before + 2);
+  isRefusing = false;
+  await publishing;
+  expect(sent.filter((topic) => topic !== topics[1])).toEqual([topics[0], topics[2]]);
+});
