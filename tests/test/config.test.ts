@@ -1,5 +1,6 @@
 import {
   type ConfigProblem,
+  EventBusModule,
   InvalidConfigError,
   type EventBusConfig,
   createEventBus,
@@ -107,6 +108,66 @@ describe('a bus’s configuration', () => {
     const [problem] = problemsOf(parse(config));
     expect(problem!.path).toBe(path);
     expect(parse(config)).toThrow(expect.objectContaining({ code }) as Error);
+  });
+
+  test('says what is wrong inside of retry', () => {
+    const memory = (retry: unknown) => () => memoryEngine({ retry } as never);
+    expect(problemsOf(memory({ attemps: 3 }))).toMatchObject([
+      {
+        path: 'memoryEngine.retry.attemps',
+        message: 'there is no field "attemps"; did you mean "attempts"?',
+      },
+    ]);
+    expect(problemsOf(memory({ attempts: 0, backoff: { factor: 0.5, jitter: 'some' } }))).toMatchObject([
+      { path: 'memoryEngine.retry.attempts', message: 'expected a whole number of at least 1, got 0' },
+      { path: 'memoryEngine.retry.backoff.factor', message: 'expected a number of at least 1, got 0.5' },
+      { path: 'memoryEngine.retry.backoff.jitter', message: 'expected "full" or "none", got "some"' },
+    ]);
+    expect(problemsOf(memory(true))[0]!.message).toMatch(/^expected false, or \{ attempts, .*\}, got true$/);
+  });
+
+  test('takes no time that a timer, or a subscription, would not', () => {
+    const memory = (config: object) => () => memoryEngine(config);
+    for (const config of [
+      { handlerTimeoutMs: 0 },
+      { handlerTimeoutMs: 2 ** 31 },
+      { publishBlockTimeout: '30d' },
+      { retry: { backoff: { maxMs: 2 ** 31 } } },
+    ])
+      expect(problemsOf(memory(config))[0]!.message).toMatch(/above 0|at most 2147483647 milliseconds/);
+    expect(problemsOf(parse({ publishBlockTimeout: '30d' }))[0]!.path).toBe('publishBlockTimeout');
+    // It is compared, not waited for.
+    expect(parseConfig({ eventTTL: '30d' }).engines[0]!.config).toEqual({ eventTTL: 30 * 86_400_000 });
+  });
+
+  test('has no engine of the name that metrics have for all', () => {
+    expect(problemsOf(parse({ engines: [{ name: '_all', type: 'memory' }] }))).toMatchObject([
+      {
+        path: 'engines[0].name',
+        message: 'expected another name than "_all", which metrics have for all engines together, got "_all"',
+      },
+    ]);
+  });
+
+  test('never shows a secret, whatever field somebody put it in', async () => {
+    const url = 'redis://u:hun"ter2@h';
+    const rule = { topics: ['*'], engine: url };
+    const named = { name: url, type: 'memory' };
+    for (const config of [
+      { routing: [rule] },
+      { engines: [named, named] },
+      { engines: [named], routing: [{ topics: ['*'], engine: 'x' }] },
+      { deliveryMode: url },
+      { [url]: 1 },
+    ])
+      expect(JSON.stringify(problemsOf(parse(config)))).not.toContain('ter2');
+    const error = await createEventBus({ engine: url })
+      .start()
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'UNKNOWN_ENGINE_TYPE', engine: 'redis://[hidden]@h' });
+    expect(String(error)).not.toContain('ter2');
+    const host = { configSection: () => url };
+    expect(JSON.stringify(problemsOf(() => new EventBusModule().init(host)))).not.toContain('ter2');
   });
 
   test('never shows a secret', () => {

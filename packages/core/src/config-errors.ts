@@ -1,3 +1,4 @@
+import { maskValue } from './config/mask.ts';
 import { PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 
 /** One thing that is wrong in a configuration. */
@@ -32,16 +33,18 @@ function lineOf({ path, message, source }: ConfigProblem): string {
 /** Two engines of one bus with the same name. */
 export class DuplicateEngineNameError extends InvalidConfigError {
   constructor(name: string, path: string, source?: string) {
-    const message = `the name "${name}" is used twice; give each engine a name of its own`;
-    super([{ path, message, source }], { code: 'DUPLICATE_ENGINE_NAME', engine: name });
+    const shown = maskValue(name);
+    const message = `the name "${shown}" is used twice; give each engine a name of its own`;
+    super([{ path, message, source }], { code: 'DUPLICATE_ENGINE_NAME', engine: shown });
   }
 }
 
 /** A routing rule that names an engine which the configuration does not have. */
 export class UnknownEngineReferenceError extends InvalidConfigError {
   constructor(name: string, path: string, names: readonly string[], source?: string) {
-    const message = `there is no engine "${name}"; the engines are ${names.join(', ')}`;
-    super([{ path, message, source }], { code: 'UNKNOWN_ENGINE_REFERENCE', engine: name });
+    const shown = maskValue(name);
+    const message = `there is no engine "${shown}"; the engines are ${names.map(maskValue).join(', ')}`;
+    super([{ path, message, source }], { code: 'UNKNOWN_ENGINE_REFERENCE', engine: shown });
   }
 }
 

@@ -1,3 +1,4 @@
+import { maskValue } from './config/mask.ts';
 import { PolybusError, type PolybusErrorOptions, quote } from './polybus-error.ts';
 
 export * from './polybus-error.ts';
@@ -179,9 +180,14 @@ export class ContractVersionError extends PolybusError {
 /** `router.engine(name)` with a name that the router does not have. */
 export class EngineNotFoundError extends PolybusError {
   constructor(name: string, names: readonly string[]) {
-    super('ENGINE_NOT_FOUND', `There is no engine "${name}"; the engines are ${names.join(', ')}.`, {
-      engine: name,
-    });
+    const shown = maskValue(name);
+    super(
+      'ENGINE_NOT_FOUND',
+      `There is no engine "${shown}"; the engines are ${names.map(maskValue).join(', ')}.`,
+      {
+        engine: shown,
+      },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { applicationFolders, resolveForApplication } from './application-folders.ts';
 import type { Engine } from './contract.ts';
 import { InvalidConfigError, UnknownEngineTypeError } from './errors.ts';
+import { maskValue } from './config/mask.ts';
 import { closest } from './config/suggest.ts';
 
 /** What a factory is told beside its configuration. */
@@ -70,7 +71,9 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
     factories.set(type, factory);
     return factory;
   }
-  throw new UnknownEngineTypeError(type, adviceOn(type, candidates));
+  // Somebody may have put a URL there.
+  const shown = maskValue(type);
+  throw new UnknownEngineTypeError(shown, adviceOn(shown, candidates));
 }
 
 function adviceOn(type: string, candidates: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { InvalidOptionError, PolybusError } from './errors.ts';
+import { longestTimerMs } from './timer-limit.ts';
 
 /** How often, and how soon, a failed event is handed to its handler again. */
 export interface RetryOptions {
@@ -59,9 +60,9 @@ export function resolveRetry(options: RetryOptions | false | undefined): RetryPo
     throw new InvalidOptionError('retry.backoff.jitter', jitter, '"full" or "none"');
   }
   return {
-    attempts: atLeast('retry.attempts', attempts ?? 5, 1, true),
-    initialMs: atLeast('retry.backoff.initialMs', backoff.initialMs ?? 100, 0),
-    maxMs: atLeast('retry.backoff.maxMs', backoff.maxMs ?? 30_000, 0),
+    attempts: atLeast('retry.attempts', attempts ?? 5, 1, { isWhole: true }),
+    initialMs: atLeast('retry.backoff.initialMs', backoff.initialMs ?? 100, 0, { most: longestTimerMs }),
+    maxMs: atLeast('retry.backoff.maxMs', backoff.maxMs ?? 30_000, 0, { most: longestTimerMs }),
     factor: atLeast('retry.backoff.factor', backoff.factor ?? 2, 1),
     jitter,
     shouldRetry,
@@ -99,14 +100,18 @@ function isUnrecoverable(error: unknown): boolean {
   }
 }
 
-function atLeast(option: string, value: unknown, least: number, whole = false): number {
-  if (
-    typeof value === 'number' &&
-    value >= least &&
-    Number.isFinite(value) &&
-    (!whole || Number.isInteger(value))
-  ) {
+function atLeast(
+  option: string,
+  value: unknown,
+  least: number,
+  { most = Number.MAX_VALUE, isWhole = false }: { most?: number; isWhole?: boolean } = {},
+): number {
+  if (typeof value === 'number' && value >= least && value <= most && (!isWhole || Number.isInteger(value)))
     return value;
-  }
-  throw new InvalidOptionError(option, value, `a ${whole ? 'whole ' : ''}number of at least ${least}`);
+  const upTo = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
+  throw new InvalidOptionError(
+    option,
+    value,
+    `a ${isWhole ? 'whole ' : ''}number of at least ${least}${upTo}`,
+  );
 }

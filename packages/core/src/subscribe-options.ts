@@ -11,6 +11,7 @@ import type { WorkerPool } from './dispatch/worker-pool.ts';
 import { HandlerRequiredError, InvalidOptionError } from './errors.ts';
 import { type RetryOptions, resolveRetry } from './retry.ts';
 import { groupFor } from './tenant.ts';
+import { longestTimerMs } from './timer-limit.ts';
 import { assertTopic, assertTopicOrPattern } from './topics.ts';
 
 /** What a subscription gets where it does not say otherwise. */
@@ -44,8 +45,6 @@ export interface ResolvedSubscribeOptions {
   readonly from: StartPosition;
   readonly deadLetter: string | boolean;
 }
-
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Checks what a subscriber gave, and fills in the defaults.

@@ -42,6 +42,9 @@ describe('resolveRetry', () => {
     ['retry.backoff.initialMs', { backoff: { initialMs: NaN } }],
     ['retry.backoff.maxMs', { backoff: { maxMs: Infinity } }],
     ['retry.backoff.maxMs', { backoff: { maxMs: '1s' } }],
+    // A timer that is to wait longer than 2^31 - 1 ms does not wait at all.
+    ['retry.backoff.maxMs', { backoff: { maxMs: 2 ** 31 } }],
+    ['retry.backoff.initialMs', { backoff: { initialMs: 2 ** 31 } }],
     ['retry.backoff.factor', { backoff: { factor: 0.5 } }],
     ['retry.backoff.jitter', { backoff: { jitter: 'some' } }],
     ['retry.shouldRetry', { shouldRetry: true }],

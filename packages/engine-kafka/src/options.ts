@@ -4,6 +4,7 @@ import {
   deadLetter,
   duration,
   flag,
+  handlerTimeout,
   milliseconds,
   retry,
   strict,
@@ -227,7 +228,7 @@ const schema = strict({
   defaultEventBufferSize: v.optional(atLeastOne, 256),
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter, true),
-  handlerTimeoutMs: v.optional(milliseconds),
+  handlerTimeoutMs: v.optional(handlerTimeout),
   eventTTL: v.optional(duration, 0),
 });
 

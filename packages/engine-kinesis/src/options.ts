@@ -5,10 +5,12 @@ import {
   deadLetter,
   duration,
   flag,
+  handlerTimeout,
   milliseconds,
   retry,
   strict,
   text,
+  timerDuration,
   topic,
   validateConfig,
 } from '@polybus/core/config';
@@ -147,7 +149,7 @@ const schema = strict({
   shardCount: v.optional(v.pipe(v.unknown(), v.metadata({ type: 'integer', minimum: 1 })), 1),
   onDemand: v.optional(flag, false),
   client: v.optional(client),
-  pollInterval: v.optional(duration, 1000),
+  pollInterval: v.optional(timerDuration, 1000),
   readsPerSecond: v.optional(v.pipe(v.number(rateForm), v.finite(rateForm), v.gtValue(0, rateForm)), 5),
   maxRecordsPerRead: v.optional(v.pipe(atLeastOne, v.maxValue(10_000, limitForm)), 1000),
   requestTimeoutMs: v.optional(positiveMs, 5000),
@@ -161,7 +163,7 @@ const schema = strict({
   defaultEventBufferSize: v.optional(atLeastOne, 256),
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter),
-  handlerTimeoutMs: v.optional(milliseconds),
+  handlerTimeoutMs: v.optional(handlerTimeout),
   eventTTL: v.optional(duration, 0),
 });
 
@@ -184,15 +186,23 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
   const secretAccessKey = given.secretAccessKey ?? given.externalBrokerPassword;
   const { sessionToken } = given;
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
-    throw problem(path, 'accessKeyId and secretAccessKey go together; give both, or neither');
+    const isOwn = given.accessKeyId !== undefined || given.secretAccessKey !== undefined;
+    const [user, password] = isOwn
+      ? ['accessKeyId', 'secretAccessKey']
+      : ['externalBrokerUser', 'externalBrokerPassword'];
+    const missing = accessKeyId === undefined ? user : password;
+    throw problem(fieldOf(path, missing), `${user} and ${password} go together; give both, or neither`);
   }
   if (sessionToken !== undefined && accessKeyId === undefined) {
-    throw problem(path, 'a sessionToken goes with an accessKeyId and a secretAccessKey; give these too');
+    throw problem(
+      fieldOf(path, 'sessionToken'),
+      'a sessionToken goes with an accessKeyId and a secretAccessKey; give these too',
+    );
   }
   if (given.checkpointIntervalMs * 2 > given.leaseDurationMs) {
     const least = given.checkpointIntervalMs * 2;
     throw problem(
-      `${path}.leaseDurationMs`,
+      fieldOf(path, 'leaseDurationMs'),
       `expected at least twice checkpointIntervalMs (${least}), so that a lease is renewed in time`,
     );
   }
@@ -234,10 +244,15 @@ function defaultForeignTopic(name: string, path: string): string {
     return name;
   } catch {
     throw problem(
-      `${path}.foreignTopic`,
+      fieldOf(path, 'foreignTopic'),
       `expected one to be given: the name of the stream, "${name}", is not a topic`,
     );
   }
+}
+
+/** A bus with one engine has its fields at the top. */
+function fieldOf(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
 }
 
 function problem(path: string, message: string): InvalidConfigError {

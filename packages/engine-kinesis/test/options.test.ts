@@ -22,6 +22,7 @@ describe('the configuration', () => {
     [{ readsPerSecond: 0 }, 'readsPerSecond'],
     [{ maxRecordsPerRead: 10_001 }, 'maxRecordsPerRead'],
     [{ pollInterval: 'soon' }, 'pollInterval'],
+    [{ pollInterval: '30d' }, 'pollInterval'],
     [{ client: {} }, 'client'],
     [{ checkpointStore: {} }, 'checkpointStore'],
     [{ leaseDurationMs: 100, checkpointIntervalMs: 90 }, 'leaseDurationMs'],
@@ -30,6 +31,16 @@ describe('the configuration', () => {
   ])('refuses %j, naming %s', (config, name) => {
     expect(() => kinesisEngine(config as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(name) }),
+    );
+  });
+
+  test('names the fields of a bus with one engine as that has them', () => {
+    const create = (): unknown => engines['kinesis']!({ externalBrokerUser: 'a' }, { name: 'k', path: '' });
+    const message = expect.stringMatching(
+      /^externalBrokerUser and externalBrokerPassword go together/,
+    ) as string;
+    expect(create).toThrow(
+      expect.objectContaining({ problems: [{ path: 'externalBrokerPassword', message }] }) as Error,
     );
   });
 

@@ -4,9 +4,10 @@ import {
   deadLetter,
   duration,
   flag,
-  milliseconds,
+  handlerTimeout,
   retry,
   strict,
+  timerDuration,
   validateConfig,
   wholeNumber,
 } from '@polybus/core/config';
@@ -60,7 +61,7 @@ export interface MemoryOptions {
 }
 
 const entries = {
-  publishBlockTimeout: v.optional(duration, 0),
+  publishBlockTimeout: v.optional(timerDuration, 0),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
   maxEventQueueSize: v.optional(atLeastOne, 1000),
   workerCount: v.optional(atLeastOne, 5),
@@ -70,7 +71,7 @@ const entries = {
   historySize: v.optional(wholeNumber, 1000),
   retry: v.optional(retry, false),
   deadLetter: v.optional(deadLetter, false),
-  handlerTimeoutMs: v.optional(milliseconds),
+  handlerTimeoutMs: v.optional(handlerTimeout),
 };
 
 const memorySchema = strict({

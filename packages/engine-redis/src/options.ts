@@ -3,6 +3,7 @@ import {
   atLeastOne,
   deadLetter,
   duration,
+  handlerTimeout,
   milliseconds,
   retry,
   strict,
@@ -153,7 +154,7 @@ const schema = strict({
   defaultEventBufferSize: v.optional(atLeastOne, 256),
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter),
-  handlerTimeoutMs: v.optional(milliseconds),
+  handlerTimeoutMs: v.optional(handlerTimeout),
   eventTTL: v.optional(duration, 0),
 });
 

@@ -5,12 +5,15 @@ export {
   deadLetter,
   duration,
   flag,
+  handlerTimeout,
   milliseconds,
   retry,
   strict,
   text,
+  timerDuration,
   topic,
   topicOrPattern,
   wholeNumber,
 } from './schema.ts';
-export { maskUrl, validateConfig } from './validate.ts';
+export { maskUrl } from './mask.ts';
+export { validateConfig } from './validate.ts';

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Duration, Engine } from '../contract.ts';
 import { DuplicateEngineNameError, InvalidConfigError, UnknownEngineReferenceError } from '../errors.ts';
 import { oneConfigError } from './one-config-error.ts';
-import { atLeastOne, duration, flag, strict, tenant, text, topicOrPattern } from './schema.ts';
+import { atLeastOne, duration, flag, strict, tenant, text, timerDuration, topicOrPattern } from './schema.ts';
 import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */
@@ -81,7 +81,7 @@ const singleEngineEntries = {
   defaultEventBufferSize: v.optional(atLeastOne),
   workerCount: v.optional(atLeastOne),
   deliveryMode: v.optional(v.picklist(['drop', 'block', 'timeout'], '"drop", "block" or "timeout"')),
-  publishBlockTimeout: v.optional(duration),
+  publishBlockTimeout: v.optional(timerDuration),
   rotateSubscriberOrder: v.optional(flag),
   eventTTL: v.optional(duration),
   retentionDays: v.optional(atLeastOne),
@@ -99,9 +99,15 @@ const anyEngine = v.custom<Engine>(
   'an engine, as memoryEngine() and its like make one',
 );
 
+/** What metrics call all engines together. */
+const nameOfAll = '_all';
+
 const engineSchema = v.pipe(
   strict({
-    name: text,
+    name: v.pipe(
+      text,
+      v.notValue(nameOfAll, `another name than "${nameOfAll}", which metrics have for all engines together`),
+    ),
     type: v.optional(text),
     config: v.optional(v.record(v.string(), v.unknown(), 'an object')),
     engine: v.optional(anyEngine),

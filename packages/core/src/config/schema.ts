@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { RetryOptions } from '../retry.ts';
 import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../topics.ts';
 import { tenantForm, tenantGrammar } from '../tenant.ts';
+import { longestTimerMs } from '../timer-limit.ts';
 import { durationForm, durationGrammar, durationMs } from './duration.ts';
 
 const holds =
@@ -47,31 +48,57 @@ export const duration: v.GenericSchema<number | string, number> = v.pipe(
   v.transform((value) => durationMs(value)!),
 );
 
-/** Milliseconds, as a number only: for fields whose name ends in `Ms`. */
+const timerLimit = `at most ${longestTimerMs} milliseconds (24 days)`;
+
+/** A duration that a timer waits for, in milliseconds once parsed. */
+export const timerDuration: v.GenericSchema<number | string, number> = v.pipe(
+  duration,
+  v.maxValue(longestTimerMs, timerLimit),
+);
+
+/** Milliseconds, as a number only: for fields whose name ends in `Ms`. A timer waits for them. */
 export const milliseconds: v.GenericSchema<number> = v.pipe(
   v.number('milliseconds, as a number of at least 0'),
   v.minValue(0, 'milliseconds, as a number of at least 0'),
+  v.maxValue(longestTimerMs, timerLimit),
+);
+
+/** `handlerTimeoutMs`, as a subscription takes it. */
+export const handlerTimeout: v.GenericSchema<number> = v.pipe(
+  v.number('milliseconds, as a number above 0'),
+  v.gtValue(0, 'milliseconds, as a number above 0'),
+  v.maxValue(longestTimerMs, timerLimit),
+);
+
+const retryOptions = strict({
+  attempts: v.optional(atLeastOne),
+  backoff: v.optional(
+    strict({
+      initialMs: v.optional(milliseconds),
+      maxMs: v.optional(milliseconds),
+      factor: v.optional(v.pipe(v.number('a number of at least 1'), v.minValue(1, 'a number of at least 1'))),
+      jitter: v.optional(v.picklist(['full', 'none'], '"full" or "none"')),
+    }),
+  ),
+  shouldRetry: v.optional(
+    v.custom<(error: unknown) => boolean>((value) => typeof value === 'function', 'a function of the error'),
+  ),
+});
+
+const retryOrNone = v.union(
+  [v.literal(false), retryOptions],
+  'false, or { attempts, backoff: { initialMs, maxMs, factor, jitter }, shouldRetry }',
 );
 
 /** `retry`, as a subscription takes it. */
-export const retry: v.GenericSchema<RetryOptions | false> = v.union(
-  [
-    v.literal(false),
-    strict({
-      attempts: v.optional(atLeastOne),
-      backoff: v.optional(
-        strict({
-          initialMs: v.optional(milliseconds),
-          maxMs: v.optional(milliseconds),
-          factor: v.optional(v.pipe(v.number(), v.minValue(1))),
-          jitter: v.optional(v.picklist(['full', 'none'])),
-        }),
-      ),
-      shouldRetry: v.optional(v.custom<(error: unknown) => boolean>((value) => typeof value === 'function')),
-    }),
-  ],
-  'false, or { attempts, backoff: { initialMs, maxMs, factor, jitter }, shouldRetry }',
-);
+export const retry: v.GenericSchema<RetryOptions | false> = {
+  ...retryOrNone,
+  // A union says of an object with a mistake inside only that it is none of its options.
+  '~run': (dataset, config) =>
+    typeof dataset.value === 'object' && dataset.value !== null && !Array.isArray(dataset.value)
+      ? retryOptions['~run'](dataset, config)
+      : retryOrNone['~run'](dataset, config),
+};
 
 export const topic: v.GenericSchema<string> = v.pipe(
   v.string('a topic such as "user.created"'),

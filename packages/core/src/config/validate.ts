@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type ConfigProblem, InvalidConfigError, quote } from '../errors.ts';
+import { maskValue } from './mask.ts';
 import { closest } from './suggest.ts';
 
 const secretKey = /pass(?:word|wd|phrase|code)|secret|token|credential|(?:api|access|private)_?key/i;
@@ -53,26 +54,19 @@ function wantedOf({ type, requirement }: v.BaseIssue<unknown>, key: unknown): st
 /** The path of a field, or of an item, of what is at a path. */
 export function appendKey(path: string, key: unknown): string {
   if (typeof key === 'number') return `${path}[${key}]`;
-  return path === '' ? String(key) : `${path}.${String(key)}`;
+  const name = maskValue(String(key));
+  return path === '' ? name : `${path}.${name}`;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
   const suggestion = closest(key, known);
   const hint =
     suggestion === undefined ? `the fields are ${known.join(', ')}` : `did you mean "${suggestion}"?`;
-  return `there is no field "${key}"; ${hint}`;
+  return `there is no field "${maskValue(key)}"; ${hint}`;
 }
 
 function shown(keys: readonly unknown[], value: unknown): string {
   if (keys.some((key) => typeof key === 'string' && isSecretKey(key))) return '[hidden]';
   // Masked before it is cut: of a long URL, the "@" might be gone.
-  return quote(typeof value === 'string' ? maskUrl(value) : value);
-}
-
-/** Text without what URLs in it give away: user and password, with whatever characters, and secrets in a query. */
-export function maskUrl(text: string): string {
-  return text
-    .replace(/(\w+:\/\/)[^\s"]*@/g, '$1[hidden]@')
-    .replace(/(^|[\s"(])[^\s":/]+:(?!\/\/)[^\s"]*@/g, '$1[hidden]@')
-    .replace(/([?&][\w.-]*(?:pass|secret|token|key)[\w.-]*=)[^&\s"]*/gi, '$1[hidden]');
+  return quote(typeof value === 'string' ? maskValue(value) : value);
 }

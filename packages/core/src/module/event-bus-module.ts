@@ -1,5 +1,6 @@
 import { type ConfigLayer, combineConfig } from '../config/config-layers.ts';
 import type { EventBusConfig } from '../config/event-bus-config.ts';
+import { maskValue } from '../config/mask.ts';
 import type {
   DeliveryStats,
   EventBus,
@@ -132,7 +133,8 @@ export class EventBusModule<
       section !== undefined &&
       (typeof section !== 'object' || section === null || Array.isArray(section))
     ) {
-      const message = `expected an object with fields such as "engine", got ${quote(section)}`;
+      const shown = quote(typeof section === 'string' ? maskValue(section) : section);
+      const message = `expected an object with fields such as "engine", got ${shown}`;
       throw new InvalidConfigError([{ path: moduleName, message }]);
     }
     const layer = (fields: object | undefined, source: string): ConfigLayer => ({
