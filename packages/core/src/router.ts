@@ -66,7 +66,11 @@ export interface Router extends Engine {
   engine(name: string): Engine;
   statsPerEngine(): Record<string, DeliveryStats>;
   healthPerEngine(): Promise<Record<string, EngineHealth>>;
-  /** Rejects where a broker cannot be asked; `engine(name).lag` asks one. */
+  /**
+   * Rejects where a broker cannot be asked; `engine(name).lag` asks one.
+   *
+   * @throws {@link EventBusNotStartedError}
+   */
   lagPerEngine(): Promise<Record<string, readonly ConsumerLag[]>>;
   lag(): Promise<readonly ConsumerLag[]>;
 }
@@ -332,9 +336,17 @@ class EngineRouter implements Router {
       name,
       (await engine.lag?.()) ?? [],
     ];
-    return Object.fromEntries(
-      await allOrErrors([...this.#engines].map(one), 'engines could not tell their lag'),
-    );
+    // An engine that is configured by its type is not even there before the first start.
+    for (const name of this.engineNames()) this.#loaded(name, 'lag');
+    try {
+      return Object.fromEntries(
+        await allOrErrors([...this.#engines].map(one), 'engines could not tell their lag'),
+      );
+    } catch (error) {
+      // Where none is started, that is one reason.
+      if (error instanceof AggregateError && error.errors.every(isNotStarted)) throw error.errors[0];
+      throw error;
+    }
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {
@@ -344,6 +356,10 @@ class EngineRouter implements Router {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+function isNotStarted(error: unknown): boolean {
+  return PolybusError.is(error) && error.code === 'EVENT_BUS_NOT_STARTED';
 }
 
 function isTimeout(error: unknown): boolean {
