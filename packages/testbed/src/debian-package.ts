@@ -1,5 +1,6 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import { findExecutable, run } from './executables.ts';
+import { guard } from './watchdog.ts';
 
 const UPDATE_MS = 5 * 60_000;
 const INSTALL_MS = 5 * 60_000;
@@ -18,11 +19,14 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+    // Left behind by a crash, it would keep every package from ever starting its service.
+    const release = guard({ kind: 'folder', path: POLICY });
     try {
+      await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
       await work();
     } finally {
       await rm(POLICY, { force: true });
+      release();
     }
   }
 }
