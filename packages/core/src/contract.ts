@@ -95,21 +95,43 @@ export interface EventBus extends AsyncDisposable {
   /**
    * Resolves when the broker has accepted the event; on the memory engine, when every sync handler has finished. Never
    * rejects because a handler failed.
+   *
+   * @throws {@link InvalidTopicError} and {@link InvalidEventError} where the event cannot be published; nothing was sent.
+   * @throws {@link PublishError} where the broker did not accept it.
+   * @throws {@link EventBusNotStartedError}
    */
   publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void>;
-  /** One event at a time, in publish order per key (per topic where no key). Resolves when nothing published from then on is missed. */
+  /**
+   * One event at a time, in publish order per key (per topic where no key). Resolves when nothing published from then on is missed.
+   *
+   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidOptionError}
+   * @throws {@link UnsupportedCapabilityError} for an option that the engine cannot keep.
+   * @throws {@link EventBusNotStartedError}
+   */
   subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription>;
-  /** Up to `concurrency` events at once, in order per key where the event has one. The publisher never waits for it. */
+  /**
+   * Up to `concurrency` events at once, in order per key where the event has one. The publisher never waits for it.
+   *
+   * @throws as `subscribe` does.
+   */
   subscribeAsync<T>(
     topic: string,
     handler: EventHandler<T>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
-  /** Idempotent. Takes no more events and waits for the running handlers, save the one that calls it. */
+  /**
+   * Idempotent. Takes no more events and waits for the running handlers, save the one that calls it.
+   *
+   * @throws {@link SubscriptionNotFoundError} for a subscription of another bus.
+   */
   unsubscribe(subscription: Subscription): Promise<void>;
   /** The topics and patterns with at least one subscriber. */
   topics(): string[];
-  /** For a topic: the subscriptions, sync and async, that an event on it would reach. For a pattern: those to just that pattern. */
+  /**
+   * For a topic: the subscriptions, sync and async, that an event on it would reach. For a pattern: those to just that pattern.
+   *
+   * @throws {@link InvalidTopicError}
+   */
   subscriberCount(topic: string): number;
 }
 
@@ -180,10 +202,15 @@ export interface Engine extends EventBus {
   /** `memory`, `redis`, `kafka`, … */
   readonly type: string;
   readonly capabilities: Capabilities;
+  /** A snapshot of the counts, in any state; they go on over restarts. */
   stats(): DeliveryStats;
   /** Never rejects: a broker that cannot be reached is `down`. */
   health(): Promise<EngineHealth>;
-  /** Rejects where the broker cannot be asked. Absent, or empty, where the broker does not know it. */
+  /**
+   * Rejects where the broker cannot be asked. Absent, or empty, where the broker does not know it.
+   *
+   * @throws {@link EventBusNotStartedError}
+   */
   lag?(): Promise<readonly ConsumerLag[]>;
   /**
    * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those handlers publish. A

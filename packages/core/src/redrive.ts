@@ -45,6 +45,7 @@ export interface RedriveResult {
  * this is called: a consumer group of the bus's own remembers the place. A dead letter that is kept is written to the
  * dead-letter topic again, behind the others.
  *
+ * @throws {@link InvalidTopicError}, {@link InvalidOptionError}
  * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`.
  */
 export async function redrive(

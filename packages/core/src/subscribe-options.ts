@@ -16,12 +16,15 @@ import { assertTopic, assertTopicOrPattern } from './topics.ts';
 
 /** What a subscription gets where it does not say otherwise. */
 export interface DeliveryDefaults {
-  /** Handlers at once over all async subscriptions, and the default `concurrency` of one. */
+  /** Handlers at once over all async subscriptions, and the default `concurrency` of one. Default 5. */
   readonly workerCount: number;
+  /** Events that one subscription takes in and has not settled. Default 256. */
   readonly bufferSize: number;
+  /** Default: 5 attempts. */
   readonly retry: RetryOptions | false | undefined;
-  /** True for `_dead.<topic>`. */
+  /** True for `_dead.<topic>`. Default true. */
   readonly deadLetter: string | boolean;
+  /** How long a handler may take, in milliseconds. Default undefined: as long as it wants. */
   readonly handlerTimeoutMs: number | undefined;
   /** Events that waited longer than this, in milliseconds, are dropped instead of handled; undefined for no limit. */
   readonly ttlMs: number | undefined;
