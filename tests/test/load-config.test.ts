@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import {
@@ -13,6 +13,7 @@ import {
   createEventBus,
   loadConfig,
   parseConfig,
+  registerEngine,
 } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -188,7 +189,7 @@ describe('a file', () => {
     const text = `
 engines:
   - name: cache
-    type: \${TYPE:-memory}
+    type: \${TYPE:-of-nobody}
     config:
       url: redis://\${HOST}:\${PORT:-6379}/0
       workerCount: \${WORKERS}
@@ -205,7 +206,7 @@ engines:
     const { engines } = await load({ file: await written(text), env });
     expect(engines![0]).toEqual({
       name: 'cache',
-      type: 'memory',
+      type: 'of-nobody',
       config: {
         url: 'redis://h:6379/0',
         workerCount: 8,
@@ -347,23 +348,110 @@ describe('all mistakes of a configuration come at once', () => {
     ]);
   });
 
-  test('the engines’ own included, when they are made', async () => {
-    const bus = createEventBus({
-      engines: [
-        { name: 'a', type: 'memory', config: { wokerCount: 1 } },
-        { name: 'b', type: 'durable-memory', config: { retentionDays: 0, deliveryMode: 'drop' } },
-        { name: 'c', type: 'memroy' },
-        { name: 'd', type: 'memory' },
-      ],
-    });
-    const error = await bus.start().catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ code: 'INVALID_CONFIG' });
-    expect((error as InvalidConfigError).problems.map(({ path }) => path).sort()).toEqual([
-      'engines[0].config.wokerCount',
-      'engines[1].config.deliveryMode',
-      'engines[1].config.retentionDays',
-      'engines[2]',
+  const own = {
+    engines: [
+      { name: 'a', type: 'memory', config: { wokerCount: 1 } },
+      { name: 'b', type: 'durable-memory', config: { retentionDays: 0, deliveryMode: 'drop' } },
+      { name: 'd', type: 'memory' },
+    ],
+  };
+  const ownPaths = [
+    'engines[0].config.wokerCount',
+    'engines[1].config.deliveryMode',
+    'engines[1].config.retentionDays',
+  ];
+
+  test('the engines’ own included, beside the others, with what set them', async () => {
+    const file = await written(JSON.stringify({ ...own, routing: [{ topics: ['*'], engine: 'x' }] }), 'json');
+    const problems = await problemsOf({ file });
+    expect(problems.map(({ path }) => path).sort()).toEqual([...ownPaths, 'routing[0].engine']);
+    expect(new Set(problems.map(({ source }) => source))).toEqual(new Set([basename(file)]));
+    const env = { ENGINE: 'redis', EXTERNAL_BROKER_URL: 'http://h', WORKER_COUNT: '0' };
+    const error = await errorOf({ env });
+    expect(error.message).toContain('externalBrokerURL (from EXTERNAL_BROKER_URL): expected a URL such as');
+    // Of each field once, although the engine has something to say of it too.
+    expect((error as InvalidConfigError).problems.map(({ path }) => path)).toEqual([
+      'workerCount',
+      'externalBrokerURL',
     ]);
+  });
+
+  test('a field that a variable is missing in is not refused by its engine too', async () => {
+    const engines = [{ name: 'a', type: 'redis', config: { url: '${NOWHERE}' } }];
+    const error = await errorOf({ file: await written(JSON.stringify({ engines }), 'json') });
+    expect(error).toMatchObject({ code: 'MISSING_VARIABLE', variables: ['NOWHERE'] });
+  });
+
+  test('in code, those of engines that are known already; the others at the start', async () => {
+    await load({ code: { engines: own.engines.map(({ name, type }) => ({ name, type })) } });
+    expect(() => parseConfig(own)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }) as Error);
+    const config = { engines: [...own.engines.slice(2), { name: 'c', type: 'memroy' }] };
+    await expect(createEventBus(config).start()).rejects.toMatchObject({ code: 'UNKNOWN_ENGINE_TYPE' });
+  });
+
+  test('an error of its own that an engine has is kept', async () => {
+    registerEngine('particular', () => {
+      throw new PolybusError('PARTICULAR', 'expected something particular');
+    });
+    const engines = [{ name: 'k', type: 'particular' }];
+    await expect(load({ code: { engines } })).rejects.toMatchObject({ code: 'PARTICULAR' });
+    const routing = [{ topics: ['*'], engine: 'x' }];
+    expect((await problemsOf({ code: { engines, routing } })).map(({ message }) => message)).toEqual([
+      'expected something particular',
+      expect.stringContaining('there is no engine "x"') as string,
+    ]);
+  });
+});
+
+describe('a bus with one engine', () => {
+  const file = () =>
+    written(
+      'engine: memory\nmaxEventQueueSize: 1000\ndeliveryMode: drop\nretentionDays: 7\nworkerCount: 5\n',
+    );
+
+  test.each(['redis', 'kafka', 'kinesis'])(
+    'takes the fields of every engine also with %s',
+    async (ENGINE) => {
+      const config = await load({ file: await file(), env: { ENGINE } });
+      expect(parseConfig(config).engines[0]).toMatchObject({ type: ENGINE, config: { workerCount: 5 } });
+    },
+  );
+
+  test('says which fields its engine does not have, and leaves them out', async () => {
+    registerEngine('two-fields', (config, { path }) => {
+      const { retentionDays: _, ...known } = config as Record<string, unknown>;
+      const unknown = Object.keys(known).map((field) => ({
+        path: path === '' ? field : `${path}.${field}`,
+        message: 'there is no such field',
+        kind: 'unknown-field' as const,
+      }));
+      if (unknown.length > 0) throw new InvalidConfigError(unknown);
+      return memoryEngine();
+    });
+    const warnings: unknown[] = [];
+    const logger = { warn: (...line: unknown[]) => void warnings.push(line), error: () => {} };
+    const bus = createEventBus({
+      ...(await load({ file: await file(), env: { ENGINE: 'two-fields' } })),
+      logger,
+    });
+    await bus.start();
+    await bus.stop();
+    const fields = ['maxEventQueueSize', 'workerCount', 'deliveryMode'];
+    expect(warnings).toEqual([
+      [
+        `an engine of the type "two-fields" does not have ${fields.join(', ')}: left out`,
+        { engine: 'default', type: 'two-fields', fields },
+      ],
+    ]);
+  });
+
+  test('still refuses what no engine has, and a value that its engine refuses', async () => {
+    expect((await problemsOf({ code: { engine: 'redis', url: 'redis://h' } as never }))[0]!.path).toBe('url');
+    const code = { engine: 'durable-memory', deliveryMode: 'drop' as const };
+    expect((await problemsOf({ code }))[0]!.path).toBe('deliveryMode');
+    expect(
+      (await problemsOf({ code: { engines: [{ name: 'r', type: 'redis', config: code }] } }))[0]!.path,
+    ).toBe('engines[0].config.engine');
   });
 });
 

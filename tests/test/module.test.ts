@@ -43,6 +43,12 @@ describe('the module, as a host sees it', () => {
     expect(module.getRegisteredEventTypes()).toEqual([...lifecycleEventTypes]);
   });
 
+  test('says where a mistake in the fields of an engine comes from, known before the start or not', async () => {
+    const section = { engine: 'redis', externalBrokerURL: 'http://h' };
+    const starting = started(new EventBusModule({ logger: quietLogger() }), hostWith(section));
+    await expect(starting).rejects.toThrow('externalBrokerURL (from section "eventbus"): expected a URL');
+  });
+
   test('can be constructed by the host, once its services are there', async () => {
     const observed: string[] = [];
     const factory = new EventBusModule({

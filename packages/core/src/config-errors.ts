@@ -9,6 +9,8 @@ export interface ConfigProblem {
   readonly message: string;
   /** What set it, where `loadConfig` put the configuration together: a file, or an environment variable. */
   readonly source?: string | undefined;
+  /** What kind of mistake it is, where somebody may have to know. */
+  readonly kind?: 'unknown-field' | undefined;
 }
 
 /** A configuration with mistakes; `problems` lists all of them. */

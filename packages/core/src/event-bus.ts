@@ -1,6 +1,9 @@
 import { assertSubscription } from './assert-subscription.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
-import { type EventBusConfig, type ParsedConfig, parseConfig } from './config/event-bus-config.ts';
+import { type EventBusConfig, type ParsedConfig, parseAndMake } from './config/event-bus-config.ts';
+import { type OwnConfig, makeOwn } from './config/known-engines.ts';
+import type { MadeEngine } from './config/own-config.ts';
+import { type SourceOf, sourcesOf } from './config/sources.ts';
 import type {
   AttemptObserver,
   Capabilities,
@@ -9,6 +12,7 @@ import type {
   Engine,
   EngineHealth,
   EngineHost,
+  EventBus,
   EventHandler,
   Logger,
   PublishOptions,
@@ -75,6 +79,9 @@ export class UntypedEventBus implements Engine {
   readonly #subscriptions: BusSubscriptions;
   readonly #streams = new Set<EventStream>();
   readonly #onUndecodable: EventBusParts['onUndecodable'];
+  readonly #sourceOf: SourceOf;
+  /** Engines that the check of the configuration has made, by their place in it. */
+  readonly #made: ReadonlyMap<number, MadeEngine>;
   #isStarted = false;
   #wasLoaded = false;
   #starting: Promise<void> | undefined;
@@ -88,7 +95,10 @@ export class UntypedEventBus implements Engine {
       onUndecodable,
       ...config
     } = options;
-    this.config = parseConfig(config);
+    this.#sourceOf = sourcesOf(options);
+    const parsed = parseAndMake(config, this.#sourceOf);
+    this.config = parsed.config;
+    this.#made = parsed.made;
     this.#logger = logger;
     this.#lifecycle = new Lifecycle(this.config.source, logger);
     this.#subscriptions = new BusSubscriptions(this.#lifecycle);
@@ -109,8 +119,23 @@ export class UntypedEventBus implements Engine {
   }
 
   async #makeEngine(name: string, type: string, config: object, index: number): Promise<Engine> {
-    const factory = await findEngineFactory(type);
-    return factory(config, { name, path: this.config.isMultiEngine ? `engines[${index}].config` : '' });
+    const own = {
+      index,
+      name,
+      type,
+      config: config as OwnConfig['config'],
+      isShared: !this.config.isMultiEngine,
+    };
+    const known = this.#made.get(index);
+    const { engine, unused } = known ?? makeOwn(await findEngineFactory(type), own, this.#sourceOf);
+    if (unused.length > 0) {
+      const about = { engine: name, type, fields: unused };
+      this.#logger.warn(
+        `an engine of the type "${type}" does not have ${unused.join(', ')}: left out`,
+        about,
+      );
+    }
+    return engine;
   }
 
   #hostOf(name: string): EngineHost {
@@ -239,10 +264,22 @@ export class UntypedEventBus implements Engine {
       typeof handler === 'function'
         ? aroundReceive(handler, this.#schemas, this.#handleMiddleware, this.router)
         : handler;
+    return this.#attach(topic, wrapped, isAsync, options);
+  }
+
+  /** @param only - The one engine to subscribe on. Default: all that may carry the topic. */
+  async #attach(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions,
+    only?: string,
+  ): Promise<Subscription> {
     assertTopicOrPattern(topic);
     assertOptions(options);
     const { tenant } = options;
-    const engine = this.router.enginesFor(topic, tenant).join(',');
+    const engine = only ?? this.router.enginesFor(topic, tenant).join(',');
+    const on: EventBus = only === undefined ? this.router : this.router.engine(only);
     const about = { topic, isAsync, engine, group: groupFor(options.group, tenant) };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
     const own: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
@@ -250,8 +287,8 @@ export class UntypedEventBus implements Engine {
     let routed: Subscription;
     try {
       routed = isAsync
-        ? await this.router.subscribeAsync(topic, wrapped, own)
-        : await this.router.subscribe(topic, wrapped, own);
+        ? await on.subscribeAsync(topic, handler, own)
+        : await on.subscribe(topic, handler, own);
     } catch (error) {
       this.#subscriptions.abort(subscription);
       throw error;
@@ -284,6 +321,8 @@ export class UntypedEventBus implements Engine {
     const bus: RedriveBus = {
       router: this.router,
       publish: (event) => this.#publisher.send(event),
+      subscribe: (engine, deadLetters, handler, own) =>
+        this.#attach(deadLetters, handler, false, own, engine),
     };
     return redrive(bus, topic, options);
   }

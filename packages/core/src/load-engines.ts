@@ -1,5 +1,6 @@
 import type { Engine } from './contract.ts';
-import { type ConfigProblem, InvalidConfigError, PolybusError } from './errors.ts';
+import { problemsOf } from './config/own-config.ts';
+import { type ConfigProblem, InvalidConfigError } from './errors.ts';
 import type { RoutedEngine } from './router.ts';
 
 /**
@@ -26,12 +27,4 @@ export async function loadEngines(
   }
   if (mistakes.length === 1) throw mistakes[0]!.error;
   if (mistakes.length > 1) throw new InvalidConfigError(mistakes.flatMap(({ problems }) => problems));
-}
-
-/** Undefined where the error is not one of ours. An engine may come with a core of its own. */
-function problemsOf(error: unknown, path: string): readonly ConfigProblem[] | undefined {
-  if (!PolybusError.is(error)) return undefined;
-  const { problems } = error as Partial<InvalidConfigError>;
-  // What has a class of its own, such as a type that nobody knows, is one problem.
-  return problems ?? [{ path, message: error.message }];
 }

@@ -5,7 +5,7 @@ import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
 import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
-import type { Engine } from './contract.ts';
+import type { Engine, EventHandler, SubscribeOptions, Subscription } from './contract.ts';
 import type { Router } from './router.ts';
 import { assertTopic } from './topics.ts';
 
@@ -30,6 +30,13 @@ export interface RedriveBus {
   readonly router: Router;
   /** Past the middleware: dead letters went through it when they were published first. */
   publish(event: PublishedEvent): Promise<void>;
+  /** On one engine only. */
+  subscribe(
+    engine: string,
+    topic: string,
+    handler: EventHandler<never>,
+    options: SubscribeOptions,
+  ): Promise<Subscription>;
 }
 
 export interface RedriveResult {
@@ -75,7 +82,12 @@ export async function redrive(
     if (total.redriven >= limit || signal?.aborted === true) break;
     const own = { ...options, limit: limit - total.redriven };
     const run = new RedriveRun(bus, router.engine(name), topic, deadLetter, own);
-    await redriveFrom(run, idleMs, signal);
+    await redriveFrom(
+      run,
+      (handler, inGroup) => bus.subscribe(name, deadLetter, handler, inGroup),
+      idleMs,
+      signal,
+    );
     total.redriven += run.redriven;
     total.kept += run.kept;
   }
@@ -83,13 +95,17 @@ export async function redrive(
 }
 
 /** Takes the dead letters of one engine, until it has seen them all. */
-async function redriveFrom(run: RedriveRun, idleMs: number, signal: AbortSignal | undefined): Promise<void> {
+async function redriveFrom(
+  run: RedriveRun,
+  subscribe: (handler: EventHandler<never>, options: SubscribeOptions) => Promise<Subscription>,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const end = new EndOfWork(idleMs, signal);
   let leave!: () => void;
   const leaving = new Promise<void>((resolve) => (leave = resolve));
   try {
-    const subscription = await run.engine.subscribe(
-      run.deadLetter,
+    const subscription = await subscribe(
       async (event: Event) => {
         // Given back only when the subscription is on its way out, which would otherwise get it again at once.
         if (end.isReached) return leaving.then(giveBack);

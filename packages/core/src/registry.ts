@@ -13,7 +13,8 @@ export interface EngineFactoryContext {
 }
 
 /**
- * Makes an engine from the configuration that stands under its name.
+ * Makes an engine from the configuration that stands under its name. It opens nothing: it is also called to check a
+ * configuration, and what it made is thrown away then.
  *
  * @throws {@link InvalidConfigError} listing every problem of the configuration.
  */
@@ -42,6 +43,11 @@ export function registerEngine(type: string, factory: EngineFactory): void {
 /** The engine types that are registered, or were found by their package's name, so far. */
 export function registeredEngines(): string[] {
   return [...factories.keys()];
+}
+
+/** The factory of an engine type that is registered, or was found before. */
+export function knownEngineFactory(type: string): EngineFactory | undefined {
+  return factories.get(type);
 }
 
 /**

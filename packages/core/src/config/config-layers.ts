@@ -1,6 +1,8 @@
 import { type ConfigProblem, InvalidConfigError } from '../errors.ts';
 import { type EventBusConfig, mistakesIn, singleEngineFields } from './event-bus-config.ts';
 import { oneConfigError } from './one-config-error.ts';
+import { problemsOf } from './own-config.ts';
+import { type SourceOf, rememberSources } from './sources.ts';
 
 /** One source of a configuration. */
 export interface ConfigLayer {
@@ -18,17 +20,28 @@ export interface ConfigLayer {
  */
 export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
   const { config, origins, problems } = merge(layers);
+  const sourceOf: SourceOf = (field) => origins.get(field)?.(field);
   const errors = layers.flatMap((layer) => layer.errors);
   const isKnown = pathsOf(errors);
-  const mistakes = mistakesIn(config, (field) => origins.get(field)?.(field)).flatMap((error) => {
+  const mistakes = mistakesIn(config, sourceOf).flatMap((error) => {
     // Text in which a variable is missing is not what was meant: it would be refused for what it is not.
-    const rest = error.problems.filter(({ path }) => !isKnown(path));
-    if (rest.length === error.problems.length) return [error];
+    const all = problemsOf(error, 'config') ?? [];
+    const rest = all.filter(({ path }) => !isKnown(path));
+    if (rest.length === all.length) return [error];
     return rest.length > 0 ? [new InvalidConfigError(rest)] : [];
   });
   const all = [...errors, ...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...mistakes];
   if (all.length > 0) throw oneConfigError(all);
-  return config;
+  return rememberSources(config, sourceOf);
+}
+
+/** The types of the engines that a configuration has, right or wrong. */
+export function engineTypesIn(layers: readonly ConfigLayer[]): string[] {
+  const { engines, engine = 'memory' } = merge(layers).config;
+  const types: unknown[] = Array.isArray(engines)
+    ? engines.map((one: unknown) => (one as { type?: unknown } | null)?.type)
+    : [engine];
+  return types.filter((type) => typeof type === 'string');
 }
 
 interface Merged {

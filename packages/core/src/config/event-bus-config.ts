@@ -1,8 +1,16 @@
 import * as v from 'valibot';
 import type { Duration, Engine } from '../contract.ts';
-import { DuplicateEngineNameError, InvalidConfigError, UnknownEngineReferenceError } from '../errors.ts';
+import {
+  DuplicateEngineNameError,
+  InvalidConfigError,
+  type PolybusError,
+  UnknownEngineReferenceError,
+} from '../errors.ts';
+import { type OwnConfig, makeKnown } from './known-engines.ts';
 import { oneConfigError } from './one-config-error.ts';
 import { atLeastOne, duration, flag, strict, tenant, text, timerDuration, topicOrPattern } from './schema.ts';
+import type { MadeEngine } from './own-config.ts';
+import { type SourceOf, noSource } from './sources.ts';
 import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */
@@ -148,28 +156,40 @@ const schema = strict({
 /** What a configuration has to be; JSON Schema and the reference in the documentation are made of it. */
 export const configSchema: v.GenericSchema = schema;
 
-/** Names what set a field of the configuration, for messages. */
-export type SourceOf = (field: string) => string | undefined;
-
 /**
  * Checks a configuration, in its one-engine or its many-engine form, and brings it into the latter. What an engine's own
- * `config` holds is checked by the engine.
+ * `config` holds is checked here too where the engine's type is registered or was used before; else when the bus starts.
  *
  * @throws {@link InvalidConfigError} listing every problem with its path, the value, what is allowed, and a suggestion for a
  *   misspelt field. Where the only problem is a name, it is a {@link DuplicateEngineNameError} or an
  *   {@link UnknownEngineReferenceError}.
  */
 export function parseConfig(input: EventBusConfig = {}): ParsedConfig {
-  const errors = mistakesIn(input);
-  if (errors.length > 0) throw oneConfigError(errors);
+  return parseAndMake(input).config;
+}
+
+/** {@link parseConfig}, and the engines that the check has made, by their place in the list. */
+export function parseAndMake(
+  input: EventBusConfig,
+  sourceOf: SourceOf = noSource,
+): { readonly config: ParsedConfig; readonly made: ReadonlyMap<number, MadeEngine> } {
+  const { mistakes, made } = examine(input, sourceOf);
+  if (mistakes.length > 0) throw oneConfigError(mistakes);
   const { engine: type, engines, routing, source, ...single } = v.parse(schema, input);
   const isMultiEngine = engines !== undefined;
   const list = engines ?? [{ name: defaultName, type, config: given(single) }];
-  return { engines: list, routing, source, isMultiEngine, defaultEngine: list[0]!.name };
+  return { config: { engines: list, routing, source, isMultiEngine, defaultEngine: list[0]!.name }, made };
 }
 
 /** Everything that is wrong in a configuration. Names are checked even where something else is wrong. */
-export function mistakesIn(input: unknown, sourceOf: SourceOf = () => undefined): InvalidConfigError[] {
+export function mistakesIn(input: unknown, sourceOf: SourceOf): PolybusError[] {
+  return examine(input, sourceOf).mistakes;
+}
+
+function examine(
+  input: unknown,
+  sourceOf: SourceOf,
+): { mistakes: PolybusError[]; made: Map<number, MadeEngine> } {
   const { issues = [] } = v.safeParse(schema, input);
   const problems = issues.map((issue) => {
     const field = issue.path?.[0]?.key;
@@ -188,7 +208,30 @@ export function mistakesIn(input: unknown, sourceOf: SourceOf = () => undefined)
       ? [new UnknownEngineReferenceError(name, `routing[${i}].engine`, known, sourceOf('routing'))]
       : [],
   );
-  return [...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...duplicates, ...unknown];
+  const { made, mistakes: inside } = makeKnown(ownConfigsIn(fields), sourceOf);
+  const mistakes = [...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...inside];
+  return { mistakes: [...mistakes, ...duplicates, ...unknown], made };
+}
+
+/** What engines are to be made of, as far as it can be told beside mistakes. */
+function ownConfigsIn(fields: Readonly<Record<string, unknown>>): OwnConfig[] {
+  const { engines, engine = 'memory' } = fields;
+  if (engines === undefined) {
+    if (typeof engine !== 'string') return [];
+    const right = Object.entries(singleEngineEntries).flatMap(([field, entry]) => {
+      const result = v.safeParse(entry, fields[field]);
+      return result.success ? [[field, result.output] as const] : [];
+    });
+    const config = given(Object.fromEntries(right));
+    return [{ index: 0, name: defaultName, type: engine, config, isShared: true }];
+  }
+  if (!Array.isArray(engines)) return [];
+  return engines.flatMap((one: unknown, index) => {
+    const { name, type, config = {}, engine: made } = isRecord(one) ? one : {};
+    if (typeof name !== 'string' || typeof type !== 'string' || !isRecord(config) || made !== undefined)
+      return [];
+    return [{ index, name, type, config, isShared: false }];
+  });
 }
 
 /** What stands under a field in each item of a list; undefined where it is no name. */

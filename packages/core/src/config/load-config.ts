@@ -1,5 +1,6 @@
 import { readConfigFile } from './config-file.ts';
-import { type ConfigLayer, combineConfig } from './config-layers.ts';
+import { findEngineFactory } from '../registry.ts';
+import { type ConfigLayer, combineConfig, engineTypesIn } from './config-layers.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import type { EventBusConfig } from './event-bus-config.ts';
 
@@ -18,7 +19,7 @@ export interface LoadConfigOptions {
 /**
  * Puts a configuration together from its sources; a later one wins, field by field: the defaults, a file, the environment, code.
  * What a source sets takes effect or is refused: `engines` replaces the engine of the sources before it, while a field of the
- * one-engine form over the `engines` of a source before it is a mistake.
+ * one-engine form over the `engines` of a source before it is a mistake. Engines that are installed check what is theirs.
  *
  * @returns a configuration that has been checked, for `createEventBus`.
  * @throws {@link InvalidConfigError} listing every problem, with the file or variable that it comes from.
@@ -33,6 +34,8 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Event
     environmentLayer(env, envPrefix),
     { fields: code as Record<string, unknown>, sourceOf: () => 'code', errors: [] },
   ];
+  // What engines have to say of their own fields is to be in the same error. One that cannot be found may be registered later.
+  await Promise.all(engineTypesIn(layers).map((type) => findEngineFactory(type).catch(() => undefined)));
   return combineConfig(layers);
 }
 

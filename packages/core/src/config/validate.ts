@@ -35,6 +35,7 @@ export function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProb
     return {
       path,
       message: unknownKey(String(key), Object.keys((issue.requirement as object | undefined) ?? {})),
+      kind: 'unknown-field',
     };
   }
   if (issue.received === 'undefined') {

@@ -1,6 +1,7 @@
 import { type ConfigLayer, combineConfig } from '../config/config-layers.ts';
 import type { EventBusConfig } from '../config/event-bus-config.ts';
 import { maskValue } from '../config/mask.ts';
+import { rememberSources, sourcesOf } from '../config/sources.ts';
 import type {
   DeliveryStats,
   EventBus,
@@ -120,10 +121,8 @@ export class EventBusModule<
     const config = this.#configOf(host.configSection?.(moduleName));
     const { config: _, ...parts } = this.#options;
     const logger = parts.logger ?? host.logger;
-    this.#bus = createEventBus({ ...parts, ...config, logger }) as unknown as TypedEventBus<
-      Topics,
-      Published
-    >;
+    const options = rememberSources({ ...parts, ...config, logger }, sourcesOf(config));
+    this.#bus = createEventBus(options) as unknown as TypedEventBus<Topics, Published>;
     this.#observe();
   }
 
