@@ -13,6 +13,7 @@ import { orderCases } from './order.ts';
 import { payloadCases } from './payloads.ts';
 import { processCases, reconnectCases } from './processes.ts';
 import { publishCases } from './publish.ts';
+import { redriveCases } from './redrive.ts';
 import { replayCases } from './replay.ts';
 import { retryCases } from './retries.ts';
 import { signalCases } from './signals.ts';
@@ -44,6 +45,7 @@ export const cases: readonly ConformanceCase[] = [
   ...groupCases,
   ...groupChangeCases,
   ...replayCases,
+  ...redriveCases,
   ...streamCases,
   ...tenantCases,
   ...durableCases,

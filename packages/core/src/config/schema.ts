@@ -65,8 +65,8 @@ export const milliseconds: v.GenericSchema<number> = v.pipe(
 
 /** `handlerTimeoutMs`, as a subscription takes it. */
 export const handlerTimeout: v.GenericSchema<number> = v.pipe(
-  v.number('milliseconds, as a number above 0'),
-  v.gtValue(0, 'milliseconds, as a number above 0'),
+  v.number('milliseconds, as a number of at least 1'),
+  v.minValue(1, 'milliseconds, as a number of at least 1'),
   v.maxValue(longestTimerMs, timerLimit),
 );
 
