@@ -113,6 +113,34 @@ describe('middleware', () => {
     expect(handled).toEqual([1, 2]);
   });
 
+  test('is told which engine delivered, whatever the rules say', async () => {
+    const told: unknown[] = [];
+    const bus = createEventBus({
+      engines: [
+        { name: 'right', engine: memoryEngine() },
+        { name: 'left', engine: memoryEngine() },
+      ],
+      routing: [{ topics: ['a.*'], engine: 'left' }],
+      middleware: {
+        handle: [
+          ({ payload }, next, { engine, subscription }, router) => {
+            told.push([payload, engine, subscription.engine, router.engineFor('a.b')]);
+            return next();
+          },
+        ],
+      },
+    });
+    stops.push(() => bus.stop());
+    await bus.start();
+    await bus.subscribe('*', () => {});
+    await bus.publish('a.b', 1);
+    await bus.router.engine('right').publish({ topic: 'a.b', payload: 2 });
+    expect(told).toEqual([
+      [1, 'left', 'left,right', 'left'],
+      [2, 'right', 'left,right', 'left'],
+    ]);
+  });
+
   test('calling next twice is an error, and publishes once', async () => {
     const { bus } = await startedBus({ publish: [async (_, next) => (await next(), next())] });
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'NEXT_CALLED_TWICE', topic: 'a' });

@@ -1,5 +1,6 @@
 import {
   type EventBusOptions,
+  UndecodableRecordError,
   createEventBus,
   deadLetterOf,
   forTenant,
@@ -8,6 +9,7 @@ import {
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
+import { HandTransport, forgotten, handEngine } from './hand-engine.ts';
 import { quietLogger } from './quiet-logger.ts';
 
 async function startedBus(options: EventBusOptions = {}) {
@@ -269,6 +271,29 @@ describe('routing by tenant', () => {
     await bus.subscribe('order.placed', () => {});
     await bus.stop();
     expect(bus.subscriberCount('order.placed')).toBe(0);
+  });
+
+  test.each([
+    { rules: [], at: 'acme' },
+    { rules: [{ topics: ['_dead.*'], engine: 'shared' }], at: 'shared' },
+  ])('what cannot be decoded stays on the engine of its tenant: $rules', async ({ rules, at }) => {
+    const transport = new HandTransport();
+    const bus = await startedBus({
+      engines: [
+        { name: 'shared', engine: memoryEngine() },
+        { name: 'acme', engine: handEngine(transport) },
+      ],
+      routing: [...rules, { topics: ['*'], tenants: ['acme'], engine: 'acme' }],
+    });
+    const told: unknown[] = [];
+    bus.observe(({ type, data }) => {
+      if (type.endsWith('message.published')) told.push([data['topic'], data['engine']]);
+    });
+    await bus.subscribe('a', () => {}, { tenant: 'acme', deadLetter: true });
+    const error = new UndecodableRecordError('no JSON');
+    transport.receivers[0]!.undecodable({ topic: 'a', bytes: new Uint8Array([1]), error }, forgotten);
+    await expect.poll(() => told).toEqual([['_dead.a', at]]);
+    expect(bus.router.engine(at).stats().published).toBe(1);
   });
 
   test('a rule has to name tenants that are names, and at least one', () => {

@@ -15,6 +15,8 @@ export interface HandlerContext {
   /** 1 for the first attempt at this event. */
   readonly attempt: number;
   readonly subscription: Subscription;
+  /** The name of the engine that delivered the event: a subscription may be on several, and an event on another than rules say. */
+  readonly engine: string;
 }
 
 export interface PublishOptions {

@@ -35,6 +35,7 @@ import { aroundReceive } from './receive.ts';
 import { type RedriveBus, type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';
 import { findEngineFactory } from './registry.ts';
 import { type Router, createRouter } from './router.ts';
+import { Routing } from './routing.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import {
   type InternalSubscribeOptions,
@@ -79,6 +80,7 @@ export class UntypedEventBus implements Engine {
   readonly #subscriptions: BusSubscriptions;
   readonly #streams = new Set<EventStream>();
   readonly #onUndecodable: EventBusParts['onUndecodable'];
+  readonly #routing: Routing;
   readonly #sourceOf: SourceOf;
   /** Engines that the check of the configuration has made, by their place in it. */
   readonly #made: ReadonlyMap<number, MadeEngine>;
@@ -99,6 +101,10 @@ export class UntypedEventBus implements Engine {
     const parsed = parseAndMake(config, this.#sourceOf);
     this.config = parsed.config;
     this.#made = parsed.made;
+    this.#routing = new Routing(
+      this.config.routing,
+      this.config.engines.map(({ name }) => name),
+    );
     this.#logger = logger;
     this.#lifecycle = new Lifecycle(this.config.source, logger);
     this.#subscriptions = new BusSubscriptions(this.#lifecycle);
@@ -145,7 +151,10 @@ export class UntypedEventBus implements Engine {
       source: this.config.source,
       observer: this.#lifecycle,
       onUndecodable: this.#onUndecodable,
-      publishDeadLetter: (event) => this.#publisher.send(createEvent(event)),
+      publishDeadLetter: (input) => {
+        const event = createEvent(input);
+        return this.#publisher.send(event, undefined, this.#routing.engineForDeadLetter(event, name));
+      },
     };
   }
 

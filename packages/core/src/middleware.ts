@@ -16,7 +16,8 @@ export type PublishMiddleware = (
 
 /**
  * Around every attempt of every handler. Call `next` to go on, with a changed event or none; return without it and the
- * event counts as handled. What it throws fails the attempt. `router` says which engine carries a topic.
+ * event counts as handled. What it throws fails the attempt. `context.engine` is the engine that the event came from; `router`
+ * says which engine carries a topic.
  */
 export type HandleMiddleware = (
   event: Event,

@@ -54,18 +54,22 @@ export class Publisher {
     }
   }
 
-  /** Past schema and middleware, as dead letters go. */
-  async send(event: Event, options?: PublishOptions): Promise<void> {
+  /**
+   * Past schema and middleware, as dead letters go.
+   *
+   * @param engine - By its name. Default: the one that the rules say.
+   */
+  async send(event: Event, options?: PublishOptions, engine?: string): Promise<void> {
     try {
-      await this.#router.publish(event, options);
+      await (engine === undefined ? this.#router : this.#router.engine(engine)).publish(event, options);
     } catch (error) {
-      this.#tellNotPublished(event, error);
+      this.#tellNotPublished(event, error, engine);
       throw error;
     }
-    if (this.#lifecycle.active) this.#lifecycle.emit('message.published', this.#about(event));
+    if (this.#lifecycle.active) this.#lifecycle.emit('message.published', this.#about(event, engine));
   }
 
-  #tellNotPublished(event: Event, reason: unknown): void {
+  #tellNotPublished(event: Event, reason: unknown, engine?: string): void {
     if (!this.#lifecycle.active) return;
     if (typeof reason === 'object' && reason !== null) {
       const ids = this.#told.get(reason) ?? new Set();
@@ -73,12 +77,12 @@ export class Publisher {
       this.#told.set(reason, ids.add(event.id));
     }
     const { name, message } = describeError(reason);
-    const data = { ...this.#about(event), outcome: 'not-published', error: { name, message } };
+    const data = { ...this.#about(event, engine), outcome: 'not-published', error: { name, message } };
     this.#lifecycle.emit('message.failed', data);
   }
 
-  #about(event: Event): object {
+  #about(event: Event, engine = this.#router.engineFor(event.topic, tenantOf(event))): object {
     const { topic, id, key } = event;
-    return { topic, engine: this.#router.engineFor(topic, tenantOf(event)), eventId: id, key };
+    return { topic, engine, eventId: id, key };
   }
 }

@@ -98,7 +98,13 @@ class EngineRouter implements Router {
       routing,
       engines.map(({ name }) => name),
     );
-    this.#host = host ?? ((name) => standaloneHost(name, (event) => this.publish(event)));
+    this.#host =
+      host ??
+      ((name) =>
+        standaloneHost(name, async (input) => {
+          const event = createEvent(input);
+          await this.engine(this.#routing.engineForDeadLetter(event, name)).publish(event);
+        }));
     for (const { name, engine } of engines) if (typeof engine !== 'function') this.#adopt(name, engine);
   }
 

@@ -1,5 +1,7 @@
 import type { RoutingRule } from './config/event-bus-config.ts';
-import { sourceOfDeadLetters } from './dead-letter.ts';
+import { deadLetterOf, sourceOfDeadLetters } from './dead-letter.ts';
+import type { Event } from './event.ts';
+import { tenantOf } from './tenant.ts';
 import { isPattern, matchesTopic, patternCovers, patternsOverlap } from './topics.ts';
 
 /** How many topics the answer is remembered for. */
@@ -39,11 +41,29 @@ export class Routing {
     return name;
   }
 
+  /**
+   * The engine for a dead letter of something that the engine `from` delivered. One without a tenant of its own, whose bytes nobody
+   * could decode, may be a tenant's all the same: it stays where it is, unless a rule names its topic, or nobody would look for
+   * it there.
+   */
+  engineForDeadLetter(event: Event, from: string): string {
+    const tenant = tenantOf(event);
+    const isRaw = deadLetterOf(event)?.headers !== undefined;
+    const stays =
+      isRaw &&
+      this.#byRule(event.topic, tenant) === undefined &&
+      this.enginesFor(event.topic, tenant).includes(from);
+    return stays ? from : this.engineFor(event.topic, tenant);
+  }
+
+  #byRule(topic: string, tenant: string | undefined): string | undefined {
+    const rules = this.#rulesFor(tenant);
+    return rules.find(({ topics }) => topics.some((pattern) => matchesTopic(pattern, topic)))?.engine;
+  }
+
   #find(topic: string, tenant: string | undefined): string {
-    const rule = this.#rulesFor(tenant).find(({ topics }) =>
-      topics.some((pattern) => matchesTopic(pattern, topic)),
-    );
-    if (rule !== undefined) return rule.engine;
+    const engine = this.#byRule(topic, tenant);
+    if (engine !== undefined) return engine;
     // Dead letters stay where their events came from, unless a rule says otherwise.
     const source = sourceOfDeadLetters(topic);
     return source === undefined ? this.#names[0]! : this.engineFor(source, tenant);

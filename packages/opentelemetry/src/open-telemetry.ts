@@ -126,9 +126,15 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
     );
   };
 
-  #process: HandleMiddleware = async (event, next, { subscription, attempt, signal }, router) => {
+  #process: HandleMiddleware = async (
+    event,
+    next,
+    { subscription, engine: from, attempt, signal },
+    router,
+  ) => {
     const { topic } = event;
-    const engine = router.engineFor(topic, tenantOf(event));
+    // A bus may be an engine of another, which knows it by another name.
+    const engine = router.engineNames().includes(from) ? from : router.engineFor(topic, tenantOf(event));
     const system = systemFor(router, engine);
     this.#systems.set(event, system);
     const { group } = subscription;
@@ -160,7 +166,12 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
       parent,
       () => next(),
       (durationMs, failure) =>
-        this.#instruments.processed(durationMs, 1, { ...common, ...metricDestination, ...failure }),
+        // However many attempts there are, the event was delivered once.
+        this.#instruments.processed(durationMs, attempt === 1 ? 1 : 0, {
+          ...common,
+          ...metricDestination,
+          ...failure,
+        }),
       signal,
     );
   };

@@ -1,10 +1,12 @@
 import {
   type Context,
   ROOT_CONTEXT,
+  TraceFlags,
   type SpanContext,
   type TextMapGetter,
   type TextMapPropagator,
   type TextMapSetter,
+  createTraceState,
   isSpanContextValid,
   trace,
 } from '@opentelemetry/api';
@@ -24,27 +26,40 @@ const getter: TextMapGetter<Metadata> = {
   },
 };
 
+/** To see under which names a propagator carries a span. */
+const anySpan: SpanContext = {
+  traceId: '1'.repeat(32),
+  spanId: '1'.repeat(16),
+  traceFlags: TraceFlags.SAMPLED,
+  traceState: createTraceState('polybus=1'),
+};
+
 /**
  * How a context travels in an event: as entries of its metadata, of which `traceparent` and `tracestate` are on the wire the
  * extension attributes of CloudEvents ("Distributed Tracing").
  */
 export class TraceContext {
   readonly #propagator: TextMapPropagator;
+  /** The names that stand for the span: a propagator may carry other things beside it, such as baggage. */
+  readonly #ofSpan: readonly string[];
 
   constructor(propagator: TextMapPropagator) {
     this.#propagator = propagator;
+    const carried: Record<string, string> = {};
+    propagator.inject(trace.setSpanContext(ROOT_CONTEXT, anySpan), carried, setter);
+    this.#ofSpan = Object.keys(carried);
   }
 
   /** True where the publisher has put a creation context, or something of its own, under one of the names. */
   isSet(metadata: Metadata): boolean {
-    return this.#propagator.fields().some((field) => Object.hasOwn(metadata, field));
+    return this.#ofSpan.some((field) => Object.hasOwn(metadata, field));
   }
 
-  /** The metadata with the context; the same where there is nothing to carry. */
+  /** The metadata with the context, beside what the publisher put there; the same where there is nothing to carry. */
   put(context: Context, metadata: Metadata): Metadata {
     const carried: Record<string, string> = {};
     this.#propagator.inject(context, carried, setter);
-    return Object.keys(carried).length === 0 ? metadata : { ...metadata, ...carried };
+    return Object.keys(carried).length === 0 ? metadata : { ...carried, ...metadata };
   }
 
   /** What an event brings with it: not added to the current context, which is that of the engine's reading and of nobody's. */

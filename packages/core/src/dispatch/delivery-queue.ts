@@ -30,6 +30,8 @@ type End = 'handled' | 'expired' | 'given back';
 export class DeliveryQueue implements Receiver, AttemptEnd {
   onRoom: (() => void) | undefined = undefined;
   readonly subscription: Subscription;
+  /** The name of the engine. */
+  readonly engine: string;
   /** What this queue is in the wait graph: queues that share a gate get on only together. */
   readonly node: object;
   readonly workers: Workers;
@@ -55,6 +57,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     gate?: WorkerPool,
   ) {
     this.subscription = subscription;
+    this.engine = reporter.engine;
     this.#policy = policy;
     this.#backlog = new Backlog(!policy.isAsync);
     this.#reporter = reporter;

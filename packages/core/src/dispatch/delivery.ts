@@ -65,7 +65,7 @@ export class Delivery implements Chained<Delivery> {
     // Its time in the buffer is over: a retry does not expire.
     this.expiresAt = never;
     this.waits = 0;
-    this.context = new AttemptContext(this.queue.subscription, this.attempt);
+    this.context = new AttemptContext(this.queue, this.attempt);
     return (this.event = new DeliveredEvent(this.source));
   }
 }
@@ -73,11 +73,13 @@ export class Delivery implements Chained<Delivery> {
 /** What a handler gets beside its event. One per attempt: a hung attempt keeps its own, aborted, signal. */
 class AttemptContext implements HandlerContext {
   readonly subscription: Subscription;
+  readonly engine: string;
   readonly attempt: number;
   #controller: AbortController | undefined;
 
-  constructor(subscription: Subscription, attempt: number) {
+  constructor({ subscription, engine }: DeliveryQueue, attempt: number) {
     this.subscription = subscription;
+    this.engine = engine;
     this.attempt = attempt;
   }
 

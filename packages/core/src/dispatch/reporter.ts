@@ -52,6 +52,11 @@ export class Reporter {
     );
   }
 
+  /** The name of the engine. */
+  get engine(): string {
+    return this.#host.name;
+  }
+
   enqueued(): void {
     this.#counters.enqueued++;
   }
