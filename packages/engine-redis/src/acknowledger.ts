@@ -1,5 +1,5 @@
 import { messageOf } from './errors.ts';
-import { type GivenBack, type StreamStore, isError } from './stream-store.ts';
+import { type GivenBack, type StreamStore, isGone } from './stream-store.ts';
 
 /** Where entries belong. */
 export interface Place {
@@ -18,8 +18,8 @@ const maxBatch = 500;
 export class Acknowledger {
   readonly #store: StreamStore;
   readonly #place: Place;
-  /** Ids, each with its key or ''. */
-  #settled: [id: string, key: string][] = [];
+  /** Ids that the server has not confirmed, each with its key or ''. */
+  readonly #settled = new Map<string, string>();
   #givenBack: GivenBack[] = [];
   /** Attempts that have begun and that the group does not know of. */
   readonly #begun = new Map<string, number>();
@@ -31,9 +31,14 @@ export class Acknowledger {
     this.#place = place;
   }
 
-  /** Nothing is waiting for the server's confirmation. */
-  get isIdle(): boolean {
-    return this.#settled.length === 0 && this.#givenBack.length === 0 && this.#flushing === undefined;
+  /** Whether it is settled here, and the server may not know. */
+  hasSettled(id: string): boolean {
+    return this.#settled.has(id);
+  }
+
+  /** What is settled or given back, and pending on the server for all that is known here. */
+  get unconfirmed(): string[] {
+    return [...this.#settled.keys(), ...this.#givenBack.map(({ id }) => id)];
   }
 
   /** An attempt has begun. What is settled in the same turn is not worth telling. */
@@ -44,7 +49,7 @@ export class Acknowledger {
 
   settled(id: string, key: string): void {
     this.#begun.delete(id);
-    this.#settled.push([id, key]);
+    this.#settled.set(id, key);
     this.#plan();
   }
 
@@ -70,7 +75,7 @@ export class Acknowledger {
    */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
-    if (this.#settled.length === 0 && this.#givenBack.length === 0 && this.#begun.size === 0) return;
+    if (this.#settled.size === 0 && this.#givenBack.length === 0 && this.#begun.size === 0) return;
     this.#flushing = this.#flush();
     try {
       await this.#flushing;
@@ -90,38 +95,35 @@ export class Acknowledger {
   }
 
   async #acknowledgeAll(): Promise<void> {
-    while (this.#settled.length > 0) {
-      const batch = this.#settled.splice(0, maxBatch);
+    while (this.#settled.size > 0) {
+      const batch = first(this.#settled, maxBatch);
       try {
         await this.#acknowledge(batch);
       } catch (error) {
-        if (!isGone(error)) {
-          this.#settled.unshift(...batch);
-          throw error;
-        }
+        if (!isGone(error)) throw error;
       }
+      for (const [id] of batch) this.#settled.delete(id);
     }
   }
 
   async #giveAllBack(): Promise<void> {
     while (this.#givenBack.length > 0) {
       // In one command: part of a key's entries must not be had by others before the rest.
-      const batch = this.#givenBack.splice(0);
+      const batch = [...this.#givenBack];
       const { topic, group, consumer } = this.#place;
       try {
         await this.#store.giveBack(topic, group, consumer, batch);
       } catch (error) {
-        if (!isGone(error)) {
-          this.#givenBack.unshift(...batch);
-          throw error;
-        }
+        // A group that is gone has taken along what it had to settle.
+        if (!isGone(error)) throw error;
       }
+      this.#givenBack = this.#givenBack.slice(batch.length);
     }
   }
 
   async #record(): Promise<void> {
     const { topic, group, consumer } = this.#place;
-    const begun = [...this.#begun].slice(0, maxBatch);
+    const begun = first(this.#begun, maxBatch);
     try {
       await this.#store.recordAttempts(topic, group, consumer, begun);
     } catch (error) {
@@ -141,7 +143,12 @@ export class Acknowledger {
   }
 }
 
-/** The group is gone, and what it had to settle with it. */
-function isGone(error: unknown): boolean {
-  return isError(error, 'NOGROUP') || isError(error, 'no such key');
+function first<K, V>(all: ReadonlyMap<K, V>, count: number): [K, V][] {
+  if (all.size <= count) return [...all];
+  const some: [K, V][] = [];
+  for (const one of all) {
+    if (some.length === count) break;
+    some.push(one);
+  }
+  return some;
 }

@@ -3,9 +3,10 @@ import { previousAttempts } from './attempt-count.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { GroupPlace } from './group-place.ts';
+import { inBatches } from './in-batches.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
 import { firstId } from './stream-ids.ts';
-import { type GroupRead, type StreamStore, isError } from './stream-store.ts';
+import { type GroupRead, type StreamStore, isError, isGone } from './stream-store.ts';
 
 const done = Promise.resolve();
 /** How many entries one read brings at most. */
@@ -123,7 +124,7 @@ export class GroupMember {
       } catch (error) {
         place.isInDoubt = true;
         place.end = undefined;
-        if (isError(error, 'NOGROUP') || isError(error, 'no such key')) await this.#recreate(place);
+        if (isGone(error)) await this.#recreate(place);
         else
           this.#store.logger.debug?.('a group read failed and is tried again', { error: messageOf(error) });
       }
@@ -193,19 +194,20 @@ export class GroupMember {
 
   /** Finds the entries that the server gave us in an answer that was lost. */
   async #reconcile(place: GroupPlace): Promise<void> {
-    const { topic } = place;
     await place.acknowledger.flush();
-    const pending = await this.#store.pending(topic, this.group, this.consumer);
-    const unknown = pending.filter(({ id }) => !place.knows(id));
-    const entries = await this.#store.claim(topic, this.group, this.consumer, unknown);
+    // As of now: what is settled while the question is on its way is pending in its answer.
+    const known = place.pending;
+    const lost = await this.#store.lost(place.topic, this.group, this.consumer, known);
     place.isInDoubt = false;
-    this.#hand(place, entries);
+    // The server may have come back with what it had earlier, and hand out again what comes before this.
+    place.cursor = firstId;
+    this.#hand(place, lost);
   }
 
   /** The group went with all the data, or with a failover: whatever the stream holds now is new to the group. */
   async #recreate(place: GroupPlace): Promise<void> {
     try {
-      await this.#store.createGroup(place.topic, this.group, firstId);
+      await this.#store.createGroup(place.topic, this.group, firstId, this.consumer);
       this.#store.logger.warn(
         'a consumer group was gone and has been created again from the beginning of its stream',
         {
@@ -246,12 +248,24 @@ export class GroupMember {
 
   /** Tells the groups that we live, and sends again what was not confirmed. */
   async beat(): Promise<void> {
-    for (const place of this.places.values()) {
-      if (this.#isEnded) return;
-      await this.#store.beat(place.topic, this.group, this.consumer);
+    await inBatches([...this.places.values()], (place) => this.#beat(place));
+  }
+
+  async #beat(place: GroupPlace): Promise<void> {
+    if (this.#isEnded) return;
+    try {
+      const pending = await this.#store.beat(place.topic, this.group, this.consumer);
+      // An answer may be lost without the connection: by a client of a cluster, which has one for each node. An answer that
+      // is on its way makes a difference too, and then asking is in vain.
+      if (pending !== place.pending.size) place.isInDoubt = true;
       await place.acknowledger.flush();
-      if (!place.isFollowing) void this.poll(place.topic);
+    } catch (error) {
+      place.isInDoubt = true;
+      if (!isGone(error)) {
+        this.#store.logger.debug?.('a heartbeat failed', { topic: place.topic, error: messageOf(error) });
+      }
     }
+    if (place.isInDoubt || !place.isFollowing) void this.poll(place.topic);
   }
 
   /** Takes no more. What was handed over may still be settled; the consumer ends with the last of it. */

@@ -36,9 +36,14 @@ export class GroupPlace {
     this.#onLeft = onLeft;
   }
 
-  /** Whether the entry that is pending for this consumer is known here. */
+  /** Whether the entry was handed over already, and the server will hear of it. */
   knows(id: string): boolean {
-    return this.#unsettled.has(id);
+    return this.#unsettled.has(id) || this.acknowledger.hasSettled(id);
+  }
+
+  /** What is pending for this consumer, for all that is known here. */
+  get pending(): Set<string> {
+    return new Set([...this.#unsettled, ...this.acknowledger.unconfirmed]);
   }
 
   /** The keys of what is not settled. */

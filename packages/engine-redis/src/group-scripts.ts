@@ -14,7 +14,7 @@ local LEFT = '${leftBehind}'
 local function keyOf(fields)
   if #fields < 3 then return nil end
   for i = 1, #fields, 2 do
-    if fields[i] == '${keyField}' then return fields[i + 1] end
+    if fields[i] == '${keyField}' and fields[i + 1] ~= '' then return fields[i + 1] end
   end
 end
 local function ownerOf(key)
@@ -57,7 +57,11 @@ local function leave(group, consumer)
   local all = redis.call('HGETALL', owners)
   for i = 1, #all, 2 do
     local owner, count = ownerOf(all[i])
-    if owner == consumer then own(all[i], LEFT, count) end
+    if owner == consumer then
+      own(all[i], LEFT, count)
+      -- Entries of the key may have been left behind before, and have waited for this.
+      moved = moved + 1
+    end
   end
   redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
   return moved
@@ -130,7 +134,7 @@ end
 if #out >= most then return {out, 'more', cursor} end
 local wanted = most - #out
 local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
-local got, ended = 0, nil
+local got, ended, rung = 0, nil, {}
 if read and read[1] then
   local entries, have = read[1][2], #out
   got = #entries
@@ -143,7 +147,10 @@ if read and read[1] then
     if owner and owner ~= me and owner ~= LEFT then
       redis.call('XCLAIM', stream, group, owner, 0, entry[1], 'RETRYCOUNT', 0, 'JUSTID')
       own(key, owner, count + 1)
-      ring(bells, owner, topic, group)
+      if not rung[owner] then
+        rung[owner] = true
+        ring(bells, owner, topic, group)
+      end
     else
       if key then own(key, me, (count or 0) + 1) end
       entry[3] = 1
@@ -164,16 +171,6 @@ for i = 2, #ARGV, 2 do
   if redis.call('XACK', stream, ARGV[1], ARGV[i]) == 1 then
     local owner, count = ownerOf(ARGV[i + 1])
     if owner then own(ARGV[i + 1], owner, count - 1) end
-  end
-end
-`);
-
-/** Sets the counts of entries. KEYS stream, owners. ARGV group, consumer, then ids and counts in turn. */
-export const recordAttempts: Script = new Script(`
-for i = 3, #ARGV, 2 do
-  -- Not of one that is another's by now: claiming would take it away.
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
   end
 end
 `);
@@ -248,5 +245,7 @@ for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
   end
 end
 if moved > 0 then ringAll(ARGV[4], ARGV[3], ARGV[1]) end
+-- An entry that was deleted by hand is acknowledged without its key, and stays in the count.
+if redis.call('XPENDING', stream, ARGV[1])[1] == 0 then redis.call('DEL', owners) end
 return dead
 `);

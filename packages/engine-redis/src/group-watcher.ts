@@ -10,9 +10,10 @@ import { BlockingReader } from './blocking-reader.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { GroupMember } from './group-member.ts';
+import { inBatches } from './in-batches.ts';
 import type { StreamEntry } from './stream-entry.ts';
 import { compareIds, firstId, idBefore } from './stream-ids.ts';
-import { type StreamStore, isError } from './stream-store.ts';
+import { type StreamStore, isGone } from './stream-store.ts';
 import { parseNews } from './topic-news.ts';
 
 /** How long the watcher waits for members that read, before it watches their other topics meanwhile. Milliseconds. */
@@ -68,7 +69,7 @@ export class GroupWatcher {
     try {
       if (isPattern(pattern)) await this.#addPattern(member, from);
       else {
-        await this.#store.createGroup(pattern, member.group, startOf(from));
+        await this.#store.createGroup(pattern, member.group, startOf(from), consumer);
         this.#add(member, pattern);
       }
     } catch (error) {
@@ -80,12 +81,23 @@ export class GroupWatcher {
   }
 
   async #addPattern(member: GroupMember, from: StartPosition): Promise<void> {
-    const { pattern } = member.request;
-    const { news, topics } = await this.#store.snapshot(pattern, member.group, startOf(from));
+    const { request, group, consumer } = member;
+    const { news, topics } = await this.#store.snapshot(request.pattern, group, startOf(from), consumer);
     // Earlier news is harmless here: the group has its place already, and creating it again changes nothing.
     this.#newsAt ??= news;
     for (const [topic] of topics) this.#add(member, topic);
     this.#reader.interrupt();
+  }
+
+  /** The server knows the patterns of groups, unless it has lost its data. */
+  async #renew(member: GroupMember): Promise<void> {
+    const { group, consumer, request, places } = member;
+    const { pattern, from } = request;
+    if (!isPattern(pattern)) return;
+    if (!(await this.#store.register(pattern, group, startOf(from)))) return;
+    const { topics } = await this.#store.snapshot(pattern, group, firstId, consumer);
+    for (const [topic] of topics)
+      if (!places.has(topic) && this.#members.has(member)) this.#add(member, topic);
   }
 
   #add(member: GroupMember, topic: string): void {
@@ -181,8 +193,9 @@ export class GroupWatcher {
       if (member.places.has(topic)) continue;
       const { from } = member.request;
       const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
-      await this.#store.createGroup(topic, member.group, start);
+      await this.#store.createGroup(topic, member.group, start, member.consumer);
       if (this.#members.has(member)) this.#add(member, topic);
+      else await this.#store.leave(topic, member.group, member.consumer);
     }
     // Only now: where something failed, the news is read again.
     this.#newsAt = entry.id;
@@ -192,26 +205,27 @@ export class GroupWatcher {
     for (const member of this.#members) member.doubt();
   }
 
+  /** One that fails keeps none of the others from living. */
   async #beat(): Promise<void> {
+    await inBatches([...this.#members, ...this.#leaving], (member) => member.beat());
+    await inBatches([...this.#members], (member) => this.#quietly(() => this.#renew(member)));
+    const groups = this.groups.flatMap(([topic, of]) => [...of].map((group) => [topic, group] as const));
+    await inBatches(groups, ([topic, group]) => this.#quietly(() => this.#sweep(topic, group)));
+  }
+
+  async #sweep(topic: string, group: string): Promise<void> {
+    if (this.#isStopped) return;
+    const consumers = await this.#store.sweep(topic, group);
+    if (consumers.length === 0) return;
+    const message = 'consumers were silent; others take over what they had not settled';
+    this.#store.logger.warn(message, { topic, group, consumers });
+  }
+
+  async #quietly(care: () => Promise<void>): Promise<void> {
     try {
-      for (const member of [...this.#members, ...this.#leaving]) await member.beat();
-      const seen = new Set<string>();
-      for (const { group, places } of this.#members) {
-        for (const topic of places.keys()) {
-          if (this.#isStopped || seen.has(`${topic} ${group}`)) continue;
-          seen.add(`${topic} ${group}`);
-          const dead = await this.#store.sweep(topic, group);
-          if (dead.length > 0) {
-            this.#store.logger.warn('consumers were silent; others take over what they had not settled', {
-              topic,
-              group,
-              consumers: dead,
-            });
-          }
-        }
-      }
+      await care();
     } catch (error) {
-      if (!isError(error, 'NOGROUP') && !isError(error, 'no such key')) {
+      if (!isGone(error)) {
         this.#store.logger.debug?.('looking after consumers failed', { error: messageOf(error) });
       }
     }

@@ -1,20 +1,75 @@
 import { Script } from './script.ts';
 
 /**
+ * Groups and topics come to be in scripts, because each has to know of the other: a group that is created after a topic's first
+ * events misses what was trimmed meanwhile.
+ *
+ * Each script has the keys topics, news and patterns; `streams` is what the names of streams begin with.
+ */
+const places = `
+local function lastOf(stream)
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+local function later(a, b)
+  local am, as = parts(a)
+  local bm, bs = parts(b)
+  if am > bm or (am == bm and as > bs) then return a end
+  return b
+end
+-- A group that is created has settled everything, and nobody in it owns a key: what another of this name left goes.
+local function create(stream, group, start)
+  local made = redis.pcall('XGROUP', 'CREATE', stream, group, start, 'MKSTREAM')
+  if made.ok then redis.call('DEL', stream .. ':owners:' .. group) end
+  return made
+end
+local function join(stream, group, consumer)
+  if consumer ~= '' then redis.pcall('XGROUP', 'CREATECONSUMER', stream, group, consumer) end
+end
+local function matches(prefix, topic)
+  if string.sub(topic, 1, #prefix) ~= prefix then return false end
+  return string.sub(prefix, 1, 1) == '_' or string.sub(topic, 1, 1) ~= '_'
+end
+-- Every group that has had a pattern of this topic gets its place in it.
+local function announce(topics, news, patterns, stream, topic)
+  if redis.call('HEXISTS', topics, topic) == 1 then return end
+  local before = lastOf(stream)
+  redis.call('HSET', topics, topic, before)
+  redis.call('XADD', news, '*', 'topic', topic, 'before', before)
+  local all = redis.call('HGETALL', patterns)
+  for i = 1, #all, 2 do
+    local group, prefix = string.match(all[i], '^(.*) ([^ ]*)$')
+    if matches(prefix, topic) then create(stream, group, later(before, all[i + 1])) end
+  end
+end
+`;
+
+/**
  * Adds an event to a topic that may be new. A new one is announced in the same step, with the id after which its events
  * begin, so that a pattern misses none of them.
  *
- * KEYS stream, topics, news. ARGV topic, then the entry's fields and values.
+ * KEYS stream, topics, news, patterns. ARGV topic, then the entry's fields and values.
  */
-export const addAnnounced: Script = new Script(`
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then
-  local before = '0-0'
-  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-  if last[1] then before = last[1][1] end
-  redis.call('HSET', KEYS[2], ARGV[1], before)
-  redis.call('XADD', KEYS[3], '*', 'topic', ARGV[1], 'before', before)
-end
+export const addAnnounced: Script = new Script(`${places}
+announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
 return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+`);
+
+/**
+ * Creates a group where it is not there, and its consumer. It makes the stream exist, so that publishers need not look whether
+ * the topic is known: hence it is announced here.
+ *
+ * KEYS stream, topics, news, patterns. ARGV topic, group, where it begins, consumer or ''.
+ */
+export const createGroup: Script = new Script(`${places}
+local made = create(KEYS[1], ARGV[2], ARGV[3])
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
+announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
+join(KEYS[1], ARGV[2], ARGV[4])
 `);
 
 /**
@@ -22,77 +77,25 @@ return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
  * group, it is created where it is not there yet: at the id that is given ('$' for the end), or, where the group has had
  * this pattern before, at the topic's beginning, because nobody of it was there when the topic was new.
  *
- * KEYS topics, news, patterns. ARGV prefix of streams, prefix of topics, whether internal topics match ('1'), group or '',
- * where it begins.
+ * KEYS topics, news, patterns. ARGV prefix of streams, prefix of topics, group or '', where it begins, consumer or ''.
  */
-export const snapshot: Script = new Script(`
-local function lastOf(stream)
-  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
-  return last[1] and last[1][1] or '0-0'
-end
-local group, start = ARGV[4], ARGV[5]
-local isNew = group == '' or redis.call('SADD', KEYS[3], group .. ' ' .. ARGV[2]) == 1
+export const snapshot: Script = new Script(`${places}
+local streams, prefix, group, start, consumer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local first = start == '$' and '0-0' or start
+local isNew = group == '' or redis.call('HSETNX', KEYS[3], group .. ' ' .. prefix, first) == 1
 local found = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local topic = all[i]
-  if string.sub(topic, 1, #ARGV[2]) == ARGV[2] and (ARGV[3] == '1' or string.sub(topic, 1, 1) ~= '_') then
-    local stream = ARGV[1] .. topic
+  if matches(prefix, topic) then
+    local stream = streams .. topic
     if group ~= '' then
-      redis.pcall('XGROUP', 'CREATE', stream, group, isNew and start or all[i + 1], 'MKSTREAM')
+      create(stream, group, isNew and start or all[i + 1])
+      join(stream, group, consumer)
     end
     found[#found + 1] = topic
     found[#found + 1] = lastOf(stream)
   end
 end
 return {lastOf(KEYS[2]), found}
-`);
-
-/**
- * Takes out what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
- *
- * KEYS stream. ARGV the first id to keep, the maximum length or 0.
- * Returns how many went, and 1 where unsettled events kept others from going.
- */
-export const trim: Script = new Script(`
-local function parts(id)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(seq)
-end
-local function isBefore(a, b)
-  local am, as = parts(a)
-  local bm, bs = parts(b)
-  return am < bm or (am == bm and as < bs)
-end
-local stream = KEYS[1]
-if redis.call('EXISTS', stream) == 0 then return {0, 0} end
-local bound = ARGV[1]
-local most = tonumber(ARGV[2])
-if most > 0 then
-  local excess = redis.call('XLEN', stream) - most
-  if excess > 0 then
-    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(excess, 1000) + 1)
-    local id = oldest[#oldest][1]
-    if isBefore(bound, id) then bound = id end
-  end
-end
-local isHeld = 0
-for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-  local group, delivered
-  for i = 1, #info, 2 do
-    if info[i] == 'name' then group = info[i + 1] end
-    if info[i] == 'last-delivered-id' then delivered = info[i + 1] end
-  end
-  local pending = redis.call('XPENDING', stream, group)
-  local lowest = delivered
-  if pending[1] > 0 then lowest = pending[2] end
-  if isBefore(lowest, bound) then
-    local next = redis.call('XRANGE', stream, pending[1] > 0 and lowest or ('(' .. lowest), '+', 'COUNT', 1)
-    if next[1] and isBefore(next[1][1], bound) then
-      bound = next[1][1]
-      isHeld = 1
-    end
-  end
-end
-return {redis.call('XTRIM', stream, 'MINID', bound), isHeld}
 `);

@@ -24,7 +24,7 @@ export class StreamKeys {
     return `${this.#prefix}:news`;
   }
 
-  /** Set: the groups and patterns that have been there before. */
+  /** Hash: the groups and patterns that have been there before, each with the id before which it wants nothing. */
   get patterns(): string {
     return `${this.#prefix}:patterns`;
   }

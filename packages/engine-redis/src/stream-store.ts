@@ -3,19 +3,14 @@ import type { Redis } from 'ioredis';
 import { countOf } from './attempt-count.ts';
 import type { Connection } from './connection.ts';
 import { groupLag, lagOf } from './group-lag.ts';
-import {
-  acknowledgeKeyed,
-  giveBack,
-  leaveGroup,
-  readGroup,
-  recordAttempts,
-  sweepGroup,
-} from './group-scripts.ts';
+import { beat, lostEntries, recordAttempts } from './consumer-scripts.ts';
+import { acknowledgeKeyed, giveBack, leaveGroup, readGroup, sweepGroup } from './group-scripts.ts';
 import type { RedisOptions } from './options.ts';
-import { snapshot, trim } from './publish-scripts.ts';
+import { createGroup, snapshot } from './publish-scripts.ts';
 import { firstId } from './stream-ids.ts';
 import type { StreamKeys } from './stream-keys.ts';
 import { type StreamEntry, entriesOf } from './stream-entry.ts';
+import { trim } from './trim-script.ts';
 
 /** What a read for a consumer brought. */
 export interface GroupRead {
@@ -41,12 +36,6 @@ export interface GroupReadRequest {
   readonly inHand: Iterable<string>;
   /** The highest id that the consumer has had. */
   readonly cursor: string;
-}
-
-/** An entry that is pending for a consumer. */
-export interface PendingEntry {
-  readonly id: string;
-  readonly deliveries: number;
 }
 
 /** An entry that is given back. */
@@ -95,11 +84,10 @@ export class StreamStore {
     return entriesOf(reply);
   }
 
-  async snapshot(pattern: string, group: string, start: string): Promise<Snapshot> {
+  /** @param consumer - The one that joins the group in each of the topics. */
+  async snapshot(pattern: string, group: string, start: string, consumer = ''): Promise<Snapshot> {
     const { keys } = this;
-    const prefix = pattern.slice(0, -1);
-    const isInternal = prefix.startsWith('_') ? '1' : '0';
-    const args = [keys.stream(''), prefix, isInternal, group, start];
+    const args = [keys.stream(''), pattern.slice(0, -1), group, start, consumer];
     const reply = await this.run((client) =>
       snapshot.run(client, [keys.topics, keys.news, keys.patterns], args),
     );
@@ -110,13 +98,18 @@ export class StreamStore {
     return { news: news.toString(), topics };
   }
 
-  /** Creates the group where it is not there. */
-  async createGroup(topic: string, group: string, start: string): Promise<void> {
-    try {
-      await this.run((client) => client.xgroup('CREATE', this.keys.stream(topic), group, start, 'MKSTREAM'));
-    } catch (error) {
-      if (!isError(error, 'BUSYGROUP')) throw error;
-    }
+  /** Remembers that the group has had the pattern; false where that is known. */
+  async register(pattern: string, group: string, start: string): Promise<boolean> {
+    const field = `${group} ${pattern.slice(0, -1)}`;
+    const first = start === '$' ? firstId : start;
+    return (await this.run((client) => client.hsetnx(this.keys.patterns, field, first))) === 1;
+  }
+
+  /** Creates the group where it is not there, and its consumer. */
+  async createGroup(topic: string, group: string, start: string, consumer = ''): Promise<void> {
+    const { keys } = this;
+    const names = [keys.stream(topic), keys.topics, keys.news, keys.patterns];
+    await this.run((client) => createGroup.run(client, names, [topic, group, start, consumer]));
   }
 
   /** @param behind - The connection to read over once the blocking read on it is over, instead of now. */
@@ -139,38 +132,16 @@ export class StreamStore {
     };
   }
 
-  /** What is pending for a consumer and was handed to it, in order. */
-  async pending(topic: string, group: string, consumer: string): Promise<PendingEntry[]> {
-    const stream = this.keys.stream(topic);
-    const reply = await this.run((client) => client.xpending(stream, group, '-', '+', 100_000, consumer));
-    return (reply as [string, string, number, number][])
-      .filter(([, , , deliveries]) => deliveries > 0)
-      .map(([id, , , deliveries]) => ({ id, deliveries }));
-  }
-
-  /** Entries that are pending for the consumer already, again. */
-  async claim(
+  /** What is pending for the consumer and was handed to it, in an answer that was lost; in order. */
+  async lost(
     topic: string,
     group: string,
     consumer: string,
-    pending: readonly PendingEntry[],
+    known: Iterable<string>,
   ): Promise<StreamEntry[]> {
-    if (pending.length === 0) return [];
     const stream = this.keys.stream(topic);
-    const ids = pending.map(({ id }) => id);
-    const reply = await this.run((client) =>
-      client.callBuffer('xclaim', stream, group, consumer, 0, ...ids, 'JUSTID'),
-    );
-    const still = new Set((reply as Buffer[]).map((id) => id.toString('latin1')));
-    const found = await Promise.all(
-      pending
-        .filter(({ id }) => still.has(id))
-        .map(async ({ id, deliveries }) => {
-          const entry = await this.run((client) => client.callBuffer('xrange', stream, id, id));
-          return entriesOf(entry).map((one) => ({ ...one, deliveries }));
-        }),
-    );
-    return found.flat();
+    const args = [group, consumer, ...known];
+    return entriesOf(await this.run((client) => lostEntries.run(client, [stream], args)));
   }
 
   /** Remembers that attempts have begun. */
@@ -181,14 +152,14 @@ export class StreamStore {
     attempts: Iterable<readonly [id: string, attempt: number]>,
   ): Promise<void> {
     const args = [...attempts].flatMap(([id, attempt]) => [id, countOf(attempt)]);
-    const keys = this.#keysOf(topic, group);
-    await this.run((client) => recordAttempts.run(client, keys, [group, consumer, ...args]));
+    const stream = this.keys.stream(topic);
+    await this.run((client) => recordAttempts.run(client, [stream], [group, consumer, ...args]));
   }
 
-  /** Tells the group that the consumer lives. */
-  async beat(topic: string, group: string, consumer: string): Promise<void> {
+  /** Tells the group that the consumer lives; returns how many entries are pending for it. */
+  async beat(topic: string, group: string, consumer: string): Promise<number> {
     const stream = this.keys.stream(topic);
-    await this.run((client) => client.xclaim(stream, group, consumer, 0, '0-1', 'JUSTID'));
+    return Number(await this.run((client) => beat.run(client, [stream], [group, consumer])));
   }
 
   async acknowledge(topic: string, group: string, ids: readonly string[]): Promise<void> {
@@ -239,6 +210,11 @@ export class StreamStore {
   #keysOf(topic: string, group: string): string[] {
     return [this.keys.stream(topic), this.keys.owners(topic, group)];
   }
+}
+
+/** True where the group, or its stream, is not there. */
+export function isGone(error: unknown): boolean {
+  return isError(error, 'NOGROUP') || isError(error, 'no such key');
 }
 
 /** True for an answer of the server that begins so. */

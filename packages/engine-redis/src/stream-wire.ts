@@ -21,6 +21,11 @@ export class StreamWire implements Wire {
     this.#onPublished = onPublished;
   }
 
+  /** The server may have lost what it knew of topics. */
+  forget(): void {
+    this.#announced.clear();
+  }
+
   send(client: Redis, message: Message): Promise<unknown> {
     if (!this.#announced.has(message.topic)) return this.#announce(client, message);
     return client.xadd(...this.#arguments(message));
@@ -50,9 +55,9 @@ export class StreamWire implements Wire {
   }
 
   #announcement({ topic, text, key }: Message): [string[], string[]] {
-    const { topics, news } = this.#keys;
+    const { topics, news, patterns } = this.#keys;
     return [
-      [this.#keys.stream(topic), topics, news],
+      [this.#keys.stream(topic), topics, news, patterns],
       [topic, ...fieldsFor(text, key)],
     ];
   }

@@ -57,6 +57,8 @@ export class StreamsTransport implements Transport {
     const store = new StreamStore(reading, keys, this.#options, logger);
     const trimmer = new Trimmer(store);
     const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
+    // Before the publishers, which send what has waited as soon as they are told.
+    for (const one of publishing) one.listen({ onRestored: () => wire.forget() });
     const options = { source, engine: name, timeoutMs: commandTimeoutMs };
     this.#opened = {
       connections,

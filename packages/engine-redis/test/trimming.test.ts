@@ -34,6 +34,38 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     });
   });
 
+  test('a topic that is new is not trimmed before the groups of its patterns have had it', async () => {
+    const keyPrefix = newPrefix();
+    const [reader, publisher] = [
+      await startEngine({ url, keyPrefix, mode: 'streams' }),
+      await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 10 }),
+    ];
+    for (const [group, pattern] of Object.entries({
+      new: 'new.*',
+      all: '*',
+      own: '_own.*',
+      other: 'other.*',
+    }))
+      await (await reader.subscribe(pattern, () => {}, { group })).cancel();
+    const numbers = Array.from({ length: 1000 }, (_, n) => n);
+    const admin = adminOf(url);
+    const groupsOf = async (topic: string): Promise<unknown[]> => {
+      const infos = (await admin.xinfo('GROUPS', keyPrefix + topic)) as unknown[][];
+      return infos.map(([, name]) => name).toSorted();
+    };
+    for (const topic of ['new.topic', '_own.topic'])
+      await Promise.all(numbers.map((payload) => publisher.publish({ topic, payload })));
+    expect(await groupsOf('new.topic')).toEqual(['all', 'new']);
+    expect(await groupsOf('_own.topic')).toEqual(['own']);
+    await until('a trim', async () => {
+      for (const topic of ['new.topic', '_own.topic']) await publisher.publish({ topic, payload: -1 });
+      return ((await publisher.health()).details as { heldStreams: string[] }).heldStreams.length === 2;
+    });
+    const seen = new Set<unknown>();
+    await reader.subscribe('new.*', ({ payload }) => void seen.add(payload), { group: 'new' });
+    await until('every event', () => numbers.every((n) => seen.has(n)));
+  });
+
   test('a group gets the topics of its pattern that were new while none of its members was there', async () => {
     const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
     const [engine, other] = [await startEngine(config), await startEngine(config)];

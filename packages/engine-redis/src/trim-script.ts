@@ -1,0 +1,50 @@
+import { Script } from './script.ts';
+
+/**
+ * Takes out what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
+ *
+ * KEYS stream. ARGV the first id to keep, the maximum length or 0.
+ * Returns how many went, and 1 where unsettled events kept others from going.
+ */
+export const trim: Script = new Script(`
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+local function isBefore(a, b)
+  local am, as = parts(a)
+  local bm, bs = parts(b)
+  return am < bm or (am == bm and as < bs)
+end
+local stream = KEYS[1]
+if redis.call('EXISTS', stream) == 0 then return {0, 0} end
+local bound = ARGV[1]
+local most = tonumber(ARGV[2])
+if most > 0 then
+  local excess = redis.call('XLEN', stream) - most
+  if excess > 0 then
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(excess, 1000) + 1)
+    local id = oldest[#oldest][1]
+    if isBefore(bound, id) then bound = id end
+  end
+end
+local isHeld = 0
+for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+  local group, delivered
+  for i = 1, #info, 2 do
+    if info[i] == 'name' then group = info[i + 1] end
+    if info[i] == 'last-delivered-id' then delivered = info[i + 1] end
+  end
+  local pending = redis.call('XPENDING', stream, group)
+  local lowest = delivered
+  if pending[1] > 0 then lowest = pending[2] end
+  if isBefore(lowest, bound) then
+    local next = redis.call('XRANGE', stream, pending[1] > 0 and lowest or ('(' .. lowest), '+', 'COUNT', 1)
+    if next[1] and isBefore(next[1][1], bound) then
+      bound = next[1][1]
+      isHeld = 1
+    end
+  end
+end
+return {redis.call('XTRIM', stream, 'MINID', bound), isHeld}
+`);

@@ -1,0 +1,76 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { LogLines, adminOf, newPrefix, startEngine, until } from './support.ts';
+
+const claimIdleMs = 500;
+
+describeWithBroker('redis', 'consumers that live', ({ url }) => {
+  /** A subscription whose handler lasts until it is let go, and what it was handed. */
+  async function join(keyPrefix: string): Promise<{ seen: unknown[]; log: LogLines; letGo: () => void }> {
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      return gate;
+    };
+    await engine.subscribeAsync('work', handler, { group: 'workers', concurrency: 3 });
+    return { seen, log, letGo };
+  }
+
+  /** Of each consumer of the group, how long the server has not heard of it. */
+  async function idleOf(admin: ReturnType<typeof adminOf>, stream: string): Promise<Map<string, number>> {
+    const infos = (await admin.xinfo('CONSUMERS', stream, 'workers')) as (string | number)[][];
+    return new Map(infos.map((info) => [String(info[1]), Number(info[info.indexOf('idle') + 1])]));
+  }
+
+  test('are members of the group before they have read anything', async () => {
+    const keyPrefix = newPrefix();
+    await join(keyPrefix);
+    expect((await idleOf(adminOf(url), `${keyPrefix}work`)).size).toBe(1);
+  });
+
+  test('keep an event for as long as its handler takes, and it is handled once', async () => {
+    const keyPrefix = newPrefix();
+    const members = [await join(keyPrefix), await join(keyPrefix)];
+    const admin = adminOf(url);
+    const stream = `${keyPrefix}work`;
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
+    for (let n = 0; n < 3; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n}` });
+    const seen = (): unknown[] => members.flatMap((one) => one.seen);
+    await until('the handlers to run', () => seen().length === 3);
+    await until('the attempts to be recorded', async () =>
+      (await admin.xpending(stream, 'workers', '-', '+', 10)).every((entry) => (entry as unknown[])[3] === 2),
+    );
+    const before = await admin.xpending(stream, 'workers', '-', '+', 10);
+    const end = Date.now() + 3 * claimIdleMs;
+    await until('three times what a consumer may be silent to be over', () => Date.now() > end);
+    const whose = (entries: unknown[]): unknown[] =>
+      (entries as unknown[][]).map(([id, consumer, , deliveries]) => [id, consumer, deliveries]);
+    expect(whose(await admin.xpending(stream, 'workers', '-', '+', 10))).toEqual(whose(before));
+    expect(seen()).toHaveLength(3);
+    for (const { log } of members) expect(log.lines.filter((line) => line.includes('silent'))).toEqual([]);
+    for (const { letGo } of members) letGo();
+    await until('nothing to be pending', async () => {
+      const [count] = (await admin.xpending(stream, 'workers')) as [number];
+      return count === 0;
+    });
+    expect([...seen()].toSorted()).toEqual([0, 1, 2]);
+  });
+
+  test('are heard of while there is nothing to do', async () => {
+    const keyPrefix = newPrefix();
+    const { log } = await join(keyPrefix);
+    const admin = adminOf(url);
+    let [heard, last] = [0, 0];
+    await until('three heartbeats', async () => {
+      const [idle = 0] = (await idleOf(admin, `${keyPrefix}work`)).values();
+      if (idle < last) heard++;
+      last = idle;
+      return heard >= 3;
+    });
+    expect(log.lines.filter((line) => line.includes('silent'))).toEqual([]);
+  });
+});
