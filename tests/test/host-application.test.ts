@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { Application } from '../../examples/host-application/src/application.ts';
+import type { Module } from '../../examples/host-application/src/module.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = 'examples/host-application/src/main.ts';
@@ -46,4 +48,48 @@ test('the example of a host application runs, and tells what its modules do', as
   ]);
   expect(stopping).toBeGreaterThan(5);
   expect(stopping).toBeLessThan(lines.length - 14);
+});
+
+/** Modules that note what is done to them, and fail where the test says. */
+function application(...failing: string[]) {
+  const calls: string[] = [];
+  const module = (name: string): Module => {
+    const step = (what: string) => async (): Promise<void> => {
+      calls.push(`${what} ${name}`);
+      if (failing.includes(`${what} ${name}`)) throw new Error(`no ${what} ${name}`);
+    };
+    return {
+      name,
+      init: () => {},
+      start: step('start'),
+      preStop: step('preStop'),
+      stop: step('stop'),
+    };
+  };
+  const host = new Application({});
+  host.add(module('a'), module('b'), module('c'));
+  return { host, calls };
+}
+
+test('a module of it that does not drain keeps no other from stopping', async () => {
+  const { host, calls } = application('preStop b');
+  await host.start();
+  calls.length = 0;
+  await expect(host.stop()).rejects.toThrow('no preStop b');
+  expect(calls).toEqual(['preStop c', 'preStop b', 'preStop a', 'stop c', 'stop b', 'stop a']);
+  const both = application('preStop c', 'stop b');
+  await both.host.start();
+  await expect(both.host.stop()).rejects.toMatchObject({
+    errors: [{ message: 'no preStop c' }, { message: 'no stop b' }],
+  });
+  expect(both.calls.at(-1)).toBe('stop a');
+});
+
+test('where one does not start, those before it are stopped', async () => {
+  const { host, calls } = application('start b');
+  await expect(host.start()).rejects.toThrow('no start b');
+  expect(calls).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  calls.length = 0;
+  await host.stop();
+  expect(calls).toEqual([]);
 });

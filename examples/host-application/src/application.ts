@@ -7,6 +7,8 @@ const drainMs = 10_000;
 /** A small application: it configures its modules, wires their services, runs them, and hands on what they tell. */
 export class Application implements ModuleHost, ModuleSubject {
   readonly #modules: Module[] = [];
+  /** Those that were started, the last one first. */
+  readonly #running: Module[] = [];
   readonly #config: Readonly<Record<string, unknown>>;
   readonly #sections = new Map<string, ConfigSection>();
   readonly #services = new Map<string, unknown>();
@@ -37,7 +39,16 @@ export class Application implements ModuleHost, ModuleSubject {
     for (const observer of this.#observers) observer(event);
   }
 
+  /** Where one module does not start, those that were started before it are stopped again. */
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      throw oneError([error, ...(await this.#stopAll())]);
+    }
+  }
+
+  async #start(): Promise<void> {
     for (const module of this.#modules) module.registerConfig?.(this);
     for (const [name, section] of this.#sections) section.check(this.#config[name]);
     const modules = this.#inOrder();
@@ -49,14 +60,21 @@ export class Application implements ModuleHost, ModuleSubject {
       for (const { name, instance } of module.providesServices?.() ?? []) this.#services.set(name, instance);
       module.registerObservers?.(this);
     }
-    for (const module of modules) await module.start?.();
+    for (const module of modules) {
+      this.#running.unshift(module);
+      await module.start?.();
+    }
   }
 
-  /** All drain before the first stops, each before those it depends on. */
+  /** All drain before the first stops, each before those it depends on. One that fails keeps no other from stopping. */
   async stop(): Promise<void> {
-    const modules = this.#inOrder().toReversed();
-    for (const module of modules) await module.preStop?.({ timeoutMs: drainMs });
-    for (const module of modules) await module.stop?.();
+    const errors = await errorsOf(this.#running, (module) => module.preStop?.({ timeoutMs: drainMs }));
+    errors.push(...(await this.#stopAll()));
+    if (errors.length > 0) throw oneError(errors);
+  }
+
+  #stopAll(): Promise<unknown[]> {
+    return errorsOf(this.#running.splice(0), (module) => module.stop?.());
   }
 
   metrics(): ModuleMetrics[] {
@@ -84,4 +102,24 @@ export class Application implements ModuleHost, ModuleSubject {
     for (const module of this.#modules) visit(module);
     return [...ordered];
   }
+}
+
+/** Does it to each module, one after the other, whatever fails. */
+async function errorsOf(
+  modules: readonly Module[],
+  step: (module: Module) => Promise<void> | undefined,
+): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  for (const module of modules) {
+    try {
+      await step(module);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return errors;
+}
+
+function oneError(errors: readonly unknown[]): unknown {
+  return errors.length === 1 ? errors[0] : new AggregateError(errors, 'Several modules failed.');
 }
