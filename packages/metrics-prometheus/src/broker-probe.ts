@@ -35,18 +35,35 @@ export class BrokerProbe {
   }
 }
 
-/** Questions to engines, of which each engine has one at a time: scrapes do not pile up on a broker that does not answer. */
+/** After how many timeouts an answer is expected no more. */
+const patience = 60;
+
+interface Question<T> {
+  readonly answer: Promise<T | undefined>;
+  readonly askedAt: number;
+}
+
+/**
+ * Questions to engines, of which each engine has one at a time: scrapes do not pile up on a broker that does not answer. One that
+ * is never answered is asked again in the end, or its engine would be down for ever.
+ */
 class Questions<T> {
-  readonly #open = new Map<string, Promise<T | undefined>>();
+  readonly #open = new Map<string, Question<T>>();
 
   /** @returns undefined where it rejects, or has no answer in time. */
   answer(engine: string, ask: () => Promise<T>, timeoutMs: number): Promise<T | undefined> {
-    let question = this.#open.get(engine);
-    if (question === undefined) {
-      question = asked(ask).finally(() => this.#open.delete(engine));
-      this.#open.set(engine, question);
-    }
-    return inTime(question, timeoutMs);
+    const open = this.#open.get(engine);
+    const isAwaited = open !== undefined && performance.now() - open.askedAt < patience * timeoutMs;
+    return inTime((isAwaited ? open : this.#ask(engine, ask)).answer, timeoutMs);
+  }
+
+  #ask(engine: string, ask: () => Promise<T>): Question<T> {
+    const question = { answer: asked(ask), askedAt: performance.now() };
+    this.#open.set(engine, question);
+    void question.answer.then(() => {
+      if (this.#open.get(engine) === question) this.#open.delete(engine);
+    });
+    return question;
   }
 }
 

@@ -219,7 +219,7 @@ describe('a scrape over HTTP', () => {
     onTestFinished(() => bus.stop());
     await bus.start();
     const register = new Registry();
-    using _ = new PrometheusCollector(bus, { register, timeoutMs: 1 });
+    using _ = new PrometheusCollector(bus, { register, timeoutMs: 50 });
     const down = { engine: 'far', status: 'down' };
     for (let n = 0; n < 3; n++) {
       const { families, value } = await scrape(register);
@@ -236,6 +236,23 @@ describe('a scrape over HTTP', () => {
         async () => (await scrape(register)).value('modular_eventbus_consumer_lag_events', series),
         patience,
       )
+      .toBe(1);
+  });
+
+  test('asks again where an answer never comes, so that an engine which is back is up', async () => {
+    let asked = 0;
+    const engine = laggingEngine({
+      lag: () => Promise.resolve([]),
+      ping: () => (asked++ === 0 ? new Promise(() => {}) : Promise.resolve()),
+    });
+    const bus = createEventBus({ engines: [{ name: 'far', engine }], logger });
+    onTestFinished(() => bus.stop());
+    await bus.start();
+    const register = new Registry();
+    using _ = new PrometheusCollector(bus, { register, timeoutMs: 1 });
+    const up = { engine: 'far', status: 'up' };
+    await expect
+      .poll(async () => (await scrape(register)).value('modular_eventbus_engine_status', up), patience)
       .toBe(1);
   });
 });
