@@ -173,6 +173,57 @@ describe('the environment', () => {
 });
 
 describe('a file', () => {
+  test.each(['json', 'yaml'])(
+    'in %s, a value that is a variable and nothing else is what its field takes',
+    async (extension) => {
+      const fields: [string, string][] = [
+        ['engine', '${ENGINE}'],
+        ['workerCount', '${WORKERS}'],
+        ['rotateSubscriberOrder', '${ROTATE}'],
+        ['externalBrokerUser', '${ACCOUNT}'],
+        ['externalBrokerPassword', '${PASSWORD}'],
+        ['eventTTL', '${TTL}'],
+      ];
+      const text =
+        extension === 'json'
+          ? JSON.stringify(Object.fromEntries(fields))
+          : fields.map(([name, value]) => `${name}: ${value}\n`).join('');
+      const env = { WORKERS: '8', ROTATE: 'true', ACCOUNT: '42', PASSWORD: '007', TTL: '5m' };
+      const file = await written(text, extension);
+      expect(await load({ file, env: { ...env, ENGINE: 'memory' }, envPrefix: 'APP_' })).toEqual({
+        engine: 'memory',
+        workerCount: 8,
+        rotateSubscriberOrder: true,
+        externalBrokerUser: '42',
+        externalBrokerPassword: '007',
+        eventTTL: '5m',
+      });
+      const problems = await problemsOf({
+        file,
+        env: { ...env, WORKERS: 'many', ENGINE: '0' },
+        envPrefix: 'APP_',
+      });
+      expect(problems.map(({ path, message }) => [path, message])).toEqual([
+        ['workerCount', 'expected a whole number of at least 1, got "many"'],
+      ]);
+    },
+  );
+
+  test('has no variable in a key, and no reference inside of a default', async () => {
+    const file = await written('engines:\n  - name: a\n    type: of-nobody\n    config:\n      ${KEY}: 1\n');
+    expect(await load({ file, env: { KEY: 'k' } })).toEqual({
+      engines: [{ name: 'a', type: 'of-nobody', config: { '${KEY}': 1 } }],
+    });
+    const nested = { source: '${A:-/${B}/x}' };
+    for (const env of [{}, { A: 'a' }, { B: 'b' }])
+      expect(await problemsOf({ file: await written(JSON.stringify(nested), 'json'), env })).toMatchObject([
+        {
+          path: 'source',
+          message: expect.stringContaining('expected ${NAME}, or ${NAME:-default}') as string,
+        },
+      ]);
+  });
+
   test('may be YAML or JSON, empty, and name its schema', async () => {
     expect(await load({ file: await written('', 'yml') })).toEqual({});
     expect(await load({ file: await written('\uFEFF{"$schema": "x", "workerCount": 2}', 'json') })).toEqual({

@@ -5,13 +5,14 @@ import type * as Yaml from 'yaml';
 import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../errors.ts';
 import type { Environment } from './environment.ts';
 import { lineOfJsonMistake } from './json-mistake.ts';
-import { PlainText, substitute } from './substitute.ts';
+import { PlainText, type Typed, isReference, substitute } from './substitute.ts';
 
 /** What a file sets. */
 export interface FileFields {
   readonly fields: Readonly<Record<string, unknown>>;
   /** What to call the file in messages. */
   readonly name: string;
+  readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
 }
 
@@ -28,13 +29,14 @@ export async function readConfigFile(file: string | URL, environment: Environmen
     throw new ConfigFileError(path, `its extension has to be one of ${Object.keys(parsers).join(', ')}`);
   }
   const parsed = await parse(await read(path), path);
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || parsed instanceof PlainText) {
     throw new ConfigFileError(path, 'expected fields, such as "engine: memory", at its top');
   }
-  const { value, errors } = substitute(parsed, environment, basename(path));
+  const { value, typed, errors } = substitute(parsed, environment, basename(path));
+  const fields = value as Record<string, unknown>;
   // For editors, which find the schema there.
-  const { $schema: _, ...fields } = value as Record<string, unknown>;
-  return { fields, name: basename(path), errors };
+  delete fields['$schema'];
+  return { fields, name: basename(path), typed, errors };
 }
 
 async function read(path: string): Promise<string> {
@@ -57,7 +59,9 @@ const parsers: Readonly<Record<string, Parser>> = {
 
 function parseJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (_, value: unknown) =>
+      typeof value === 'string' && isReference(value) ? new PlainText(value) : value,
+    );
   } catch {
     // Without its cause, whose message quotes the text.
     throw new ConfigFileError(path, 'it is not valid JSON there', { line: lineOfJsonMistake(text) });
@@ -74,9 +78,10 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
     throw new ConfigFileError(path, `it is not valid YAML there: ${reasonOf(mistake)}`, { line });
   }
   visit(document, {
-    Scalar: (_, node) => {
-      const isReference = typeof node.value === 'string' && /^\$\{[^}]*\}$/.test(node.value);
-      if (isReference && node.type === 'PLAIN') node.value = new PlainText(node.value as string);
+    Scalar: (place, node) => {
+      const { value, type } = node;
+      if (place === 'key' || typeof value !== 'string' || type !== 'PLAIN') return;
+      if (isReference(value)) node.value = new PlainText(value);
     },
   });
   try {

@@ -1,14 +1,17 @@
-import { type ConfigProblem, InvalidConfigError } from '../errors.ts';
+import { type ConfigProblem, InvalidConfigError, type PolybusError } from '../errors.ts';
 import { type EventBusConfig, mistakesIn, singleEngineFields } from './event-bus-config.ts';
 import { oneConfigError } from './one-config-error.ts';
 import { problemsOf } from './own-config.ts';
 import { type SourceOf, rememberSources } from './sources.ts';
+import type { Typed } from './substitute.ts';
 
 /** One source of a configuration. */
 export interface ConfigLayer {
   readonly fields: Readonly<Record<string, unknown>>;
   /** What set a field, for messages. */
   readonly sourceOf: (field: string) => string | undefined;
+  /** Values that were read as numbers or flags, where they may be text. */
+  readonly typed?: readonly Typed[] | undefined;
   /** What is wrong in it already. */
   readonly errors: readonly InvalidConfigError[];
 }
@@ -19,6 +22,24 @@ export interface ConfigLayer {
  * @throws {@link InvalidConfigError} listing every problem.
  */
 export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
+  let checked = check(layers);
+  // What is refused as a number may be right as the text that it was.
+  const wrong = layers.flatMap(({ typed = [] }) => typed).filter(({ path }) => checked.isRefused(path));
+  for (const { holder, key, text } of wrong) holder[key] = text;
+  if (wrong.length > 0) checked = check(layers);
+  const { config, errors, sourceOf } = checked;
+  if (errors.length > 0) throw oneConfigError(errors);
+  return rememberSources(config, sourceOf);
+}
+
+interface Checked {
+  readonly config: EventBusConfig;
+  readonly sourceOf: SourceOf;
+  readonly errors: readonly PolybusError[];
+  readonly isRefused: (path: string) => boolean;
+}
+
+function check(layers: readonly ConfigLayer[]): Checked {
   const { config, origins, problems } = merge(layers);
   const sourceOf: SourceOf = (field) => origins.get(field)?.(field);
   const errors = layers.flatMap((layer) => layer.errors);
@@ -31,8 +52,7 @@ export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
     return rest.length > 0 ? [new InvalidConfigError(rest)] : [];
   });
   const all = [...errors, ...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...mistakes];
-  if (all.length > 0) throw oneConfigError(all);
-  return rememberSources(config, sourceOf);
+  return { config, sourceOf, errors: all, isRefused: pathsOf(mistakes) };
 }
 
 /** The types of the engines that a configuration has, right or wrong. */
@@ -71,7 +91,7 @@ function merge(layers: readonly ConfigLayer[]): Merged {
   return { config, origins, problems };
 }
 
-function pathsOf(errors: readonly InvalidConfigError[]): (path: string) => boolean {
-  const paths = new Set(errors.flatMap(({ problems }) => problems.map(({ path }) => path)));
+function pathsOf(errors: readonly PolybusError[]): (path: string) => boolean {
+  const paths = new Set(errors.flatMap((error) => (problemsOf(error, '') ?? []).map(({ path }) => path)));
   return (path) => paths.has(path);
 }

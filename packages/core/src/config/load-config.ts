@@ -40,8 +40,8 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Event
 }
 
 async function fileLayer(file: string | URL, env: Environment): Promise<ConfigLayer> {
-  const { fields, name, errors } = await readConfigFile(file, env);
-  return { fields, sourceOf: () => name, errors };
+  const { fields, name, typed, errors } = await readConfigFile(file, env);
+  return { fields, sourceOf: () => name, typed, errors };
 }
 
 function environmentLayer(env: Environment, prefix: string): ConfigLayer {

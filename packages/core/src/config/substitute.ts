@@ -5,7 +5,12 @@ import { appendKey, isSecretKey } from './validate.ts';
 /** `$${` for `${` itself, or `${NAME}`, or `${NAME:-default}`. */
 const reference = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{[^}]*\}?/g;
 
-/** A YAML scalar without quotes: what a single reference stands for may be a number or a flag. */
+/** True for text that is one reference and nothing else. */
+export function isReference(text: string): boolean {
+  return /^\$\{[^}]*\}$/.test(text);
+}
+
+/** A single reference without quotes of its own (JSON has no others): what it stands for may be a number or a flag. */
 export class PlainText {
   readonly text: string;
 
@@ -14,9 +19,18 @@ export class PlainText {
   }
 }
 
+/** A value that was read as a number or a flag, and where it is; its field may want the text. */
+export interface Typed {
+  readonly path: string;
+  readonly holder: Record<string | number, unknown>;
+  readonly key: string | number;
+  readonly text: string;
+}
+
 /** Parsed text with the environment's values in it. */
 export interface Substituted {
   readonly value: unknown;
+  readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
 }
 
@@ -24,11 +38,13 @@ export interface Substituted {
 export function substitute(parsed: unknown, environment: Environment, file: string): Substituted {
   const missing: { variable: string; path: string }[] = [];
   const malformed: ConfigProblem[] = [];
+  const typed: Typed[] = [];
 
   function inText(text: string, path: string): string {
     return text.replace(reference, (whole, name: string | undefined, fallback: string | undefined) => {
       if (whole === '$${') return '${';
-      if (name === undefined) {
+      // The first "}" ends a default: one with a reference in it would end in the middle.
+      if (name === undefined || fallback?.includes('${') === true) {
         // What stands there is not shown: it may be part of a password.
         const message =
           'expected ${NAME}, or ${NAME:-default}, where there is "${"; write $${ for "${" itself';
@@ -43,26 +59,41 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
     });
   }
 
-  function inValue(value: unknown, path: string, key: string): unknown {
+  /** @param name - The field that it is in, or in the list of. */
+  function inValue(value: unknown, path: string, name: string): unknown {
     if (typeof value === 'string') return inText(value, path);
-    if (value instanceof PlainText) return typed(inText(value.text, path), key);
-    if (Array.isArray(value)) return value.map((item: unknown, i) => inValue(item, appendKey(path, i), key));
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([own, item]) => [own, inValue(item, appendKey(path, own), own)]),
-    );
+    const isList = Array.isArray(value);
+    const holder = (isList ? [] : {}) as Record<string | number, unknown>;
+    for (const [own, item] of Object.entries(value) as [string, unknown][]) {
+      const key = isList ? Number(own) : own;
+      const [itsPath, itsName] = [appendKey(path, key), isList ? name : own];
+      if (item instanceof PlainText) {
+        const text = inText(item.text, itsPath);
+        const read = typedValue(text, itsName);
+        if (read !== text) typed.push({ path: itsPath, holder, key, text });
+        put(holder, key, read);
+      } else put(holder, key, inValue(item, itsPath, itsName));
+    }
+    return holder;
   }
 
   const value = inValue(parsed, '', '');
   const errors = malformed.length > 0 ? [new InvalidConfigError(malformed)] : [];
   return {
     value,
+    typed,
     errors: missing.length > 0 ? [...errors, new MissingVariableError(missing, file)] : errors,
   };
 }
 
+/** As a field of its own, whatever its name: `__proto__` may stand in a file. */
+function put(holder: object, key: string | number, value: unknown): void {
+  Object.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 /** A number only where it reads the same both ways: `007` and `1e3` stay text, and so does whatever is secret. */
-function typed(text: string, key: string): string | number | boolean {
+function typedValue(text: string, key: string): string | number | boolean {
   if (isSecretKey(key)) return text;
   if (text === 'true' || text === 'false') return text === 'true';
   const number = Number(text);
