@@ -9,6 +9,7 @@ export const shared = {
     // Limits, not waits: a broker that starts in a container on a busy machine takes its time.
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 30_000 } },
     include: ['test/**/*.test.ts'],
   },
 } satisfies ViteUserConfig;

@@ -9,7 +9,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-const idleMs = 50;
+const idleMs = 300;
 
 async function startedBus(historySize = 1000) {
   const engine = memoryEngine({ deadLetter: true, historySize });
