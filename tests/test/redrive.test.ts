@@ -121,10 +121,10 @@ describe('redrive over several engines', () => {
     stops.push(() => bus.stop());
     await bus.start();
     const state = { fails: true };
-    const seen: unknown[] = [];
+    const seen: string[] = [];
     const handler = ({ payload }: { payload: unknown }): void => {
       if (state.fails) throw new Error('down');
-      seen.push(payload);
+      seen.push(payload as string);
     };
     await bus.subscribe('a', handler, { group: 'g', tenant: 'acme' });
     await bus.subscribe('a', handler, { group: 'g', tenant: 'beta' });
@@ -135,14 +135,14 @@ describe('redrive over several engines', () => {
   }
 
   test('takes the dead letters of each, up to the limit', async () => {
-    const { bus, seen } = await twoEngines(60);
+    const { bus, seen } = await twoEngines(idleMs + 10);
     expect(await bus.redrive('a', { idleMs, limit: 4 })).toEqual({ redriven: 4, kept: 0 });
     expect(await bus.redrive('a', { idleMs })).toEqual({ redriven: 2, kept: 0 });
     expect(seen.toSorted()).toEqual(['acme 0', 'acme 1', 'acme 2', 'beta 0', 'beta 1', 'beta 2']);
   });
 
   test('looks through all of them, whatever is left where it is on the first', async () => {
-    const { bus, seen } = await twoEngines(60);
+    const { bus, seen } = await twoEngines(idleMs + 10);
     const filter = ({ metadata }: Event): boolean => metadata['tenant'] === 'acme';
     expect(await bus.redrive('a', { idleMs, filter })).toEqual({ redriven: 3, kept: 3 });
     expect(seen).toEqual(['acme 0', 'acme 1', 'acme 2']);

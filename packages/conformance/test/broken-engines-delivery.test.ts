@@ -113,11 +113,11 @@ describe('an engine that delivers wrongly does not pass:', () => {
         class extends WrappedEngine {
           override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
             const tries = new Map<string, number>();
-            const again: EventHandler<never> = async (event, { signal, subscription }) => {
+            const again: EventHandler<never> = async (event, { signal, subscription, engine }) => {
               const attempt = (tries.get(event.id) ?? 0) + 1;
               tries.set(event.id, attempt);
               try {
-                await handler(event, { signal, subscription, attempt });
+                await handler(event, { signal, subscription, engine, attempt });
               } catch {
                 void this.inner.publish(event);
               }

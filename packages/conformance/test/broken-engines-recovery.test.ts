@@ -34,8 +34,8 @@ describe('an engine that recovers wrongly does not pass:', () => {
       engine: of(
         class extends WrappedHandlers {
           override wrap(handler: EventHandler<never>): EventHandler<never> {
-            return (event, { signal, subscription }: HandlerContext) =>
-              handler(event, { signal, subscription, attempt: 1 });
+            return (event, { signal, subscription, engine }: HandlerContext) =>
+              handler(event, { signal, subscription, engine, attempt: 1 });
           }
         },
       ),
@@ -174,8 +174,8 @@ describe('an engine that recovers wrongly does not pass:', () => {
       engine: of(
         class extends WrappedHandlers {
           override wrap(handler: EventHandler<never>): EventHandler<never> {
-            return (event, { attempt, subscription }: HandlerContext) =>
-              handler(event, { attempt, subscription, signal: new AbortController().signal });
+            return (event, { attempt, subscription, engine }: HandlerContext) =>
+              handler(event, { attempt, subscription, engine, signal: new AbortController().signal });
           }
         },
       ),

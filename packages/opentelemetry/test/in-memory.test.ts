@@ -123,10 +123,14 @@ describe('spans', () => {
   });
 
   test('names the engine that delivered, whatever the rules say', async () => {
-    const engines = ['right', 'left'].map((name) => ({ name, engine: memoryEngine() }));
+    const right = memoryEngine();
+    Object.defineProperty(right, 'type', { value: 'kafka' });
+    const engines = [
+      { name: 'right', engine: right },
+      { name: 'left', engine: memoryEngine() },
+    ];
     const routing = [{ topics: ['a'], engine: 'left' }];
     const { bus, span } = await traced({}, { engines, routing });
-    Object.defineProperty(engines[0]!.engine, 'type', { value: 'kafka' });
     await bus.subscribe('*', () => {});
     await bus.router.engine('right').publish({ topic: 'a', payload: 1 });
     expect(span(0).attributes).toMatchObject({ 'polybus.engine': 'right', 'messaging.system': 'kafka' });
