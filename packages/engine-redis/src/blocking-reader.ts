@@ -15,8 +15,8 @@ export interface BlockingSource {
    * The next one begins when what this returns has resolved.
    */
   onSent?(connection: Connection): Promise<void>;
-  /** New entries of a stream. The next read begins when what this returns has resolved. */
-  onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> | void;
+  /** New entries of a stream, as they come after an id. The next read begins when what this returns has resolved. */
+  onEntries(stream: string, entries: readonly StreamEntry[], after: string): Promise<void> | void;
   /** Somebody rings: there may be something for this group of this topic. */
   onBell?(topic: string, group: string): void;
   /** The connection was lost, and works again. */
@@ -25,6 +25,8 @@ export interface BlockingSource {
 
 /** How long after a failed read the next one comes, in milliseconds. */
 const pauseMs = 100;
+/** How many bells there are at most, about. */
+const maxBells = 1000;
 /** How long a bell outlives its engine, in seconds. */
 const bellSeconds = 3600;
 
@@ -60,18 +62,23 @@ export class BlockingReader {
   interrupt(): void {
     if (!this.#isBlocked || this.#isRinging || this.#isStopped) return;
     this.#isRinging = true;
-    const ringing = this.#store.run((client) =>
-      client
-        .pipeline()
-        .xadd(this.#bell, 'MAXLEN', '~', 1000, '*', 'wake', '1')
-        .expire(this.#bell, bellSeconds)
-        .exec(),
-    );
-    ringing.catch((error: unknown) => {
+    this.#ring().catch((error: unknown) => {
       // The read ends by itself when its time is over, and then looks again.
       this.#isRinging = false;
       this.#store.logger.debug?.('a reader could not be woken', { error: messageOf(error) });
     });
+  }
+
+  async #ring(): Promise<void> {
+    const answers = await this.#store.run((client) =>
+      client
+        .pipeline()
+        .xadd(this.#bell, 'MAXLEN', '~', maxBells, '*', 'wake', '1')
+        .expire(this.#bell, bellSeconds)
+        .exec(),
+    );
+    // A pipeline whose commands are refused, as by a server that is full, does not reject.
+    for (const [error] of answers ?? []) if (error) throw error;
   }
 
   /** Ends reading; the connection is closed with it. */
@@ -128,20 +135,39 @@ export class BlockingReader {
       this.#isBlocked = false;
     }
     const waits: (Promise<void> | void)[] = [];
+    // The streams of an answer come in the order in which they were asked for.
+    let at = 0;
     for (const [stream, entries] of streamsOf(reply)) {
       if (this.#isStopped) return;
-      if (stream === this.#bell) this.#onBell(entries);
-      else waits.push(this.#source.onEntries(stream, entries));
+      at = names.indexOf(stream, at);
+      if (stream === this.#bell) waits.push(this.#onBell(entries));
+      else waits.push(this.#source.onEntries(stream, entries, ids[at]!));
     }
-    await following;
-    for (const wait of waits) if (wait !== undefined) await wait;
+    // At once: one that rejects while another is waited for would be nobody's.
+    await Promise.all([following, ...waits]);
   }
 
-  #onBell(entries: readonly StreamEntry[]): void {
+  async #onBell(entries: readonly StreamEntry[]): Promise<void> {
+    if (this.#answer(entries) === 0) return;
+    // Where bells ring all the time, one in each read would fall ever further behind.
+    const reply = await this.#store.run((client) =>
+      client.callBuffer('xread', 'COUNT', maxBells, 'STREAMS', this.#bell, this.#bellAt),
+    );
+    for (const [, rest] of streamsOf(reply)) this.#answer(rest);
+  }
+
+  /** Tells of each group of each topic once, whatever rings for it. Returns of how many. */
+  #answer(entries: readonly StreamEntry[]): number {
+    const told = new Set<string>();
     for (const { id, fields } of entries) {
       this.#bellAt = id;
-      if (fields.length === 4) this.#source.onBell?.(fields[1]!.toString(), fields[3]!.toString());
+      if (fields.length !== 4) continue;
+      const [, topic = '', , group = ''] = fields.map(String);
+      if (told.has(`${topic} ${group}`)) continue;
+      told.add(`${topic} ${group}`);
+      this.#source.onBell?.(topic, group);
     }
+    return told.size;
   }
 
   #wait(): Promise<void> {
