@@ -2,7 +2,7 @@ import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core';
 import { messageOf } from './errors.ts';
 import type { Decoded } from './record.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
-import { compareIds } from './stream-ids.ts';
+import { compareIds, firstId, timeOf } from './stream-ids.ts';
 import type { StreamStore } from './stream-store.ts';
 
 /** Where a subscription is in one topic. */
@@ -13,6 +13,8 @@ export interface Cursor {
   /** Gets what the shared reader reads. Otherwise it catches up by itself. */
   isLive: boolean;
   isCatchingUp: boolean;
+  /** It begins with what there is, so what was trimmed before is none that it has missed. */
+  isReplay: boolean;
 }
 
 /** What a plain subscription needs of the hub. */
@@ -24,6 +26,8 @@ export interface LiveReader {
 }
 
 const maxCount = 500;
+const reason =
+  'events were trimmed before this subscription had them; without a group it has no place on the server to keep them for';
 
 /**
  * A subscription without a group. It follows the shared reader where it can; where it starts in the past, or has no room, it
@@ -78,8 +82,8 @@ export class PlainSubscription {
     return early;
   }
 
-  add(topic: string, position: string, isLive: boolean): Cursor {
-    const cursor: Cursor = { topic, position, isLive, isCatchingUp: false };
+  add(topic: string, position: string, isLive: boolean, isReplay = false): Cursor {
+    const cursor: Cursor = { topic, position, isLive, isCatchingUp: false, isReplay };
     this.cursors.set(topic, cursor);
     if (!isLive) void this.#catchUp(cursor);
     return cursor;
@@ -98,6 +102,7 @@ export class PlainSubscription {
 
   #take(cursor: Cursor, id: string, { event, raw }: Decoded): void {
     cursor.position = id;
+    cursor.isReplay = false;
     if (event !== undefined) this.receiver.enqueue(event, this.#acknowledgement);
     else this.receiver.undecodable(raw, this.#acknowledgement);
   }
@@ -109,6 +114,19 @@ export class PlainSubscription {
       this.#isRefillPlanned = false;
       for (const cursor of this.cursors.values()) if (!cursor.isLive) void this.#catchUp(cursor);
     });
+  }
+
+  /** @param next - The first that is there after what it has had. */
+  #tellMissed(cursor: Cursor, trimmed: string, next: string | undefined): void {
+    const { topic, position, isReplay } = cursor;
+    cursor.isReplay = false;
+    if (compareIds(trimmed, position) <= 0) return;
+    // What was read was there, so it was trimmed after that.
+    if (next !== undefined && compareIds(next, trimmed) <= 0) return;
+    cursor.position = trimmed;
+    if (isReplay) return;
+    const until = timeOf(trimmed);
+    this.#store.missed({ topic, since: position === firstId ? until : timeOf(position), until, reason });
   }
 
   /** After the connection was lost. */
@@ -123,8 +141,12 @@ export class PlainSubscription {
       while (!this.#isStopped && this.receiver.capacity > 0) {
         const seen = this.#live.positionOf(cursor.topic);
         const count = Math.min(this.receiver.capacity, maxCount);
-        const entries = await this.#store.range(cursor.topic, cursor.position, count);
+        const [entries, trimmed] = await Promise.all([
+          this.#store.range(cursor.topic, cursor.position, count),
+          this.#store.trimmedTo(cursor.topic),
+        ]);
         if (this.#isStopped) return;
+        this.#tellMissed(cursor, trimmed, entries[0]?.id);
         for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
         this.receiver.run();
         const live = this.#live.positionOf(cursor.topic);

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
+type Arguments = readonly (string | number | Buffer)[];
+
 /** A Lua script that runs by its hash, and is sent in full where the server does not have it. */
 export class Script {
   readonly #lua: string;
@@ -11,7 +13,7 @@ export class Script {
     this.#sha = createHash('sha1').update(lua).digest('hex');
   }
 
-  async run(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
     try {
       return await this.runKnown(client, keys, args);
     } catch (error) {
@@ -21,17 +23,17 @@ export class Script {
   }
 
   /** Runs in full, in one round trip whatever the server knows. */
-  evaluate(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  evaluate(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
     return client.callBuffer('eval', ...this.evalArguments(keys, args));
   }
 
   /** Runs by its hash alone. @throws NOSCRIPT where the server does not have it. */
-  runKnown(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  runKnown(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
     return client.callBuffer('evalsha', this.#sha, keys.length, ...keys, ...args);
   }
 
   /** The arguments of EVAL, for a pipeline. */
-  evalArguments(keys: readonly string[], args: readonly (string | number)[]): [string, number, ...string[]] {
-    return [this.#lua, keys.length, ...keys, ...args.map(String)];
+  evalArguments(keys: readonly string[], args: Arguments): [string, number, ...(string | number | Buffer)[]] {
+    return [this.#lua, keys.length, ...keys, ...args];
   }
 }

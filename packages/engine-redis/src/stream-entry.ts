@@ -1,5 +1,6 @@
 import type { Event } from '@polybus/core';
 import { type Decoded, decode } from './record.ts';
+import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';
 
 /** An entry as the server gave it, with its id as text. */
@@ -34,15 +35,27 @@ export function fieldOf({ fields }: StreamEntry, name: string): Buffer | undefin
   return undefined;
 }
 
+/** Before a key that is no UTF-8: half a character, as no text from the server has it. */
+const bytesMark = '\ud800';
+
 /** The entry's own key, which is what the group knows it by, or ''. */
 export function keyOf(entry: StreamEntry): string {
-  return entry.fields.length > 2 ? (fieldOf(entry, keyField)?.toString() ?? '') : '';
+  const bytes = entry.fields.length > 2 ? fieldOf(entry, keyField) : undefined;
+  if (bytes === undefined) return '';
+  const text = bytes.toString();
+  // Only of another producer, and then perhaps no text at all.
+  return text.includes('\ufffd') ? bytesMark + bytes.toString('latin1') : text;
+}
+
+/** The key as the server has it. */
+export function keyArgument(key: string): string | Buffer {
+  return key.startsWith(bytesMark) ? Buffer.from(key.slice(1), 'latin1') : key;
 }
 
 /** Decodes an entry. One without the field `event` is none of ours: all its fields count as its bytes. */
 export function decodeEntry(topic: string, entry: StreamEntry): Decoded {
   const bytes = fieldOf(entry, eventField);
-  const createdAt = new Date(Number(entry.id.slice(0, entry.id.indexOf('-'))));
+  const createdAt = timeOf(entry.id);
   if (bytes !== undefined) return decode(topic, bytes, createdAt);
   return decode(topic, Buffer.from(JSON.stringify(entry.fields.map(String))), createdAt);
 }

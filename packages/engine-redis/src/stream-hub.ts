@@ -39,8 +39,9 @@ export class StreamHub {
     this.#store = store;
     const source = {
       streams: () => this.#streams(),
-      onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
-      onRestored: () => this.resume(),
+      onEntries: (stream: string, entries: readonly StreamEntry[], after: string) =>
+        this.#onEntries(stream, entries, after),
+      onRestored: () => this.#restored(),
     };
     this.#reader = new BlockingReader(connection, store, source, readCount, id);
   }
@@ -81,10 +82,11 @@ export class StreamHub {
 
   #begin(subscription: PlainSubscription, topic: string, last: string, from: StartPosition): void {
     if (from === 'latest') {
-      const cursor = subscription.add(topic, last, true);
+      // Where nothing is, something may have been; it was trimmed before this subscription.
+      const cursor = subscription.add(topic, last, true, last === firstId);
       this.#follow(cursor, subscription);
     } else {
-      subscription.add(topic, from === 'earliest' ? firstId : idBefore(from), false);
+      subscription.add(topic, from === 'earliest' ? firstId : idBefore(from), false, true);
     }
   }
 
@@ -126,16 +128,17 @@ export class StreamHub {
     for (const [topic, { position }] of this.#topics) yield [keys.stream(topic), position];
   }
 
-  #onEntries(stream: string, entries: readonly StreamEntry[]): void {
+  #onEntries(stream: string, entries: readonly StreamEntry[], after: string): void {
     if (stream === this.#store.keys.news) {
       for (const entry of entries) this.#onNews(entry);
       return;
     }
     const topic = this.#store.keys.topicOf(stream);
     const reader = this.#topics.get(topic);
-    if (reader === undefined) return;
+    // The reader may have been made anew while this read was on its way: further back, so that this is not what comes next …
+    if (reader === undefined || compareIds(after, reader.position) > 0) return;
     for (const entry of entries) {
-      // The reader may have been made anew, further on, while this read was on its way.
+      // … or further on.
       if (compareIds(entry.id, reader.position) <= 0) continue;
       reader.position = entry.id;
       const decoded = decodeEntry(topic, entry);
@@ -160,7 +163,15 @@ export class StreamHub {
     if (!matchesTopic(pattern, topic) || subscription.cursors.has(topic)) return;
     // From its first event, whichever that was; a start in the future is still to come.
     const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
-    subscription.add(topic, start, false);
+    subscription.add(topic, start, false, from !== 'latest');
+  }
+
+  /** Each looks for itself what it has missed: a read that goes on would not say what was trimmed meanwhile. */
+  #restored(): void {
+    for (const { followers } of this.#topics.values())
+      for (const cursor of followers.keys()) cursor.isLive = false;
+    this.#topics.clear();
+    this.resume();
   }
 
   /** After the connection was lost: those that were catching up go on. */

@@ -15,6 +15,11 @@ function compareSequences(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
+/** When an entry was added. */
+export function timeOf(id: string): Date {
+  return new Date(Number(id.slice(0, id.indexOf('-'))));
+}
+
 /** The id after which everything is that was added at this time or later. */
 export function idBefore(time: Date): string {
   const ms = Math.floor(time.getTime());

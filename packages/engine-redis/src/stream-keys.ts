@@ -29,6 +29,11 @@ export class StreamKeys {
     return `${this.#prefix}:patterns`;
   }
 
+  /** Hash: of each topic that was trimmed the last id that went. */
+  get trimmed(): string {
+    return `${this.#prefix}:trimmed`;
+  }
+
   /** Hash of a topic and group: for each key with unsettled events how many there are, and which consumer has them. */
   owners(topic: string, group: string): string {
     return `${this.#prefix}${topic}:owners:${group}`;

@@ -1,4 +1,4 @@
-import type { ConsumerLag, Logger } from '@polybus/core';
+import type { ConsumerLag, Logger, TransportContext } from '@polybus/core';
 import type { Redis } from 'ioredis';
 import { countOf } from './attempt-count.ts';
 import type { Connection } from './connection.ts';
@@ -9,7 +9,7 @@ import type { RedisOptions } from './options.ts';
 import { createGroup, snapshot } from './publish-scripts.ts';
 import { firstId } from './stream-ids.ts';
 import type { StreamKeys } from './stream-keys.ts';
-import { type StreamEntry, entriesOf } from './stream-entry.ts';
+import { type StreamEntry, entriesOf, keyArgument } from './stream-entry.ts';
 import { trim } from './trim-script.ts';
 
 /** What a read for a consumer brought. */
@@ -59,12 +59,19 @@ export class StreamStore {
   readonly options: RedisOptions;
   readonly logger: Logger;
   readonly connection: Connection;
+  readonly missed: TransportContext['missed'];
 
-  constructor(connection: Connection, keys: StreamKeys, options: RedisOptions, logger: Logger) {
+  constructor(
+    connection: Connection,
+    keys: StreamKeys,
+    options: RedisOptions,
+    { logger, missed }: Pick<TransportContext, 'logger' | 'missed'>,
+  ) {
     this.connection = connection;
     this.keys = keys;
     this.options = options;
     this.logger = logger;
+    this.missed = missed;
   }
 
   run<T>(command: (client: Redis) => Promise<T>): Promise<T> {
@@ -116,7 +123,16 @@ export class StreamStore {
   async readGroup(request: GroupReadRequest, behind?: Connection): Promise<GroupRead> {
     const { topic, group, consumer, count, again, inHand, cursor } = request;
     const keys = this.#keysOf(topic, group);
-    const args = [group, consumer, count, cursor, topic, this.keys.bells, again, ...inHand];
+    const args = [
+      group,
+      consumer,
+      count,
+      cursor,
+      topic,
+      this.keys.bells,
+      again,
+      ...[...inHand].map(keyArgument),
+    ];
     const { blockMs, commandTimeoutMs } = this.options;
     const reply =
       behind === undefined
@@ -168,12 +184,12 @@ export class StreamStore {
 
   async acknowledgeKeyed(topic: string, group: string, idsAndKeys: readonly string[]): Promise<void> {
     await this.run((client) =>
-      acknowledgeKeyed.run(client, this.#keysOf(topic, group), [group, ...idsAndKeys]),
+      acknowledgeKeyed.run(client, this.#keysOf(topic, group), [group, ...idsAndKeys.map(keyArgument)]),
     );
   }
 
   async giveBack(topic: string, group: string, consumer: string, all: readonly GivenBack[]): Promise<void> {
-    const args = all.flatMap(({ id, deliveries, key }) => [id, deliveries, key]);
+    const args = all.flatMap(({ id, deliveries, key }) => [id, deliveries, keyArgument(key)]);
     const about = [group, consumer, topic, this.keys.bells];
     await this.run((client) => giveBack.run(client, this.#keysOf(topic, group), [...about, ...args]));
   }
@@ -196,15 +212,21 @@ export class StreamStore {
     return lagOf(topic, await this.run((client) => groupLag.run(client, [stream], [...groups])));
   }
 
-  /** Returns how many entries went, and whether unsettled ones kept others from going. */
+  /** Returns whether there is more to trim, and whether unsettled entries kept others from going. */
   async trim(
     topic: string,
     firstKept: string,
-  ): Promise<{ readonly trimmed: number; readonly isHeld: boolean }> {
-    const args = [firstKept, this.options.maxLen ?? 0];
-    const reply = await this.run((client) => trim.run(client, [this.keys.stream(topic)], args));
-    const [trimmed, isHeld] = reply as [number, number];
-    return { trimmed, isHeld: isHeld === 1 };
+  ): Promise<{ readonly hasMore: boolean; readonly isHeld: boolean }> {
+    const { keys, options } = this;
+    const args = [firstKept, options.maxLen ?? 0, topic];
+    const reply = await this.run((client) => trim.run(client, [keys.stream(topic), keys.trimmed], args));
+    const [hasMore, isHeld] = reply as [number, number];
+    return { hasMore: hasMore === 1, isHeld: isHeld === 1 };
+  }
+
+  /** The last id that was trimmed. */
+  async trimmedTo(topic: string): Promise<string> {
+    return (await this.run((client) => client.hget(this.keys.trimmed, topic))) ?? firstId;
   }
 
   #keysOf(topic: string, group: string): string[] {

@@ -43,7 +43,8 @@ export class StreamsTransport implements Transport {
     this.#options = options;
   }
 
-  async open({ name, logger, source }: TransportContext): Promise<void> {
+  async open(context: TransportContext): Promise<void> {
+    const { name, logger, source } = context;
     const { connection, commandTimeoutMs, poolSize } = this.#options;
     const connections = new Connections(connection, name, logger);
     this.#connections = connections;
@@ -54,7 +55,7 @@ export class StreamsTransport implements Transport {
     const { keyPrefix, clusterKeyPrefix } = this.#options;
     // Only the client that `createClient` has made says what it is.
     const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
-    const store = new StreamStore(reading, keys, this.#options, logger);
+    const store = new StreamStore(reading, keys, this.#options, context);
     const trimmer = new Trimmer(store);
     const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
     // Before the publishers, which send what has waited as soon as they are told.

@@ -1,10 +1,14 @@
 import { Script } from './script.ts';
 
+/** How many entries one step takes out at most, so that no step holds up the server. */
+const stepSize = 500;
+
 /**
- * Takes out what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
+ * Takes out some of what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
+ * It remembers the last that went, for those who have no place on the server and may have had less.
  *
- * KEYS stream. ARGV the first id to keep, the maximum length or 0.
- * Returns how many went, and 1 where unsettled events kept others from going.
+ * KEYS stream, trimmed. ARGV the first id to keep, the maximum length or 0, topic.
+ * Returns 1 where there is more to take out, and 1 where unsettled events kept others from going.
  */
 export const trim: Script = new Script(`
 local function parts(id)
@@ -16,14 +20,15 @@ local function isBefore(a, b)
   local bm, bs = parts(b)
   return am < bm or (am == bm and as < bs)
 end
-local stream = KEYS[1]
+local stream, step = KEYS[1], ${stepSize}
 if redis.call('EXISTS', stream) == 0 then return {0, 0} end
-local bound = ARGV[1]
+local bound, more = ARGV[1], 0
 local most = tonumber(ARGV[2])
 if most > 0 then
   local excess = redis.call('XLEN', stream) - most
   if excess > 0 then
-    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(excess, 1000) + 1)
+    if excess > step then more = 1 end
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(excess, step) + 1)
     local id = oldest[#oldest][1]
     if isBefore(bound, id) then bound = id end
   end
@@ -46,5 +51,15 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     end
   end
 end
-return {redis.call('XTRIM', stream, 'MINID', bound), isHeld}
+if isHeld == 1 then more = 0 end
+local going = redis.call('XRANGE', stream, '-', '(' .. bound, 'COUNT', step + 1)
+if #going == 0 then return {0, isHeld} end
+if #going > step then
+  more = 1
+  bound = going[#going][1]
+  going[#going] = nil
+end
+redis.call('HSET', KEYS[2], ARGV[3], going[#going][1])
+redis.call('XTRIM', stream, 'MINID', bound)
+return {more, isHeld}
 `);

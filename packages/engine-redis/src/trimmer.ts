@@ -3,13 +3,24 @@ import type { StreamStore } from './stream-store.ts';
 
 /** How often streams that were published to are looked at, in milliseconds. */
 const intervalMs = 30_000;
+/** How often those are that were not, as what is in them grows old all the same. */
+const restMs = 600_000;
+/** How many topics are remembered, so that unbounded topic names cannot fill the memory. */
+const maxRemembered = 10_000;
+
+interface Topic {
+  /** How many events since the last trim. */
+  published: number;
+  trimmedAt: number;
+}
 
 /**
- * Trims the streams that this engine publishes to, apart from publishing: a trim with XADD would take unsettled events along.
+ * Trims the streams that this engine publishes to, or has, apart from publishing: a trim with XADD would take unsettled events
+ * along.
  */
 export class Trimmer {
   readonly #store: StreamStore;
-  readonly #published = new Map<string, number>();
+  readonly #topics = new Map<string, Topic>();
   readonly #timer: NodeJS.Timeout;
   readonly #every: number;
   #trimming: Promise<void> | undefined;
@@ -20,13 +31,25 @@ export class Trimmer {
     this.#store = store;
     const { maxLen } = store.options;
     this.#every = maxLen === undefined ? Number.POSITIVE_INFINITY : Math.max(100, Math.ceil(maxLen / 4));
-    this.#timer = setInterval(() => this.#trimAll([...this.#published.keys()]), intervalMs).unref();
+    this.#timer = setInterval(() => this.#trimAll(this.#due()), intervalMs).unref();
   }
 
   published(topic: string): void {
-    const count = (this.#published.get(topic) ?? 0) + 1;
-    this.#published.set(topic, count);
-    if (count >= this.#every) this.#trimAll([topic]);
+    let about = this.#topics.get(topic);
+    if (about === undefined) {
+      about = { published: 0, trimmedAt: Date.now() };
+      this.#topics.set(topic, about);
+      if (this.#topics.size > maxRemembered) this.#topics.delete(this.#topics.keys().next().value!);
+    }
+    about.published++;
+    if (about.published >= this.#every) this.#trimAll([topic]);
+  }
+
+  #due(): string[] {
+    const longAgo = Date.now() - restMs;
+    return [...this.#topics]
+      .filter(([, { published, trimmedAt }]) => published > 0 || trimmedAt <= longAgo)
+      .map(([topic]) => topic);
   }
 
   #trimAll(topics: readonly string[]): void {
@@ -37,19 +60,23 @@ export class Trimmer {
   async #trim(topics: readonly string[]): Promise<void> {
     const { retentionMs } = this.#store.options;
     for (const topic of topics) {
-      this.#published.delete(topic);
+      const about = this.#topics.get(topic) ?? { published: 0, trimmedAt: 0 };
+      about.published = 0;
+      const now = Date.now();
       try {
-        await this.#trimTopic(topic, `${Date.now() - retentionMs}-0`);
+        await this.#trimTopic(topic, `${Math.max(1, now - retentionMs)}-0`);
+        about.trimmedAt = now;
       } catch (error) {
+        // Again with the next that are due, and not with the next event, which would fail as well.
+        about.trimmedAt = 0;
         this.#store.logger.debug?.('a stream could not be trimmed', { topic, error: messageOf(error) });
       }
     }
   }
 
   async #trimTopic(topic: string, firstKept: string): Promise<void> {
-    // A step takes a bounded number, so that no script holds up the server.
     for (;;) {
-      const { trimmed, isHeld } = await this.#store.trim(topic, firstKept);
+      const { hasMore, isHeld } = await this.#store.trim(topic, firstKept);
       if (isHeld && !this.held.has(topic)) {
         this.#store.logger.warn(
           'a stream keeps more than it should, because a group has not settled its events',
@@ -58,7 +85,7 @@ export class Trimmer {
       }
       if (isHeld) this.held.add(topic);
       else this.held.delete(topic);
-      if (trimmed < 1000) return;
+      if (!hasMore) return;
     }
   }
 

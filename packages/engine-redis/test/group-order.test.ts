@@ -21,12 +21,10 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     const options = resolveOptions({ url, mode: 'streams' }, 'config');
     const connections = new Connections(options.connection, 'redis', logger);
     onTestFinished(() => connections.closeAll());
-    const store = new StreamStore(
-      await connections.make('streams'),
-      new StreamKeys(newPrefix()),
-      options,
+    const store = new StreamStore(await connections.make('streams'), new StreamKeys(newPrefix()), options, {
       logger,
-    );
+      missed: () => {},
+    });
     await store.createGroup(topic, group, '$');
     return store;
   }
@@ -67,6 +65,10 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
       await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', event, 'key', key));
   }
 
+  const bells = (store: StreamStore, engine: string): Promise<number> =>
+    store.run((client) => client.xlen(store.keys.bells + engine));
+  const owners = (store: StreamStore): Promise<number> =>
+    store.run((client) => client.hlen(store.keys.owners(topic, group)));
   const eventsOf = (entries: readonly StreamEntry[]): string[] =>
     entries.map((entry) => String(fieldOf(entry, 'event')));
 
@@ -96,6 +98,63 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     await leaving.acknowledge(handled);
     await store.leave(topic, group, 'a.1');
     expect(eventsOf(await staying.read())).toEqual(['too late']);
+  });
+
+  test('a member that leaves rings for the others where all it had of a key was given back before', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await staying.read();
+    await store.createGroup(topic, group, '$', 'b.1');
+    await add(store, 'k', 'handled');
+    const handled = await leaving.read();
+    await add(store, 'k', 'too late');
+    await leaving.giveBack(await leaving.read());
+    await leaving.acknowledge(handled);
+    const before = await bells(store, 'b');
+    await store.leave(topic, group, 'a.1');
+    expect(await bells(store, 'b')).toBe(before + 1);
+  });
+
+  test('what one read passes on to another member rings once', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await owner.read();
+    await add(store, 'k', 'second', 'third', 'fourth');
+    await reader.read();
+    expect(await bells(store, 'a')).toBe(1);
+    expect(eventsOf(await owner.read())).toEqual(['second', 'third', 'fourth']);
+  });
+
+  test('an empty key of a foreign producer is no key, and one that is no text is settled like any other', async () => {
+    const store = await makeStore();
+    const member = new Member(store, 'a.1');
+    const stream = store.keys.stream(topic);
+    await add(store, '', 'empty');
+    await store.run((client) =>
+      client.xadd(stream, '*', 'event', 'bytes', 'key', Buffer.from([0xff, 0xfe, 0x41])),
+    );
+    const entries = await member.read();
+    expect(await owners(store)).toBe(1);
+    await member.acknowledge(entries);
+    expect(await owners(store)).toBe(0);
+  });
+
+  test('the count of a key comes right again where an entry was deleted by hand', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await owner.read();
+    await add(store, 'k', 'deleted');
+    await reader.read();
+    const [last] = await store.run((client) =>
+      client.xrevrange(store.keys.stream(topic), '+', '-', 'COUNT', 1),
+    );
+    await store.run((client) => client.xdel(store.keys.stream(topic), last![0]));
+    await owner.read();
+    await owner.acknowledge(first);
+    await store.sweep(topic, group);
+    expect(await owners(store)).toBe(0);
   });
 
   test('what was passed on to a member is not forgotten over newer entries that another left behind', async () => {

@@ -66,6 +66,39 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     await until('every event', () => numbers.every((n) => seen.has(n)));
   });
 
+  test('a plain subscription is told where a trim was faster; one that starts with what there is, is not', async () => {
+    const keyPrefix = newPrefix();
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams' }, log);
+    const publisher = await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 10 });
+    const missed = (): string[] => log.lines.filter((line) => line.includes('may have been missed'));
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const seen: unknown[] = [];
+    const slow = async ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      await gate;
+    };
+    await engine.subscribe('behind', slow, { bufferSize: 5 });
+    const admin = adminOf(url);
+    let last = 0;
+    await until('a trim', async () => {
+      await Promise.all(
+        Array.from({ length: 100 }, () => publisher.publish({ topic: 'behind', payload: ++last })),
+      );
+      return last > 500 && (await admin.xlen(`${keyPrefix}behind`)) < 200;
+    });
+    const replayed: unknown[] = [];
+    await engine.subscribe('behind', ({ payload }) => void replayed.push(payload), { from: 'earliest' });
+    await until('the replay', () => replayed.includes(last));
+    expect(missed()).toEqual([]);
+    open();
+    await until('the last event', () => seen.includes(last));
+    expect(seen.length).toBeLessThan(last);
+    expect(missed()).toHaveLength(1);
+    expect(missed()[0]).toContain('trimmed before this subscription had them');
+  });
+
   test('a group gets the topics of its pattern that were new while none of its members was there', async () => {
     const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
     const [engine, other] = [await startEngine(config), await startEngine(config)];
