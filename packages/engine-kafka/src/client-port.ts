@@ -92,9 +92,19 @@ export interface Refusal {
 export interface MemberTopics {
   readonly id: string;
   readonly topics: readonly string[];
+  /** What it said beside its topics. */
+  readonly about: string;
 }
 
 export type Assignment = ReadonlyMap<string, readonly number[]>;
+
+/** What a member got when it joined. */
+export interface Joined {
+  readonly memberId: string;
+  /** Counts how often the members have joined anew. */
+  readonly generation: number;
+  readonly partitions: Assignment;
+}
 
 /** One member of a consumer group: the steps of Kafka's group protocol. */
 export interface GroupSession {
@@ -108,7 +118,7 @@ export interface GroupSession {
     topics: readonly string[],
     about: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
-  ): Promise<Assignment>;
+  ): Promise<Joined>;
   /** @throws {@link KafkaFailure} of kind `rebalance` where the members are to join again, `fenced` where this one is out. */
   heartbeat(): Promise<void>;
   /** The group's place in each partition. */

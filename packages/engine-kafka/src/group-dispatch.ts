@@ -81,7 +81,8 @@ export class GroupDispatch {
       const target = this.isShared ? this.#sharedTarget(entry, lane?.member) : this.#allTargets(entry);
       if (target === undefined) return;
       place.shift();
-      if (target === 'wait') (lane!.waiting ??= []).push(entry);
+      if (target.length === 0) this.#leftOut(entry);
+      else if (target === 'wait') (lane!.waiting ??= []).push(entry);
       else
         for (const one of target) {
           const held = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, one);
@@ -156,12 +157,15 @@ export class GroupDispatch {
 
   /** Where each gets all, an event is settled when all that are still there have settled it. */
   #settleIfAllHave(entry: Entry): void {
-    if ((this.#handedTo.get(entry)?.size ?? 0) > 0) return;
-    const done = this.#settledBy.get(entry);
-    for (const one of this.#subscribers) {
-      if (matchesTopic(one.request.pattern, entry.place.topic) && done?.has(one) !== true) return;
-    }
-    if (done !== undefined) entry.isSettled = true;
+    // Who has subscribed since it was handed out does not get it: its place, too, is behind it.
+    if (entry.isWaiting || (this.#handedTo.get(entry)?.size ?? 0) > 0) return;
+    entry.isSettled = true;
+  }
+
+  /** It came back from one that left meanwhile, and all others have had it. */
+  #leftOut(entry: Entry): void {
+    this.#settleIfAllHave(entry);
+    this.#owner.onSettled();
   }
 
   /** Returns whether it will be delivered again. */
@@ -173,16 +177,12 @@ export class GroupDispatch {
       this.#settleIfAllHave(entry);
       return false;
     }
-    if (!entry.place.isDropped && !this.#isWaiting(entry)) entry.place.giveBack(entry);
+    // Several subscriptions may give the same record back.
+    if (!entry.place.isDropped && !entry.isWaiting) entry.place.giveBack(entry);
     // One that is still there may get it again, and give it back again: not without letting anything else run.
     if (subscriber.isLeaving) this.planRefill();
     else setImmediate(() => this.planRefill());
     return true;
-  }
-
-  /** Several subscriptions may give the same record back. */
-  #isWaiting(entry: Entry): boolean {
-    return !this.isShared && entry.place.isWaiting(entry);
   }
 
   #left(subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {

@@ -1,5 +1,11 @@
 import type { Logger } from '@polybus/core';
-import { type Assignment, type GroupSession, type MemberTopics, isFailure } from './client-port.ts';
+import {
+  type Assignment,
+  type GroupSession,
+  type Joined,
+  type MemberTopics,
+  isFailure,
+} from './client-port.ts';
 import { messageOf } from './errors.ts';
 import { pause } from './pause.ts';
 
@@ -45,6 +51,7 @@ export class GroupMember {
   #isBeating = false;
   #aliveAt = 0;
   #end: 'rebalance' | 'lost' | undefined;
+  #joined: Joined | undefined;
 
   constructor(session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
     this.#session = session;
@@ -104,9 +111,13 @@ export class GroupMember {
 
   async #joinOnce(version: number): Promise<void> {
     const { topics, about } = this.#work.wanted();
-    const assignment = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+    const joined = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+    const before = this.#joined;
+    this.#joined = joined;
     this.#startHeartbeats();
-    await this.#work.assigned(assignment);
+    // Out of the group, or without it in a generation: others may have had its partitions meanwhile, and gone on in them.
+    if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
+    await this.#work.assigned(joined.partitions);
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();

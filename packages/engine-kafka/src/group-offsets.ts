@@ -42,13 +42,13 @@ export class GroupOffsets {
 
   /** Where to begin in these partitions; what had no place before has one that is committed, so that it stays. */
   async pin(partitions: PartitionsByTopic, beginningOf: (topic: string) => Beginning): Promise<Pin[]> {
-    const known = await this.#session.committed(this.#catalog.allPartitionsOf(partitions.keys()));
+    const known = await this.#session.committed(this.#allOf(partitions));
     const pins: Pin[] = [];
     const begin: (CommittedOffset & { at: OffsetPosition })[] = [];
     for (const [topic, ids] of partitions) {
       const ofTopic = known.filter((one) => one.topic === topic);
       const { from, isNews } = beginningOf(topic);
-      const before = partitionsBefore(ofTopic) ?? (isNews ? 0 : this.#catalog.partitionsOf(topic));
+      const before = partitionsBefore(ofTopic) ?? (isNews ? 0 : ofTopic.length);
       for (const partition of ids) {
         const place = ofTopic.find((one) => one.partition === partition);
         const metadata = `${mark} ${before}`;
@@ -64,6 +64,17 @@ export class GroupOffsets {
     const found = await this.#find(begin);
     await this.#session.commit(found);
     return [...pins, ...found.map((one) => ({ ...one, isCommitted: false }))];
+  }
+
+  /** All partitions of these topics, as far as they are known here, or to the member that has assigned these. */
+  #allOf(assigned: PartitionsByTopic): PartitionsByTopic {
+    const known = this.#catalog.allPartitionsOf(assigned.keys());
+    return new Map(
+      [...assigned].map(([topic, ids]) => {
+        const count = Math.max(known.get(topic)?.length ?? 0, ...ids.map((id) => id + 1));
+        return [topic, Array.from({ length: count }, (_, partition) => partition)];
+      }),
+    );
   }
 
   async #find(begin: readonly (CommittedOffset & { at: OffsetPosition })[]): Promise<CommittedOffset[]> {

@@ -10,6 +10,8 @@ export class Entry {
   readonly place: GroupPlace;
   readonly record: FetchedRecord;
   isSettled = false;
+  /** Nobody has it. */
+  isWaiting = true;
   /** Attempts that had begun when it was given back. */
   attempts = 0;
 
@@ -89,23 +91,24 @@ export class GroupPlace implements Place {
   }
 
   shift(): void {
-    this.#waitingFrom++;
+    this.#waiting[this.#waitingFrom++]!.isWaiting = false;
     if (this.#waitingFrom === this.#waiting.length || this.#waitingFrom > 1024) {
       this.#waiting.splice(0, this.#waitingFrom);
       this.#waitingFrom = 0;
     }
   }
 
-  isWaiting(entry: Entry): boolean {
-    return this.#waiting.includes(entry, this.#waitingFrom);
-  }
-
   /** Puts back what somebody had, before what came after it. */
   giveBack(entry: Entry): void {
     const waiting = this.#waiting;
-    let index = this.#waitingFrom;
-    while (index < waiting.length && waiting[index]!.offset < entry.offset) index++;
-    waiting.splice(index, 0, entry);
+    let [from, to] = [this.#waitingFrom, waiting.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (waiting[middle]!.offset < entry.offset) from = middle + 1;
+      else to = middle;
+    }
+    waiting.splice(from, 0, entry);
+    entry.isWaiting = true;
   }
 
   take(records: readonly FetchedRecord[]): void {

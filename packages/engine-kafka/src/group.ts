@@ -40,6 +40,8 @@ export class Group {
   readonly #dispatch: GroupDispatch;
   readonly #topics: GroupTopics;
   readonly #places = new Map<string, GroupPlace>();
+  /** Topics that were there when a subscription began that wants them. */
+  readonly #old = new Set<string>();
   /** Topics that appeared after their subscription. */
   readonly #news = new Set<string>();
   /** What the member said that it wants, when it joined last. */
@@ -84,6 +86,7 @@ export class Group {
   /** Resolves when the group has a place in each partition of what is wanted. */
   async listen(request: ListenRequest, receiver: Receiver): Promise<() => void> {
     const member = this.#dispatch.add(request, receiver);
+    for (const topic of this.#topics.of(request)) this.#old.add(topic);
     const { catalog } = this.#context;
     if (this.#dispatch.size === 1) catalog.watch(this.#onTopics);
     try {
@@ -146,11 +149,15 @@ export class Group {
   }
 
   readonly #onTopics = (): void => {
+    const { catalog } = this.#context;
+    // One that is gone, and comes back, is another one.
+    for (const topic of this.#old) if (catalog.partitionsOf(topic) === 0) this.#old.delete(topic);
     const text = this.#topics.text();
     if (text === this.#joinedWith || this.#dispatch.size === 0 || this.isClosing) return;
     const known = new Set(this.#joinedWith.split(',').map((one) => one.split(' ')[0]));
     if (this.#joinedWith !== '' || this.#isReading) {
-      for (const topic of this.#topics.wanted().keys()) if (!known.has(topic)) this.#news.add(topic);
+      for (const topic of this.#topics.wanted().keys())
+        if (!known.has(topic) && !this.#old.has(topic)) this.#news.add(topic);
     }
     this.#member.join().catch((error: unknown) => {
       this.#context.logger.warn('a group cannot get the topics that are new', {
@@ -164,13 +171,17 @@ export class Group {
     wanted: () => {
       this.#joinedWith = this.#topics.text();
       const wanted = this.#topics.wanted();
-      const partitions = [...wanted.values()].reduce((sum, ids) => sum + ids.length, 0);
-      return { topics: [...wanted.keys()], about: String(partitions) };
+      const counts = [...wanted.values()].map((ids) => ids.length);
+      return { topics: [...wanted.keys()], about: counts.join() };
     },
     assign: async (members: readonly MemberTopics[]) => {
       const { catalog } = this.#context;
       await catalog.refresh();
-      return assignPartitions(members, (topic) => catalog.partitionsOf(topic));
+      // Another member may have seen partitions that were added since we looked.
+      const known = countsOf(members);
+      return assignPartitions(members, (topic) =>
+        Math.max(catalog.partitionsOf(topic), known.get(topic) ?? 0),
+      );
     },
     assigned: (assignment: Assignment) => this.#assigned(assignment),
     revoked: () => this.#revoked(),
@@ -189,6 +200,7 @@ export class Group {
       const wanted = partitions.filter((partition) => !this.#places.has(`${topic}:${partition}`));
       if (wanted.length > 0) begun.set(topic, wanted);
     }
+    await this.#learn(begun);
     const pins = await this.#offsets.pin(begun, (topic) => ({
       from: this.#dispatch.memberFor(topic)?.request.from ?? 'latest',
       isNews: this.#news.has(topic),
@@ -202,6 +214,14 @@ export class Group {
     this.#context.reader.wake();
     this.#refill();
     this.#scheduleCommit();
+  }
+
+  /** The member that has assigned them may know of partitions that were added since we looked. */
+  async #learn(partitions: PartitionsByTopic): Promise<void> {
+    const { catalog } = this.#context;
+    const isNew = ([topic, ids]: readonly [string, readonly number[]]): boolean =>
+      ids.some((id) => id >= catalog.partitionsOf(topic));
+    if ([...partitions].some(isNew)) await catalog.refresh();
   }
 
   readonly #owner = ((group: Group) => ({
@@ -249,7 +269,8 @@ export class Group {
   }
 
   #onSettled(): void {
-    if (++this.#settled >= this.#context.options.commitCount) {
+    // While members join, what was settled waits for the commit of the next generation: one of the last is refused.
+    if (++this.#settled >= this.#context.options.commitCount && this.#isReading) {
       this.#settled = 0;
       this.#commit().catch((error: unknown) => this.#notCommitted(error));
     }
@@ -260,6 +281,7 @@ export class Group {
     if (this.#commitTimer !== undefined || this.isClosing) return;
     this.#commitTimer = setTimeout(() => {
       this.#commitTimer = undefined;
+      if (!this.#isReading) return;
       this.#commit()
         .catch((error: unknown) => this.#notCommitted(error))
         .finally(() => this.#isReading && this.#scheduleCommit());
@@ -306,4 +328,16 @@ export class Group {
     }
     return partitions;
   }
+}
+
+/** How many partitions each topic has, by the members who want it. */
+function countsOf(members: readonly MemberTopics[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { topics, about } of members) {
+    about.split(',').forEach((count, i) => {
+      const topic = topics[i];
+      if (topic !== undefined) counts.set(topic, Math.max(counts.get(topic) ?? 0, Number(count) || 0));
+    });
+  }
+  return counts;
 }

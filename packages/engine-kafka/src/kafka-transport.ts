@@ -1,15 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import type {
-  ConsumerLag,
-  EngineHealth,
-  Event,
-  ListenRequest,
-  Listener,
-  Receiver,
-  Transport,
-  TransportContext,
+import {
+  type ConsumerLag,
+  type EngineHealth,
+  type Event,
+  EventBusNotStartedError,
+  type ListenRequest,
+  type Listener,
+  type Receiver,
+  type Transport,
+  type TransportContext,
+  isPattern,
 } from '@polybus/core';
-import { isPattern } from '@polybus/core';
 import { bounded } from './bounded.ts';
 import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
 import { connectionError, subscribeError } from './errors.ts';
@@ -110,9 +111,10 @@ export class KafkaTransport implements Transport {
 
   async #listen(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { catalog } = opened;
-    // Asked anew: a subscription that begins now is to know every topic that there is now.
-    if (isPattern(request.pattern)) await catalog.refresh();
-    else await catalog.ensure(request.pattern);
+    // Asked anew: a subscription that begins now is to know every topic, and every partition, that there is now.
+    await catalog.refresh();
+    if (!isPattern(request.pattern)) await catalog.ensure(request.pattern);
+    this.#assertOpen(opened);
     const groupId = request.group ?? this.#options.groupId;
     return groupId === undefined
       ? this.#listenAlone(opened, request, receiver)
@@ -130,6 +132,7 @@ export class KafkaTransport implements Transport {
       };
       try {
         await subscription.start();
+        this.#assertOpen(opened);
         return { stop };
       } catch (error) {
         await stop();
@@ -150,13 +153,26 @@ export class KafkaTransport implements Transport {
     const isShared = request.group !== undefined;
     const key = `${isShared ? 'group' : 'process'} ${groupId}`;
     while (this.#groups.get(key)?.isClosing === true) await this.#groups.get(key)?.closed;
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = new Group(groupId, isShared, opened.group, () => this.#groups.delete(key));
-      this.#groups.set(key, group);
-    }
+    // One that began now would outlive the engine.
+    this.#assertOpen(opened);
+    const group = this.#groups.get(key) ?? this.#begin(key, groupId, isShared, opened);
     const leave = await group.listen(request, receiver);
     return { stop: async () => leave() };
+  }
+
+  #begin(key: string, groupId: string, isShared: boolean, opened: Opened): Group {
+    const group = new Group(groupId, isShared, opened.group, () => {
+      // Another one may have its place by now, in a life after this.
+      if (this.#groups.get(key) === group) this.#groups.delete(key);
+    });
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  /** While something was awaited the engine may have been stopped, and started again. */
+  #assertOpen(opened: Opened): void {
+    if (this.#opened !== opened)
+      throw new EventBusNotStartedError('subscribe', 'stopping', { engine: opened.engine });
   }
 
   async ping(): Promise<void> {

@@ -4,6 +4,7 @@ import {
   type Assignment,
   type CommittedOffset,
   type GroupSession,
+  type Joined,
   type MemberTopics,
   type PartitionsByTopic,
 } from './client-port.ts';
@@ -72,7 +73,7 @@ export class KafkajsGroup implements GroupSession {
     topics: readonly string[],
     about: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
-  ): Promise<Assignment> {
+  ): Promise<Joined> {
     return this.#ask(async (coordinator) => {
       const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
         version: 0,
@@ -97,7 +98,8 @@ export class KafkajsGroup implements GroupSession {
         groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
       });
       const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
-      return new Map(Object.entries(decoded?.assignment ?? {}));
+      const partitions = new Map(Object.entries(decoded?.assignment ?? {}));
+      return { memberId: joined.memberId, generation: joined.generationId, partitions };
     });
   }
 
@@ -162,14 +164,16 @@ export class KafkajsGroup implements GroupSession {
   }
 
   async #ask<T>(question: (coordinator: GroupCoordinator) => Promise<T>): Promise<T> {
+    const [memberId, generation] = [this.#memberId, this.#generation];
     try {
       return await question((this.#coordinator ??= await this.#findCoordinator()));
     } catch (error) {
       const failure = toFailure(error);
       // The group may have moved to another broker.
       if (failure.kind === 'passing') this.#coordinator = undefined;
-      // Out of the group: the next join is that of a new member.
-      if (failure.kind === 'fenced') this.#memberId = '';
+      // Out of the group: the next join is that of a new member. Not where the question was one of a generation that is over.
+      if (failure.kind === 'fenced' && this.#memberId === memberId && this.#generation === generation)
+        this.#memberId = '';
       throw failure;
     }
   }
@@ -187,8 +191,8 @@ export class KafkajsGroup implements GroupSession {
 }
 
 function topicsOf({ memberId, memberMetadata }: GroupMember): MemberTopics {
-  const { topics } = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? { topics: [] };
-  return { id: memberId, topics };
+  const decoded = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata);
+  return { id: memberId, topics: decoded?.topics ?? [], about: decoded?.userData.toString() ?? '' };
 }
 
 function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): GroupMemberAssignment[] {

@@ -1,0 +1,178 @@
+import type { Acknowledgement, Event, ListenRequest, Receiver } from '@polybus/core';
+import { onTestFinished } from 'vitest';
+import type {
+  Assignment,
+  CommittedOffset,
+  GroupSession,
+  Joined,
+  KafkaClient,
+  MemberTopics,
+  PartitionsByTopic,
+} from '../src/client-port.ts';
+import { Group } from '../src/group.ts';
+import type { ConsumerOptions } from '../src/options.ts';
+import { Reader } from '../src/reader.ts';
+import { TopicCatalog } from '../src/topic-catalog.ts';
+import { LogLines } from './support.ts';
+
+const options: ConsumerOptions = {
+  sessionTimeoutMs: 6000,
+  heartbeatIntervalMs: 5,
+  rebalanceTimeoutMs: 5000,
+  commitIntervalMs: 5,
+  commitCount: 1000,
+  fetchMaxWaitMs: 1,
+  fetchMaxBytes: 1_000_000,
+  fetchMaxBytesPerPartition: 1_000_000,
+  readUncommitted: false,
+};
+
+/** A topic of a cluster that is a few maps, for interleavings that a real one shows once in a thousand runs. */
+export class SimulatedTopic {
+  readonly ends: number[];
+  constructor(partitions: number) {
+    this.ends = new Array<number>(partitions).fill(0);
+  }
+}
+
+/** Answers at once, and gives a member what the test says. */
+export class Simulation implements GroupSession {
+  readonly topics = new Map<string, SimulatedTopic>();
+  readonly places = new Map<string, CommittedOffset>();
+  /** What the group's next join brings, or how it fails. */
+  readonly joins: (() => Joined | Promise<Joined>)[] = [];
+  readonly asked: { topics: readonly string[]; about: string }[] = [];
+  /** What the next heartbeats say. */
+  readonly beats: (() => void)[] = [];
+  assign: ((members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>) | undefined;
+  generation = 0;
+  readonly log = new LogLines();
+  readonly closing = new AbortController();
+  readonly catalog: TopicCatalog;
+  readonly client: KafkaClient;
+  readonly group: Group;
+
+  constructor(isShared = true, given: Partial<ConsumerOptions> = {}) {
+    const all = { ...options, ...given };
+    this.client = this.#client();
+    const { client, closing, log: logger } = this;
+    const topics = { numPartitions: 1, replicationFactor: 1, metadataRefreshMs: 3_600_000 };
+    this.catalog = new TopicCatalog(client, topics, logger, 'kafka', closing.signal);
+    const { catalog } = this;
+    const reader = new Reader(client, catalog, all, logger, closing.signal);
+    const context = {
+      client,
+      catalog,
+      reader,
+      options: all,
+      logger,
+      closing: closing.signal,
+      onLoss: () => {},
+    };
+    this.group = new Group('g', isShared, context, () => {});
+    onTestFinished(async () => {
+      closing.abort(new Error('the test is over'));
+      await this.group.close();
+    });
+  }
+
+  #client(): KafkaClient {
+    const offsets: KafkaClient['offsets'] = async (partitions, at) =>
+      each(partitions, (topic, partition) => ({
+        topic,
+        partition,
+        offset: at === 'earliest' ? 0 : (this.topics.get(topic)?.ends[partition] ?? 0),
+      }));
+    return {
+      connect: async () => {},
+      close: async () => {},
+      topics: async () => new Map([...this.topics].map(([name, { ends }]) => [name, ends.map(() => 1)])),
+      createTopic: async (name, partitions) => void this.topics.set(name, new SimulatedTopic(partitions)),
+      maxBatchBytes: async () => undefined,
+      offsets,
+      fetch: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return [];
+      },
+      send: async () => [],
+      resetProducer: () => {},
+      group: () => this,
+    };
+  }
+
+  /** All partitions that there are, as the member of a generation. */
+  joined(generation: number, partitions: Record<string, number[]>, memberId = 'm'): Joined {
+    return { memberId, generation, partitions: new Map(Object.entries(partitions)) };
+  }
+
+  async join(
+    topics: readonly string[],
+    about: string,
+    assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
+  ): Promise<Joined> {
+    this.asked.push({ topics, about });
+    this.assign = assign;
+    const next = this.joins.shift();
+    if (next !== undefined) return next();
+    const all = topics.map((topic) => [topic, (this.topics.get(topic)?.ends ?? []).map((_, id) => id)]);
+    return this.joined(++this.generation, Object.fromEntries(all) as Record<string, number[]>);
+  }
+
+  async heartbeat(): Promise<void> {
+    this.beats.shift()?.();
+  }
+
+  async committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]> {
+    return each(
+      partitions,
+      (topic, partition) =>
+        this.places.get(`${topic}:${partition}`) ?? { topic, partition, offset: -1, metadata: '' },
+    );
+  }
+
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    for (const one of offsets) this.places.set(`${one.topic}:${one.partition}`, one);
+  }
+
+  async leave(): Promise<void> {}
+  async close(): Promise<void> {}
+}
+
+function each<T>(partitions: PartitionsByTopic, of: (topic: string, partition: number) => T): T[] {
+  return [...partitions].flatMap(([topic, ids]) => ids.map((partition) => of(topic, partition)));
+}
+
+export function request(pattern: string, given: Partial<ListenRequest> = {}): ListenRequest {
+  return {
+    subscriptionId: pattern,
+    pattern,
+    isAsync: false,
+    group: 'g',
+    from: 'latest',
+    concurrency: 1,
+    ...given,
+  };
+}
+
+/** Keeps what it is given until the test settles it or gives it back. */
+export class HeldReceiver implements Receiver {
+  capacity = 100;
+  onRoom: (() => void) | undefined;
+  readonly held: { event: Event; acknowledgement: Acknowledgement }[] = [];
+  deliver(event: Event, acknowledgement: Acknowledgement): void {
+    this.enqueue(event, acknowledgement);
+  }
+  wants(): boolean {
+    return true;
+  }
+  enqueue(event: Event, acknowledgement: Acknowledgement): void {
+    this.held.push({ event, acknowledgement });
+  }
+  run(): void {}
+  undecodable(): void {}
+  withdraw(): void {}
+  drop(): void {}
+  beginWait(): boolean {
+    return true;
+  }
+}
