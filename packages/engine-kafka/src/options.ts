@@ -73,7 +73,7 @@ export interface KafkaConfig {
   readonly sessionTimeoutMs?: number | undefined;
   /** Milliseconds between heartbeats. Default 3000, or a third of the session timeout where that is less; at most half of it. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** Milliseconds that a rebalance waits for handlers which run. Default 60 000. */
+  /** Milliseconds that a rebalance waits for handlers which run: five heartbeats or more. Default 60 000. */
   readonly rebalanceTimeoutMs?: number | undefined;
   /** Milliseconds between commits of offsets. Default 1000. */
   readonly commitIntervalMs?: number | undefined;
@@ -232,6 +232,12 @@ const schema = strict({
   eventTTL: v.optional(duration, 0),
 });
 
+/**
+ * A member hears of a rebalance by a heartbeat, and then waits for handlers for 0.8 of the time there is: what is left has to be
+ * enough for the heartbeat that came late.
+ */
+const heartbeatsOfRebalance = 5;
+
 /** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
 export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { kafka: schema };
 
@@ -248,6 +254,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   const given: Given = { ...propertiesOf(own, path), ...definedOf(own) };
   assertTogether(given, path);
   const sessionTimeoutMs = given.sessionTimeoutMs ?? 30_000;
+  const rebalanceTimeoutMs = given.rebalanceTimeoutMs ?? 60_000;
   return {
     connection: {
       client: given.client,
@@ -269,8 +276,8 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
     },
     consumer: {
       sessionTimeoutMs,
-      heartbeatIntervalMs: given.heartbeatIntervalMs ?? Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
-      rebalanceTimeoutMs: given.rebalanceTimeoutMs ?? 60_000,
+      heartbeatIntervalMs: given.heartbeatIntervalMs ?? heartbeatFor(sessionTimeoutMs, rebalanceTimeoutMs),
+      rebalanceTimeoutMs,
       commitIntervalMs: given.commitIntervalMs ?? 1000,
       commitCount: given.commitCount,
       fetchMaxWaitMs: given.fetchMaxWaitMs ?? 250,
@@ -292,6 +299,14 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   };
 }
 
+/** At least 1: a rebalance that takes less than that is one of a test. */
+function heartbeatFor(sessionTimeoutMs: number, rebalanceTimeoutMs: number): number {
+  return Math.max(
+    1,
+    Math.min(3000, Math.floor(sessionTimeoutMs / 3), Math.floor(rebalanceTimeoutMs / heartbeatsOfRebalance)),
+  );
+}
+
 function definedOf(given: Given): Given {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given;
 }
@@ -311,6 +326,13 @@ function assertTogether(given: Given, path: string): void {
     problems.push({
       path: `${path}.heartbeatIntervalMs`,
       message: `expected at most half of sessionTimeoutMs (${sessionTimeoutMs}), got ${heartbeatIntervalMs}`,
+    });
+  }
+  const { rebalanceTimeoutMs = 60_000 } = given;
+  if (heartbeatIntervalMs !== undefined && heartbeatIntervalMs * heartbeatsOfRebalance > rebalanceTimeoutMs) {
+    problems.push({
+      path: `${path}.rebalanceTimeoutMs`,
+      message: `expected at least five times heartbeatIntervalMs (${heartbeatIntervalMs}), got ${rebalanceTimeoutMs}`,
     });
   }
   if (problems.length > 0) throw new InvalidConfigError(problems);

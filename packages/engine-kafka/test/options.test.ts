@@ -99,6 +99,15 @@ describe('the configuration', () => {
     ]);
   });
 
+  test('a rebalance is heard of, and what it waits for is committed, before it is over', () => {
+    expect(problemsOf({ heartbeatIntervalMs: 1500, rebalanceTimeoutMs: 6000 })).toEqual([
+      'config.rebalanceTimeoutMs: expected at least five times heartbeatIntervalMs (1500), got 6000',
+    ]);
+    expect(problemsOf({ heartbeatIntervalMs: 1200, rebalanceTimeoutMs: 6000 })).toEqual([]);
+    const { consumer } = resolveOptions({ rebalanceTimeoutMs: 5000 }, 'c');
+    expect(consumer.heartbeatIntervalMs).toBe(1000);
+  });
+
   test('tells what is wrong in a map, without the value', () => {
     const secret = 'hidden-from-you';
     const problems = problemsOf({
