@@ -1,19 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeWithBroker } from '@polybus/testbed/vitest';
+import type { Admin } from 'kafkajs';
 import { expect, test } from 'vitest';
 import { adminOf, newName, startEngine, until } from './support.ts';
 
 describeWithBroker('kafka', 'offsets', ({ brokers }) => {
   const list = [...brokers];
 
-  async function committed(topic: string, group: string): Promise<number> {
-    const admin = await adminOf(list);
+  async function committed(admin: Admin, topic: string, group: string): Promise<number> {
     const [one] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
     return Number(one?.partitions[0]?.offset);
   }
 
   test('are committed up to the first event that is not settled, whatever is settled behind it', async () => {
     const [topic, group] = [newName(), newName('g')];
+    const admin = await adminOf(list);
     const engine = await startEngine({ brokers: list, numPartitions: 1, commitIntervalMs: 20 });
     let open!: () => void;
     const opened = new Promise<void>((resolve) => (open = resolve));
@@ -28,22 +29,23 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     );
     for (let n = 0; n < 10; n++) await engine.publish({ topic, payload: n, key: `key-${n}` });
     await until('the others', () => ended.length === 9);
-    await until('a commit', async () => (await committed(topic, group)) === 3);
+    await until('a commit', async () => (await committed(admin, topic, group)) === 3);
     open();
-    await until('the commit of all', async () => (await committed(topic, group)) === 10);
+    await until('the commit of all', async () => (await committed(admin, topic, group)) === 10);
   });
 
   test('are committed after a count, before the interval is over, and at stop', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers: list, numPartitions: 1, commitIntervalMs: 3_600_000, commitCount: 5 };
+    const admin = await adminOf(list);
     const engine = await startEngine(config);
     let ended = 0;
     await engine.subscribe(topic, () => void ended++, { group });
     for (let n = 0; n < 7; n++) await engine.publish({ topic, payload: n });
-    await until('a commit after five', async () => (await committed(topic, group)) >= 5);
+    await until('a commit after five', async () => (await committed(admin, topic, group)) >= 5);
     await until('seven events', () => ended === 7);
     await engine.stop();
-    expect(await committed(topic, group)).toBe(7);
+    expect(await committed(admin, topic, group)).toBe(7);
   });
 
   test('a subscription without a group leaves nothing on the cluster', async () => {
