@@ -6,6 +6,8 @@ import type { TopicCatalog } from './topic-catalog.ts';
 export class GroupTopics {
   readonly #catalog: TopicCatalog;
   readonly #members: () => Iterable<{ readonly request: ListenRequest }>;
+  /** How many partitions a topic had when each of them had a leader. */
+  readonly #counts = new Map<string, number>();
 
   constructor(catalog: TopicCatalog, members: () => Iterable<{ readonly request: ListenRequest }>) {
     this.#catalog = catalog;
@@ -14,13 +16,32 @@ export class GroupTopics {
 
   *of({ pattern }: ListenRequest): Iterable<string> {
     const names = isPattern(pattern) ? this.#catalog.names() : [pattern];
-    for (const topic of names) if (matchesTopic(pattern, topic) && this.#catalog.has(topic)) yield topic;
+    for (const topic of names) if (matchesTopic(pattern, topic) && this.#countOf(topic) > 0) yield topic;
   }
 
   wanted(): PartitionsByTopic {
-    const topics = new Set<string>();
-    for (const { request } of this.#members()) for (const topic of this.of(request)) topics.add(topic);
-    return this.#catalog.allPartitionsOf(topics);
+    for (const topic of this.#counts.keys()) {
+      if (this.#catalog.partitionsOf(topic) === 0) this.#counts.delete(topic);
+    }
+    const wanted = new Map<string, readonly number[]>();
+    for (const { request } of this.#members()) {
+      for (const topic of this.of(request)) {
+        wanted.set(
+          topic,
+          Array.from({ length: this.#countOf(topic) }, (_, partition) => partition),
+        );
+      }
+    }
+    return wanted;
+  }
+
+  /**
+   * Of a topic that is new, nothing before each partition has a leader: none could say where to begin. One whose leader goes
+   * later is none that the group gives up, which would take from it the others of the topic, too.
+   */
+  #countOf(topic: string): number {
+    if (this.#catalog.has(topic)) this.#counts.set(topic, this.#catalog.partitionsOf(topic));
+    return this.#catalog.partitionsOf(topic) === 0 ? 0 : (this.#counts.get(topic) ?? 0);
   }
 
   /** Differs where a topic came or went, or has more partitions. */
