@@ -80,7 +80,9 @@ export function lenient<T>(given: T): T {
   let lookup = broker.lookupRequest;
   Object.defineProperty(broker, 'lookupRequest', {
     // kafkajs sets it at each connection.
-    set: (value: Lookup) => (lookup = value),
+    set: (value: Lookup) => {
+      lookup = value;
+    },
     get: (): Lookup => (apiKey, definition) => {
       const protocol = lookup(apiKey, definition);
       const parser = parsers[apiKey];

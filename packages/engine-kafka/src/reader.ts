@@ -10,6 +10,8 @@ import {
 import { messageOf } from './errors.ts';
 import type { ConsumerOptions } from './options.ts';
 import { pause } from './pause.ts';
+import { Suspensions, suspensionMs } from './reader-suspensions.ts';
+import { Turns } from './reader-turns.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
 
 /** Somebody's place in a partition. */
@@ -28,6 +30,12 @@ export interface Place {
   move(position: number, isLoss: boolean): void;
 }
 
+/** What to ask a broker for. */
+interface Request {
+  readonly positions: readonly PartitionOffset[];
+  readonly maxWaitMs: number;
+}
+
 /** A request to a broker; without an answer where there is nothing to ask for. */
 interface Fetch {
   readonly positions: readonly PartitionOffset[];
@@ -36,12 +44,16 @@ interface Fetch {
 
 const backoffMs = 100;
 const maxBackoffMs = 1000;
-/** How long a partition is left alone that fails for a reason of its own. */
-const suspensionMs = 2000;
+/** How long a request waits where somebody may be ready for another one meanwhile: it cannot be called back. */
+const shortWaitMs = 20;
+/** Answers without anything, one after the other, beyond which there is nothing that could be had at once. */
+const idleTurns = 4;
+/** Failures in passing, one after the other, beyond which one partition may be the reason. */
+const patience = 3;
 
 /**
- * Reads partitions for everybody in the process: each partition once, from the earliest place in it that has room. Places
- * that are further on leave out what they have had.
+ * Reads partitions for everybody in the process: each partition once, for all places in it that stand together. Those that do
+ * not take turns.
  */
 export class Reader {
   readonly #client: KafkaClient;
@@ -51,7 +63,8 @@ export class Reader {
   readonly #closing: AbortSignal;
   readonly #places = new Map<string, Set<Place>>();
   readonly #loops = new Map<number, Loop>();
-  readonly #suspended = new Map<string, number>();
+  readonly #turns = new Turns();
+  readonly #suspensions = new Suspensions();
 
   constructor(
     client: KafkaClient,
@@ -79,7 +92,10 @@ export class Reader {
     const key = keyOf(place);
     const places = this.#places.get(key);
     places?.delete(place);
-    if (places?.size === 0) this.#places.delete(key);
+    if (places?.size !== 0) return;
+    this.#places.delete(key);
+    this.#turns.forget(key);
+    this.#suspensions.forget(key);
   }
 
   /** Something can be read that could not be before. */
@@ -103,19 +119,22 @@ export class Reader {
 
   async #read(broker: number, loop: Loop): Promise<void> {
     let failures = 0;
+    let idle = 0;
     let ahead: Fetch | undefined;
     while (!this.#closing.aborted) {
-      const { positions, answer } = ahead ?? this.#fetchAt(broker);
+      const { positions, answer } = ahead ?? this.#fetchAt(broker, idle);
       ahead = undefined;
       try {
         if (answer === undefined) {
           await loop.sleep(this.#closing);
           continue;
         }
-        const taken = this.#take(positions, await answer);
+        const fetched = await answer;
+        const taken = this.#take(positions, fetched);
+        idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
         // While this is handled the broker can look for more; not where somebody has no room, who may have it in a moment and
         // would then wait for an answer about the others.
-        if (taken.length > 0 && taken.every(({ isOpen }) => isOpen)) ahead = this.#fetchAt(broker);
+        if (taken.length > 0 && taken.every(({ isOpen }) => isOpen)) ahead = this.#fetchAt(broker, idle);
         for (const place of taken) place.run();
         failures = 0;
         // So that a flood of events leaves the timers of the process their turn.
@@ -129,20 +148,17 @@ export class Reader {
   }
 
   /** Asks for what is next of all that there is room for. */
-  #fetchAt(broker: number): Fetch {
-    const positions = this.#positionsAt(broker);
+  #fetchAt(broker: number, idle: number): Fetch {
+    const request = this.#requestTo(broker, idle);
+    const { positions } = request;
     if (positions.length === 0) return { positions, answer: undefined };
-    const answer = this.#fetch(broker, positions, this.#options.fetchMaxWaitMs);
+    const answer = this.#fetch(broker, request);
     // Its failure is told to who waits for it, who may be busy until then.
     answer.catch(() => {});
     return { positions, answer };
   }
 
-  async #fetch(
-    broker: number,
-    positions: readonly PartitionOffset[],
-    maxWaitMs: number,
-  ): Promise<readonly FetchedPartition[]> {
+  async #fetch(broker: number, { positions, maxWaitMs }: Request): Promise<readonly FetchedPartition[]> {
     const { fetchMaxBytes, fetchMaxBytesPerPartition } = this.#options;
     return this.#client.fetch(broker, {
       positions,
@@ -152,16 +168,19 @@ export class Reader {
     });
   }
 
-  #positionsAt(broker: number): PartitionOffset[] {
+  #requestTo(broker: number, idle: number): Request {
     const positions: PartitionOffset[] = [];
+    let maxWaitMs = this.#options.fetchMaxWaitMs;
     for (const [key, places] of this.#places) {
-      let offset = Number.POSITIVE_INFINITY;
-      for (const place of places) if (place.isOpen && place.position < offset) offset = place.position;
-      if (offset === Number.POSITIVE_INFINITY || this.#isSuspended(key)) continue;
       const [{ topic, partition }] = places as unknown as [Place];
-      if (this.#catalog.leaderOf(topic, partition) === broker) positions.push({ topic, partition, offset });
+      if (this.#catalog.leaderOf(topic, partition) !== broker || this.#suspensions.has(key)) continue;
+      const turn = this.#turns.next(key, places);
+      if (turn !== undefined) positions.push({ topic, partition, offset: turn.offset });
+      // Where others wait for their turn there is something to read, but for what a transaction that is open holds back.
+      if (turn?.isSkewed === true) maxWaitMs = Math.min(maxWaitMs, idle < idleTurns ? 0 : shortWaitMs);
+      else if (!allOpen(places)) maxWaitMs = Math.min(maxWaitMs, shortWaitMs);
     }
-    return positions;
+    return { positions, maxWaitMs };
   }
 
   /** Gives the places what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
@@ -171,9 +190,11 @@ export class Reader {
     for (const { topic, partition, records, next } of fetched) {
       const key = keyOf({ topic, partition });
       const begin = begins.get(key);
+      if (this.#suspensions.isOver(key))
+        this.#logger.info?.('a partition can be read again', { topic, partition });
       if (next === undefined || begin === undefined) continue;
       for (const place of this.#places.get(key) ?? []) {
-        // One that is behind what was asked for would miss what lies between: its turn comes.
+        // One that stands elsewhere would miss what lies between: its turn comes.
         if (!place.isOpen || place.position < begin || place.position >= next) continue;
         const first = records.findIndex(({ offset }) => offset >= place.position);
         place.position = next;
@@ -181,6 +202,7 @@ export class Reader {
         place.take(first === 0 ? records : records.slice(first));
         taken.push(place);
       }
+      this.#turns.moved(key, next);
     }
     return taken;
   }
@@ -193,8 +215,15 @@ export class Reader {
   ): Promise<void> {
     this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(reason), broker });
     if (isFailure(reason, 'offset') && reason.at !== undefined) await this.#findPlaceIn(reason.at);
-    else if (isFailure(reason, 'refused', 'lasting')) await this.#isolate(broker, positions);
-    else await this.#catalog.refresh().catch(() => {});
+    else if (isFailure(reason, 'refused', 'lasting')) await this.#isolate(broker, positions, false);
+    else {
+      await this.#catalog.refresh().catch(() => {});
+      if (failures >= patience) {
+        // Each time from another one on: not all of them may be asked.
+        const first = failures % positions.length;
+        await this.#isolate(broker, [...positions.slice(first), ...positions.slice(0, first)], true);
+      }
+    }
     this.#begin();
     await pause(Math.min(backoffMs * 2 ** (failures - 1), maxBackoffMs), this.#closing);
   }
@@ -213,28 +242,34 @@ export class Reader {
     }
   }
 
-  /** Finds which partition it is that fails: the answer does not say. */
-  async #isolate(broker: number, positions: readonly PartitionOffset[]): Promise<void> {
+  /** Finds which partition it is that fails: the answer does not say. Where all do, in passing, it is the broker. */
+  async #isolate(broker: number, positions: readonly PartitionOffset[], isPassing: boolean): Promise<void> {
+    const failed = new Map<PartitionOffset, unknown>();
+    let isAnyRead = false;
     for (const position of positions) {
+      if (this.#closing.aborted || (isPassing && !isAnyRead && failed.size === patience)) return;
       try {
-        const taken = this.#take([position], await this.#fetch(broker, [position], 0));
+        const request = { positions: [position], maxWaitMs: 0 };
+        const taken = this.#take(request.positions, await this.#fetch(broker, request));
+        isAnyRead = true;
         for (const place of taken) place.run();
       } catch (error) {
-        if (!isFailure(error, 'refused', 'lasting')) continue;
-        const { topic, partition } = position;
-        this.#suspended.set(keyOf(position), Date.now() + suspensionMs);
-        this.#logger.warn('a partition cannot be read', { topic, partition, error: messageOf(error) });
+        if (isPassing ? !isFailure(error, 'offset') : isFailure(error, 'refused', 'lasting'))
+          failed.set(position, error);
       }
     }
+    if (isPassing && !isAnyRead) return;
+    for (const [position, error] of failed) {
+      if (!this.#suspensions.suspend(keyOf(position))) continue;
+      const { topic, partition } = position;
+      this.#logger.warn('a partition cannot be read', { topic, partition, error: messageOf(error) });
+    }
   }
+}
 
-  #isSuspended(key: string): boolean {
-    const until = this.#suspended.get(key);
-    if (until === undefined) return false;
-    if (until > Date.now()) return true;
-    this.#suspended.delete(key);
-    return false;
-  }
+function allOpen(places: Iterable<Place>): boolean {
+  for (const { isOpen } of places) if (!isOpen) return false;
+  return true;
 }
 
 /** Lets a loop that has nothing to do sleep. */

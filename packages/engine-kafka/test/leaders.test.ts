@@ -24,7 +24,7 @@ test('where a partition loses its leader, the others of its topic are published 
   let leaders = [1, 1];
   const { brokers } = await stubBroker({
     topics: () => new Map([[topic, leaders]]),
-    produce: (_, partition) => (leaders[partition]! < 0 ? notLeader : 0),
+    produce: (_, partition) => (leaders[partition] === -1 ? notLeader : 0),
   });
   const engine = await startEngine({ brokers });
   await engine.publish({ topic, payload: 0, key: '21' });

@@ -91,24 +91,23 @@ describeWithBroker('kafka', 'publishing', async () => {
   });
 
   test('what was accepted beside an event that is refused is there once, of its topic and of others', async () => {
-    const topics = [newName('a'), newName('b')] as const;
+    const topics = [newName('a'), newName('b')];
     const engine = await startEngine({ brokers, numPartitions: 3 });
     for (const topic of topics) await engine.publish({ topic, payload: 'it is there now', key: 'none' });
     const outcomes = await Promise.allSettled(
       Array.from({ length: 30 }, (_, n) => {
         const payload = n === 1 ? 'x'.repeat(50_000) : n;
-        return engine.publish({ topic: topics[n % 2]!, payload, key: `key-${n % 7}` });
+        return engine.publish({ topic: topics[n % 2] ?? '', payload, key: `key-${n % 7}` });
       }),
     );
     expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([1]);
     const admin = await adminOf(brokers);
-    for (const [topic, count] of [
-      [topics[0], 16],
-      [topics[1], 15],
-    ] as const) {
+    const counts: number[] = [];
+    for (const topic of topics) {
       const offsets = await admin.fetchTopicOffsets(topic);
-      expect(offsets.reduce((sum, { offset }) => sum + Number(offset), 0)).toBe(count);
+      counts.push(offsets.reduce((sum, { offset }) => sum + Number(offset), 0));
     }
+    expect(counts).toEqual([16, 15]);
   });
 
   test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {

@@ -1,0 +1,69 @@
+import { onTestFinished } from 'vitest';
+import type { FetchRequest, FetchedRecord, KafkaClient, PartitionOffset } from '../src/client-port.ts';
+
+/** A cluster of one broker behind the engine's port to its client, for what depends on who answers when. */
+export class FakeCluster {
+  /** Records of one answer, of each partition. */
+  perFetch = 10;
+  /** Each topic, with the leader of each partition. */
+  topics: ReadonlyMap<string, readonly number[]> = new Map();
+  readonly requests: FetchRequest[] = [];
+  /** Throws what a fetch of these positions fails with. */
+  onFetch: (positions: readonly PartitionOffset[]) => void = () => {};
+  readonly #ends = new Map<string, number>();
+  #wake: (() => void)[] = [];
+
+  readonly client = {
+    topics: () => Promise.resolve(this.topics),
+    offsets: (partitions: ReadonlyMap<string, readonly number[]>, at: unknown) =>
+      Promise.resolve(
+        [...partitions].flatMap(([topic, ids]) =>
+          ids.map((partition) => ({
+            topic,
+            partition,
+            offset: at === 'latest' ? this.end(topic, partition) : 0,
+          })),
+        ),
+      ),
+    fetch: (_: number, request: FetchRequest) => this.#fetch(request),
+  } as unknown as KafkaClient;
+
+  end(topic: string, partition = 0): number {
+    return this.#ends.get(`${topic}:${partition}`) ?? 0;
+  }
+
+  append(topic: string, partition: number, count: number): void {
+    this.#ends.set(`${topic}:${partition}`, this.end(topic, partition) + count);
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  async #fetch(request: FetchRequest) {
+    this.requests.push(request);
+    this.onFetch(request.positions);
+    const isAny = request.positions.some(
+      ({ topic, partition, offset }) => offset < this.end(topic, partition),
+    );
+    if (!isAny && request.maxWaitMs > 0) await this.#more(request.maxWaitMs);
+    return request.positions.map(({ topic, partition, offset }) => {
+      const next = Math.min(offset + this.perFetch, this.end(topic, partition));
+      const records = Array.from({ length: Math.max(0, next - offset) }, (_, n) => recordAt(offset + n));
+      return { topic, partition, records, next: records.length === 0 ? undefined : next };
+    });
+  }
+
+  #more(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#wake.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      onTestFinished(() => clearTimeout(timer));
+    });
+  }
+}
+
+function recordAt(offset: number): FetchedRecord {
+  const value = Buffer.from(String(offset));
+  return { offset, timestamp: 0, key: null, value, headers: {}, decoded: undefined };
+}
