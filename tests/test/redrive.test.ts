@@ -71,6 +71,28 @@ describe('redrive', () => {
     expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 2, 1, 3]);
   });
 
+  test('an event that failed in two groups has two dead letters', async () => {
+    const { bus, seen, state } = await failingBilling(1);
+    await bus.subscribe(
+      'order.placed',
+      ({ payload }) => {
+        if (state.fails) throw new Error('the printer too');
+        seen.shipping.push(payload);
+      },
+      { group: 'printing' },
+    );
+    await bus.publish('order.placed', 1, { id: 'e1' });
+    expect(bus.stats().deadLettered).toBe(3);
+    expect(await bus.redrive('order.placed', { idleMs, filter: () => false })).toEqual({
+      redriven: 0,
+      kept: 3,
+    });
+    state.fails = false;
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 3, kept: 0 });
+    expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 1]);
+    expect(seen.shipping).toEqual([0, 1, 1]);
+  });
+
   test('an event that fails again is not redriven for ever', async () => {
     const { bus, state } = await failingBilling(2);
     const first = await bus.redrive('order.placed', { idleMs });
@@ -149,7 +171,7 @@ describe('redrive over several engines', () => {
     expect(await bus.redrive('a', { idleMs, filter: () => false })).toEqual({ redriven: 0, kept: 3 });
   });
 
-  test("is for one tenant, and that tenant's group, where they are named", async () => {
+  test('is for one tenant, and for a group of that tenant, where they are named', async () => {
     const { bus, seen } = await twoEngines();
     expect(await bus.redrive('a', { idleMs, tenant: 'beta', group: 'g' })).toEqual({ redriven: 3, kept: 0 });
     expect(await forTenant(bus, 'acme').redrive('a', { idleMs, group: 'other' })).toEqual({
