@@ -329,7 +329,7 @@ export class UntypedEventBus implements Engine {
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
     const bus: RedriveBus = {
       router: this.router,
-      publish: (event) => this.#publisher.send(event),
+      publish: (event, engine) => this.#publisher.send(event, undefined, engine),
       subscribe: (engine, deadLetters, handler, own) =>
         this.#attach(deadLetters, handler, false, own, engine),
     };

@@ -5,7 +5,7 @@ import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
 import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
-import type { Engine, EventHandler, SubscribeOptions, Subscription } from './contract.ts';
+import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
 import type { Router } from './router.ts';
 import { assertTopic } from './topics.ts';
 
@@ -28,8 +28,12 @@ export interface RedriveOptions {
 /** What a redrive needs of its bus. */
 export interface RedriveBus {
   readonly router: Router;
-  /** Past the middleware: dead letters went through it when they were published first. */
-  publish(event: PublishedEvent): Promise<void>;
+  /**
+   * Past the middleware: dead letters went through it when they were published first.
+   *
+   * @param engine - By its name. Default: the one that the rules say.
+   */
+  publish(event: PublishedEvent, engine?: string): Promise<void>;
   /** On one engine only. */
   subscribe(
     engine: string,
@@ -81,7 +85,7 @@ export async function redrive(
   for (const name of names) {
     if (total.redriven >= limit || signal?.aborted === true) break;
     const own = { ...options, limit: limit - total.redriven };
-    const run = new RedriveRun(bus, router.engine(name), topic, deadLetter, own);
+    const run = new RedriveRun(bus, name, topic, deadLetter, own);
     await redriveFrom(
       run,
       (handler, inGroup) => bus.subscribe(name, deadLetter, handler, inGroup),
@@ -137,18 +141,25 @@ function giveBack(): never {
 class RedriveRun {
   redriven = 0;
   kept = 0;
-  readonly engine: Engine;
+  readonly engineName: string;
   readonly deadLetter: string;
   readonly #bus: RedriveBus;
   readonly #topic: string;
   readonly #group: string | undefined;
   readonly #options: RedriveOptions;
-  readonly #redrivenIds = new Set<string>();
-  readonly #keptIds = new Set<string>();
+  /** Events by their id and the group that failed: of one event each group has a dead letter of its own. */
+  readonly #redrivenFor = new Set<string>();
+  readonly #keptLetters = new Set<string>();
 
-  constructor(bus: RedriveBus, engine: Engine, topic: string, deadLetter: string, options: RedriveOptions) {
+  constructor(
+    bus: RedriveBus,
+    engineName: string,
+    topic: string,
+    deadLetter: string,
+    options: RedriveOptions,
+  ) {
     this.#bus = bus;
-    this.engine = engine;
+    this.engineName = engineName;
     this.#topic = topic;
     this.deadLetter = deadLetter;
     this.#options = options;
@@ -161,17 +172,19 @@ class RedriveRun {
 
   /** False where the dead letter is one that this run wrote back itself: then it has seen them all. */
   async take(event: Event): Promise<boolean> {
-    if (this.#keptIds.has(event.id)) return false;
     const origin = deadLetterOf(event);
+    const letter = JSON.stringify([event.id, origin?.group, origin?.subscription, origin?.lastFailedAt]);
+    if (this.#keptLetters.has(letter)) return false;
     if (origin !== undefined && this.#isWanted(event, origin)) {
       await this.#bus.publish(publishedBack(event, origin));
-      this.#redrivenIds.add(event.id);
+      this.#redrivenFor.add(eventFor(event, origin));
       this.redriven++;
     } else {
       const { id, payload, metadata, key, createdAt } = event;
       // On this engine, whatever the rules say now: where it comes again, this run has seen all.
-      await this.engine.publish(new PublishedEvent(id, this.deadLetter, payload, metadata, key, createdAt));
-      this.#keptIds.add(id);
+      const copy = new PublishedEvent(id, this.deadLetter, payload, metadata, key, createdAt);
+      await this.#bus.publish(copy, this.engineName);
+      this.#keptLetters.add(letter);
       this.kept++;
     }
     return true;
@@ -181,11 +194,15 @@ class RedriveRun {
     const { tenant, filter } = this.#options;
     if (origin.sourceTopic !== this.#topic || origin.headers !== undefined) return false;
     // It failed again since this run published it back: once a run is enough.
-    if (this.#redrivenIds.has(event.id)) return false;
+    if (this.#redrivenFor.has(eventFor(event, origin))) return false;
     if (tenant !== undefined && tenantOf(event) !== tenant) return false;
     if (this.#group !== undefined && origin.group !== this.#group) return false;
     return filter === undefined || filter(event, origin);
   }
+}
+
+function eventFor({ id }: Event, { group }: DeadLetter): string {
+  return JSON.stringify([id, group]);
 }
 
 function publishedBack(event: Event, origin: DeadLetter): PublishedEvent {
