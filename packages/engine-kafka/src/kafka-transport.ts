@@ -17,6 +17,7 @@ import { connectionError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group.ts';
 import { createClient } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
+import { pause } from './pause.ts';
 import { PlainSubscription, type PlainContext } from './plain-subscription.ts';
 import { Publisher } from './publisher.ts';
 import { Reader } from './reader.ts';
@@ -36,6 +37,8 @@ const pingMs = 2000;
 /** How long `close` waits for the cluster to accept what is on its way, and for groups to let go of their partitions. */
 const closeMs = 2000;
 const pinRetryMs = 50;
+/** How long a subscription may try: as long as a topic that was created may be without leaders. */
+const pinMs = 30_000;
 
 /** Apache Kafka: a topic per topic, and consumer groups. */
 export class KafkaTransport implements Transport {
@@ -123,6 +126,7 @@ export class KafkaTransport implements Transport {
 
   async #listenAlone(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { catalog, closing } = opened;
+    const deadline = Date.now() + pinMs;
     for (;;) {
       const subscription = new PlainSubscription(request, receiver, opened.plain);
       this.#subscriptions.add(subscription);
@@ -137,8 +141,8 @@ export class KafkaTransport implements Transport {
       } catch (error) {
         await stop();
         // A topic went, or a leader, while it was being asked.
-        if (!isFailure(error, 'unknown-topic', 'passing') || closing.signal.aborted) throw error;
-        await new Promise((resolve) => setTimeout(resolve, pinRetryMs));
+        if (!isFailure(error, 'unknown-topic', 'passing') || Date.now() >= deadline) throw error;
+        await pause(pinRetryMs, closing.signal);
         await catalog.refresh();
       }
     }
