@@ -29,6 +29,10 @@ export class TopicCatalog {
   readonly #listeners = new Set<OnTopics>();
   readonly #creating = new Map<string, Promise<void>>();
   #leaders: ReadonlyMap<string, readonly number[]> = new Map();
+  /** Topics that have had all their leaders since they are there: one that loses some for a while is no other topic. */
+  #ready: ReadonlySet<string> = new Set();
+  /** Topics that the answer before the last one still had: one answer may come from a broker that is behind. */
+  #missed: ReadonlySet<string> = new Set();
   #refreshing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -60,8 +64,7 @@ export class TopicCatalog {
   }
 
   has(topic: string): boolean {
-    const leaders = this.#leaders.get(topic);
-    return leaders !== undefined && isLed(leaders);
+    return this.#ready.has(topic);
   }
 
   /** The topics whose names are topics of ours. */
@@ -108,15 +111,23 @@ export class TopicCatalog {
   }
 
   async #refresh(): Promise<void> {
-    const before = this.#leaders;
-    const after = await this.#client.topics();
-    this.#leaders = after;
+    const [before, wereReady] = [this.#leaders, this.#ready];
+    const after = new Map(await this.#client.topics());
+    const missed = new Set<string>();
+    for (const [topic, leaders] of before) {
+      if (after.has(topic) || this.#missed.has(topic)) continue;
+      missed.add(topic);
+      after.set(topic, leaders);
+    }
+    const ready = new Set<string>();
+    for (const [topic, leaders] of after) if (wereReady.has(topic) || isLed(leaders)) ready.add(topic);
+    [this.#leaders, this.#ready, this.#missed] = [after, ready, missed];
     const isSame =
       before.size === after.size &&
-      [...after].every(([topic, leaders]) => {
-        const known = before.get(topic);
-        return known?.length === leaders.length && isLed(known) === isLed(leaders);
-      });
+      [...after].every(
+        ([topic, leaders]) =>
+          before.get(topic)?.length === leaders.length && wereReady.has(topic) === ready.has(topic),
+      );
     if (!isSame) for (const listener of this.#listeners) listener(this);
   }
 
@@ -124,6 +135,7 @@ export class TopicCatalog {
   forget(topic: string): void {
     if (!this.#leaders.has(topic)) return;
     this.#leaders = new Map([...this.#leaders].filter(([name]) => name !== topic));
+    this.#ready = new Set([...this.#ready].filter((name) => name !== topic));
     for (const listener of this.#listeners) listener(this);
   }
 
@@ -156,7 +168,11 @@ export class TopicCatalog {
       await this.refresh();
       if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
     }
-    while (!(await this.#isServed(topic))) await pause(leaderRetryMs, this.#closing);
+    while (!(await this.#isServed(topic))) {
+      if (Date.now() > deadline)
+        throw this.#refused(topic, 'its leaders do not know of it, or do not answer.');
+      await pause(leaderRetryMs, this.#closing);
+    }
   }
 
   /**
