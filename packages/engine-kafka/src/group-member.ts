@@ -87,8 +87,9 @@ export class GroupMember {
         await this.#joinOnce(version);
         failures = 0;
         await this.#untilChange(version);
-        if (this.#end === 'lost') this.#work.lost();
-        else await this.#work.revoked();
+        if (!this.#isLost()) await this.#work.revoked();
+        // It may have been expelled while it waited for handlers.
+        if (this.#isLost()) this.#work.lost();
       } catch (error) {
         if (signal.aborted) break;
         if (!isFailure(error, 'rebalance')) {
@@ -107,6 +108,10 @@ export class GroupMember {
     await this.#session.leave().catch((error: unknown) => {
       this.#logger.debug?.('a member could not leave its group', { error: messageOf(error) });
     });
+  }
+
+  #isLost(): boolean {
+    return this.#end === 'lost';
   }
 
   async #joinOnce(version: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { HeldReceiver, SimulatedTopic, Simulation, request } from './simulated.ts';
+import { HeldReceiver, SimulatedTopic, Simulation, failure, request } from './simulated.ts';
+import { until } from './support.ts';
 
 test('what others have committed in partitions that this process has not seen yet stays', async () => {
   const simulation = new Simulation();
@@ -27,4 +28,42 @@ test('the leader shares out the partitions that any member knows of', async () =
     { id: 'b', topics: ['other', 't'], about: '2,4' },
   ]);
   expect([...shares.values()].flatMap((share) => share.get('t') ?? []).length).toBe(4);
+});
+
+test('a topic that appears after the pattern that means it is read from its first event', async () => {
+  const simulation = new Simulation();
+  const { topics, places, catalog, group } = simulation;
+  await catalog.refresh();
+  await group.listen(request('*'), new HeldReceiver());
+  const topic = new SimulatedTopic(1);
+  topic.ends[0] = 3;
+  topics.set('new', topic);
+  await catalog.refresh();
+  await until('its place', () => places.has('new:0'));
+  expect(places.get('new:0')?.offset).toBe(0);
+});
+
+test('a member that is expelled while it waits for handlers takes its places for lost', async () => {
+  const simulation = new Simulation();
+  const { topics, places, catalog, group } = simulation;
+  topics.set('t', new SimulatedTopic(1));
+  await catalog.refresh();
+  const receiver = new HeldReceiver();
+  await group.listen(request('t'), receiver);
+  topics.get('t')!.records.push('one');
+  await until('an event', () => receiver.held.length === 1);
+  simulation.beats.push(
+    () => {
+      throw failure('rebalance');
+    },
+    () => {
+      simulation.isFenced = true;
+      throw failure('fenced');
+    },
+  );
+  await until('both heartbeats', () => simulation.beats.length === 0);
+  places.set('t:0', { topic: 't', partition: 0, offset: 50, metadata: 'polybus 1' });
+  receiver.held[0]!.acknowledgement.settled();
+  await until('another join', () => simulation.asked.length === 2);
+  await until('to go on where others were', () => [...group.lag(() => 50)][0]?.events === 0);
 });

@@ -1,13 +1,16 @@
 import type { Acknowledgement, Event, ListenRequest, Receiver } from '@polybus/core';
 import { onTestFinished } from 'vitest';
-import type {
-  Assignment,
-  CommittedOffset,
-  GroupSession,
-  Joined,
-  KafkaClient,
-  MemberTopics,
-  PartitionsByTopic,
+import {
+  type Assignment,
+  type CommittedOffset,
+  type FailureKind,
+  type FetchedRecord,
+  type GroupSession,
+  type Joined,
+  type KafkaClient,
+  KafkaFailure,
+  type MemberTopics,
+  type PartitionsByTopic,
 } from '../src/client-port.ts';
 import { Group } from '../src/group.ts';
 import type { ConsumerOptions } from '../src/options.ts';
@@ -30,6 +33,8 @@ const options: ConsumerOptions = {
 /** A topic of a cluster that is a few maps, for interleavings that a real one shows once in a thousand runs. */
 export class SimulatedTopic {
   readonly ends: number[];
+  /** What its first partition holds, from its beginning on. */
+  readonly records: string[] = [];
   constructor(partitions: number) {
     this.ends = new Array<number>(partitions).fill(0);
   }
@@ -46,6 +51,8 @@ export class Simulation implements GroupSession {
   readonly beats: (() => void)[] = [];
   assign: ((members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>) | undefined;
   generation = 0;
+  /** Out of the group until it joins again. */
+  isFenced = false;
   readonly log = new LogLines();
   readonly closing = new AbortController();
   readonly catalog: TopicCatalog;
@@ -90,9 +97,13 @@ export class Simulation implements GroupSession {
       createTopic: async (name, partitions) => void this.topics.set(name, new SimulatedTopic(partitions)),
       maxBatchBytes: async () => undefined,
       offsets,
-      fetch: async () => {
+      fetch: async (_, { positions }) => {
         await new Promise((resolve) => setTimeout(resolve, 1));
-        return [];
+        return positions.map(({ topic, partition, offset }) => {
+          const all = partition === 0 ? (this.topics.get(topic)?.records ?? []) : [];
+          const records = all.slice(offset).map((value, i) => recordOf(offset + i, value));
+          return { topic, partition, records, next: records.length === 0 ? undefined : all.length };
+        });
       },
       send: async () => [],
       resetProducer: () => {},
@@ -112,6 +123,7 @@ export class Simulation implements GroupSession {
   ): Promise<Joined> {
     this.asked.push({ topics, about });
     this.assign = assign;
+    this.isFenced = false;
     const next = this.joins.shift();
     if (next !== undefined) return next();
     const all = topics.map((topic) => [topic, (this.topics.get(topic)?.ends ?? []).map((_, id) => id)]);
@@ -131,6 +143,7 @@ export class Simulation implements GroupSession {
   }
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    if (this.isFenced) throw failure('fenced');
     for (const one of offsets) this.places.set(`${one.topic}:${one.partition}`, one);
   }
 
@@ -140,6 +153,14 @@ export class Simulation implements GroupSession {
 
 function each<T>(partitions: PartitionsByTopic, of: (topic: string, partition: number) => T): T[] {
   return [...partitions].flatMap(([topic, ids]) => ids.map((partition) => of(topic, partition)));
+}
+
+export function failure(kind: FailureKind): KafkaFailure {
+  return new KafkaFailure(kind, kind, undefined);
+}
+
+export function recordOf(offset: number, value: string): FetchedRecord {
+  return { offset, timestamp: 0, key: null, value: Buffer.from(value), headers: {}, decoded: undefined };
 }
 
 export function request(pattern: string, given: Partial<ListenRequest> = {}): ListenRequest {
