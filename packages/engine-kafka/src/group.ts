@@ -1,11 +1,12 @@
 import { type ConsumerLag, type ListenRequest, type Logger, type Receiver } from '@polybus/core';
 import { assignPartitions } from './assignment.ts';
-import type {
-  Assignment,
-  GroupSession,
-  KafkaClient,
-  MemberTopics,
-  PartitionsByTopic,
+import {
+  type Assignment,
+  type GroupSession,
+  type KafkaClient,
+  type MemberTopics,
+  type PartitionsByTopic,
+  isFailure,
 } from './client-port.ts';
 import { messageOf } from './errors.ts';
 import { GroupDispatch } from './group-dispatch.ts';
@@ -29,6 +30,8 @@ export interface GroupContext {
 }
 
 const pinPollMs = 25;
+/** How long a subscription looks whether its places are pinned where each look fails. */
+const pinMs = 30_000;
 
 /** A consumer group's member in this process, shared by all subscriptions of the group. */
 export class Group {
@@ -145,7 +148,17 @@ export class Group {
 
   /** Other members may have to pin some of them. */
   async #untilPinned(topics: readonly string[]): Promise<void> {
-    while (!(await this.#offsets.isPinned(topics))) await pause(pinPollMs, this.#context.closing);
+    let deadline = Date.now() + pinMs;
+    for (;;) {
+      try {
+        if (await this.#offsets.isPinned(topics)) return;
+        deadline = Date.now() + pinMs;
+      } catch (error) {
+        // The connection, or the broker that looks after the group, goes now and then.
+        if (!isFailure(error, 'passing') || Date.now() >= deadline) throw error;
+      }
+      await pause(pinPollMs, this.#context.closing);
+    }
   }
 
   readonly #onTopics = (): void => {
