@@ -57,7 +57,7 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
       const [count] = (await admin.xpending(stream, 'workers')) as [number];
       return count === 0;
     });
-    expect([...seen()].toSorted()).toEqual([0, 1, 2]);
+    expect(new Set(seen())).toEqual(new Set([0, 1, 2]));
   });
 
   test('are heard of while there is nothing to do', async () => {

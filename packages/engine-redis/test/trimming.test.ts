@@ -51,7 +51,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     const admin = adminOf(url);
     const groupsOf = async (topic: string): Promise<unknown[]> => {
       const infos = (await admin.xinfo('GROUPS', keyPrefix + topic)) as unknown[][];
-      return infos.map(([, name]) => name).toSorted();
+      return infos.map(([, name]) => String(name)).toSorted();
     };
     for (const topic of ['new.topic', '_own.topic'])
       await Promise.all(numbers.map((payload) => publisher.publish({ topic, payload })));
