@@ -1,6 +1,5 @@
-import type { ChildShard } from '@aws-sdk/client-kinesis';
-import type { PinnedIterator } from './kinesis-api.ts';
 import { type ShardRecord, compareSequence } from './record.ts';
+import type { Pin } from './shard-readers.ts';
 import type { ShardInfo } from './stream.ts';
 
 /** Who reads a shard through a cursor. */
@@ -65,7 +64,7 @@ export class Cursor {
   }
 
   /** Pins the place at the end of the shard. */
-  pinned({ iterator, serverTime }: PinnedIterator, from: number): void {
+  pinned({ iterator, serverTime, from }: Pin): void {
     this.iterator = iterator;
     this.placedAt = performance.now();
     this.setSince(serverTime, this.placedAt);
@@ -83,6 +82,11 @@ export class Cursor {
     return this.since === undefined || this.#sinceAt === undefined
       ? undefined
       : this.since + (at - this.#sinceAt);
+  }
+
+  /** The time that a user has named, while there is nothing better to go by: it may be still to come. */
+  get wish(): number | undefined {
+    return this.#notBefore > 0 && this.since === this.#notBefore ? this.since : undefined;
   }
 
   /** The place from which everything is still to be read, for somebody who goes on from there. */
@@ -144,14 +148,14 @@ export class Cursor {
     this.isLastUnknown = false;
   }
 
-  give(records: readonly ShardRecord[], children: readonly ChildShard[] | undefined): void {
+  give(records: readonly ShardRecord[], children: readonly ShardInfo[] | undefined): void {
     const own = this.sequenceNumber;
     this.#batch =
       own === undefined
         ? records
         : records.filter(({ sequenceNumber }) => compareSequence(sequenceNumber, own) > 0);
     this.#next = 0;
-    if (children !== undefined) this.#children = children.map(infoOf);
+    if (children !== undefined) this.#children = children;
   }
 
   /** Hands over what was read, as far as there is room. */
@@ -174,8 +178,4 @@ export class Cursor {
     } else if (first < this.#next) owner.flush();
     if (isDone) this.#next = 0;
   }
-}
-
-function infoOf({ ShardId, ParentShards }: ChildShard): ShardInfo {
-  return { id: ShardId ?? '', parents: ParentShards ?? [], isClosed: false };
 }

@@ -82,7 +82,44 @@ export function isPermanent(error: unknown): boolean {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return maskUrl(String(error));
   const name = error.name === 'Error' ? '' : `${error.name}: `;
-  return maskUrl(`${name}${error.message}`);
+  return maskUrl(withoutRequest(`${name}${error.message}`));
+}
+
+/** AWS says of a wrong signature what it should have been made of: the whole request, with the token of the session. */
+function withoutRequest(text: string): string {
+  const at = text.indexOf('The Canonical String');
+  return at === -1 ? text : text.slice(0, at).trimEnd();
+}
+
+/** Takes the request out of what the server said; the error becomes the cause of ours, which people log. */
+export function hideRequest(error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.includes('The Canonical String')) return error;
+  error.message = withoutRequest(error.message);
+  error.stack = withoutRequest(error.stack ?? '');
+  return error;
+}
+
+/** The typed error for a call that a subscription needs. */
+export function callError(what: string, error: unknown): KinesisConnectionError {
+  const hint = isThrottle(error)
+    ? 'Too many ask at once: subscribe later, or in fewer processes at a time.'
+    : hintFor(error);
+  return new KinesisConnectionError(`Cannot ${what}: ${messageOf(error)}. ${hint}`, { cause: error });
+}
+
+/** The typed error for what a checkpoint store said, or that it said nothing. */
+export function storeError(error: unknown): KinesisConnectionError {
+  return new KinesisConnectionError(
+    `The checkpoint store failed: ${messageOf(error)}. Check that it can be reached from here.`,
+    { cause: error },
+  );
+}
+
+/** The typed error for a group whose stream is gone, while another of its name has come. */
+export function streamReplacedError(name: string): KinesisConnectionError {
+  return new KinesisConnectionError(
+    `The stream of the group "${name}" was deleted and made again while this engine ran. Stop the engine and start it again.`,
+  );
 }
 
 /** The typed error for what the server, or the client, said to a publish. */
@@ -105,13 +142,16 @@ function advice(error: unknown): string {
   return 'Publish again: an event that is published twice keeps its id only where you give it one.';
 }
 
-/** The typed error for a start that failed. */
-export function connectionError(error: unknown, streamName: string, engine: string): KinesisConnectionError {
-  const hint = isPermanent(error)
+function hintFor(error: unknown): string {
+  return isPermanent(error)
     ? 'Check region, credentials, and what they allow on the stream (see "Permissions" in the README).'
     : 'Check region and endpoint, and that Kinesis can be reached from here.';
+}
+
+/** The typed error for a start that failed. */
+export function connectionError(error: unknown, streamName: string, engine: string): KinesisConnectionError {
   return new KinesisConnectionError(
-    `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hint}`,
+    `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hintFor(error)}`,
     { cause: error, engine },
   );
 }

@@ -1,5 +1,6 @@
 import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core';
 import type { GroupPlace } from './group-place.ts';
+import { GroupShare, type Item, type Lane } from './group-share.ts';
 import type { Decoded } from './record.ts';
 import type { OpenRecord } from './settled-prefix.ts';
 
@@ -10,39 +11,13 @@ export interface GroupMember {
   isLeaving: boolean;
 }
 
-/** An event on its way to one of the members. */
-export interface Item {
-  readonly decoded: Decoded;
-  readonly place: GroupPlace;
-  readonly record: OpenRecord;
-  /** Its rank among all events of this process's share of the group. */
-  readonly rank: number;
-  /** Attempts at it that began here and came to nothing, because it was given back. */
-  attempts: number;
-}
-
-/** Events of one key: one member at a time has them. */
-interface Lane {
-  holder: GroupMember | undefined;
-  /** Handed over to the holder and not settled. */
-  unsettled: number;
-  /** In the order of their rank. */
-  readonly parked: Item[];
-}
-
-/** More than so many events that no member can take now, and reading stops. */
-const maxParked = 256;
-
 /**
  * Shares the events of a group between its members in this process. A key with unsettled events stays with the member that has
  * them, so that events of one key keep their order and never run at two members.
  */
 export class GroupDispatcher {
   readonly members: Set<GroupMember> = new Set();
-  readonly #lanes = new Map<string, Lane>();
-  /** Events without a key that no member could take. */
-  #keyless: Item[] = [];
-  #parkedInLanes = 0;
+  readonly #shares = new Map<string, GroupShare>();
   #rank = 0;
   #outstanding = 0;
   readonly #touched = new Set<Receiver>();
@@ -54,8 +29,14 @@ export class GroupDispatcher {
     this.#onChange = onChange;
   }
 
-  get hasRoom(): boolean {
-    if (this.#parkedInLanes + this.#keyless.length >= maxParked) return false;
+  /** The share that the events of a pattern have in it. */
+  shareOf(pattern: string): GroupShare {
+    let share = this.#shares.get(pattern);
+    if (share === undefined) this.#shares.set(pattern, (share = new GroupShare()));
+    return share;
+  }
+
+  get hasMembers(): boolean {
     for (const member of this.members) if (!member.isLeaving) return true;
     return false;
   }
@@ -97,19 +78,19 @@ export class GroupDispatcher {
 
   #place(item: Item): void {
     const key = item.decoded.event?.key;
+    const { share } = item.place;
     if (key === undefined) {
       // Behind those that wait already: for one member the order of a topic is kept.
-      const member = this.#keyless.length > 0 ? undefined : this.#memberFor(item);
-      if (member === undefined) this.#keyless.push(item);
+      const member = share.keyless.length > 0 ? undefined : this.#memberFor(item);
+      if (member === undefined) share.keyless.push(item);
       else this.#hand(item, member, undefined);
       return;
     }
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, (lane = { holder: undefined, unsettled: 0, parked: [] }));
+    const lane = share.laneOf(key);
     const member = lane.parked.length > 0 ? undefined : this.#holderFor(lane, item);
     if (member === undefined) {
       lane.parked.push(item);
-      this.#parkedInLanes++;
+      share.parkedInLanes++;
     } else this.#hand(item, member, lane);
   }
 
@@ -144,7 +125,7 @@ export class GroupDispatcher {
         this.#left(item, lane);
       },
       release: () => {
-        this.#park(item, lane);
+        if (!item.place.isLost) item.place.share.park(item, lane);
         this.#left(item, lane, !member.isLeaving);
         return true;
       },
@@ -158,25 +139,17 @@ export class GroupDispatcher {
   #left(item: Item, lane: Lane | undefined, mayReturn = false): void {
     this.#outstanding--;
     item.place.returned();
+    const { share } = item.place;
     if (lane !== undefined && --lane.unsettled === 0) {
       lane.holder = undefined;
-      if (lane.parked.length === 0) this.#lanes.delete(item.decoded.event!.key!);
+      if (lane.parked.length === 0) share.lanes.delete(item.decoded.event!.key!);
     }
-    if (this.#parkedInLanes + this.#keyless.length > 0) {
+    if (share.isParked) {
       // Who gives back whatever comes must not keep everything else from running.
       if (mayReturn) setImmediate(() => this.#planPump());
       else this.#planPump();
     }
     this.#onChange();
-  }
-
-  /** Puts back what a member gave back, at its old place. */
-  #park(item: Item, lane: Lane | undefined): void {
-    if (item.place.isLost) return;
-    const parked = lane?.parked ?? this.#keyless;
-    const at = parked.findIndex(({ rank }) => rank > item.rank);
-    parked.splice(at === -1 ? parked.length : at, 0, item);
-    if (lane !== undefined) this.#parkedInLanes++;
   }
 
   #planPump(): void {
@@ -190,27 +163,28 @@ export class GroupDispatcher {
   }
 
   #pump(): void {
-    if (this.#keyless.length > 0) {
-      const left: Item[] = [];
-      for (const item of this.#keyless) {
-        const member = this.#memberFor(item);
-        if (member === undefined) left.push(item);
-        else this.#hand(item, member, undefined);
-      }
-      this.#keyless = left;
-    }
-    if (this.#parkedInLanes > 0) {
-      for (const lane of this.#lanes.values()) this.#pumpLane(lane);
-    }
+    for (const share of this.#shares.values()) if (share.isParked) this.#pumpShare(share);
     this.run();
   }
 
-  #pumpLane(lane: Lane): void {
+  #pumpShare(share: GroupShare): void {
+    const left: Item[] = [];
+    for (const item of share.keyless) {
+      const member = this.#memberFor(item);
+      if (member === undefined) left.push(item);
+      else this.#hand(item, member, undefined);
+    }
+    share.keyless = left;
+    if (share.parkedInLanes === 0) return;
+    for (const lane of share.lanes.values()) this.#pumpLane(share, lane);
+  }
+
+  #pumpLane(share: GroupShare, lane: Lane): void {
     for (let item = lane.parked[0]; item !== undefined; item = lane.parked[0]) {
       const member = this.#holderFor(lane, item);
       if (member === undefined) return;
       lane.parked.shift();
-      this.#parkedInLanes--;
+      share.parkedInLanes--;
       this.#hand(item, member, lane);
     }
   }
@@ -222,14 +196,7 @@ export class GroupDispatcher {
 
   /** Forgets what waits for a place that is given up. What members have of it stays with them. */
   forget(place: GroupPlace): void {
-    const isOther = (item: Item): boolean => item.place !== place;
-    this.#keyless = this.#keyless.filter(isOther);
-    for (const [key, lane] of this.#lanes) {
-      const kept = lane.parked.filter(isOther);
-      this.#parkedInLanes -= lane.parked.length - kept.length;
-      lane.parked.splice(0, lane.parked.length, ...kept);
-      if (lane.unsettled === 0 && kept.length === 0) this.#lanes.delete(key);
-    }
+    place.share.forget(place);
   }
 }
 

@@ -1,5 +1,6 @@
 import { patternCovers } from '@polybus/core';
 import type { Position } from './cursor.ts';
+import { withAncestors } from './lineage.ts';
 import type { ShardInfo } from './stream.ts';
 
 /** What the members of a group know of each other: positions and leases. It is one JSON document in a checkpoint store. */
@@ -82,6 +83,16 @@ function* allPlaces(document: GroupDocument): Generator<Place> {
   for (const places of Object.values(document.places)) yield* Object.values(places);
 }
 
+/** Sequence numbers in all of a document, each of 60 bytes: it has to fit its store, with 400 KB in DynamoDB. */
+const aheadInAll = 1500;
+
+/** How many records beyond its settled prefix each place may note. What is not noted is handled again after a crash. */
+export function maxAheadIn(document: GroupDocument): number {
+  let count = 1;
+  for (const { ended } of allPlaces(document)) if (ended !== true) count++;
+  return Math.min(256, Math.floor(aheadInAll / count));
+}
+
 /** Whose lease it is; the token grows. */
 export function giveTo(place: Place, owner: string | undefined): void {
   delete place.wanted;
@@ -137,33 +148,41 @@ export function plan(document: GroupDocument, id: string): void {
   }
 }
 
-/** Marks a shard as done, and adds those that were made of it, to be read from their beginning. */
+/** What is to be read after a shard. */
+export interface Successors {
+  readonly next: readonly ShardInfo[];
+  /** The shards that the stream had when it was asked. */
+  readonly listed: ReadonlyMap<string, ShardInfo>;
+  /** What was done before it was asked: what is not listed of it is gone, while what is done by now may be newer than the list. */
+  readonly done: readonly string[];
+}
+
+/** The shards that are at their end, and all of them settled. */
+export function doneOf(places: Readonly<Record<string, Place>> = {}): string[] {
+  return Object.keys(places).filter((shardId) => places[shardId]!.ended === true);
+}
+
+/** Marks a shard as done, and adds those that come after it, to be read from their beginning. */
 export function endPlace(
   document: GroupDocument,
   pattern: string,
   shardId: string,
-  children: readonly ShardInfo[],
+  { next, listed, done }: Successors,
 ): void {
   const places = document.places[pattern];
   const place = places?.[shardId];
   if (places === undefined || place === undefined) return;
-  delete place.owner;
-  delete place.wanted;
-  delete place.ahead;
-  place.ended = true;
-  for (const { id, parents } of children) {
-    places[id] ??= {
+  const { token, notBefore } = place;
+  // All that is still to be known of it, for as long as the stream lists it.
+  places[shardId] = { at: {}, token, ended: true };
+  for (const { id, parents } of withAncestors(next, listed, (known) => places[known] !== undefined)) {
+    places[id] = {
       at: {},
       token: 0,
       ...(parents.length === 0 ? {} : { parents: [...parents] }),
-      ...(place.notBefore === undefined ? {} : { notBefore: place.notBefore }),
+      ...(notBefore === undefined ? {} : { notBefore }),
     };
   }
-}
-
-/** Forgets shards that the stream does not have any more. Their children must be known. */
-export function prune(places: Record<string, Place>, listed: ReadonlySet<string>): void {
-  for (const [shardId, place] of Object.entries(places)) {
-    if (place.ended === true && !listed.has(shardId)) delete places[shardId];
-  }
+  // The document has to fit its store.
+  for (const shard of done) if (!listed.has(shard)) delete places[shard];
 }

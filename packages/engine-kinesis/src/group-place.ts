@@ -1,9 +1,10 @@
 import { matchesTopic } from '@polybus/core';
 import { Cursor, type CursorOwner, type Position } from './cursor.ts';
 import type { GroupDispatcher } from './group-dispatcher.ts';
-import type { GroupDocument, Place } from './group-document.ts';
-import { narrowerPatterns } from './group-document.ts';
+import type { GroupDocument, Place, Successors } from './group-document.ts';
+import { doneOf, narrowerPatterns } from './group-document.ts';
 import { type Decoded, type ShardRecord, compareSequence } from './record.ts';
+import type { GroupShare } from './group-share.ts';
 import { type OpenRecord, SettledPrefix } from './settled-prefix.ts';
 import type { ShardReaders } from './shard-readers.ts';
 import type { ShardInfo } from './stream.ts';
@@ -22,10 +23,12 @@ export class GroupPlace implements CursorOwner {
   readonly pattern: string;
   readonly shardId: string;
   readonly token: number;
+  /** The events of its pattern. */
+  readonly share: GroupShare;
   /** Events that members have and that are not settled. */
   delivered = 0;
   /** What comes after the shard, once its end is reached. */
-  children: readonly ShardInfo[] | undefined;
+  successors: Successors | undefined;
   /** When it began to be handed over, on our clock. */
   drainingSince: number | undefined;
   readonly #readers: ShardReaders;
@@ -33,12 +36,15 @@ export class GroupPlace implements CursorOwner {
   readonly #listener: PlaceListener;
   readonly #prefix = new SettledPrefix();
   readonly #begin: Position;
+  readonly #origin: Place;
   readonly #ahead: Set<string>;
   readonly #cursor: Cursor;
   /** The last record that was taken in; undefined while there was none. */
   #taken: string | undefined;
   /** Patterns whose events are not ours, and up to which record they still are. */
   #narrower: readonly { readonly pattern: string; readonly after: string | undefined }[] = [];
+  /** The places of the pattern, as they were seen last. */
+  #known: Readonly<Record<string, Place>> | undefined;
   #isLost = false;
   #isSuspended = false;
   /** Asked for before this, on our clock, it is not given: a handler hangs. */
@@ -54,6 +60,8 @@ export class GroupPlace implements CursorOwner {
     this.pattern = pattern;
     this.shardId = shardId;
     this.token = place.token;
+    this.share = dispatcher.shareOf(pattern);
+    this.#origin = place;
     this.#readers = readers;
     this.#dispatcher = dispatcher;
     this.#listener = listener;
@@ -84,7 +92,7 @@ export class GroupPlace implements CursorOwner {
 
   /** The shard is closed, and everything of it is settled. */
   get isFinished(): boolean {
-    return this.children !== undefined && this.#prefix.isEmpty;
+    return this.successors !== undefined && this.#prefix.isEmpty;
   }
 
   /** The last record that was taken in. */
@@ -97,19 +105,26 @@ export class GroupPlace implements CursorOwner {
   }
 
   /** Where somebody would go on: behind the contiguous settled prefix. */
-  write(place: Place): void {
+  write(place: Place, maxAhead: number): void {
     const { sequenceNumber, ahead } = this.#prefix;
     const isUnread = this.#taken === undefined && this.#cursor.sequenceNumber === undefined;
     if (sequenceNumber !== undefined) place.at = { sequenceNumber };
     // While there was no record, the newest iterator stands for the place.
     else place.at = isUnread ? this.#cursor.position : this.#begin;
-    const all = [...this.#ahead, ...ahead].slice(0, 256);
+    const all = [...this.#ahead, ...ahead].slice(0, maxAhead);
     if (all.length > 0) place.ahead = all;
     else delete place.ahead;
   }
 
+  /** Itself, for a document that has lost it: where it is by now is still to be written. */
+  restored(owner: string): Place {
+    const { wanted: _, ...kept } = this.#origin;
+    return { ...kept, owner, token: this.token };
+  }
+
   /** Learns who else there is in the group. */
   learn(document: GroupDocument): void {
+    this.#known = document.places[this.pattern];
     this.#narrower = narrowerPatterns(document, this.pattern).map((pattern) => ({
       pattern,
       after: document.places[pattern]?.[this.shardId]?.after,
@@ -117,16 +132,16 @@ export class GroupPlace implements CursorOwner {
   }
 
   get hasRoom(): boolean {
-    return !this.isHeld && this.#listener.isOpen && this.#dispatcher.hasRoom;
+    return !this.isHeld && this.#listener.isOpen && this.share.hasRoom && this.#dispatcher.hasMembers;
   }
 
   take(record: ShardRecord): boolean {
     const { sequenceNumber } = record;
     this.#taken = sequenceNumber;
-    const mine = this.#ahead.delete(sequenceNumber)
-      ? []
-      : record.contents.filter((one) => this.#isMine(one, sequenceNumber));
-    const open = this.#prefix.begin(sequenceNumber, mine.length);
+    // Settled before it came to us. It is noted again: it may lie ahead of our own prefix too.
+    const isSettled = this.#ahead.delete(sequenceNumber);
+    const mine = isSettled ? [] : record.contents.filter((one) => this.#isMine(one, sequenceNumber));
+    const open = this.#prefix.begin(sequenceNumber, mine.length, isSettled || mine.length > 0);
     for (const decoded of mine) this.#dispatcher.offer(decoded, this, open);
     return true;
   }
@@ -156,7 +171,15 @@ export class GroupPlace implements CursorOwner {
   }
 
   ended(children: readonly ShardInfo[]): void {
-    this.children = children;
+    void this.#findSuccessors(children);
+  }
+
+  async #findSuccessors(next: readonly ShardInfo[]): Promise<void> {
+    // Asked for now that the children are there: it has all that came before them.
+    const done = doneOf(this.#known);
+    const listed = await this.#readers.listed(() => !this.#isLost);
+    if (listed === undefined) return;
+    this.successors = { next, listed, done };
     if (this.isFinished) this.#listener.changed();
   }
 

@@ -10,7 +10,7 @@ export async function firstPlaces({ from }: ListenRequest, readers: ShardReaders
   if (from === 'latest') {
     const open = shards.filter(({ isClosed }) => !isClosed);
     const pins = open.map(async ({ id }): Promise<[string, Place]> => {
-      const { iterator, serverTime } = await readers.api.iterator(id, { ShardIteratorType: 'LATEST' });
+      const { iterator, serverTime } = await readers.pin(id);
       return [id, { at: { iterator, since: serverTime }, token: 0 }];
     });
     return Object.fromEntries(await Promise.all(pins));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ListenRequest, Listener, Receiver } from '@polybus/core';
-import { patternCovers } from '@polybus/core';
+import { EventBusNotStartedError, patternCovers } from '@polybus/core';
 import { messageOf } from './errors.ts';
 import { GroupDispatcher, type GroupMember } from './group-dispatcher.ts';
 import {
@@ -8,10 +8,11 @@ import {
   type Place,
   bury,
   coveringPattern,
+  doneOf,
   endPlace,
   giveTo,
+  maxAheadIn,
   plan,
-  prune,
 } from './group-document.ts';
 import { GroupDocuments } from './group-documents.ts';
 import { GroupPlace, type PlaceListener } from './group-place.ts';
@@ -45,15 +46,24 @@ export class Group implements PlaceListener {
   /** Subscriptions that are being made. */
   #joining = 0;
   #failures = 0;
-  /** A pattern is being added whose events have belonged to another. */
-  #isSplitting = false;
+  /** Patterns that are being added, whose events may have belonged to another. */
+  #splitting = 0;
+  /** It grows for as long as we live: others that have taken us for dead see that we are back. */
+  #beat = 0;
+  #lastError: unknown;
   #trustTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, stream: string, readers: ShardReaders, onEnd: (group: Group) => void) {
     const { store, streamName, leaseDurationMs } = readers.options;
     this.name = name;
     this.#readers = readers;
-    this.#documents = new GroupDocuments(store, `${streamName}/${name}`, stream);
+    this.#documents = new GroupDocuments(store, {
+      name: `${streamName}/${name}`,
+      stream,
+      // So that there is time for another try before the leases run out.
+      timeoutMs: leaseDurationMs / 2,
+      onForgotten: () => this.#forgotten(),
+    });
     this.#live = new LiveMembers(leaseDurationMs);
     this.#dispatcher = new GroupDispatcher(() => this.#onDispatched());
     this.#onEnd = onEnd;
@@ -69,7 +79,18 @@ export class Group implements PlaceListener {
   }
 
   get isOpen(): boolean {
-    return !this.#isSplitting && performance.now() - this.#renewedAt < this.#readers.options.leaseDurationMs;
+    return this.#splitting === 0 && this.#silentMs < this.#readers.options.leaseDurationMs;
+  }
+
+  get #silentMs(): number {
+    return performance.now() - this.#renewedAt;
+  }
+
+  /** Why nothing is handled here; undefined where all is well. */
+  get trouble(): string | undefined {
+    if (this.#silentMs < this.#readers.options.leaseDurationMs) return undefined;
+    const reason = this.#lastError === undefined ? '' : `: ${messageOf(this.#lastError)}`;
+    return `the group "${this.name}" has not renewed its leases for ${Math.round(this.#silentMs)} ms${reason}`;
   }
 
   /** Resolves when the group has its place in every shard: from there on it misses nothing. */
@@ -78,6 +99,8 @@ export class Group implements PlaceListener {
     this.#joining++;
     try {
       await this.#begin(request);
+      if (this.#isEnding)
+        throw new EventBusNotStartedError('subscribe', 'stopping', { topic: request.pattern });
       this.#dispatcher.add(member);
       await this.#sync();
     } catch (error) {
@@ -95,27 +118,28 @@ export class Group implements PlaceListener {
   /** Sees to it that the group has places for the pattern. */
   async #begin(request: ListenRequest): Promise<void> {
     const { pattern } = request;
-    const document = await this.#documents.read();
+    const document = await this.#look();
     if (document.places[pattern] !== undefined) return;
-    const covering = coveringPattern(document, pattern);
-    if (covering !== undefined) return this.#split(pattern, covering);
-    const places = await firstPlaces(request, this.#readers);
-    await this.#change((latest) => void (latest.places[pattern] ??= places));
-  }
-
-  /** Adds a pattern that the group has served through a wider one so far. */
-  async #split(pattern: string, wider: string): Promise<void> {
-    this.#isSplitting = true;
+    const isCovered = coveringPattern(document, pattern) !== undefined;
+    const first = isCovered ? undefined : await firstPlaces(request, this.#readers);
+    this.#splitting++;
     try {
       await this.#change((latest) => {
-        latest.places[pattern] ??= splitPlaces(
-          latest.places[wider] ?? {},
-          (shardId) => this.#places.get(nameOf(wider, shardId))?.taken,
-        );
+        latest.places[pattern] ??= this.#split(latest, pattern) ?? first ?? changedTooOften();
       });
     } finally {
-      this.#isSplitting = false;
+      this.#splitting--;
     }
+  }
+
+  /** The places of a pattern that the group has served through a wider one so far; that one may just have come. */
+  #split(latest: GroupDocument, pattern: string): Record<string, Place> | undefined {
+    const wider = coveringPattern(latest, pattern);
+    if (wider === undefined) return undefined;
+    return splitPlaces(
+      latest.places[wider] ?? {},
+      (shardId) => this.#places.get(nameOf(wider, shardId))?.taken,
+    );
   }
 
   #leave(member: GroupMember): void {
@@ -125,26 +149,59 @@ export class Group implements PlaceListener {
   }
 
   /** One at a time: what one write says of our places is what they are then. */
-  #change(change: (document: GroupDocument) => void): Promise<void> {
-    const changing = this.#changing.then(() => this.#changeNow(change));
-    this.#changing = changing.catch(() => {});
-    return changing;
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const working = this.#changing.then(work);
+    this.#changing = working.then(
+      () => {},
+      () => {},
+    );
+    return working;
+  }
+
+  #look(): Promise<GroupDocument> {
+    return this.#queue(() => this.#documents.read());
+  }
+
+  async #change(change: (document: GroupDocument) => void): Promise<void> {
+    // Nothing is written after the farewell, which would bring back a member that is gone.
+    if (this.#isEnding) throw new EventBusNotStartedError('change the group', 'stopping');
+    await this.#queue(() => this.#changeNow(change));
   }
 
   async #changeNow(change: (document: GroupDocument) => void): Promise<void> {
     const startedAt = performance.now();
+    let isRestored = false;
     const document = await this.#documents.change((latest) => {
       const me = (latest.members[this.#id] ??= { beat: 0, patterns: [] });
-      me.beat++;
+      me.beat = ++this.#beat;
       me.patterns = [...new Set([...this.#dispatcher.members].map(({ pattern }) => pattern))];
+      const maxAhead = maxAheadIn(latest);
       for (const place of this.#places.values()) {
+        isRestored = this.#restore(latest, place) || isRestored;
         const stored = this.#own(latest, place);
-        if (stored !== undefined) place.write(stored);
+        if (stored !== undefined) place.write(stored, maxAhead);
       }
       change(latest);
     });
+    if (isRestored) this.#forgotten();
     this.#renewed(startedAt);
     this.#apply(document);
+  }
+
+  /** Puts a place of ours back where the document has none of its shard: somebody wrote it from an older one. */
+  #restore(document: GroupDocument, place: GroupPlace): boolean {
+    const places = (document.places[place.pattern] ??= {});
+    if (places[place.shardId] !== undefined) return false;
+    places[place.shardId] = place.restored(this.#id);
+    return true;
+  }
+
+  #forgotten(): void {
+    this.#readers.logger.warn(
+      'the checkpoint store has forgotten positions of a group, which are written again as they were seen last; events may be handled ' +
+        'twice. Use a store that keeps what it is given',
+      { group: this.name },
+    );
   }
 
   #renewed(at: number): void {
@@ -208,6 +265,7 @@ export class Group implements PlaceListener {
   }
 
   #failed(error: unknown): void {
+    this.#lastError = error;
     const about = { group: this.name, error: messageOf(error) };
     if (this.#failures++ === 0) this.#readers.logger.warn('a group could not write its checkpoint', about);
     else this.#readers.logger.debug?.('a group could not write its checkpoint', about);
@@ -217,6 +275,7 @@ export class Group implements PlaceListener {
   async #sync(): Promise<void> {
     await this.#change((document) => this.#update(document));
     this.#failures = 0;
+    this.#lastError = undefined;
     for (const place of this.#places.values()) this.#readers.wake(place.shardId);
   }
 
@@ -225,7 +284,7 @@ export class Group implements PlaceListener {
     for (const place of this.#places.values()) {
       const stored = this.#own(document, place);
       if (stored === undefined) continue;
-      if (place.isFinished) endPlace(document, place.pattern, place.shardId, place.children!);
+      if (place.isFinished) endPlace(document, place.pattern, place.shardId, place.successors!);
       else if (place.isDrained) giveTo(stored, stored.wanted);
       else if (this.#isHung(place)) {
         place.keep(keptLeases * this.#readers.options.leaseDurationMs);
@@ -247,20 +306,20 @@ export class Group implements PlaceListener {
   }
 
   lost(lost: GroupPlace): void {
-    void this.#findAfter(lost).catch((error: unknown) => this.#failed(error));
+    void this.#findAfter(lost).catch((error: unknown) => {
+      if (!this.#isEnding) this.#failed(error);
+    });
   }
 
   /** The records of a shard are too old by now: goes on with whatever the stream has and the group does not know. */
   async #findAfter(lost: GroupPlace): Promise<void> {
-    const shards = await this.#readers.shards();
-    const listed = new Set(shards.map(({ id }) => id));
-    if (listed.has(lost.shardId)) return;
+    const done = doneOf((await this.#look()).places[lost.pattern]);
+    const listed = await this.#readers.listed(() => !lost.isLost);
+    // It was only hidden for a moment, or that was a bad answer: its reader goes on asking.
+    if (listed === undefined || listed.has(lost.shardId)) return;
     await this.#change((document) => {
-      const places = document.places[lost.pattern];
-      if (places === undefined || this.#own(document, lost) === undefined) return;
-      const unknown = shards.filter(({ id }) => places[id] === undefined);
-      endPlace(document, lost.pattern, lost.shardId, unknown);
-      prune(places, listed);
+      if (this.#own(document, lost) === undefined) return;
+      endPlace(document, lost.pattern, lost.shardId, { next: [...listed.values()], listed, done });
       plan(document, this.#id);
     });
   }
@@ -284,15 +343,16 @@ export class Group implements PlaceListener {
     this.#pause.wake();
     await this.#running;
     try {
-      await this.#change((document) => {
+      const farewell = (document: GroupDocument): void => {
         for (const place of this.#places.values()) {
           const stored = this.#own(document, place);
           if (stored === undefined) continue;
-          if (place.isFinished) endPlace(document, place.pattern, place.shardId, place.children!);
+          if (place.isFinished) endPlace(document, place.pattern, place.shardId, place.successors!);
           else giveTo(stored, stored.wanted);
         }
         delete document.members[this.#id];
-      });
+      };
+      await this.#queue(() => this.#changeNow(farewell));
     } catch (error) {
       // Others find that it is silent, and take over.
       this.#failed(error);
@@ -301,4 +361,8 @@ export class Group implements PlaceListener {
     for (const place of this.#places.values()) place.end();
     this.#places.clear();
   }
+}
+
+function changedTooOften(): never {
+  throw new Error('the document of the group was changed while a subscription was made; subscribe again');
 }

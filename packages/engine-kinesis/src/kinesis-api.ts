@@ -14,8 +14,9 @@ import {
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { nameOf } from './errors.ts';
+import { hideRequest, nameOf } from './errors.ts';
 import type { KinesisOptions } from './options.ts';
+import { Pause } from './pause.ts';
 
 /** Where to begin reading a shard. */
 export type IteratorStart = Pick<
@@ -36,6 +37,7 @@ export class KinesisApi {
   readonly #streamName: string;
   readonly #timeoutMs: number;
   readonly #running = new Set<AbortController>();
+  readonly #resting = new Set<Pause>();
   #isClosed = false;
 
   constructor(options: KinesisOptions) {
@@ -45,11 +47,25 @@ export class KinesisApi {
     this.#timeoutMs = options.requestTimeoutMs;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Ends the calls that are under way; they reject. */
   close(): void {
     this.#isClosed = true;
+    for (const pause of this.#resting) pause.wake();
     for (const controller of this.#running) controller.abort(new Error('the engine is stopped'));
     if (this.#isOwn) this.#client.destroy();
+  }
+
+  /** Resolves after the time, or when it is closed. */
+  async rest(ms: number): Promise<void> {
+    if (this.#isClosed) return;
+    const pause = new Pause();
+    this.#resting.add(pause);
+    await pause.wait(ms);
+    this.#resting.delete(pause);
   }
 
   async #bounded<T>(call: (abortSignal: AbortSignal) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
@@ -58,10 +74,16 @@ export class KinesisApi {
     this.#running.add(controller);
     const timer = setTimeout(() => controller.abort(), timeoutMs);
     try {
-      return await call(controller.signal);
+      try {
+        return await call(controller.signal);
+      } catch (error) {
+        // Our clock is wrong, and by now the client knows by how much: it signs the next request with the right time.
+        if (!isClockCorrected(error)) throw error;
+        return await call(controller.signal);
+      }
     } catch (error) {
       if (controller.signal.aborted && !this.#isClosed) throw timeoutError(timeoutMs);
-      throw error;
+      throw hideRequest(error);
     } finally {
       clearTimeout(timer);
       this.#running.delete(controller);
@@ -164,6 +186,11 @@ function dateOf(response: unknown): number | undefined {
   const { headers } = (response ?? {}) as { headers?: Readonly<Record<string, string | undefined>> };
   const time = Date.parse(headers?.['date'] ?? '');
   return Number.isNaN(time) ? undefined : time;
+}
+
+function isClockCorrected(error: unknown): boolean {
+  const { $metadata } = (error ?? {}) as { $metadata?: { clockSkewCorrected?: boolean } };
+  return $metadata?.clockSkewCorrected === true;
 }
 
 function timeoutError(timeoutMs: number): Error {

@@ -1,13 +1,14 @@
-import type {
-  ConsumerLag,
-  EngineHealth,
-  Event,
-  ListenRequest,
-  Listener,
-  Logger,
-  Receiver,
-  Transport,
-  TransportContext,
+import {
+  type ConsumerLag,
+  type EngineHealth,
+  type Event,
+  EventBusNotStartedError,
+  type ListenRequest,
+  type Listener,
+  type Logger,
+  type Receiver,
+  type Transport,
+  type TransportContext,
 } from '@polybus/core';
 import type { Cursor } from './cursor.ts';
 import { connectionError } from './errors.ts';
@@ -90,7 +91,7 @@ export class KinesisTransport implements Transport {
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { readers } = this.#opened!;
+    const { readers } = this.#open(request);
     if (request.group !== undefined) return this.#join(request, request.group, receiver);
     const subscription = new PlainSubscription(request, receiver, readers);
     this.#plain.add(subscription);
@@ -107,6 +108,11 @@ export class KinesisTransport implements Transport {
     return { stop };
   }
 
+  #open({ pattern: topic }: ListenRequest): Opened {
+    if (this.#opened === undefined) throw new EventBusNotStartedError('subscribe', 'stopping', { topic });
+    return this.#opened;
+  }
+
   async #join(request: ListenRequest, name: string, receiver: Receiver): Promise<Listener> {
     this.#warn(name);
     // One that gives up its leases does so first, and then another begins where it left off.
@@ -115,7 +121,8 @@ export class KinesisTransport implements Transport {
     }
     let group = this.#groups.get(name);
     if (group === undefined) {
-      const { streamCreatedAt, readers } = this.#opened!;
+      // It may have been closed while another gave up its leases.
+      const { streamCreatedAt, readers } = this.#open(request);
       group = new Group(name, streamCreatedAt, readers, (one) => this.#end(one));
       this.#groups.set(name, group);
     }
@@ -159,13 +166,15 @@ export class KinesisTransport implements Transport {
     return lags;
   }
 
-  describe(): Pick<EngineHealth, 'details'> {
+  describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
+    const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
     const groups = [...this.#groups.values()].map(({ name, places }) => [
       name,
       [...new Set([...places].map(({ shardId }) => shardId))],
     ]);
-    return { details: { streamName, leases: Object.fromEntries(groups) as Record<string, string[]> } };
+    const details = { streamName, leases: Object.fromEntries(groups) as Record<string, string[]> };
+    return trouble === '' ? { details } : { status: 'down', error: trouble, details };
   }
 }
 

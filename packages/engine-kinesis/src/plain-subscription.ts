@@ -6,7 +6,7 @@ import {
   matchesTopic,
 } from '@polybus/core';
 import { Cursor } from './cursor.ts';
-import { messageOf } from './errors.ts';
+import { withAncestors } from './lineage.ts';
 import type { ShardRecord } from './record.ts';
 import type { ShardReaders } from './shard-readers.ts';
 import type { ShardInfo } from './stream.ts';
@@ -63,8 +63,7 @@ export class PlainSubscription implements Listener {
 
   async #pin(shard: ShardInfo): Promise<Cursor> {
     const cursor = this.#cursorFor(shard);
-    const since = performance.now();
-    cursor.pinned(await this.#readers.api.iterator(shard.id, { ShardIteratorType: 'LATEST' }), since);
+    cursor.pinned(await this.#readers.pin(shard.id));
     return cursor;
   }
 
@@ -78,7 +77,7 @@ export class PlainSubscription implements Listener {
       },
       take: (record: ShardRecord) => this.#take(record),
       flush: () => this.#receiver.run(),
-      ended: (children: readonly ShardInfo[]) => this.#onEnd(shard.id, children),
+      ended: (children: readonly ShardInfo[]) => void this.#onEnd(shard.id, children),
       lost: () => void this.#onLost(shard.id),
     };
     return new Cursor(owner, { since }, since);
@@ -96,7 +95,7 @@ export class PlainSubscription implements Listener {
     this.#readers.add(shard.id, cursor);
   }
 
-  /** Its parents are at their end, or were never read here. */
+  /** Its parents are at their end, or too old to be known. */
   #isDue({ id, parents }: ShardInfo): boolean {
     if (this.#cursors.has(id) || this.#ended.has(id)) return false;
     return parents.every((parent) => !this.#known.has(parent) || this.#ended.has(parent));
@@ -112,27 +111,31 @@ export class PlainSubscription implements Listener {
     return true;
   }
 
-  #onEnd(shardId: string, children: readonly ShardInfo[]): void {
-    this.#leave(shardId);
-    this.#ended.add(shardId);
-    for (const child of children) if (!this.#known.has(child.id)) this.#known.set(child.id, child);
-    if (this.#isStopped) return;
-    for (const shard of this.#known.values())
-      if (this.#isDue(shard)) this.#begin(shard, this.#cursorFor(shard));
+  async #onEnd(shardId: string, children: readonly ShardInfo[]): Promise<void> {
+    // Asked for now that the children are there: it has all that came before them.
+    const listed = await this.#readers.listed(() => !this.#isStopped);
+    if (listed !== undefined) this.#goOn(shardId, children, listed);
   }
 
   /** The records of a shard are too old by now. What came after it is found in the list. */
   async #onLost(shardId: string): Promise<void> {
-    try {
-      const shards = await this.#readers.shards();
-      this.#onEnd(
-        shardId,
-        shards.filter(({ id }) => !this.#known.has(id)),
-      );
-    } catch (error) {
-      // The reader finds again that it is gone.
-      this.#readers.logger.debug?.('the shards could not be listed', { error: messageOf(error) });
-    }
+    const cursor = this.#cursors.get(shardId);
+    const listed = await this.#readers.listed(() => this.#cursors.get(shardId) === cursor);
+    // It was only hidden for a moment, or that was a bad answer: its reader goes on asking.
+    if (listed === undefined || listed.has(shardId) || this.#cursors.get(shardId) !== cursor) return;
+    const unknown = [...listed.values()].filter(({ id }) => !this.#known.has(id));
+    this.#goOn(shardId, unknown, listed);
+  }
+
+  /** Reads what comes after a shard of which there is no more. */
+  #goOn(shardId: string, next: readonly ShardInfo[], listed: ReadonlyMap<string, ShardInfo>): void {
+    if (this.#isStopped) return;
+    this.#leave(shardId);
+    this.#ended.add(shardId);
+    for (const shard of withAncestors(next, listed, (id) => this.#known.has(id)))
+      this.#known.set(shard.id, shard);
+    for (const shard of this.#known.values())
+      if (this.#isDue(shard)) this.#begin(shard, this.#cursorFor(shard));
   }
 
   #leave(shardId: string): void {

@@ -3,7 +3,7 @@ export interface OpenRecord {
   readonly sequenceNumber: string;
   /** Events that are not settled yet. */
   left: number;
-  /** It has events for the group. */
+  /** It has events for the group, settled here or elsewhere. */
   readonly isWanted: boolean;
 }
 
@@ -17,9 +17,12 @@ export class SettledPrefix {
   /** The last record of the prefix; undefined while there is none. */
   sequenceNumber: string | undefined = undefined;
 
-  /** @param events - How many of its events have to be settled; none where nobody wants it. */
-  begin(sequenceNumber: string, events: number): OpenRecord {
-    const record: OpenRecord = { sequenceNumber, left: events, isWanted: events > 0 };
+  /**
+   * @param events - How many of its events have to be settled.
+   * @param isWanted - False where nobody wants it: then it need not be noted either.
+   */
+  begin(sequenceNumber: string, events: number, isWanted: boolean = events > 0): OpenRecord {
+    const record: OpenRecord = { sequenceNumber, left: events, isWanted };
     if (events === 0 && this.isEmpty) this.sequenceNumber = sequenceNumber;
     else this.#open.push(record);
     return record;

@@ -1,11 +1,13 @@
-import type { GetRecordsCommandOutput } from '@aws-sdk/client-kinesis';
-import type { Logger } from '@polybus/core';
+import type { ChildShard, GetRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { Cursor } from './cursor.ts';
 import { isThrottle, messageOf, nameOf } from './errors.ts';
 import type { IteratorStart, KinesisApi } from './kinesis-api.ts';
 import type { KinesisOptions } from './options.ts';
 import { Pause, backoffMs } from './pause.ts';
 import { ShardRecord } from './record.ts';
+import type { ShardLimits } from './shard-limits.ts';
+import type { ShardReaders } from './shard-readers.ts';
+import type { ShardInfo } from './stream.ts';
 
 const initialBackoffMs = 100;
 const maxBackoffMs = 5000;
@@ -15,6 +17,7 @@ const badIterator = new Set([
   'InvalidArgumentException',
   'Unknown',
   'UnknownError',
+  'CutAnswer',
 ]);
 /** The `Date` of an answer is in whole seconds. */
 const clockGrainMs = 1000;
@@ -27,23 +30,23 @@ export class ShardReader {
   readonly shardId: string;
   readonly #api: KinesisApi;
   readonly #options: KinesisOptions;
-  readonly #logger: Logger;
+  readonly #readers: ShardReaders;
+  readonly #limits: ShardLimits;
   readonly #cursors = new Set<Cursor>();
   readonly #pause = new Pause();
   readonly #onIdle: () => void;
-  /** When the next read may begin, on our clock. */
-  #openAt = 0;
   /** How often we were told of new records. */
   #news = 0;
   #isStopped = false;
   #running: Promise<void> | undefined;
 
   /** @param onIdle - Told when the last cursor is gone. */
-  constructor(shardId: string, api: KinesisApi, options: KinesisOptions, logger: Logger, onIdle: () => void) {
+  constructor(shardId: string, readers: ShardReaders, limits: ShardLimits, onIdle: () => void) {
     this.shardId = shardId;
-    this.#api = api;
-    this.#options = options;
-    this.#logger = logger;
+    this.#api = readers.api;
+    this.#options = readers.options;
+    this.#readers = readers;
+    this.#limits = limits;
     this.#onIdle = onIdle;
   }
 
@@ -87,7 +90,8 @@ export class ShardReader {
     while (!this.#isStopped && this.#cursors.size > 0) {
       for (const cursor of this.#cursors) cursor.hand();
       const cursor = this.#nextDue();
-      const dueAt = cursor === undefined ? Number.POSITIVE_INFINITY : Math.max(cursor.dueAt, this.#openAt);
+      const dueAt =
+        cursor === undefined ? Number.POSITIVE_INFINITY : Math.max(cursor.dueAt, this.#limits.openAt);
       const wait = dueAt - performance.now();
       if (cursor === undefined || wait > 0) await this.#pause.wait(wait);
       else await this.#read(cursor);
@@ -111,21 +115,38 @@ export class ShardReader {
     try {
       leader.iterator ??= await this.#iteratorFor(leader);
       const startedAt = performance.now();
-      this.#openAt = startedAt + 1000 / this.#options.readsPerSecond;
+      this.#limits.openAt = startedAt + 1000 / this.#options.readsPerSecond;
       const answer = await this.#api.getRecords(leader.iterator, this.#options.maxRecordsPerRead);
+      const children = await this.#childrenIn(answer);
       if (this.#isStopped) return;
-      this.#give(answer, leader, others, startedAt, news !== this.#news);
+      this.#give([answer, children], leader, others, [startedAt, news !== this.#news]);
     } catch (error) {
       if (!this.#isStopped) this.#failed(leader, error);
     }
   }
 
+  /**
+   * What comes after the shard, where this was its last read.
+   *
+   * @throws Error where the answer gives no place to go on from, and yet the shard is not known to be closed.
+   */
+  async #childrenIn(answer: GetRecordsCommandOutput): Promise<readonly ShardInfo[] | undefined> {
+    const { NextShardIterator: next, ChildShards: told = [] } = answer;
+    if (next !== undefined && next !== null) return undefined;
+    if (told.length > 0) return told.map(infoOf);
+    // Not every server tells the children, and an answer may be cut: nothing ends on the word of one that is empty.
+    const shards = await this.#readers.shards();
+    const children = shards.filter(({ parents }) => parents.includes(this.shardId));
+    const isClosed = shards.find(({ id }) => id === this.shardId)?.isClosed;
+    if (isClosed === true && children.length > 0) return children;
+    throw Object.assign(new Error('a read of an open shard gave no next iterator'), { name: 'CutAnswer' });
+  }
+
   #give(
-    answer: GetRecordsCommandOutput,
+    [answer, children]: readonly [GetRecordsCommandOutput, readonly ShardInfo[] | undefined],
     leader: Cursor,
     others: readonly Cursor[],
-    startedAt: number,
-    isNews: boolean,
+    [startedAt, isNews]: readonly [startedAt: number, isNews: boolean],
   ): void {
     const { foreignTopic, pollIntervalMs } = this.#options;
     const records = (answer.Records ?? []).map((record) => new ShardRecord(record, foreignTopic));
@@ -140,9 +161,8 @@ export class ShardReader {
     );
     const since = isAtTip ? leader.serverTimeAt(startedAt) : undefined;
     const now = performance.now();
-    const isEnd = answer.NextShardIterator === undefined || answer.NextShardIterator === null;
     for (const cursor of [leader, ...readers]) {
-      cursor.give(records, isEnd ? (answer.ChildShards ?? []) : undefined);
+      cursor.give(records, children);
       if (last !== undefined) cursor.reached(last);
       else if (isAtTip) cursor.sequenceNumber = leader.sequenceNumber;
       cursor.iterator = answer.NextShardIterator;
@@ -157,6 +177,16 @@ export class ShardReader {
   }
 
   async #iteratorFor(cursor: Cursor): Promise<string> {
+    const { wish } = cursor;
+    // A time that is still to come is not taken. Whether it is, the server's clock says, which comes with the end of the shard.
+    if (wish !== undefined && wish - clockGrainMs > Date.now()) {
+      const from = performance.now();
+      const end = await this.#api.iterator(this.shardId, { ShardIteratorType: 'LATEST' });
+      if (end.serverTime < wish) {
+        cursor.pinned({ ...end, from });
+        return end.iterator;
+      }
+    }
     return (await this.#api.iterator(this.shardId, startOf(cursor))).iterator;
   }
 
@@ -167,7 +197,7 @@ export class ShardReader {
       // Either the shard is gone, or the server has lost the record that we go by.
       cursor.iterator = undefined;
       cursor.isLastUnknown = true;
-      if (cursor.failures + 1 === lostAfter) this.#logger.warn('a shard is gone', about);
+      if (cursor.failures + 1 === lostAfter) this.#readers.logger.warn('a shard is gone', about);
       if (cursor.failures + 1 >= lostAfter) cursor.owner.lost();
     }
     // It is asked for again, after the last record that was read.
@@ -175,10 +205,10 @@ export class ShardReader {
     const delay = backoffMs(++cursor.failures, initialBackoffMs, maxBackoffMs);
     const now = performance.now();
     // The limit is the shard's: nobody reads it meanwhile.
-    if (isThrottle(error)) this.#openAt = now + delay + 1000 / this.#options.readsPerSecond;
+    if (isThrottle(error)) this.#limits.openAt = now + delay + 1000 / this.#options.readsPerSecond;
     // An iterator that expired is no fault of the server's.
     cursor.dueAt = name === 'ExpiredIteratorException' && cursor.failures === 1 ? now : now + delay;
-    this.#logger.debug?.('a read failed and is tried again', about);
+    this.#readers.logger.debug?.('a read failed and is tried again', about);
   }
 }
 
@@ -194,7 +224,9 @@ function startOf({ sequenceNumber, isLastUnknown, lastArrivedAt, since }: Cursor
     return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: sequenceNumber };
   }
   if (since === undefined) return { ShardIteratorType: 'TRIM_HORIZON' };
-  // A time that is still to come is not taken. What comes until then is passed over.
-  if (since - clockGrainMs > Date.now()) return { ShardIteratorType: 'LATEST' };
   return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(since - clockGrainMs) };
+}
+
+function infoOf({ ShardId, ParentShards }: ChildShard): ShardInfo {
+  return { id: ShardId ?? '', parents: ParentShards ?? [], isClosed: false };
 }
