@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import kafkajs from 'kafkajs';
 import type { AclOperationTypes, AclResourceTypes } from 'kafkajs';
@@ -207,7 +208,8 @@ describeWithBroker('kafka', 'security', async () => {
       (reason: Error) => reason,
     );
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED', engine: 'kafka' });
-    const told = [error!.message, error!.stack, JSON.stringify(error), ...logger.lines].join('\n');
+    // With all causes, and what hangs on them.
+    const told = [inspect(error, { depth: null, showHidden: true }), ...logger.lines].join('\n');
     for (const secret of ['rabbit-hole', user.password]) expect(told).not.toContain(secret);
   });
 
