@@ -122,6 +122,16 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen).toEqual([text]);
   });
 
+  test('a compression whose codec nobody has registered is refused with a typed error that says so', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'zstd' });
+    await expect(engine.publish({ topic, payload: 1 })).rejects.toMatchObject({
+      code: 'PUBLISH_FAILED',
+      topic,
+      message: expect.stringMatching(/zstd compression/i),
+    });
+  });
+
   test.each([
     ['idempotent', { idempotent: true }],
     ['acks 1', { acks: 1 }],
