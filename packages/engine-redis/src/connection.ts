@@ -1,10 +1,11 @@
 import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
-import { RedisConnectionError, isRefusal, messageOf, withoutArguments } from './errors.ts';
+import { watchNodes } from './cluster-nodes.ts';
+import { RedisConnectionError, isRefusal, isReply, messageOf, withoutArguments } from './errors.ts';
 import { type RedisClient, isCluster } from './options.ts';
+import { Watchdog } from './watchdog.ts';
 
-/** How long a client that was given may take until it is ready, in milliseconds. */
-const openTimeoutMs = 10_000;
+const done = Promise.resolve();
 
 /** A command that waits for the connection, or for its answer. */
 interface Wait {
@@ -17,7 +18,10 @@ interface Wait {
 export interface ConnectionListener {
   /** Commands that were on their way will get no answer. */
   onLost?(): void;
-  /** It works again after it was lost. Called before anything is sent that waited for it. */
+  /**
+   * It works again after it was lost. Called before anything is sent that waited for it. On a cluster it is called for each
+   * node that is lost, too, as the others go on.
+   */
   onRestored?(): void;
 }
 
@@ -45,6 +49,7 @@ export class Connection {
   #isLost = false;
   #reconnects = 0;
   #lastError: unknown;
+  #watchdog: Watchdog | undefined;
 
   constructor(role: string, client: RedisClient, isOwn: boolean, logger: Logger) {
     this.#role = role;
@@ -54,6 +59,8 @@ export class Connection {
     client.on('error', this.#onError);
     client.on('close', this.#onClose);
     client.on('ready', this.#onReady);
+    client.on('end', this.#onEnd);
+    if (isOwn && isCluster(client)) watchNodes(client, this.#onNodeLost);
   }
 
   get isReady(): boolean {
@@ -77,18 +84,28 @@ export class Connection {
   /**
    * Resolves when the server takes commands.
    *
+   * @param isPatient - Whether a failure may pass, so that it is tried again for as long as there is time.
    * @throws {@link RedisConnectionError}
    */
-  async open(): Promise<void> {
+  async open(timeoutMs: number, isPatient: boolean): Promise<void> {
+    const { client } = this;
     try {
-      // A client that was given may be connecting, or connected, already.
-      if (this.client.status === 'wait') await this.client.connect();
-      else if (!this.isReady) await this.run(() => Promise.resolve(), openTimeoutMs);
+      if (client.status === 'end') throw new Error('the client has ended');
+      const ready = this.run(() => done, timeoutMs);
+      // A client that was given, or made elsewhere, may be connecting, or connected, already.
+      const connecting = client.status === 'wait' ? client.connect() : ready;
+      connecting.catch(() => {});
+      // A server that accepts the connection and then says nothing is not given up by the client.
+      await (isPatient ? ready : Promise.race([connecting, ready]));
       this.#isOpened = true;
       this.#lastError = undefined;
     } catch (error) {
       throw this.failure(error);
     }
+  }
+
+  get isOpened(): boolean {
+    return this.#isOpened;
   }
 
   /**
@@ -141,6 +158,8 @@ export class Connection {
     const nodes = this.#nodes();
     client.off('close', this.#onClose);
     client.off('ready', this.#onReady);
+    client.off('end', this.#onEnd);
+    this.#watchdog?.stop();
     if (this.#isOwn) {
       // Its listener for errors stays: an error without one would end the process.
       client.disconnect();
@@ -149,7 +168,7 @@ export class Connection {
     } else {
       client.off('error', this.#onError);
     }
-    for (const { fail } of this.#waits) fail(new Error('the connection is closed'));
+    this.#failAll(new Error('the connection is closed'));
   }
 
   /** Drops the connection and makes another: for one that has stopped answering. */
@@ -157,6 +176,22 @@ export class Connection {
     if (this.#isClosed) return;
     this.client.disconnect(true);
     for (const one of this.#nodes()) one.stream?.destroy();
+  }
+
+  /**
+   * Drops what has been silent for so long while it owed an answer. On a cluster that is one node.
+   *
+   * @param canAsk - Whether the server is asked to say something. Behind a blocking read it would not.
+   */
+  watch(everyMs: number, canAsk: boolean): void {
+    const onSilent = (client: Redis): void => {
+      this.#logger.warn('a Redis connection has stopped answering and is made again', {
+        connection: this.#role,
+      });
+      client.disconnect(true);
+      client.stream?.destroy();
+    };
+    if (!this.#isClosed) this.#watchdog = new Watchdog(() => this.#nodes(), { everyMs, canAsk, onSilent });
   }
 
   #nodes(): Redis[] {
@@ -170,6 +205,26 @@ export class Connection {
       connection: this.#role,
       error: messageOf(error),
     });
+    // No later attempt will do better.
+    if (!this.#isOpened && isRefusal(error)) this.#failAll(error);
+  };
+
+  readonly #onEnd = (): void => {
+    if (!this.#isOpened) this.#failAll(new Error('the client has given up'));
+  };
+
+  #failAll(error: unknown): void {
+    for (const { fail } of this.#waits) fail(error);
+  }
+
+  readonly #onNodeLost = (node: string): void => {
+    if (this.#isClosed || !this.#isOpened) return;
+    this.#logger.warn('the connection to a node of a Redis cluster was lost', {
+      connection: this.#role,
+      node,
+    });
+    // The client rejects what was on its way there.
+    for (const listener of this.#listeners) listener.onRestored?.();
   };
 
   readonly #onClose = (): void => {
@@ -197,9 +252,4 @@ export class Connection {
     this.#logger.warn('a Redis connection was restored', { connection: this.#role });
     for (const listener of this.#listeners) listener.onRestored?.();
   }
-}
-
-/** True for what the server answered; false for what the client found out about the connection. */
-export function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && !isRefusal(error);
 }

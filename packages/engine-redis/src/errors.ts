@@ -8,6 +8,13 @@ export class RedisConnectionError extends PolybusError {
   }
 }
 
+/** Redis did not do what a subscription, or a question about one, needs. `cause` is its answer, without what the command held. */
+export class RedisCommandError extends PolybusError {
+  constructor(message: string, options: PolybusErrorOptions = {}) {
+    super('COMMAND_FAILED', message, options);
+  }
+}
+
 /** What a server says where the user or the password is wrong, or where it may not do this. */
 const refusal = /^(?:WRONGPASS|NOAUTH|NOPERM)|invalid password|invalid username/i;
 
@@ -16,31 +23,69 @@ export function isRefusal(error: unknown): boolean {
   return refusal.test(messageOf(error));
 }
 
-/** An error of the client as a cause: it carries the command with its arguments, which may be a password or a payload. */
+/** True for what the server answered; false for what the client found out about the connection. */
+export function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && !isRefusal(error);
+}
+
+/** Where the client's errors keep the errors that they come from. */
+const origins = ['cause', 'lastNodeError', 'previousErrors', 'errors'] as const;
+
+type ClientError = { command?: { name?: unknown } } & { [origin in (typeof origins)[number]]?: unknown };
+
+/**
+ * An error of the client as a cause: it carries the command with its arguments, which may be a password or a payload, and so
+ * do those that it comes from.
+ */
 export function withoutArguments(error: unknown): unknown {
-  if (typeof error === 'object' && error !== null && 'command' in error) {
-    const { name } = (error.command ?? {}) as { name?: unknown };
-    error.command = { name };
-  }
+  strip(error, new Set());
   return error;
+}
+
+function strip(error: unknown, seen: Set<unknown>): void {
+  if (typeof error !== 'object' || error === null || seen.has(error)) return;
+  seen.add(error);
+  if (Array.isArray(error)) {
+    for (const one of error) strip(one, seen);
+    return;
+  }
+  const about = error as ClientError;
+  if ('command' in about) about.command = { name: about.command?.name };
+  for (const origin of origins) strip(about[origin], seen);
 }
 
 /** The message of whatever the client gave, without the password of a URL in it. */
 export function messageOf(error: unknown): string {
+  // A cluster of which no node can be asked: the last node said why.
+  const { lastNodeError } = (error ?? {}) as ClientError;
+  if (lastNodeError instanceof Error) return messageOf(lastNodeError);
   return maskUrl(error instanceof Error ? error.message : String(error));
+}
+
+/** What the server said to a command of ours as a typed error; anything else as it is. */
+export function commandError(error: unknown, about: Pick<PolybusErrorOptions, 'topic' | 'engine'>): unknown {
+  if (!isReply(error)) return error;
+  const text = messageOf(error);
+  const hint = advice(text) ?? 'Look up what the server means by that; the engine tries no further.';
+  return new RedisCommandError(`Redis did not accept a command: ${text}. ${hint}`, {
+    cause: withoutArguments(error),
+    ...about,
+  });
 }
 
 /** The typed error for what the server, or the client, said to a publish. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   const text = messageOf(error);
-  return new PublishError(`Redis did not accept the event: ${text}. ${advice(text)}`, {
+  return new PublishError(`Redis did not accept the event: ${text}. ${advice(text) ?? again}`, {
     cause: withoutArguments(error),
     topic,
     engine,
   });
 }
 
-function advice(text: string): string {
+const again = 'Publish again: an event that is published twice keeps its id only where you give it one.';
+
+function advice(text: string): string | undefined {
   if (text.startsWith('OOM')) {
     return 'The server is full: raise its maxmemory, or keep less (maxLen, retentionDays).';
   }
@@ -53,5 +98,5 @@ function advice(text: string): string {
   if (text.startsWith('WRONGTYPE')) {
     return 'Under the name of this topic there is something else: give the engine a keyPrefix of its own.';
   }
-  return 'Publish again: an event that is published twice keeps its id only where you give it one.';
+  return undefined;
 }

@@ -1,4 +1,5 @@
 import type { Event } from '@polybus/core';
+import { hashOf } from './hash.ts';
 import type { Publisher } from './publisher.ts';
 
 /** Spreads topics over several connections; the events of one topic always take the same one, so that they keep their order. */
@@ -11,16 +12,10 @@ export class Publishers {
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const all = this.#all;
-    return all[all.length === 1 ? 0 : hash(event.topic) % all.length]!.send(event, signal);
+    return all[all.length === 1 ? 0 : hashOf(event.topic) % all.length]!.send(event, signal);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#all.map((one) => one.close()));
   }
-}
-
-function hash(text: string): number {
-  let value = 0;
-  for (let i = 0; i < text.length; i++) value = (Math.imul(value, 31) + text.charCodeAt(i)) >>> 0;
-  return value;
 }

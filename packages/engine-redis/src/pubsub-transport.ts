@@ -42,12 +42,12 @@ export class PubSubTransport implements Transport {
   async open(context: TransportContext): Promise<void> {
     const { name, logger, source } = context;
     const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
-    const connections = new Connections(connection, name, logger);
+    const connections = new Connections(connection, name, logger, commandTimeoutMs);
     this.#connections = connections;
-    const [listening, ...publishing] = await Promise.all([
-      connections.make('subscriber'),
-      ...Array.from({ length: poolSize }, () => connections.make('publisher', true)),
-    ]);
+    const publishing = await Promise.all(
+      Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
+    );
+    const listening = await connections.makeSubscriber(publishing[0]!);
     const options = { source, engine: name, timeoutMs: commandTimeoutMs };
     const wire = new PubSubWire(keyPrefix);
     this.#opened = {

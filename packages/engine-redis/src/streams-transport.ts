@@ -46,11 +46,11 @@ export class StreamsTransport implements Transport {
   async open(context: TransportContext): Promise<void> {
     const { name, logger, source } = context;
     const { connection, commandTimeoutMs, poolSize } = this.#options;
-    const connections = new Connections(connection, name, logger);
+    const connections = new Connections(connection, name, logger, commandTimeoutMs);
     this.#connections = connections;
     const [reading, ...publishing] = await Promise.all([
       connections.make('streams'),
-      ...Array.from({ length: poolSize }, () => connections.make('publisher', true)),
+      ...Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
     ]);
     const { keyPrefix, clusterKeyPrefix } = this.#options;
     // Only the client that `createClient` has made says what it is.
@@ -76,6 +76,7 @@ export class StreamsTransport implements Transport {
     this.#opened = undefined;
     const readers = [this.#hub, this.#groups];
     this.#hub = this.#groups = undefined;
+    this.#connections?.closeOpening();
     for (const reader of readers) await (await reader?.catch(() => undefined))?.stop();
     if (opened !== undefined) {
       await removeBell(opened);
@@ -93,11 +94,13 @@ export class StreamsTransport implements Transport {
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { connections, store, id } = this.#opened!;
     if (request.group === undefined) {
-      this.#hub ??= connections.make('reader').then((one) => new StreamHub(one, store, id));
+      this.#hub ??= connections.make('reader', 'blocking').then((one) => new StreamHub(one, store, id));
       this.#hub.catch(() => (this.#hub = undefined));
       return (await this.#hub).listen(request, receiver);
     }
-    this.#groups ??= connections.make('group-reader').then((one) => new GroupWatcher(one, store, id));
+    this.#groups ??= connections
+      .make('group-reader', 'blocking')
+      .then((one) => new GroupWatcher(one, store, id));
     this.#groups.catch(() => (this.#groups = undefined));
     return (await this.#groups).listen(request, receiver);
   }
