@@ -120,7 +120,11 @@ export class TopicCatalog {
       after.set(topic, leaders);
     }
     const ready = new Set<string>();
-    for (const [topic, leaders] of after) if (wereReady.has(topic) || isLed(leaders)) ready.add(topic);
+    for (const [topic, leaders] of after) {
+      // One that has more partitions than before waits for the leaders of those.
+      const isAsBefore = wereReady.has(topic) && before.get(topic)?.length === leaders.length;
+      if (isAsBefore || isLed(leaders)) ready.add(topic);
+    }
     [this.#leaders, this.#ready, this.#missed] = [after, ready, missed];
     const isSame =
       before.size === after.size &&
