@@ -22,6 +22,11 @@ export interface DeadLetter {
   readonly lastFailedAt: string;
   /** Of a record that could not be decoded: its headers. Its bytes are the payload. */
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Of a payload that the broker does not take together with all of this: only its beginning is the payload, as bytes or as JSON text.
+   * These are the size and the digest of the whole, in bytes and in hex. It is not redriven.
+   */
+  readonly cut?: { readonly bytes: number; readonly sha256: string };
 }
 
 /** What the dispatcher knows about a failure. */
@@ -79,6 +84,39 @@ export function createRawDeadLetter(record: RawRecord, topic: string, failure: F
     metadata: { [deadLetterKey]: origin },
     // A key that cannot be published must not keep the dead letter from being written.
     key: isKey(record.key) ? record.key : undefined,
+  });
+}
+
+/** What is left of a payload, of the other metadata and of what an error says where a dead letter is too large: characters, or bytes. */
+const cutPayload = 8192;
+const cutText = 1024;
+
+/** A dead letter that is too large for its broker, cut so that it surely fits: what failed must not keep all else from being handled. */
+export function cutDeadLetter({ id, topic, payload, metadata, key, createdAt }: NewEvent): NewEvent {
+  const { [deadLetterKey]: origin, ...others } = metadata as Record<string, unknown> & {
+    [deadLetterKey]: DeadLetter;
+  };
+  const { name, message, stack } = origin.error;
+  const whole = payload instanceof Uint8Array ? payload : (JSON.stringify(payload) ?? '');
+  const bytes = typeof whole === 'string' ? Buffer.from(whole) : whole;
+  const cut = { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  const error = {
+    name,
+    message: message.slice(0, cutText),
+    stack: stack === null ? null : stack.slice(0, cutText),
+  };
+  const headers = JSON.stringify(origin.headers ?? {}).length > cutText ? {} : origin.headers;
+  const left = { ...origin, error, cut, ...(headers === undefined ? {} : { headers }) };
+  return createEvent({
+    id,
+    topic,
+    payload: whole.slice(0, cutPayload),
+    metadata: {
+      ...(JSON.stringify(others).length > cutText ? {} : others),
+      [deadLetterKey]: left,
+    },
+    key,
+    createdAt,
   });
 }
 

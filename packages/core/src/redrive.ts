@@ -192,7 +192,8 @@ class RedriveRun {
 
   #isWanted(event: Event, origin: DeadLetter): boolean {
     const { tenant, filter } = this.#options;
-    if (origin.sourceTopic !== this.#topic || origin.headers !== undefined) return false;
+    const isWhole = origin.headers === undefined && origin.cut === undefined;
+    if (origin.sourceTopic !== this.#topic || !isWhole) return false;
     // It failed again since this run published it back: once a run is enough.
     if (this.#redrivenFor.has(eventFor(event, origin))) return false;
     if (tenant !== undefined && tenantOf(event) !== tenant) return false;

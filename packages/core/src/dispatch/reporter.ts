@@ -10,12 +10,14 @@ import {
   type Failure,
   createDeadLetter,
   createRawDeadLetter,
+  cutDeadLetter,
   deadLetterTopic,
   describeError,
   isDeadLetterTopic,
 } from '../dead-letter.ts';
 import type { Event } from '../event.ts';
 import { BurstLog, safeLogger } from '../logger.ts';
+import { PolybusError } from '../polybus-error.ts';
 import type { RawRecord } from '../transport.ts';
 import type { Counters } from './counters.ts';
 import { type Delivery, currentDelivery } from './delivery.ts';
@@ -224,7 +226,12 @@ export class Reporter {
     topic: string,
   ): Promise<void> {
     try {
-      await this.#host.publishDeadLetter(create());
+      const letter = create();
+      await this.#host.publishDeadLetter(letter).catch((error: unknown) => {
+        if (!PolybusError.is(error) || error.code !== 'RECORD_TOO_LARGE') throw error;
+        // It never will be smaller, and until it is written its event holds up whatever is behind it.
+        return this.#host.publishDeadLetter(cutDeadLetter(letter));
+      });
     } catch (error) {
       this.#logger.error('a dead letter could not be written; it will be tried again', {
         engine: this.#host.name,
