@@ -183,6 +183,14 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
       },
     ]);
   }
+  if (given.client?.options?.keyPrefix) {
+    throw new InvalidConfigError([
+      {
+        path: `${path}.client`,
+        message: 'this client has a keyPrefix; give one without, and the keyPrefix to the engine',
+      },
+    ]);
+  }
   const isPubSub = mode === 'pubsub';
   return {
     mode,

@@ -12,6 +12,8 @@ export interface Message {
 
 /** How an event becomes a command. */
 export interface Wire {
+  /** The client that carries a topic, where not every one of a cluster's keeps its order. */
+  carrier?(client: Redis, topic: string): Redis;
   /** Sends a lone event. */
   send(client: Redis, message: Message): Promise<unknown>;
   /** Adds an event to a pipeline. */
@@ -86,8 +88,25 @@ export class Publisher {
 
   #sendBatch(batch: readonly Outgoing[]): void {
     const { client } = this.#connection;
+    const wire = this.#wire;
+    if (!client.isCluster || wire.carrier === undefined) {
+      this.#sendOver(client, batch);
+      return;
+    }
+    const parts = new Map<Redis, Outgoing[]>();
+    for (const one of batch) {
+      const carrier = wire.carrier(client, one.topic);
+      const part = parts.get(carrier);
+      if (part === undefined) parts.set(carrier, [one]);
+      else part.push(one);
+    }
+    for (const [carrier, part] of parts) this.#sendOver(carrier, part);
+  }
+
+  #sendOver(client: Redis, batch: readonly Outgoing[]): void {
     this.#underWay.add(batch);
-    if (batch.length === 1) {
+    // A client that was given may hold a lone command back until the end of the turn, and what is published next would overtake it.
+    if (batch.length === 1 && !client.options.enableAutoPipelining) {
       const [one] = batch as [Outgoing];
       this.#wire.send(client, one).then(
         (answer) => {

@@ -10,11 +10,12 @@ import {
   assertTopic,
   matchesTopic,
 } from '@polybus/core';
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { Channels } from './channels.ts';
+import { nodeFor } from './cluster-nodes.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
-import { RedisConnectionError } from './errors.ts';
+import { RedisConnectionError, commandError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
 import { type Message, Publisher, type Wire } from './publisher.ts';
 import { Publishers } from './publishers.ts';
@@ -28,6 +29,7 @@ interface Opened {
   readonly publishing: readonly Connection[];
   readonly publishers: Publishers;
   readonly channels: Channels;
+  readonly engine: string;
 }
 
 /** Redis Pub/Sub: a channel per topic, one connection to publish and one to listen. */
@@ -51,6 +53,7 @@ export class PubSubTransport implements Transport {
     const options = { source, engine: name, timeoutMs: commandTimeoutMs };
     const wire = new PubSubWire(keyPrefix);
     this.#opened = {
+      engine: name,
       connections,
       publishing,
       publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
@@ -78,8 +81,10 @@ export class PubSubTransport implements Transport {
   }
 
   async listen({ pattern }: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { channels } = this.#opened!;
-    await channels.add(pattern, receiver);
+    const { channels, engine } = this.#opened!;
+    await channels.add(pattern, receiver).catch((error: unknown) => {
+      throw commandError(error, { topic: pattern, engine });
+    });
     return { stop: async () => channels.remove(pattern, receiver) };
   }
 
@@ -132,6 +137,10 @@ class PubSubWire implements Wire {
 
   constructor(prefix: string) {
     this.#prefix = prefix;
+  }
+
+  carrier(client: Redis, topic: string): Redis {
+    return nodeFor(client as unknown as Cluster, this.#prefix + topic);
   }
 
   send(client: Redis, { topic, text }: Message): Promise<unknown> {

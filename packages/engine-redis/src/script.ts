@@ -24,16 +24,26 @@ export class Script {
 
   /** Runs in full, in one round trip whatever the server knows. */
   evaluate(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
-    return client.callBuffer('eval', ...this.evalArguments(keys, args));
+    return withBuffers(client).evalBuffer(...this.evalArguments(keys, args));
   }
 
   /** Runs by its hash alone. @throws NOSCRIPT where the server does not have it. */
   runKnown(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
-    return client.callBuffer('evalsha', this.#sha, keys.length, ...keys, ...args);
+    return withBuffers(client).evalshaBuffer(this.#sha, keys.length, ...keys, ...args);
   }
 
   /** The arguments of EVAL, for a pipeline. */
   evalArguments(keys: readonly string[], args: Arguments): [string, number, ...(string | number | Buffer)[]] {
     return [this.#lua, keys.length, ...keys, ...args];
   }
+}
+
+/** The client has them for every command, and declares them for few. By `callBuffer` a client that pipelines by itself loses the name. */
+interface BufferCommands {
+  evalBuffer(...args: unknown[]): Promise<unknown>;
+  evalshaBuffer(...args: unknown[]): Promise<unknown>;
+}
+
+function withBuffers(client: Redis): BufferCommands {
+  return client as unknown as BufferCommands;
 }

@@ -12,6 +12,7 @@ import { newEngineId } from './blocking-reader.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { GroupWatcher } from './group-watcher.ts';
+import { commandError } from './errors.ts';
 import { type RedisOptions, isCluster } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { Publishers } from './publishers.ts';
@@ -28,6 +29,7 @@ interface Opened {
   readonly store: StreamStore;
   readonly trimmer: Trimmer;
   readonly id: string;
+  readonly engine: string;
 }
 
 /** Redis Streams: a stream per topic. */
@@ -62,6 +64,7 @@ export class StreamsTransport implements Transport {
     for (const one of publishing) one.listen({ onRestored: () => wire.forget() });
     const options = { source, engine: name, timeoutMs: commandTimeoutMs };
     this.#opened = {
+      engine: name,
       connections,
       publishing,
       publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
@@ -92,17 +95,26 @@ export class StreamsTransport implements Transport {
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { engine } = this.#opened!;
+    try {
+      return await this.#listen(request, receiver);
+    } catch (error) {
+      throw commandError(error, { topic: request.pattern, engine });
+    }
+  }
+
+  async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { connections, store, id } = this.#opened!;
     if (request.group === undefined) {
       this.#hub ??= connections.make('reader', 'blocking').then((one) => new StreamHub(one, store, id));
       this.#hub.catch(() => (this.#hub = undefined));
-      return (await this.#hub).listen(request, receiver);
+      return await (await this.#hub).listen(request, receiver);
     }
     this.#groups ??= connections
       .make('group-reader', 'blocking')
       .then((one) => new GroupWatcher(one, store, id));
     this.#groups.catch(() => (this.#groups = undefined));
-    return (await this.#groups).listen(request, receiver);
+    return await (await this.#groups).listen(request, receiver);
   }
 
   async ping(): Promise<void> {

@@ -3,7 +3,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../src/index.ts';
-import { freePort, makeEngine, startEngine, until } from './support.ts';
+import { Flow, adminOf, freePort, makeEngine, newPrefix, startEngine, until } from './support.ts';
 
 const nodes: RedisBroker[] = [];
 
@@ -72,6 +72,61 @@ describeWithBroker('redis', 'a cluster', () => {
       expect(new Set(seen).size).toBe(expected);
     },
   );
+
+  test('pubsub keeps the order of a topic, whichever nodes are there', async () => {
+    const engine = await startEngine({ client: clusterClient(), keyPrefix: newPrefix() });
+    const seen = new Map<string, unknown[]>();
+    await engine.subscribe('order.*', ({ topic, payload }) => {
+      seen.set(topic, [...(seen.get(topic) ?? []), payload]);
+    });
+    const topics = Array.from({ length: 6 }, (_, n) => `order.t${n}`);
+    const numbers = Array.from({ length: 200 }, (_, n) => n);
+    for (const payload of numbers)
+      await Promise.all(topics.map((topic) => engine.publish({ topic, payload })));
+    await until('the events', () => topics.every((topic) => seen.get(topic)?.length === 200));
+    for (const topic of topics) expect(seen.get(topic)).toEqual(numbers);
+  });
+
+  test.each(['given', 'made'])(
+    'a subscriber whose connection is lost tells of the gap, client %s',
+    async (how) => {
+      const keyPrefix = newPrefix();
+      const config = how === 'given' ? { client: clusterClient() } : { createClient: clusterClient };
+      const engine = await startEngine({ ...config, keyPrefix });
+      const seen = new Set<unknown>();
+      await engine.subscribe('gap.*', ({ payload }) => void seen.add(payload));
+      const admins = nodes.map(({ url }) => adminOf(url));
+      const listening = async (): Promise<number[]> =>
+        Promise.all(admins.map(async (admin) => Number(await admin.pubsub('NUMPAT'))));
+      expect((await listening()).reduce((sum, n) => sum + n)).toBe(1);
+      for (const admin of admins) await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await until('the gap to be told', async () => {
+        const { details, status } = await engine.health();
+        return status === 'up' && (details as { gaps?: number }).gaps === 1;
+      });
+      await engine.publish({ topic: 'gap.a', payload: 'after' });
+      await until('the event', () => seen.has('after'));
+    },
+  );
+
+  test('streams lose nothing when the connections to a node are lost', async () => {
+    const config = { createClient: clusterClient, mode: 'streams', keyPrefix: `{${newPrefix()}}` } as const;
+    const engine = await startEngine(config);
+    const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
+    const roomy = { bufferSize: 100_000 };
+    await engine.subscribeAsync('lost', ({ payload }) => void grouped.add(payload), { ...roomy, group: 'g' });
+    await engine.subscribe('lost', ({ payload }) => void plain.add(payload), roomy);
+    const flow = new Flow(engine, 'lost');
+    const admins = nodes.map(({ url }) => adminOf(url));
+    for (let round = 0; round < 10; round++) {
+      await flow.reaches(50);
+      for (const admin of admins) await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    }
+    await flow.reaches(50);
+    await flow.end();
+    await until('every accepted event in the group', () => flow.accepted.every((n) => grouped.has(n)));
+    await until('every accepted event without a group', () => flow.accepted.every((n) => plain.has(n)));
+  });
 
   test('createClient may make clusters: streams then have a prefix with a hash tag, or start refuses', async () => {
     const createClient = clusterClient;

@@ -104,5 +104,53 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
       await until('the events', () => seen.length === 100);
       expect(seen).toEqual(numbers);
     });
+
+    const hostile = {
+      keyPrefix: 'theirs:',
+      enableAutoPipelining: true,
+      commandTimeout: 300,
+      socketTimeout: 300,
+      stringNumbers: true,
+    };
+
+    test.each(['clientOptions', 'createClient'])(
+      'options of the client that the engine cannot do with are set otherwise, %s',
+      async (how) => {
+        const createClient = (): Redis => new Redis(url, hostile);
+        const config = how === 'clientOptions' ? { url, clientOptions: hostile } : { createClient };
+        const keyPrefix = newPrefix();
+        const engine = await startEngine({ ...config, mode: 'streams', keyPrefix, blockMs: 600 });
+        const seen: unknown[] = [];
+        await engine.subscribe('hostile', ({ payload }) => void seen.push(payload));
+        await engine.subscribe('host*', ({ payload }) => void seen.push(payload));
+        await engine.subscribe('hostile', ({ payload }) => void seen.push(payload), { group: 'g' });
+        await engine.publish({ topic: 'hostile', payload: 1, key: 'k' });
+        await until('the events', () => seen.length === 3);
+        expect(await adminOf(url).exists(`${keyPrefix}hostile`)).toBe(1);
+      },
+    );
+
+    test('a client that is given with a keyPrefix is refused', () => {
+      const client = new Redis(url, { keyPrefix: 'theirs:', lazyConnect: true });
+      expect(problemsOf({ client })).toEqual(['redisEngine.client']);
+    });
+
+    test.each(['pubsub', 'streams'] as const)(
+      'a client that is given with auto-pipelining keeps the order, mode %s',
+      async (mode) => {
+        const client = new Redis(url, { enableAutoPipelining: true });
+        onTestFinished(() => client.disconnect());
+        const engine = await startEngine({ client, mode, keyPrefix: newPrefix() });
+        const seen: unknown[] = [];
+        await engine.subscribe('piped', ({ payload }) => void seen.push(payload));
+        await engine.publish({ topic: 'piped', payload: 0 });
+        const first = engine.publish({ topic: 'piped', payload: 1 });
+        // A lone one has left by then.
+        for (let hop = 0; hop < 5; hop++) await Promise.resolve();
+        await Promise.all([first, ...[2, 3].map((payload) => engine.publish({ topic: 'piped', payload }))]);
+        await until('the events', () => seen.length === 4);
+        expect(seen).toEqual([0, 1, 2, 3]);
+      },
+    );
   });
 });

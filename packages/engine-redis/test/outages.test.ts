@@ -148,8 +148,48 @@ describeWithBroker('redis', 'outages', async () => {
       expect(topicsFrom(2)).toEqual(new Set(['gap.*', 'gap.a']));
     });
 
+    test('finds that the subscriber hears nothing any more, and tells of the gap', async () => {
+      const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 1000 });
+      const seen = new Set<unknown>();
+      await engine.subscribe('silent', ({ payload }) => void seen.add(payload));
+      await broker.pause();
+      try {
+        await until('it to be noticed', async () => {
+          const { details } = await engine.health();
+          return (details as { lastGap?: object }).lastGap !== undefined;
+        });
+      } finally {
+        await broker.resume();
+      }
+      await until('health to be up', async () => (await engine.health()).status === 'up');
+      expect((await engine.health()).details).toMatchObject({ gaps: 1 });
+      await engine.publish({ topic: 'silent', payload: 1 });
+      await until('the event', () => seen.has(1));
+    });
+
+    test('subscriptions of one topic or pattern share one on the server, which ends with the last', async () => {
+      const keyPrefix = newPrefix();
+      const engine = await startEngine({ url: broker.url, keyPrefix });
+      const admin = adminOf(broker.url);
+      const counts = async (): Promise<unknown[]> => {
+        const [, channel] = (await admin.pubsub('NUMSUB', `${keyPrefix}shared`)) as [string, number];
+        return [channel, await admin.pubsub('NUMPAT')];
+      };
+      const before = Number(await admin.pubsub('NUMPAT'));
+      const all = [];
+      for (const topic of ['shared', 'shared', 'shar*', 'shar*'])
+        all.push(await engine.subscribe(topic, () => {}));
+      expect(await counts()).toEqual([1, before + 1]);
+      await all[0]!.cancel();
+      await all[2]!.cancel();
+      expect(await counts()).toEqual([1, before + 1]);
+      await all[1]!.cancel();
+      await all[3]!.cancel();
+      await until('the server to be told', async () => String(await counts()) === `0,${before}`);
+    });
+
     test('a publish beside a paused server is rejected in time, and stop does not wait for the server', async () => {
-      const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 200 });
+      const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 1000 });
       await engine.subscribe('pause', () => {});
       await broker.pause();
       try {

@@ -8,6 +8,7 @@ describeWithBroker('redis', 'the conformance suite, mode pubsub', async () => {
   const redis = producer(broker.url);
   describeEngine('redis, mode "pubsub"', ({ id }) => redisEngine({ url: broker.url, keyPrefix: `${id}:` }), {
     broker,
+    deadlineMs: 30_000,
     produce: redis.publish,
   });
 });

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { describeWithBroker } from '@polybus/testbed/vitest';
+import { Cluster } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { ownRedis } from './foreign.ts';
 import { LogLines, adminOf, makeEngine, newPrefix, startEngine, until } from './support.ts';
@@ -39,11 +40,40 @@ describeWithBroker('redis', 'refusals', async () => {
       expect((await right.health()).status).toBe('up');
     });
 
+    test('a wrong password of a cluster is in no message, log or cause', async () => {
+      const { hostname, port } = new URL(guarded.url);
+      const node = { host: hostname, port: Number(port) };
+      const createClient = (): Cluster =>
+        new Cluster([node], { lazyConnect: true, redisOptions: { password: secret } });
+      const log = new LogLines();
+      const error = await failureOf(makeEngine({ createClient, mode }, log).start());
+      expect(error).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        message: expect.stringContaining('Check the user, the password'),
+      });
+      const everything = inspect(error, { depth: null, showHidden: true }) + log.lines.join('\n');
+      expect(everything).not.toContain(secret);
+    });
+
     test('a server that is not there is told by start at once', async () => {
       const engine = makeEngine({ url: `redis://user:${secret}@127.0.0.1:1`, mode });
       const error = await failureOf(engine.start());
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
       expect(inspect(error, { depth: 20 })).not.toContain(secret);
+    });
+  });
+
+  test.each([undefined, 'g'])('what is no stream cannot be subscribed to, group %s', async (group) => {
+    const keyPrefix = newPrefix();
+    const url = full.url;
+    await adminOf(url).set(`${keyPrefix}taken`, 'text');
+    const engine = await startEngine({ url, mode: 'streams', keyPrefix });
+    const error = await failureOf(engine.subscribe('taken', () => {}, { group }));
+    expect(error).toMatchObject({
+      code: 'COMMAND_FAILED',
+      topic: 'taken',
+      engine: 'redis',
+      message: expect.stringMatching(/WRONGTYPE.*keyPrefix/),
     });
   });
 

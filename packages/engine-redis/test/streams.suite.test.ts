@@ -11,6 +11,7 @@ describeWithBroker('redis', 'the conformance suite, mode streams', async () => {
     ({ id }) => redisEngine({ mode: 'streams', url: broker.url, keyPrefix: `${id}:` }),
     {
       broker,
+      deadlineMs: 30_000,
       produce: redis.add,
     },
   );
