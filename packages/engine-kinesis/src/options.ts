@@ -53,7 +53,7 @@ export interface KinesisConfig {
   readonly maxRecordsPerRead?: number | undefined;
   /** Milliseconds that one call may take. Default 5000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** Milliseconds that a publish may take, its retries included. Default 5000. */
+  /** Milliseconds that a publish may take, its retries included; several times `requestTimeoutMs`, or there are none. Default 30 000. */
   readonly publishTimeoutMs?: number | undefined;
   /** Packs events of one key that wait for each other into one record, as the Kinesis Producer Library does. Default false. */
   readonly aggregate?: boolean | undefined;
@@ -153,7 +153,7 @@ const schema = strict({
   readsPerSecond: v.optional(v.pipe(v.number(rateForm), v.finite(rateForm), v.gtValue(0, rateForm)), 5),
   maxRecordsPerRead: v.optional(v.pipe(atLeastOne, v.maxValue(10_000, limitForm)), 1000),
   requestTimeoutMs: v.optional(positiveMs, 5000),
-  publishTimeoutMs: v.optional(positiveMs, 5000),
+  publishTimeoutMs: v.optional(positiveMs, 30_000),
   aggregate: v.optional(flag, false),
   foreignTopic: v.optional(topic),
   checkpointStore: v.optional(store),

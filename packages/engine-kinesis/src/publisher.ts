@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import { type Event, encodeStructured } from '@polybus/core';
-import { RecordTooLargeError, isPermanent, publishError } from './errors.ts';
+import { RecordTooLargeError, isPermanent, isThrottle, publishError } from './errors.ts';
 import { aggregate, overhead, overheadPerRecord } from './aggregation.ts';
 import type { KinesisApi } from './kinesis-api.ts';
 import { backoffMs } from './pause.ts';
@@ -74,6 +74,8 @@ const maxRecords = 500;
 const maxRequestBytes = 5 * 1024 * 1024;
 /** Requests at once. More gain nothing: measured with 500 records each. */
 const maxRequests = 4;
+/** Looking for events whose time is over costs as much as there are events: not more often than this. Milliseconds. */
+const leastWatchMs = 50;
 const initialBackoffMs = 50;
 const maxBackoffMs = 2000;
 /** Kinesis, "PartitionKey": 256 Unicode characters. */
@@ -91,6 +93,10 @@ export class Publisher {
   #ready: Lane[] = [];
   readonly #requests = new Map<readonly Parcel[], Promise<void>>();
   #isScheduled = false;
+  /** When the next request may leave, on our clock: later while the stream is throttled. */
+  #openAt = 0;
+  /** Answers in a row that refused half of their records or more. */
+  #throttled = 0;
   #isClosed = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
@@ -164,6 +170,10 @@ export class Publisher {
   #take(): Parcel[] {
     if (this.#ready.length === 0) return [];
     const now = performance.now();
+    if (this.#openAt > now) {
+      this.#retryIn(this.#openAt - now);
+      return [];
+    }
     const parcels: Parcel[] = [];
     const left: Lane[] = [];
     let [bytes, next, isFull] = [0, Number.POSITIVE_INFINITY, false];
@@ -192,11 +202,24 @@ export class Publisher {
       isFull = parcels.length >= maxRecords;
     }
     this.#ready = left;
-    if (next !== Number.POSITIVE_INFINITY) {
-      clearTimeout(this.#retryTimer);
-      this.#retryTimer = setTimeout(this.#flush, next - now);
-    }
+    if (next !== Number.POSITIVE_INFINITY) this.#retryIn(next - now);
     return parcels;
+  }
+
+  #retryIn(ms: number): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(this.#flush, ms);
+  }
+
+  /**
+   * Slows down by what part of a request was throttled: keys that are new would meet a shard that takes no more at their full rate, while
+   * one key that is too busy is not to hold up the others.
+   */
+  #pace(part: number): void {
+    this.#throttled = part >= 0.5 ? this.#throttled + 1 : 0;
+    if (part === 0) return;
+    const delay = part * backoffMs(Math.max(1, this.#throttled), initialBackoffMs, maxBackoffMs);
+    this.#openAt = Math.max(this.#openAt, performance.now() + delay);
   }
 
   #pack(lane: Lane, room: number): Parcel {
@@ -230,22 +253,24 @@ export class Publisher {
         parcels.map(({ lane, data }) => ({ Data: data, PartitionKey: lane.key })),
       );
     } catch (error) {
+      this.#pace(isThrottle(error) ? 1 : 0);
       for (const parcel of parcels) this.#failed(parcel, error);
       return;
     }
     const shards = new Set<string>();
+    let throttled = 0;
     parcels.forEach((parcel, i) => {
       const { ShardId, ErrorCode, ErrorMessage } = answer.Records?.[i] ?? { ErrorCode: 'InternalFailure' };
       if (ErrorCode === undefined) {
         if (ShardId !== undefined) shards.add(ShardId);
         this.#succeeded(parcel);
       } else {
-        this.#failed(
-          parcel,
-          Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode }),
-        );
+        const error = Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode });
+        if (isThrottle(error)) throttled++;
+        this.#failed(parcel, error);
       }
     });
+    this.#pace(throttled / parcels.length);
     for (const shard of shards) this.#options.onPublished(shard);
   }
 
@@ -301,7 +326,7 @@ export class Publisher {
         isLate = true;
         this.#reject(one, one.lastError ?? new Error(`no answer from the server in ${timeoutMs} ms`));
       }
-      if (next !== Number.POSITIVE_INFINITY) this.#expiryTimer = this.#watch(next);
+      if (next !== Number.POSITIVE_INFINITY) this.#expiryTimer = this.#watch(Math.max(next, leastWatchMs));
       if (isLate) for (const lane of this.#lanes.values()) this.#dropLate(lane);
     }, inMs).unref();
   }

@@ -53,7 +53,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
   test('publishing survives 500s, throttling, silence and lost answers', patient, async () => {
     const config = configOf(newStream());
     const proxy = await FaultProxy.to(kinesis.endpoint);
-    const publisher = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 1000 });
+    const publisher = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 5000 });
     const seen = new Set<unknown>();
     await (await startEngine(config)).subscribe('load', ({ payload }) => void seen.add(payload));
     proxy.rule = everyNth(2, 'PutRecords', broken, throttled, 'silence', 'lost answer');
@@ -71,7 +71,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     async () => {
       const config = configOf(newStream());
       const proxy = await FaultProxy.to(kinesis.endpoint);
-      const reader = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 1000 });
+      const reader = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 5000 });
       const publisher = await startEngine(config);
       const [plain, grouped] = [new Seen(), new Seen()];
       const onRecords = everyNth(3, 'GetRecords', expired, throttled, broken, 'silence', 'lost answer');
@@ -124,7 +124,8 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     async () => {
       const config = configOf(newStream());
       const proxy = await FaultProxy.to(kinesis.endpoint);
-      const engine = await startEngine({ ...config, endpoint: proxy.endpoint, publishTimeoutMs: 500 });
+      const engine = await startEngine({ ...config, endpoint: proxy.endpoint });
+      const hasty = await startEngine({ ...config, endpoint: proxy.endpoint, publishTimeoutMs: 500 });
       proxy.rule = everyNth(1, 'PutRecords', { status: 400, type: 'AccessDeniedException' });
       await expect(engine.publish({ topic: 'a', payload: 1 })).rejects.toMatchObject({
         code: 'PUBLISH_FAILED',
@@ -133,7 +134,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
       });
       expect(proxy.counts.get('PutRecords')).toBe(1);
       proxy.rule = everyNth(1, 'PutRecords', throttled);
-      await expect(engine.publish({ topic: 'a', payload: 2 })).rejects.toMatchObject({
+      await expect(hasty.publish({ topic: 'a', payload: 2 })).rejects.toMatchObject({
         code: 'PUBLISH_FAILED',
         message: expect.stringContaining('add shards'),
       });
