@@ -36,6 +36,8 @@ test('a topic is wanted once each partition has a leader, and so are partitions 
 test('a topic that went, and comes back, is wanted once it has leaders again', async () => {
   const wanted = watching('t.*');
   expect(await wanted({ 't.a': [1, 2] })).toBe('t.a 2');
+  await wanted({});
+  // One answer may come from a broker that is behind.
   expect(await wanted({})).toBe('');
   expect(await wanted({ 't.a': [-1, 1] })).toBe('');
 });

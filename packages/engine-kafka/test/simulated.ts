@@ -36,7 +36,7 @@ export class SimulatedTopic {
   /** What its first partition holds, from its beginning on. */
   readonly records: string[] = [];
   constructor(partitions: number) {
-    this.ends = new Array<number>(partitions).fill(0);
+    this.ends = Array.from({ length: partitions }, () => 0);
   }
 }
 
