@@ -194,7 +194,7 @@ test('what was settled ahead of a record that waits comes to nobody again, howev
     );
     await engine.stop();
   }
-  expect(seen.sort()).toEqual([1, 2, 3]);
+  expect(seen.sort((a, b) => a - b)).toEqual([1, 2, 3]);
 });
 
 test('a member that was taken for dead is one again as soon as it is back', async () => {
@@ -268,5 +268,5 @@ test('a large record that is no event does not keep its shard: a part of it beco
   await engine.publish({ topic: 'a', payload: 1 });
   // What comes after the shard is read when all of it is settled.
   await until('the dead letter and the event', () => seen.length === 2);
-  expect(seen.sort()).toEqual(['_dead.fake', 'a']);
+  expect(new Set(seen)).toEqual(new Set(['_dead.fake', 'a']));
 });
