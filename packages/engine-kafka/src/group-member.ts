@@ -48,7 +48,10 @@ export class GroupMember {
   #waiting: Waiting[] = [];
   #wake: (() => void) | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
-  #isBeating = false;
+  #isJoining = false;
+  /** Whose heartbeat is on its way. */
+  #beating: NodeJS.Timeout | undefined;
+  /** When the last heartbeat left that was answered. */
   #aliveAt = 0;
   #end: 'rebalance' | 'lost' | undefined;
   #joined: Joined | undefined;
@@ -75,6 +78,8 @@ export class GroupMember {
   async leave(): Promise<void> {
     this.#leaving.abort(new Error('the member leaves its group'));
     this.#wake?.();
+    // A join lasts until all others have joined, and is a member's until somebody says that it is not.
+    if (this.#isJoining) await this.#sayGoodbye();
     await this.#running;
   }
 
@@ -105,6 +110,10 @@ export class GroupMember {
       }
     }
     for (const { reject } of this.#waiting.splice(0)) reject(signal.reason);
+    await this.#sayGoodbye();
+  }
+
+  async #sayGoodbye(): Promise<void> {
     await this.#session.leave().catch((error: unknown) => {
       this.#logger.debug?.('a member could not leave its group', { error: messageOf(error) });
     });
@@ -115,8 +124,7 @@ export class GroupMember {
   }
 
   async #joinOnce(version: number): Promise<void> {
-    const { topics, about } = this.#work.wanted();
-    const joined = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+    const joined = await this.#joinSession();
     const before = this.#joined;
     this.#joined = joined;
     this.#startHeartbeats();
@@ -126,6 +134,18 @@ export class GroupMember {
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();
+  }
+
+  async #joinSession(): Promise<Joined> {
+    const { topics, about } = this.#work.wanted();
+    this.#isJoining = true;
+    try {
+      const joined = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+      this.#leaving.signal.throwIfAborted();
+      return joined;
+    } finally {
+      this.#isJoining = false;
+    }
   }
 
   #failed(error: unknown, version: number): void {
@@ -163,25 +183,32 @@ export class GroupMember {
   }
 
   async #beat(): Promise<void> {
-    if (this.#isBeating) return;
-    this.#isBeating = true;
     const timer = this.#heartbeats;
+    const now = Date.now();
+    // A broker that says nothing does not say that the member is out, either.
+    if (this.#isOverdue()) this.#missed(undefined, now);
+    if (this.#beating === timer) return;
+    this.#beating = timer;
     try {
       await this.#session.heartbeat();
-      this.#aliveAt = Date.now();
+      if (timer === this.#heartbeats) this.#aliveAt = now;
     } catch (error) {
-      if (timer !== this.#heartbeats) return;
-      this.#missed(error);
+      if (timer === this.#heartbeats) this.#missed(error, now);
     } finally {
-      this.#isBeating = false;
+      if (this.#beating === timer) this.#beating = undefined;
     }
   }
 
-  #missed(error: unknown): void {
+  #isOverdue(): boolean {
+    return Date.now() - this.#aliveAt > this.#times.sessionTimeoutMs;
+  }
+
+  /** @param at - When the heartbeat left. */
+  #missed(error: unknown, at: number): void {
     if (isFailure(error, 'rebalance')) {
-      this.#aliveAt = Date.now();
+      this.#aliveAt = at;
       this.#end ??= 'rebalance';
-    } else if (isFailure(error, 'fenced') || Date.now() - this.#aliveAt > this.#times.sessionTimeoutMs) {
+    } else if (isFailure(error, 'fenced') || this.#isOverdue()) {
       this.#end = 'lost';
     }
     this.#wake?.();

@@ -166,7 +166,7 @@ export class KafkajsClient implements KafkaClient {
   group(groupId: string): GroupSession {
     const connections = openConnections(this.#kafka, groupId);
     this.#groups.add(connections);
-    return new KafkajsGroup(connections, groupId, this.#options, async () => {
+    return new KafkajsGroup(connections, this.#reading, groupId, this.#options, async () => {
       this.#groups.delete(connections);
       await bounded(connections.consumer.disconnect(), disconnectMs).catch(() => {});
     });

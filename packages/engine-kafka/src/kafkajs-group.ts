@@ -1,14 +1,17 @@
 import kafkajs from 'kafkajs';
 import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
+import { bounded } from './bounded.ts';
 import {
   type Assignment,
   type CommittedOffset,
   type GroupSession,
   type Joined,
+  KafkaFailure,
   type MemberTopics,
   type PartitionsByTopic,
 } from './client-port.ts';
 import { type Connections, coordinatorOf } from './kafkajs-cluster.ts';
+import { coordinatorFor } from './kafkajs-coordinator.ts';
 import { toFailure } from './kafkajs-failure.ts';
 
 /** What kafkajs's broker does for groups. */
@@ -54,6 +57,7 @@ const protocolName = 'polybus';
 /** A member of a group, over connections of kafkajs of its own: a join holds up all that follows it on a connection. */
 export class KafkajsGroup implements GroupSession {
   readonly #connections: Connections;
+  readonly #others: Connections;
   readonly #groupId: string;
   readonly #times: GroupTimes;
   readonly #disconnect: () => Promise<void>;
@@ -61,46 +65,70 @@ export class KafkajsGroup implements GroupSession {
   #coordinator: GroupCoordinator | undefined;
   #memberId = '';
   #generation = -1;
+  #isJoining = false;
+  #isLeaving = false;
 
-  constructor(connections: Connections, groupId: string, times: GroupTimes, disconnect: () => Promise<void>) {
+  /** @param others - Connections that no join holds up. */
+  constructor(
+    connections: Connections,
+    others: Connections,
+    groupId: string,
+    times: GroupTimes,
+    disconnect: () => Promise<void>,
+  ) {
     this.#connections = connections;
+    this.#others = others;
     this.#groupId = groupId;
     this.#times = times;
     this.#disconnect = disconnect;
   }
 
-  join(
+  async join(
     topics: readonly string[],
     about: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined> {
-    return this.#ask(async (coordinator) => {
-      const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
-        version: 0,
-        topics: [...topics],
-        userData: Buffer.from(about),
-      });
-      const groupId = this.#groupId;
-      const joined = await coordinator.joinGroup({
-        groupId,
-        sessionTimeout: this.#times.sessionTimeoutMs,
-        rebalanceTimeout: this.#times.rebalanceTimeoutMs,
-        memberId: this.#memberId,
-        groupProtocols: [{ name: protocolName, metadata }],
-      });
-      this.#memberId = joined.memberId;
-      this.#generation = joined.generationId;
-      const isLeader = joined.leaderId === joined.memberId;
-      const synced = await coordinator.syncGroup({
-        groupId,
-        generationId: joined.generationId,
-        memberId: joined.memberId,
-        groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
-      });
-      const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
-      const partitions = new Map(Object.entries(decoded?.assignment ?? {}));
-      return { memberId: joined.memberId, generation: joined.generationId, partitions };
+    this.#isJoining = true;
+    try {
+      return await this.#join(await this.#found(), topics, about, assign);
+    } catch (error) {
+      throw this.#failed(error, this.#memberId, this.#generation);
+    } finally {
+      this.#isJoining = false;
+    }
+  }
+
+  async #join(
+    coordinator: GroupCoordinator,
+    topics: readonly string[],
+    about: string,
+    assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
+  ): Promise<Joined> {
+    const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
+      version: 0,
+      topics: [...topics],
+      userData: Buffer.from(about),
     });
+    const groupId = this.#groupId;
+    const joined = await coordinator.joinGroup({
+      groupId,
+      sessionTimeout: this.#times.sessionTimeoutMs,
+      rebalanceTimeout: this.#times.rebalanceTimeoutMs,
+      memberId: this.#memberId,
+      groupProtocols: [{ name: protocolName, metadata }],
+    });
+    this.#memberId = joined.memberId;
+    this.#generation = joined.generationId;
+    const isLeader = joined.leaderId === joined.memberId;
+    const synced = await coordinator.syncGroup({
+      groupId,
+      generationId: joined.generationId,
+      memberId: joined.memberId,
+      groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
+    });
+    const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
+    const partitions = new Map(Object.entries(decoded?.assignment ?? {}));
+    return { memberId: joined.memberId, generation: joined.generationId, partitions };
   }
 
   async heartbeat(): Promise<void> {
@@ -153,29 +181,59 @@ export class KafkajsGroup implements GroupSession {
   }
 
   async leave(): Promise<void> {
+    this.#isLeaving = true;
     const memberId = this.#memberId;
     if (memberId === '') return;
     this.#memberId = '';
-    await this.#ask((coordinator) => coordinator.leaveGroup({ groupId: this.#groupId, memberId }));
+    const groupId = this.#groupId;
+    if (!this.#isJoining)
+      return void (await this.#ask((coordinator) => coordinator.leaveGroup({ groupId, memberId })));
+    try {
+      const coordinator = await coordinatorOf(this.#others.cluster, groupId);
+      await coordinator.leaveGroup({ groupId, memberId });
+    } catch (error) {
+      throw toFailure(error);
+    }
   }
 
   close(): Promise<void> {
     return this.#disconnect();
   }
 
+  /** Nothing that a member asks is of use later than its session would last. */
   async #ask<T>(question: (coordinator: GroupCoordinator) => Promise<T>): Promise<T> {
     const [memberId, generation] = [this.#memberId, this.#generation];
     try {
-      return await question((this.#coordinator ??= await this.#findCoordinator()));
+      const asked = this.#found().then((coordinator) => question(coordinator));
+      return await bounded(asked, this.#times.sessionTimeoutMs);
     } catch (error) {
-      const failure = toFailure(error);
-      // The group may have moved to another broker.
-      if (failure.kind === 'passing') this.#coordinator = undefined;
-      // Out of the group: the next join is that of a new member. Not where the question was one of a generation that is over.
-      if (failure.kind === 'fenced' && this.#memberId === memberId && this.#generation === generation)
-        this.#memberId = '';
-      throw failure;
+      throw this.#failed(error, memberId, generation);
     }
+  }
+
+  /** @param memberId - By which, as one of which generation, was asked. */
+  #failed(error: unknown, memberId: string, generation: number): KafkaFailure {
+    const failure = toFailure(error);
+    // The group may have moved to another broker.
+    if (failure.kind === 'passing') this.#coordinator = undefined;
+    // Out of the group: the next join is that of a new member. Not where the question was one of a generation that is over.
+    if (failure.kind === 'fenced' && this.#memberId === memberId && this.#generation === generation)
+      this.#memberId = '';
+    return failure;
+  }
+
+  /** What it is given before it has joined: leaving takes it. */
+  readonly #onMemberId = (memberId: string): void => {
+    if (this.#isLeaving) throw new KafkaFailure('lasting', 'the member leaves its group', undefined);
+    this.#memberId = memberId;
+  };
+
+  async #found(): Promise<GroupCoordinator> {
+    return (this.#coordinator ??= coordinatorFor(
+      await this.#findCoordinator(),
+      this.#times,
+      this.#onMemberId,
+    ));
   }
 
   async #findCoordinator(): Promise<GroupCoordinator> {

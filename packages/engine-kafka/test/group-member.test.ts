@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { HeldReceiver, SimulatedTopic, Simulation, request } from './simulated.ts';
+import { until } from './support.ts';
+
+test('a heartbeat that is never answered is no sign of life: once the session is over the member joins again', async () => {
+  const simulation = new Simulation(true, { sessionTimeoutMs: 500 });
+  const { topics, catalog, group, asked } = simulation;
+  topics.set('t', new SimulatedTopic(1));
+  await catalog.refresh();
+  let beats = 0;
+  simulation.heartbeat = () => {
+    beats++;
+    return asked.length === 1 ? new Promise(() => {}) : Promise.resolve();
+  };
+  await group.listen(request('t'), new HeldReceiver());
+  await until('another join', () => asked.length === 2);
+  const before = beats;
+  await until('heartbeats of the new membership', () => beats > before + 3);
+  expect(asked.length).toBe(2);
+});
+
+test('a member whose group ends while it joins says goodbye at once', async () => {
+  const simulation = new Simulation();
+  const { topics, catalog, group } = simulation;
+  topics.set('t', new SimulatedTopic(1));
+  await catalog.refresh();
+  let fail!: (error: Error) => void;
+  simulation.joins.push(() => new Promise((_, reject) => (fail = reject)));
+  simulation.leave = async () => fail?.(new Error('this member is unknown'));
+  const listening = group.listen(request('t'), new HeldReceiver());
+  const refused = expect(listening).rejects.toThrow('leaves');
+  await until('the join', () => simulation.asked.length === 1);
+  await group.close();
+  await refused;
+});
