@@ -15,7 +15,7 @@ async function failureOf(work: Promise<unknown>): Promise<Error & { code?: strin
 
 describeWithBroker('redis', 'refusals', async () => {
   const guarded = await ownRedis({ password: 'right' });
-  const full = await ownRedis({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'] });
+  const full = await ownRedis({ args: ['--maxmemory-policy', 'noeviction'] });
 
   describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
     test('a wrong password is told by start, and is in no message, log or cause', async () => {
@@ -79,6 +79,10 @@ describeWithBroker('redis', 'refusals', async () => {
 
   test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
     const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
+    const admin = adminOf(full.url);
+    // An empty server takes more in one version than in another.
+    const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))![1]);
+    await admin.config('SET', 'maxmemory', used + 2_000_000);
     const payload = 'x'.repeat(100_000);
     const fill = async (): Promise<void> => {
       for (let n = 0; n < 200; n++) await engine.publish({ topic: 'big', payload });
@@ -90,7 +94,7 @@ describeWithBroker('redis', 'refusals', async () => {
       message: expect.stringContaining('maxmemory'),
     });
     expect(inspect(error, { depth: 20 })).not.toContain('xxxxxxxxxx');
-    await adminOf(full.url).flushall();
+    await admin.flushall();
     await until('room', () =>
       engine.publish({ topic: 'big', payload: 1 }).then(
         () => true,
