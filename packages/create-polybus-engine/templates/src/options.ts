@@ -2,7 +2,7 @@ import type { RetryOptions } from '@polybus/core';
 import {
   atLeastOne,
   deadLetter,
-  milliseconds,
+  handlerTimeout,
   retry,
   strict,
   text,
@@ -42,7 +42,7 @@ const schema = strict({
   defaultEventBufferSize: v.optional(atLeastOne, 256),
   retry: v.optional(retry, false),
   deadLetter: v.optional(deadLetter, false),
-  handlerTimeoutMs: v.optional(milliseconds),
+  handlerTimeoutMs: v.optional(handlerTimeout),
 });
 
 /**
