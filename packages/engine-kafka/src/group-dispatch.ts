@@ -204,7 +204,7 @@ export class GroupDispatch {
 
   /** Resolves when nothing is outstanding, or the time is over. */
   untilIdle(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.outstanding === 0) return Promise.resolve();
+    if (this.outstanding === 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);

@@ -38,6 +38,7 @@ interface Waiting {
 
 /** A member of a consumer group: joins, sends heartbeats, joins again where it has to, and leaves. */
 export class GroupMember {
+  readonly #groupId: string;
   readonly #session: GroupSession;
   readonly #work: MemberWork;
   readonly #times: MemberTimes;
@@ -55,12 +56,19 @@ export class GroupMember {
   #aliveAt = 0;
   #end: 'rebalance' | 'lost' | undefined;
   #joined: Joined | undefined;
+  #trouble: unknown;
 
-  constructor(session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
+  constructor(groupId: string, session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
+    this.#groupId = groupId;
     this.#session = session;
     this.#work = work;
     this.#times = times;
     this.#logger = logger;
+  }
+
+  /** Why it could not join when it tried last; undefined where it has. */
+  get trouble(): unknown {
+    return this.#trouble;
   }
 
   /** Joins with the topics as they are wanted now; resolves when the places in the partitions that it got are pinned. */
@@ -131,6 +139,7 @@ export class GroupMember {
     // Out of the group, or without it in a generation: others may have had its partitions meanwhile, and gone on in them.
     if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
     await this.#work.assigned(joined.partitions);
+    this.#trouble = undefined;
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();
@@ -149,7 +158,13 @@ export class GroupMember {
   }
 
   #failed(error: unknown, version: number): void {
-    this.#logger.debug?.('a member could not join its group and tries again', { error: messageOf(error) });
+    // Once: it may be out for long. To be expelled is nothing that the next attempt does not mend.
+    const isNews = this.#trouble === undefined && !isFailure(error, 'fenced');
+    const message = 'a member could not join its group and tries again';
+    const fields = { group: this.#groupId, error: messageOf(error) };
+    if (isNews) this.#logger.warn(message, fields);
+    else this.#logger.debug?.(message, fields);
+    if (!isFailure(error, 'fenced')) this.#trouble = error;
     // What trying again does not change, those who wait have to know.
     if (!isFailure(error, 'refused', 'lasting', 'invalid-topic')) return;
     for (const one of this.#waiting.filter((waiting) => waiting.version <= version)) one.reject(error);

@@ -6,6 +6,7 @@ import {
   KafkaFailure,
   type OffsetPosition,
   type PartitionsByTopic,
+  isFailure,
 } from './client-port.ts';
 import type { GroupPlace } from './group-place.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
@@ -21,6 +22,12 @@ export interface Beginning {
   readonly from: StartPosition;
   /** True where the topic appeared after its subscription. */
   readonly isNews: boolean;
+}
+
+export interface Pinned {
+  readonly pins: readonly Pin[];
+  /** Topics that may not be read, with what says so. */
+  readonly refusals: ReadonlyMap<string, KafkaFailure>;
 }
 
 const mark = 'polybus';
@@ -41,7 +48,7 @@ export class GroupOffsets {
   }
 
   /** Where to begin in these partitions; what had no place before has one that is committed, so that it stays. */
-  async pin(partitions: PartitionsByTopic, beginningOf: (topic: string) => Beginning): Promise<Pin[]> {
+  async pin(partitions: PartitionsByTopic, beginningOf: (topic: string) => Beginning): Promise<Pinned> {
     const known = await this.#session.committed(this.#allOf(partitions));
     const pins: Pin[] = [];
     const begin: (CommittedOffset & { at: OffsetPosition })[] = [];
@@ -60,10 +67,30 @@ export class GroupOffsets {
         }
       }
     }
-    if (begin.length === 0) return pins;
+    if (begin.length === 0) return { pins, refusals: new Map() };
     const found = await this.#find(begin);
-    await this.#session.commit(found);
-    return [...pins, ...found.map((one) => ({ ...one, isCommitted: false }))];
+    const refusals = await this.#commitEach(found);
+    for (const one of found) if (!refusals.has(one.topic)) pins.push({ ...one, isCommitted: false });
+    return { pins, refusals };
+  }
+
+  /** Topic by topic where something in it is refused, since the answer does not say what; returns what was. */
+  async #commitEach(offsets: readonly CommittedOffset[]): Promise<Map<string, KafkaFailure>> {
+    const refusals = new Map<string, KafkaFailure>();
+    try {
+      await this.#session.commit(offsets);
+    } catch (error) {
+      if (!isFailure(error, 'refused')) throw error;
+      for (const topic of new Set(offsets.map((one) => one.topic))) {
+        try {
+          await this.#session.commit(offsets.filter((one) => one.topic === topic));
+        } catch (reason) {
+          if (!isFailure(reason, 'refused')) throw reason;
+          refusals.set(topic, reason);
+        }
+      }
+    }
+    return refusals;
   }
 
   /** All partitions of these topics, as far as they are known here, or to the member that has assigned these. */

@@ -8,6 +8,8 @@ export class GroupTopics {
   readonly #members: () => Iterable<{ readonly request: ListenRequest }>;
   /** How many partitions a topic had when each of them had a leader. */
   readonly #counts = new Map<string, number>();
+  /** Topics that may not be read here, and what says so: no reason to keep the others from the group. */
+  readonly #refusals = new Map<string, unknown>();
 
   constructor(catalog: TopicCatalog, members: () => Iterable<{ readonly request: ListenRequest }>) {
     this.#catalog = catalog;
@@ -16,7 +18,28 @@ export class GroupTopics {
 
   *of({ pattern }: ListenRequest): Iterable<string> {
     const names = isPattern(pattern) ? this.#catalog.names() : [pattern];
-    for (const topic of names) if (matchesTopic(pattern, topic) && this.#countOf(topic) > 0) yield topic;
+    for (const topic of names) {
+      if (this.#refusals.has(topic)) continue;
+      if (matchesTopic(pattern, topic) && this.#countOf(topic) > 0) yield topic;
+    }
+  }
+
+  refuse(topic: string, reason: unknown): void {
+    this.#refusals.set(topic, reason);
+  }
+
+  /** Lets a subscription that begins find out anew. */
+  forgive({ pattern }: ListenRequest): void {
+    for (const topic of this.#refusals.keys()) if (matchesTopic(pattern, topic)) this.#refusals.delete(topic);
+  }
+
+  /** Why the one topic of a subscription may not be read; undefined for that of a pattern, which has others. */
+  refusalOf({ pattern }: ListenRequest): unknown {
+    return this.#refusals.get(pattern);
+  }
+
+  get refused(): readonly string[] {
+    return [...this.#refusals.keys()];
   }
 
   wanted(): PartitionsByTopic {

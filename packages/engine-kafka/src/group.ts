@@ -68,7 +68,7 @@ export class Group {
     this.#topics = new GroupTopics(context.catalog, () => this.#dispatch.members);
     this.#session = context.client.group(groupId);
     this.#offsets = new GroupOffsets(context.client, this.#session, context.catalog);
-    this.#member = new GroupMember(this.#session, this.#work, context.options, context.logger);
+    this.#member = new GroupMember(groupId, this.#session, this.#work, context.options, context.logger);
     this.#dispatch = new GroupDispatch(isShared, {
       isPaused: () => !this.#isReading,
       onSettled: () => this.#onSettled(),
@@ -89,12 +89,13 @@ export class Group {
   /** Resolves when the group has a place in each partition of what is wanted. */
   async listen(request: ListenRequest, receiver: Receiver): Promise<() => void> {
     const member = this.#dispatch.add(request, receiver);
+    this.#topics.forgive(request);
     for (const topic of this.#topics.of(request)) this.#old.add(topic);
     const { catalog } = this.#context;
     if (this.#dispatch.size === 1) catalog.watch(this.#onTopics);
     try {
       if (this.#topics.text() !== this.#joinedWith || !this.#isReading) await this.#member.join();
-      await this.#untilPinned([...this.#topics.of(request)]);
+      await this.#untilPinned(request);
     } catch (error) {
       this.#dispatch.leave(member);
       this.#afterLeaving();
@@ -147,11 +148,13 @@ export class Group {
   }
 
   /** Other members may have to pin some of them. */
-  async #untilPinned(topics: readonly string[]): Promise<void> {
+  async #untilPinned(request: ListenRequest): Promise<void> {
     let deadline = Date.now() + pinMs;
     for (;;) {
       try {
-        if (await this.#offsets.isPinned(topics)) return;
+        const refusal = this.#topics.refusalOf(request);
+        if (refusal !== undefined) throw refusal;
+        if (await this.#offsets.isPinned(this.#topics.of(request))) return;
         deadline = Date.now() + pinMs;
       } catch (error) {
         // The connection, or the broker that looks after the group, goes now and then.
@@ -214,7 +217,7 @@ export class Group {
       if (wanted.length > 0) begun.set(topic, wanted);
     }
     await this.#learn(begun);
-    const pins = await this.#offsets.pin(begun, (topic) => ({
+    const { pins, refusals } = await this.#offsets.pin(begun, (topic) => ({
       from: this.#dispatch.memberFor(topic)?.request.from ?? 'latest',
       isNews: this.#news.has(topic),
     }));
@@ -227,6 +230,29 @@ export class Group {
     this.#context.reader.wake();
     this.#refill();
     this.#scheduleCommit();
+    if (refusals.size > 0) this.#doWithout(refusals);
+  }
+
+  /** Joins again without them: another member may be one of a user who may read them. */
+  #doWithout(refusals: ReadonlyMap<string, Error>): void {
+    for (const [topic, reason] of refusals) {
+      this.#topics.refuse(topic, reason);
+      const fields = { group: this.groupId, topic, error: reason.message };
+      this.#context.logger.warn('a group does without a topic that may not be read', fields);
+    }
+    this.#onTopics();
+  }
+
+  /** What keeps it from having all that it should; undefined where nothing does. */
+  get trouble(): { readonly message: string; readonly isLasting: boolean } | undefined {
+    const { trouble } = this.#member;
+    if (trouble !== undefined) {
+      const isLasting = isFailure(trouble, 'refused', 'lasting', 'invalid-topic');
+      return { message: `cannot join: ${messageOf(trouble)}`, isLasting };
+    }
+    const { refused } = this.#topics;
+    if (refused.length === 0) return undefined;
+    return { message: `may not read: ${refused.join(', ')}`, isLasting: true };
   }
 
   /** The member that has assigned them may know of partitions that were added since we looked. */

@@ -201,10 +201,20 @@ export class KafkaTransport implements Transport {
     return consumers.flatMap((consumer) => [...consumer.lag(endOf)]);
   }
 
-  describe(): Pick<EngineHealth, 'details'> {
-    const groups = [...this.#groups.values()]
-      .filter((group) => !group.isClosing)
-      .map((group) => group.groupId);
-    return { details: { groups } };
+  describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
+    const open = [...this.#groups.values()].filter((group) => !group.isClosing);
+    const groups = open.map((group) => group.groupId);
+    const troubles = open.flatMap(({ groupId, trouble }) =>
+      trouble === undefined ? [] : [{ group: groupId, ...trouble }],
+    );
+    if (troubles.length === 0) return { details: { groups } };
+    const details = {
+      groups,
+      troubles: Object.fromEntries(troubles.map(({ group, message }) => [group, message])),
+    };
+    // What passes is the cluster's, and `ping` says how that is.
+    const lasting = troubles.find(({ isLasting }) => isLasting);
+    if (lasting === undefined) return { details };
+    return { status: 'degraded', error: `The group "${lasting.group}" ${lasting.message}`, details };
   }
 }

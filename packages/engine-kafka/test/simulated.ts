@@ -53,6 +53,8 @@ export class Simulation implements GroupSession {
   generation = 0;
   /** Out of the group until it joins again. */
   isFenced = false;
+  /** Topics in which the user may have no places. */
+  readonly refused = new Set<string>();
   readonly log = new LogLines();
   readonly closing = new AbortController();
   readonly catalog: TopicCatalog;
@@ -144,7 +146,10 @@ export class Simulation implements GroupSession {
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     if (this.isFenced) throw failure('fenced');
-    for (const one of offsets) this.places.set(`${one.topic}:${one.partition}`, one);
+    const isRefused = ({ topic }: CommittedOffset): boolean => this.refused.has(topic);
+    for (const one of offsets.filter((given) => !isRefused(given)))
+      this.places.set(`${one.topic}:${one.partition}`, one);
+    if (offsets.some(isRefused)) throw failure('refused');
   }
 
   async leave(): Promise<void> {}

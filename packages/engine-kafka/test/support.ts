@@ -27,9 +27,14 @@ export class LogLines implements Logger {
   readonly #add = (message: string, fields?: object): void => {
     this.lines.push(`${message} ${JSON.stringify(fields)}`);
   };
+  /** Of these, the warnings. */
+  readonly warnings: string[] = [];
   debug = this.#add;
   info = this.#add;
-  warn = this.#add;
+  warn = (message: string, fields?: object): void => {
+    this.#add(message, fields);
+    this.warnings.push(this.lines.at(-1)!);
+  };
   error = this.#add;
 }
 
