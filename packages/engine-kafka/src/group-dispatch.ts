@@ -1,4 +1,10 @@
-import { type Acknowledgement, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core';
+import {
+  type Acknowledgement,
+  type EndWait,
+  type ListenRequest,
+  type Receiver,
+  matchesTopic,
+} from '@polybus/core';
 import { type Lane, Lanes } from './group-lanes.ts';
 import type { Entry, GroupPlace } from './group-place.ts';
 
@@ -35,6 +41,8 @@ export class GroupDispatch {
   /** Where each gets all: who has had a record, of those that are not settled by all. */
   readonly #settledBy = new WeakMap<Entry, Set<Subscriber>>();
   readonly #handedTo = new WeakMap<Entry, Set<Subscriber>>();
+  /** Handlers that wait for the group themselves. */
+  #excused = 0;
   #isRefillPlanned = false;
   #onIdle: (() => void) | undefined;
 
@@ -194,7 +202,27 @@ export class GroupDispatch {
       for (const entry of freed) if (!entry.place.isDropped) entry.place.giveBack(entry);
       if (freed.length > 0) this.planRefill();
     }
-    if (this.outstanding === 0) this.#onIdle?.();
+    if (!this.isBusy) this.#onIdle?.();
+  }
+
+  /** True while handlers run for which a rebalance has to wait. */
+  get isBusy(): boolean {
+    return this.outstanding > this.#excused;
+  }
+
+  /**
+   * Where the caller runs in a handler of one of the subscriptions, or in what such a handler waits for, nobody waits for that
+   * handler until what is returned is called: it and the group would wait for each other.
+   */
+  beginWait(): EndWait {
+    const waits = [...this.#subscribers].map(({ receiver }) => receiver.beginWait());
+    const isExcused = waits.includes(false);
+    if (isExcused) this.#excused++;
+    if (!this.isBusy) this.#onIdle?.();
+    return () => {
+      if (isExcused) this.#excused--;
+      for (const end of waits) if (typeof end === 'function') end();
+    };
   }
 
   /** Takes back what has not begun. */
@@ -202,9 +230,9 @@ export class GroupDispatch {
     for (const { receiver } of [...this.#subscribers, ...this.#leaving]) receiver.withdraw();
   }
 
-  /** Resolves when nothing is outstanding, or the time is over. */
+  /** Resolves when no handler has to be waited for, or the time is over. */
   untilIdle(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.outstanding === 0 || signal.aborted) return Promise.resolve();
+    if (!this.isBusy || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);

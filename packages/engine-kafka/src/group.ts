@@ -88,6 +88,7 @@ export class Group {
 
   /** Resolves when the group has a place in each partition of what is wanted. */
   async listen(request: ListenRequest, receiver: Receiver): Promise<() => void> {
+    const endWait = this.#dispatch.beginWait();
     const member = this.#dispatch.add(request, receiver);
     this.#topics.forgive(request);
     for (const topic of this.#topics.of(request)) this.#old.add(topic);
@@ -100,6 +101,8 @@ export class Group {
       this.#dispatch.leave(member);
       this.#afterLeaving();
       throw error;
+    } finally {
+      endWait();
     }
     return () => {
       this.#dispatch.leave(member);
@@ -284,7 +287,7 @@ export class Group {
     this.#pause();
     const { rebalanceTimeoutMs } = this.#context.options;
     await this.#dispatch.untilIdle(rebalanceTimeoutMs * 0.8, this.#context.closing);
-    if (this.#dispatch.outstanding > 0 && !this.#context.closing.aborted) {
+    if (this.#dispatch.isBusy && !this.#context.closing.aborted) {
       this.#context.logger.warn(
         'handlers run longer than a rebalance waits: their events may be handled twice',
         {
