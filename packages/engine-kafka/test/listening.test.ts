@@ -36,3 +36,31 @@ test('a subscription of a pattern tells in the end that the leader of a topic ca
   await vi.advanceTimersByTimeAsync(10_000);
   await closing;
 }, 5000);
+
+test.each(['once', 'twice'])(
+  'a subscription in a group whose engine is stopped meanwhile (and started %s) is refused, and joins nothing',
+  async (times) => {
+    let answer!: () => void;
+    let joined = 0;
+    const given = {
+      connect: async () => {},
+      close: async () => {},
+      topics: () => new Promise<Map<string, number[]>>((resolve) => (answer = () => resolve(new Map()))),
+      group: () => {
+        joined++;
+        throw new Error('nobody is to join');
+      },
+    } satisfies Partial<KafkaClient>;
+    client.now = given;
+    const transport = new KafkaTransport(resolveOptions({}, 'config'));
+    const context = { name: 'kafka', logger: new LogLines(), source: 'test', missed: () => {} };
+    await transport.open(context as TransportContext);
+    const listening = transport.listen(request('t.*'), new HeldReceiver());
+    await transport.close();
+    if (times === 'twice') await transport.open(context as TransportContext);
+    answer();
+    await expect(listening).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+    await transport.close();
+    expect(joined).toBe(0);
+  },
+);
