@@ -100,6 +100,20 @@ test('a record that is no event is not acknowledged before its dead letter is wr
   await engine.stop();
 });
 
+test('a record that is no event takes room until its dead letter is written', async () => {
+  const { engine, transport } = await failing(1);
+  const receiver = transport.receiver('t');
+  const room = receiver.capacity;
+  let told = 0;
+  receiver.onRoom = () => void told++;
+  for (let n = 0; n < room; n++) receiver.undecodable(junk, noting([], 'junk'));
+  expect(receiver.capacity).toBe(0);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(receiver.capacity).toBe(room);
+  expect(told).toBe(1);
+  await engine.stop();
+});
+
 test('a record that is no event, whose broker does not keep it, counts as dropped where stop is sooner than its dead letter', async () => {
   const { engine, transport } = await failing(Number.POSITIVE_INFINITY, false);
   const log: string[] = [];

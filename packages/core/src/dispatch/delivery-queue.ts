@@ -61,7 +61,10 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     this.#policy = policy;
     this.#backlog = new Backlog(!policy.isAsync);
     this.#reporter = reporter;
-    this.#undecodable = new UndecodableRecords(reporter, () => this.#idle.check());
+    this.#undecodable = new UndecodableRecords(reporter, () => {
+      this.#tellRoom();
+      this.#idle.check();
+    });
     this.workers = new Workers(pool, gate);
     this.node = gate ?? this;
   }
@@ -76,7 +79,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   }
 
   get capacity(): number {
-    return this.#policy.bufferSize - this.#queued;
+    return this.#policy.bufferSize - this.#queued - this.#undecodable.size;
   }
 
   deliver(event: Event, acknowledgement: Acknowledgement, previousAttempts = 0): void {
@@ -327,7 +330,12 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
 
   /** One event fewer is waiting. */
   #left(): void {
-    if (--this.#queued !== this.#policy.bufferSize - 1) return;
+    this.#queued--;
+    this.#tellRoom();
+  }
+
+  #tellRoom(): void {
+    if (this.capacity !== 1) return;
     try {
       this.onRoom?.();
     } catch (error) {
