@@ -27,3 +27,15 @@ export function assignPartitions(
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** How many partitions each topic has, by the members who want it. */
+export function countsOf(members: readonly MemberTopics[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { topics, about } of members) {
+    about.split(',').forEach((count, i) => {
+      const topic = topics[i];
+      if (topic !== undefined) counts.set(topic, Math.max(counts.get(topic) ?? 0, Number(count) || 0));
+    });
+  }
+  return counts;
+}

@@ -29,9 +29,12 @@ export interface MemberTimes {
 
 const backoffMs = 200;
 const maxBackoffMs = 2000;
+/** How long those who wait for a member are told nothing of what may pass. */
+const patienceMs = 30_000;
 
 interface Waiting {
   readonly version: number;
+  readonly since: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -57,6 +60,7 @@ export class GroupMember {
   #end: 'rebalance' | 'lost' | undefined;
   #joined: Joined | undefined;
   #trouble: unknown;
+  #failingSince: number | undefined;
 
   constructor(groupId: string, session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
     this.#groupId = groupId;
@@ -75,7 +79,7 @@ export class GroupMember {
   join(): Promise<void> {
     this.#version++;
     const joined = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ version: this.#version, resolve, reject });
+      this.#waiting.push({ version: this.#version, since: Date.now(), resolve, reject });
     });
     this.#running ??= this.#run();
     this.#wake?.();
@@ -139,7 +143,7 @@ export class GroupMember {
     // Out of the group, or without it in a generation: others may have had its partitions meanwhile, and gone on in them.
     if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
     await this.#work.assigned(joined.partitions);
-    this.#trouble = undefined;
+    this.#trouble = this.#failingSince = undefined;
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();
@@ -165,10 +169,15 @@ export class GroupMember {
     if (isNews) this.#logger.warn(message, fields);
     else this.#logger.debug?.(message, fields);
     if (!isFailure(error, 'fenced')) this.#trouble = error;
-    // What trying again does not change, those who wait have to know.
-    if (!isFailure(error, 'refused', 'lasting', 'invalid-topic')) return;
-    for (const one of this.#waiting.filter((waiting) => waiting.version <= version)) one.reject(error);
-    this.#waiting = this.#waiting.filter((waiting) => waiting.version > version);
+    this.#failingSince ??= Date.now();
+    // What trying again does not change, those who wait have to know; and the rest, once it has lasted.
+    const isFinal = isFailure(error, 'refused', 'lasting', 'invalid-topic');
+    const since = isFinal ? Number.POSITIVE_INFINITY : Date.now() - patienceMs;
+    if (!isFinal && this.#failingSince > since) return;
+    const isOver = (one: Waiting): boolean => one.version <= version && one.since <= since;
+    const over = this.#waiting.filter(isOver);
+    this.#waiting = this.#waiting.filter((one) => !isOver(one));
+    for (const { reject } of over) reject(error);
   }
 
   /** Resolves when the member has to join again, or leaves. */

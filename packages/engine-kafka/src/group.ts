@@ -1,5 +1,5 @@
 import { type ConsumerLag, type ListenRequest, type Logger, type Receiver } from '@polybus/core';
-import { assignPartitions } from './assignment.ts';
+import { assignPartitions, countsOf } from './assignment.ts';
 import {
   type Assignment,
   type GroupSession,
@@ -9,6 +9,7 @@ import {
   isFailure,
 } from './client-port.ts';
 import { messageOf } from './errors.ts';
+import { GroupCommits } from './group-commits.ts';
 import { GroupDispatch } from './group-dispatch.ts';
 import { GroupMember } from './group-member.ts';
 import { GroupOffsets } from './group-offsets.ts';
@@ -40,6 +41,7 @@ export class Group {
   readonly #session: GroupSession;
   readonly #member: GroupMember;
   readonly #offsets: GroupOffsets;
+  readonly #commits: GroupCommits;
   readonly #dispatch: GroupDispatch;
   readonly #topics: GroupTopics;
   readonly #places = new Map<string, GroupPlace>();
@@ -49,9 +51,6 @@ export class Group {
   readonly #news = new Set<string>();
   /** What the member said that it wants, when it joined last. */
   #joinedWith = '';
-  #committing: Promise<void> | undefined;
-  #commitTimer: NodeJS.Timeout | undefined;
-  #settled = 0;
   #isReading = false;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -68,6 +67,7 @@ export class Group {
     this.#topics = new GroupTopics(context.catalog, () => this.#dispatch.members);
     this.#session = context.client.group(groupId);
     this.#offsets = new GroupOffsets(context.client, this.#session, context.catalog);
+    this.#commits = new GroupCommits({ ...context, groupId }, this.#offsets, this.#places);
     this.#member = new GroupMember(groupId, this.#session, this.#work, context.options, context.logger);
     this.#dispatch = new GroupDispatch(isShared, {
       isPaused: () => !this.#isReading,
@@ -144,7 +144,7 @@ export class Group {
     this.#context.catalog.unwatch(this.#onTopics);
     await this.#member.leave();
     this.#isReading = false;
-    clearTimeout(this.#commitTimer);
+    this.#commits.pause();
     for (const place of this.#places.values()) this.#drop(place);
     await this.#session.close();
     this.#onClosed();
@@ -232,7 +232,7 @@ export class Group {
     }
     this.#context.reader.wake();
     this.#refill();
-    this.#scheduleCommit();
+    this.#commits.start();
     if (refusals.size > 0) this.#doWithout(refusals);
   }
 
@@ -279,6 +279,7 @@ export class Group {
 
   #pause(): void {
     this.#isReading = false;
+    this.#commits.pause();
     this.#dispatch.withdraw();
   }
 
@@ -286,6 +287,7 @@ export class Group {
   async #revoked(): Promise<void> {
     this.#pause();
     const { rebalanceTimeoutMs } = this.#context.options;
+    if (this.#dispatch.isBusy) void this.#commits.now();
     await this.#dispatch.untilIdle(rebalanceTimeoutMs * 0.8, this.#context.closing);
     if (this.#dispatch.isBusy && !this.#context.closing.aborted) {
       this.#context.logger.warn(
@@ -296,7 +298,7 @@ export class Group {
         },
       );
     }
-    await this.#commit().catch((error: unknown) => this.#notCommitted(error));
+    await this.#commits.now();
   }
 
   #drop(place: GroupPlace): void {
@@ -311,42 +313,8 @@ export class Group {
   }
 
   #onSettled(): void {
-    // While members join, what was settled waits for the commit of the next generation: one of the last is refused.
-    if (++this.#settled >= this.#context.options.commitCount && this.#isReading) {
-      this.#settled = 0;
-      this.#commit().catch((error: unknown) => this.#notCommitted(error));
-    }
+    this.#commits.onSettled();
     this.#onIdle?.();
-  }
-
-  #scheduleCommit(): void {
-    if (this.#commitTimer !== undefined || this.isClosing) return;
-    this.#commitTimer = setTimeout(() => {
-      this.#commitTimer = undefined;
-      if (!this.#isReading) return;
-      this.#commit()
-        .catch((error: unknown) => this.#notCommitted(error))
-        .finally(() => this.#isReading && this.#scheduleCommit());
-    }, this.#context.options.commitIntervalMs);
-  }
-
-  /** One after the other: an older one must not come behind a newer one. */
-  #commit(): Promise<void> {
-    const before = this.#committing ?? Promise.resolve();
-    const committing = before
-      .catch(() => {})
-      .then(() => this.#offsets.commit(this.#places.values()))
-      .finally(() => {
-        if (this.#committing === committing) this.#committing = undefined;
-      });
-    return (this.#committing = committing);
-  }
-
-  #notCommitted(error: unknown): void {
-    this.#context.logger.debug?.('offsets could not be committed and are with the next commit', {
-      group: this.groupId,
-      error: messageOf(error),
-    });
   }
 
   *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
@@ -370,16 +338,4 @@ export class Group {
     }
     return partitions;
   }
-}
-
-/** How many partitions each topic has, by the members who want it. */
-function countsOf(members: readonly MemberTopics[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { topics, about } of members) {
-    about.split(',').forEach((count, i) => {
-      const topic = topics[i];
-      if (topic !== undefined) counts.set(topic, Math.max(counts.get(topic) ?? 0, Number(count) || 0));
-    });
-  }
-  return counts;
 }

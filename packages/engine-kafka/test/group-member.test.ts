@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { HeldReceiver, SimulatedTopic, Simulation, request } from './simulated.ts';
+import { expect, test, vi } from 'vitest';
+import { HeldReceiver, SimulatedTopic, Simulation, failure, request } from './simulated.ts';
 import { until } from './support.ts';
 
 test('a heartbeat that is never answered is no sign of life: once the session is over the member joins again', async () => {
@@ -32,4 +32,30 @@ test('a member whose group ends while it joins says goodbye at once', async () =
   await until('the join', () => simulation.asked.length === 1);
   await group.close();
   expect(await refusal).toContain('leaves');
+});
+
+test('those who wait for a member that cannot join are told so in the end', async () => {
+  vi.useFakeTimers();
+  try {
+    const simulation = new Simulation();
+    const { topics, catalog, group } = simulation;
+    topics.set('t', new SimulatedTopic(1));
+    await catalog.refresh();
+    simulation.join = async () => {
+      throw failure('passing');
+    };
+    let told: unknown;
+    const since = Date.now();
+    const listening = group.listen(request('t'), new HeldReceiver()).catch((error: unknown) => {
+      told = error;
+      return Date.now() - since;
+    });
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(told).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(told).toMatchObject({ kind: 'passing' });
+    expect(await listening).toBeGreaterThanOrEqual(30_000);
+  } finally {
+    vi.useRealTimers();
+  }
 });
