@@ -18,7 +18,6 @@ import { type RawFetchResponse, toFetched } from './kafkajs-fetch.ts';
 import { type GroupTimes, KafkajsGroup } from './kafkajs-group.ts';
 import { KafkajsSender } from './kafkajs-sender.ts';
 import type { Sockets } from './kafkajs-sockets.ts';
-import { mendRequestTimers } from './kafkajs-timers.ts';
 import { bounded } from './bounded.ts';
 import type { ProducerOptions } from './options.ts';
 import { pause } from './pause.ts';
@@ -47,7 +46,6 @@ export class KafkajsClient implements KafkaClient {
   readonly #sender: KafkajsSender;
 
   constructor(kafka: Kafka, options: KafkajsOptions, sockets: Sockets | undefined) {
-    mendRequestTimers();
     this.#kafka = kafka;
     this.#options = options;
     this.#sockets = sockets;

@@ -1,6 +1,7 @@
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import { type LenientBroker, type Metadata, lenient } from './kafkajs-answers.ts';
 import type { GroupCoordinator } from './kafkajs-group.ts';
+import { mendRequestTimers } from './kafkajs-timers.ts';
 import { KafkaFailure } from './client-port.ts';
 
 /** The engine tries again itself, and so can stop trying when it closes. */
@@ -69,7 +70,11 @@ class LenientConnections implements Connections {
     this.cluster = cluster;
     this.consumer = consumer;
     const create = pool.createBroker;
-    pool.createBroker = (options) => this.#overheard(lenient(create(options)));
+    pool.createBroker = (options) => {
+      const broker = create(options);
+      mendRequestTimers(broker);
+      return this.#overheard(lenient(broker));
+    };
   }
 
   async look(): Promise<Metadata> {

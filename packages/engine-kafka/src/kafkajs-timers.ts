@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-
 interface RequestQueue {
   pending: readonly unknown[];
   throttledUntil: number;
@@ -7,14 +5,17 @@ interface RequestQueue {
   checkPendingRequests(): void;
 }
 
-interface RequestQueueClass {
-  readonly prototype: RequestQueue & { scheduleCheckPendingRequests?: (this: RequestQueue) => void };
+/** What kafkajs's types leave out of a broker. */
+interface AnyBroker {
+  readonly connectionPool?: { readonly pool?: readonly { readonly requestQueue?: RequestQueue }[] };
 }
+
+type RequestQueuePrototype = RequestQueue & { scheduleCheckPendingRequests?: (this: RequestQueue) => void };
 
 /** As in kafkajs. */
 const checkIntervalMs = 10;
 
-let isMended = false;
+const mended = new WeakSet<RequestQueuePrototype>();
 
 /**
  * After each answer kafkajs 2.2.4 schedules a look at the requests that wait, also where none does, and then with a negative
@@ -22,14 +23,20 @@ let isMended = false;
  * (tulios/kafkajs#1704). The fix that is proposed there, tulios/kafkajs#1768, is made here, since kafkajs has no maintainer to
  * release it: there is nothing to schedule where no request waits.
  *
- * It changes the class that the process has loaded, once; no file, and no other warning.
+ * It changes the class of these connections, once; no file, and no other warning. By the connections, since a `Kafka` that was
+ * given may be of another copy of kafkajs than ours.
  */
-export function mendRequestTimers(): void {
-  if (isMended) return;
-  isMended = true;
-  const queue = requestQueueClass();
-  if (typeof queue?.prototype.scheduleCheckPendingRequests !== 'function') return;
-  queue.prototype.scheduleCheckPendingRequests = function () {
+export function mendRequestTimers(broker: unknown): void {
+  for (const { requestQueue } of (broker as AnyBroker).connectionPool?.pool ?? []) {
+    if (requestQueue !== undefined) mend(Object.getPrototypeOf(requestQueue) as RequestQueuePrototype);
+  }
+}
+
+function mend(queue: RequestQueuePrototype): void {
+  // Another version of kafkajs may have it elsewhere.
+  if (mended.has(queue) || typeof queue.scheduleCheckPendingRequests !== 'function') return;
+  mended.add(queue);
+  queue.scheduleCheckPendingRequests = function () {
     if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
     const throttledFor = this.throttledUntil - Date.now();
     this.throttleCheckTimeoutId = setTimeout(
@@ -40,13 +47,4 @@ export function mendRequestTimers(): void {
       throttledFor > 0 ? throttledFor : checkIntervalMs,
     );
   };
-}
-
-/** Undefined where another version of kafkajs has its files elsewhere. */
-function requestQueueClass(): RequestQueueClass | undefined {
-  try {
-    return createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as RequestQueueClass;
-  } catch {
-    return undefined;
-  }
 }
