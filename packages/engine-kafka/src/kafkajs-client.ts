@@ -63,7 +63,7 @@ export class KafkajsClient implements KafkaClient {
     for (;;) {
       try {
         const all = [this.#reading, this.#sender.connections];
-        const attempt = Promise.all(all.map(({ consumer }) => consumer.connect()));
+        const attempt = Promise.all(all.map((one) => this.#connect(one)));
         await bounded(attempt, deadline - Date.now(), signal);
         await bounded(this.#reading.look(), deadline - Date.now(), signal);
         return;
@@ -74,6 +74,12 @@ export class KafkajsClient implements KafkaClient {
       // Where it is closed meanwhile, there is no other attempt.
       await pause(retryMs, signal);
     }
+  }
+
+  async #connect({ consumer }: Connections): Promise<void> {
+    await consumer.connect();
+    // A client that was given tries as often as its owner wants it to: also after `close` has ended what there was.
+    if (this.#closing.signal.aborted) await consumer.disconnect();
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,8 @@ export interface StubBroker {
   readonly brokers: string[];
   /** Requests that came, by their API key. */
   readonly asked: Map<number, number>;
+  /** Connections that are open. */
+  open(): number;
 }
 
 export interface Answers {
@@ -13,6 +15,8 @@ export interface Answers {
   topics(): ReadonlyMap<string, readonly number[]>;
   /** The error code for a partition that is published to. */
   produce?(topic: string, partition: number): number;
+  /** True where it hangs up on who connects. */
+  isDown?(): boolean;
 }
 
 export const apiKeys = { produce: 0, listOffsets: 2, metadata: 3, apiVersions: 18 };
@@ -81,7 +85,9 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
+    if (answers.isDown?.() === true) socket.destroy();
     let waiting = Buffer.alloc(0);
     socket.on('data', (bytes) => {
       waiting = Buffer.concat([waiting, bytes]);
@@ -168,5 +174,5 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
     return Buffer.concat([list(topics), int32(0)]);
   }
 
-  return { brokers: [`127.0.0.1:${port}`], asked };
+  return { brokers: [`127.0.0.1:${port}`], asked, open: () => sockets.size };
 }

@@ -2,7 +2,8 @@ import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { bounded } from '../src/bounded.ts';
-import { LogLines, makeEngine, until } from './support.ts';
+import { stubBroker } from './stub-broker.ts';
+import { LogLines, makeEngine, plainKafka, until } from './support.ts';
 
 /** A broker that hangs up on everybody, or says nothing to anybody. */
 async function server(kind: 'hangs up' | 'silent'): Promise<{ brokers: string[]; calls: () => number }> {
@@ -86,4 +87,21 @@ test('what fails after nobody waits for it any more is no unhandled rejection', 
   await setImmediate();
   await setImmediate();
   expect(reasons).toEqual([]);
+});
+
+test('a client that was given, and connects after the start was given up, leaves no connection behind', async () => {
+  let isDown = true;
+  let calls = 0;
+  const stub = await stubBroker({ topics: () => new Map(), isDown: () => (calls++, isDown) });
+  // By its own account it tries again, several times.
+  const engine = makeEngine({ client: plainKafka(stub.brokers), connectTimeoutMs: 30_000 });
+  const abort = new AbortController();
+  const starting = engine.start({ signal: abort.signal });
+  await until('an attempt', () => calls > 0);
+  abort.abort(new Error('given up'));
+  await expect(starting).rejects.toThrow('given up');
+  await engine.stop();
+  isDown = false;
+  await until('the client to connect', () => stub.asked.size > 0);
+  await until('its connections to end', () => stub.open() === 0);
 });
