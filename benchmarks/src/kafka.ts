@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Consumer, type Message as PlatformaticMessage, Producer } from '@platformatic/kafka';
 import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
 import { kafkaEngine } from '@polybus/engine-kafka';
 import { startKafka } from '@polybus/testbed';
@@ -11,7 +12,7 @@ import type { Message } from 'kafkajs';
  * subscription, counts, and commits what is settled.
  *
  * By hand the producer gathers what is published in one turn into one `sendBatch`, as the engine does, since a `send` for each
- * event would be no match.
+ * event would be no match. `@platformatic/kafka` is there for reference, by hand in the same way.
  */
 const payload = {
   id: 'u-1',
@@ -28,6 +29,7 @@ const pings = 200;
 const source = 'bench';
 const partitions = 4;
 const maxWaitMs = 250;
+const contentType = 'application/cloudevents+json';
 const keys = Array.from({ length: 64 }, (_, n) => `key-${n}`);
 
 interface Side {
@@ -61,16 +63,16 @@ async function deleteTopic(topic: string): Promise<void> {
 }
 
 /** Gathers what one turn publishes; the next batch leaves when the one before has its answer. */
-class Batches {
-  readonly #send: (topic: string, messages: Message[]) => Promise<unknown>;
-  #waiting: { message: Message; resolve: () => void }[] = [];
+class Batches<T> {
+  readonly #send: (topic: string, messages: T[]) => Promise<unknown>;
+  #waiting: { message: T; resolve: () => void }[] = [];
   #isSending = false;
 
-  constructor(send: (topic: string, messages: Message[]) => Promise<unknown>) {
+  constructor(send: (topic: string, messages: T[]) => Promise<unknown>) {
     this.#send = send;
   }
 
-  add(topic: string, message: Message): Promise<void> {
+  add(topic: string, message: T): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ message, resolve });
       if (!this.#isSending) {
@@ -102,13 +104,13 @@ async function byHand(): Promise<Side> {
   });
   await producer.connect();
   const consumer = client.consumer({ groupId: `bench-${randomUUID()}`, maxWaitTimeInMs: maxWaitMs });
-  const batches = new Batches((topic, messages) =>
+  const batches = new Batches<Message>((topic, messages) =>
     producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] }),
   );
   return {
     publish: (topic, key) => {
       const value = encodeStructured(createEvent({ topic, payload, key }), { source });
-      return batches.add(topic, { key, value, headers: { 'content-type': 'application/cloudevents+json' } });
+      return batches.add(topic, { key, value, headers: { 'content-type': contentType } });
     },
     listen: async (topic, onEvent) => {
       await consumer.connect();
@@ -135,7 +137,52 @@ async function byHand(): Promise<Side> {
   };
 }
 
-function engineSide(group?: string): Make {
+async function platformatic(): Promise<Side> {
+  const client = { clientId: 'bench', bootstrapBrokers: brokers };
+  const producer = new Producer<string, string, string, string>({
+    ...client,
+    serializers: { key: toBytes, value: toBytes, headerKey: toBytes, headerValue: toBytes },
+  });
+  const consumer = new Consumer({ ...client, groupId: `bench-${randomUUID()}` });
+  const batches = new Batches<{ topic: string; key: string; value: string; headers: Record<string, string> }>(
+    (_, messages) => producer.send({ acks: -1, messages }),
+  );
+  // Its stream has to end before its consumer.
+  const streams: { close(): Promise<void> }[] = [];
+  return {
+    publish: (topic, key) => {
+      const value = encodeStructured(createEvent({ topic, payload, key }), { source });
+      return batches.add(topic, { topic, key, value, headers: { 'content-type': contentType } });
+    },
+    listen: async (topic, onEvent) => {
+      const stream = await consumer.consume({
+        topics: [topic],
+        mode: 'earliest',
+        autocommit: 1000,
+        maxWaitTime: maxWaitMs,
+        highWaterMark: 1024,
+      });
+      streams.push(stream);
+      stream.on('data', ({ value }: PlatformaticMessage<Buffer, Buffer, Buffer, Buffer>) => {
+        decodeStructured(value.toString(), { topic });
+        onEvent();
+      });
+    },
+    close: async () => {
+      for (const stream of streams) await stream.close();
+      await Promise.all([producer.close(), consumer.close()]);
+    },
+  };
+}
+
+function toBytes(text: string | undefined): Buffer | undefined {
+  return text === undefined ? undefined : Buffer.from(text);
+}
+
+function engineSide({
+  group,
+  bufferSize = events * 2,
+}: { group?: string; bufferSize?: number | null } = {}): Make {
   return async () => {
     const engine: Engine = kafkaEngine({ brokers, numPartitions: partitions, fetchMaxWaitMs: maxWaitMs });
     await engine.start();
@@ -143,8 +190,8 @@ function engineSide(group?: string): Make {
       publish: (topic, key) => engine.publish({ topic, payload, key }),
       listen: async (topic, onEvent) =>
         void (await engine.subscribe(topic, onEvent, {
-          // Room for all: what a full buffer does is not the question here.
-          bufferSize: events * 2,
+          // Room for all, but where the question is what a full buffer does.
+          ...(bufferSize === null ? {} : { bufferSize }),
           from: 'earliest',
           group: group && `${group}-${randomUUID()}`,
         })),
@@ -246,10 +293,11 @@ try {
   console.log(
     `Node ${process.version}, Kafka ${broker.version}, ${partitions} partitions; median of ${rounds} rounds, of ${latencyRounds} for latency, [lowest..highest]`,
   );
-  const alone = { kafkajs: byHand, polybus: engineSide() };
-  const all = { ...alone, 'polybus, in a group': engineSide('g') };
+  const alone = { kafkajs: byHand, '@platformatic/kafka': platformatic, polybus: engineSide() };
+  const all = { ...alone, 'polybus, in a group': engineSide({ group: 'g' }) };
+  const buffered = { ...all, 'polybus, its buffer': engineSide({ bufferSize: null }) };
   await compare(`publish, ${inFlight} in flight`, 'events/s', alone, publishing);
-  await compare('consume', 'events/s', all, consuming);
+  await compare('consume', 'events/s', buffered, consuming);
   await compare('latency p50, one at a time', 'µs', all, latency, latencyRounds);
 } catch (error) {
   console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
