@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Consumer, type Message as PlatformaticMessage, Producer } from '@platformatic/kafka';
 import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
 import { kafkaEngine } from '@polybus/engine-kafka';
@@ -51,7 +52,14 @@ function kafka(): InstanceType<typeof kafkajs.Kafka> {
 async function createTopic(topic: string): Promise<void> {
   const admin = kafka().admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false });
+  // kafkajs's own wait for leaders fails where a broker that is busy does not know of the topic yet.
+  const isLed = (): Promise<boolean> =>
+    admin.fetchTopicOffsets(topic).then(
+      (offsets) => offsets.length === partitions,
+      () => false,
+    );
+  while (!(await isLed())) await pause(50);
   await admin.disconnect();
 }
 
