@@ -15,6 +15,7 @@ export interface Subscriber {
   /** Events that it has and that are not settled. */
   unsettled: number;
   isLeaving: boolean;
+  readonly dispatch: GroupDispatch;
 }
 
 export interface DispatchOwner {
@@ -24,8 +25,6 @@ export interface DispatchOwner {
   /** There may be room. */
   refill(): void;
 }
-
-type Target = readonly Subscriber[] | 'wait' | undefined;
 
 /** Shares the group's events among its subscriptions in this process, or gives each event to all of them. */
 export class GroupDispatch {
@@ -60,7 +59,7 @@ export class GroupDispatch {
   }
 
   add(request: ListenRequest, receiver: Receiver): Subscriber {
-    const subscriber = { request, receiver, unsettled: 0, isLeaving: false };
+    const subscriber = { request, receiver, unsettled: 0, isLeaving: false, dispatch: this };
     this.#subscribers.add(subscriber);
     receiver.onRoom = () => this.planRefill();
     return subscriber;
@@ -84,34 +83,51 @@ export class GroupDispatch {
     while (!this.#owner.isPaused() && !place.isDropped) {
       const entry = place.first;
       if (entry === undefined) return;
-      const key = this.isShared ? entry.decoded.event?.key : undefined;
-      const lane = key === undefined ? undefined : this.#lanes.find(place.topic, key);
-      const target = this.isShared ? this.#sharedTarget(entry, lane?.member) : this.#allTargets(entry);
-      if (target === undefined) return;
-      place.shift();
-      if (target.length === 0) this.#leftOut(entry);
-      else if (target === 'wait') (lane!.waiting ??= []).push(entry);
-      else
-        for (const one of target) {
-          const held = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, one);
-          this.#give(entry, one, held);
-        }
+      if (!(this.isShared ? this.#handToOne(entry) : this.#handToAll(entry))) return;
     }
   }
 
-  /** @param owner - Who has others of its key. */
-  #sharedTarget(entry: Entry, owner: Subscriber | undefined): Target {
-    if (owner?.isLeaving === true) return 'wait';
-    if (owner !== undefined) return owner.receiver.capacity > 0 ? [owner] : undefined;
+  /** Returns whether there was room. */
+  #handToOne(entry: Entry): boolean {
+    const { place } = entry;
+    const key = entry.decoded.event?.key;
+    const lane = key === undefined ? undefined : this.#lanes.find(place.topic, key);
+    if (lane?.member.isLeaving === true) {
+      place.shift();
+      (lane.waiting ??= []).push(entry);
+      return true;
+    }
+    const subscriber = lane === undefined ? this.#leastBusy(place.topic) : lane.member;
+    if (subscriber === undefined || subscriber.receiver.capacity <= 0) return false;
+    place.shift();
+    entry.subscriber = subscriber;
+    entry.lane = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, subscriber);
+    this.#give(entry, subscriber, entry);
+    return true;
+  }
+
+  #leastBusy(topic: string): Subscriber | undefined {
     let best: Subscriber | undefined;
     for (const one of this.#subscribers) {
-      if (one.receiver.capacity <= 0 || !matchesTopic(one.request.pattern, entry.place.topic)) continue;
-      if (best === undefined || one.unsettled < best.unsettled) best = one;
+      if (best !== undefined && one.unsettled >= best.unsettled) continue;
+      if (one.receiver.capacity > 0 && matchesTopic(one.request.pattern, topic)) best = one;
     }
-    return best && [best];
+    return best;
   }
 
-  #allTargets(entry: Entry): Target {
+  /** Returns whether there was room. */
+  #handToAll(entry: Entry): boolean {
+    const targets = this.#allTargets(entry);
+    if (targets === undefined) return false;
+    entry.place.shift();
+    if (targets.length === 0) this.#leftOut(entry);
+    // All of them, before the first: one that it is not for settles it at once.
+    for (const one of targets) remember(this.#handedTo, entry, one);
+    for (const one of targets) this.#give(entry, one, new Handed(entry, one));
+    return true;
+  }
+
+  #allTargets(entry: Entry): readonly Subscriber[] | undefined {
     const done = this.#settledBy.get(entry);
     const has = this.#handedTo.get(entry);
     const targets: Subscriber[] = [];
@@ -127,26 +143,25 @@ export class GroupDispatch {
     return isWanted ? targets : undefined;
   }
 
-  #give(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
-    if (!this.isShared) remember(this.#handedTo, entry, subscriber);
+  #give(entry: Entry, subscriber: Subscriber, acknowledgement: Acknowledgement): void {
+    const { receiver } = subscriber;
     subscriber.unsettled++;
     this.outstanding++;
-    this.#toRun.add(subscriber.receiver);
-    const acknowledgement = new Handed(this, entry, subscriber, lane);
+    this.#toRun.add(receiver);
     const { event, raw } = entry.decoded;
-    if (event !== undefined) subscriber.receiver.enqueue(event, acknowledgement, entry.attempts);
-    else subscriber.receiver.undecodable(raw, acknowledgement);
+    if (event !== undefined) receiver.enqueue(event, acknowledgement, entry.attempts);
+    else receiver.undecodable(raw, acknowledgement);
   }
 
-  /** For `Handed`. */
-  settled({ entry, subscriber, lane }: Handed): void {
+  /** For acknowledgements. */
+  settled(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
     this.#settle(entry, subscriber);
     this.#left(subscriber, lane);
     this.#owner.onSettled();
   }
 
-  /** For `Handed`. */
-  released({ entry, subscriber, lane }: Handed): boolean {
+  /** For acknowledgements. */
+  released(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): boolean {
     const isKept = this.#release(entry, subscriber);
     this.#left(subscriber, lane);
     this.#owner.onReleased();
@@ -263,37 +278,22 @@ export class GroupDispatch {
   }
 }
 
-/** An event that a subscription has. */
+/** An event that a subscription has, where each of them gets all, with attempts of its own. */
 class Handed implements Acknowledgement {
-  readonly entry: Entry;
-  readonly subscriber: Subscriber;
-  /** The lane that it holds. */
-  readonly lane: Lane<Subscriber> | undefined;
-  readonly #dispatch: GroupDispatch;
+  readonly #entry: Entry;
+  readonly #subscriber: Subscriber;
 
-  constructor(
-    dispatch: GroupDispatch,
-    entry: Entry,
-    subscriber: Subscriber,
-    lane: Lane<Subscriber> | undefined,
-  ) {
-    this.#dispatch = dispatch;
-    this.entry = entry;
-    this.subscriber = subscriber;
-    this.lane = lane;
-  }
-
-  begun(attempt: number): void {
-    // Where each gets all, each has attempts of its own.
-    if (this.#dispatch.isShared) this.entry.attempts = attempt;
+  constructor(entry: Entry, subscriber: Subscriber) {
+    this.#entry = entry;
+    this.#subscriber = subscriber;
   }
 
   settled(): void {
-    this.#dispatch.settled(this);
+    this.#subscriber.dispatch.settled(this.#entry, this.#subscriber, undefined);
   }
 
   release(): boolean {
-    return this.#dispatch.released(this);
+    return this.#subscriber.dispatch.released(this.#entry, this.#subscriber, undefined);
   }
 }
 

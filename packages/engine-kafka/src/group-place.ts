@@ -1,12 +1,18 @@
+import type { Acknowledgement } from '@polybus/core';
 import type { FetchedRecord } from './client-port.ts';
+import type { Subscriber } from './group-dispatch.ts';
+import type { Lane } from './group-lanes.ts';
 import type { Place } from './reader.ts';
 import { type Decoded, decode } from './record.ts';
 
 /** Records that wait here for room in a receiver, beyond which no more are read. */
 const enough = 500;
 
-/** A record that a group has taken and that is not settled, or not known to be. */
-export class Entry {
+/**
+ * A record that a group has taken and that is not settled, or not known to be. It is its own acknowledgement where one
+ * subscription has it at a time.
+ */
+export class Entry implements Acknowledgement {
   readonly place: GroupPlace;
   readonly record: FetchedRecord;
   isSettled = false;
@@ -14,6 +20,10 @@ export class Entry {
   isWaiting = true;
   /** Attempts that had begun when it was given back. */
   attempts = 0;
+  /** Who has it, or had it last. */
+  subscriber: Subscriber | undefined = undefined;
+  /** The lane that it holds. */
+  lane: Lane<Subscriber> | undefined = undefined;
 
   constructor(place: GroupPlace, record: FetchedRecord) {
     this.place = place;
@@ -25,7 +35,21 @@ export class Entry {
   }
 
   get decoded(): Decoded {
-    return decode(this.place.topic, this.place.partition, this.record);
+    return this.record.decoded ?? decode(this.place.topic, this.place.partition, this.record);
+  }
+
+  begun(attempt: number): void {
+    this.attempts = attempt;
+  }
+
+  settled(): void {
+    const { subscriber } = this;
+    subscriber!.dispatch.settled(this, subscriber!, this.lane);
+  }
+
+  release(): boolean {
+    const { subscriber } = this;
+    return subscriber!.dispatch.released(this, subscriber!, this.lane);
   }
 }
 

@@ -53,3 +53,15 @@ test('what is given back waits in the order of its offsets', () => {
   }
   expect(order).toEqual([0, 10, 20, 30, 49]);
 });
+
+test('an event that the first subscription settles at once is not settled before the others have', () => {
+  const { place, dispatch, take } = partition();
+  const [first, second] = [new HeldReceiver(), new HeldReceiver()];
+  first.enqueue = (_, acknowledgement) => acknowledgement.settled();
+  first.undecodable = (_, acknowledgement) => acknowledgement.settled();
+  for (const receiver of [first, second]) dispatch.add(request('t'), receiver);
+  take();
+  expect(place.settledUpTo).toBe(0);
+  second.held[0]!.acknowledgement.settled();
+  expect(place.settledUpTo).toBe(1);
+});

@@ -1,4 +1,4 @@
-import type { Acknowledgement, Event, ListenRequest, Receiver } from '@polybus/core';
+import type { Acknowledgement, Event, ListenRequest, RawRecord, Receiver } from '@polybus/core';
 import { onTestFinished } from 'vitest';
 import {
   type Assignment,
@@ -195,7 +195,7 @@ export class HeldReceiver implements Receiver {
     this.held.push({ event, acknowledgement });
   }
   run(): void {}
-  undecodable(): void {}
+  undecodable(_record: RawRecord, _acknowledgement: Acknowledgement): void {}
   withdraw(): void {}
   drop(): void {}
   beginWait(): boolean {
