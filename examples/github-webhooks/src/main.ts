@@ -9,6 +9,7 @@ import { Screen, paint } from './screen.ts';
 import { loadWebhooks } from './webhooks.ts';
 
 const rounds = 12;
+const isFull = process.argv.includes('--all');
 
 const webhooks = loadWebhooks();
 const ledger = new Ledger();
@@ -36,8 +37,9 @@ const about: Readonly<Record<string, string>> = {
 };
 for (const engine of bus.router.engineNames()) {
   const own = rows.filter((row) => row.engine === engine);
-  console.log(`${report(engine, about[engine] ?? '', own)}\n`);
+  console.log(`${report(engine, about[engine] ?? '', own, isFull)}\n`);
 }
+if (!isFull) console.log(paint('gray', 'npm run demo -- --all: a row for each topic'));
 console.log(
   paint(
     'gray',

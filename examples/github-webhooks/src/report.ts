@@ -1,7 +1,8 @@
 import type { Row } from './ledger.ts';
 import { fit, paint } from './screen.ts';
 
-const most = 12;
+/** How many rows a table has that is to be read at a glance. */
+const usual = 12;
 const topicWidth = 33;
 const columns = [
   ['published', 10],
@@ -14,13 +15,21 @@ const columns = [
 const latencyWidth = 9;
 const width = topicWidth + columns.reduce((sum, [, one]) => sum + one, 0) + 2 * latencyWidth;
 
-/** A table of one engine: its busiest topics by event, the others as one row, and the sum. */
-export function report(engine: string, about: string, rows: readonly Row[]): string {
+/**
+ * A table of one engine: its busiest topics by event, the others as one row, and the sum.
+ *
+ * @param isFull - Each topic has a row.
+ */
+export function report(engine: string, about: string, rows: readonly Row[], isFull: boolean): string {
   const byGroup = new Map<string, Row[]>();
-  for (const row of rows) byGroup.set(groupOf(row.topic), [...(byGroup.get(groupOf(row.topic)) ?? []), row]);
+  for (const row of rows) {
+    const group = isFull ? row.topic : groupOf(row.topic);
+    byGroup.set(group, [...(byGroup.get(group) ?? []), row]);
+  }
   const groups = [...byGroup].map(([topic, all]) => sum(topic, all));
   // What failed is what one wants to see; then what there is most of.
   groups.sort((a, b) => troubles(b) - troubles(a) || b.enqueued - a.enqueued);
+  const most = isFull ? groups.length : usual;
   const shown = groups.slice(0, most).sort((a, b) => b.enqueued - a.enqueued);
   const rest = groups.slice(most);
   return [

@@ -16,6 +16,8 @@ function assertArrived(got: unknown, row: PayloadRow): void {
   }
 }
 
+const mebibyte: PayloadRow = { name: '1 MiB of text', payload: 'x'.repeat(1024 * 1024) };
+
 const plain = (value: unknown): unknown =>
   typeof value === 'object' && value !== null ? JSON.parse(JSON.stringify(value)) : value;
 
@@ -29,11 +31,13 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
       const seen = t.record();
       await engine.subscribe(t.topic(), seen.handler, roomy);
       const publisher = await t.elsewhere(engine);
-      for (const [n, { payload }] of payloadTable.entries()) {
+      // Brokers take less by default, the envelope included: see the table.
+      const rows = engine.capabilities.crossProcess ? payloadTable : [...payloadTable, mebibyte];
+      for (const [n, { payload }] of rows.entries()) {
         await t.publish(publisher, t.topic(), payload, { id: String(n) });
       }
-      await seen.ends(payloadTable.length);
-      for (const [n, row] of payloadTable.entries()) {
+      await seen.ends(rows.length);
+      for (const [n, row] of rows.entries()) {
         const event = seen.events[n]!;
         assert.equal(event.id, String(n));
         try {
