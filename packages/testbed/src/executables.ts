@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { guard } from './watchdog.ts';
 
 /** The full path of a program that is on the PATH; undefined if none is. */
 export async function findExecutable(name: string): Promise<string | undefined> {
@@ -24,37 +25,49 @@ export interface RunOptions {
   readonly timeoutMs: number;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Goes on where this process dies: for what must not end halfway. Default false. */
+  readonly outlives?: boolean;
 }
 
 /**
- * Runs a program to its end and returns both its outputs.
+ * Runs a program to its end and returns both its outputs. It ends with this process, however that ends.
  *
  * @throws Error with the command and the end of its outputs, when it fails or takes too long
  */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
-  const { timeoutMs, cwd, env } = options;
+  const { timeoutMs, cwd, env, outlives = false } = options;
   return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      args,
-      {
-        cwd,
-        env: { ...process.env, ...env },
-        timeout: timeoutMs,
-        killSignal: 'SIGKILL',
-        maxBuffer: 64 * 1024 * 1024,
-      },
-      (error, stdout, stderr) => {
-        const output = `${stdout}${stderr}`.trim();
-        if (error === null) resolve(output);
-        else {
-          const how =
-            error.killed === true ? `took more than ${String(timeoutMs)} ms` : `failed: ${error.message}`;
-          reject(
-            new Error(`${[command, ...args].join(' ')} ${how}\n${output.slice(-4_000)}`, { cause: error }),
-          );
-        }
-      },
-    );
+    const child = spawn(command, args, {
+      ...(cwd === undefined ? {} : { cwd }),
+      env: { ...process.env, ...env },
+      // In a group of its own, so that what it starts ends with it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { pid } = child;
+    const release = outlives || pid === undefined ? (): void => undefined : guard({ kind: 'process', pid });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    }, timeoutMs);
+    const end = (failure: string | undefined, cause?: Error): void => {
+      clearTimeout(timer);
+      release();
+      const said = output.trim();
+      if (failure === undefined) resolve(said);
+      else reject(new Error(`${[command, ...args].join(' ')} ${failure}\n${said.slice(-4_000)}`, { cause }));
+    };
+    child.once('error', (error) => {
+      end(`failed: ${error.message}`, error);
+    });
+    child.once('close', (code, signal) => {
+      if (isLate) end(`took more than ${String(timeoutMs)} ms`);
+      else if (code === 0) end(undefined);
+      else end(`failed: ${signal === null ? `exit code ${String(code)}` : `ended by ${signal}`}`);
+    });
   });
 }

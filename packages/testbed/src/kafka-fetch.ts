@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { cacheFolder } from './cache.ts';
 import { ProviderUnavailableError } from './errors.ts';
 import { findExecutable, run } from './executables.ts';
+import { guard } from './watchdog.ts';
 
 /** The Kafka that runs as a local process; the Docker image has the same version. */
 export const KAFKA_VERSION = '4.3.1';
@@ -62,6 +63,7 @@ export async function kafkaJars(): Promise<string> {
   // Fetched beside its place and moved there when complete: never half a folder, whoever else fetches at the same time.
   const partial = `${folder}.${randomUUID()}.partial`;
   const goal = 'dependency:copy-dependencies';
+  const release = guard({ kind: 'folder', path: partial });
   const settings = [`-Dkafka.version=${KAFKA_VERSION}`, `-DoutputDirectory=${partial}`];
   try {
     await run(maven, ['-q', '-B', '-f', pom, ...settings, goal], { timeoutMs: FETCH_MS });
@@ -74,6 +76,7 @@ export async function kafkaJars(): Promise<string> {
     }
   } finally {
     await rm(partial, { recursive: true, force: true });
+    release();
   }
   return folder;
 }
