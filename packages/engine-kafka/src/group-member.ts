@@ -31,6 +31,8 @@ const backoffMs = 200;
 const maxBackoffMs = 2000;
 /** How long those who wait for a member are told nothing of what may pass. */
 const patienceMs = 30_000;
+/** How long it fails before that is worth a warning, in milliseconds. */
+const warnAfterMs = 5000;
 
 interface Waiting {
   readonly version: number;
@@ -61,6 +63,7 @@ export class GroupMember {
   #joined: Joined | undefined;
   #trouble: unknown;
   #failingSince: number | undefined;
+  #isTold = false;
 
   constructor(groupId: string, session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
     this.#groupId = groupId;
@@ -144,6 +147,7 @@ export class GroupMember {
     if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
     await this.#work.assigned(joined.partitions);
     this.#trouble = this.#failingSince = undefined;
+    this.#isTold = false;
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();
@@ -161,17 +165,24 @@ export class GroupMember {
     }
   }
 
-  #failed(error: unknown, version: number): void {
-    // Once: it may be out for long. To be expelled is nothing that the next attempt does not mend.
-    const isNews = this.#trouble === undefined && !isFailure(error, 'fenced');
+  /** Warns once: it may be out for long. What the next attempt mends, as where a topic is new or a leader moves, is no warning. */
+  #tell(error: unknown, isWorthIt: boolean): void {
     const message = 'a member could not join its group and tries again';
     const fields = { group: this.#groupId, error: messageOf(error) };
-    if (isNews) this.#logger.warn(message, fields);
-    else this.#logger.debug?.(message, fields);
+    if (isWorthIt && !this.#isTold && !isFailure(error, 'fenced')) {
+      this.#isTold = true;
+      this.#logger.warn(message, fields);
+    } else {
+      this.#logger.debug?.(message, fields);
+    }
+  }
+
+  #failed(error: unknown, version: number): void {
     if (!isFailure(error, 'fenced')) this.#trouble = error;
     this.#failingSince ??= Date.now();
-    // What trying again does not change, those who wait have to know; and the rest, once it has lasted.
     const isFinal = isFailure(error, 'refused', 'lasting', 'invalid-topic');
+    this.#tell(error, isFinal || Date.now() - this.#failingSince >= warnAfterMs);
+    // What trying again does not change, those who wait have to know; and the rest, once it has lasted.
     const since = isFinal ? Number.POSITIVE_INFINITY : Date.now() - patienceMs;
     if (!isFinal && this.#failingSince > since) return;
     const isOver = (one: Waiting): boolean => one.version <= version && one.since <= since;

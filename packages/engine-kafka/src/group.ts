@@ -179,6 +179,7 @@ export class Group {
         if (!known.has(topic) && !this.#old.has(topic)) this.#news.add(topic);
     }
     this.#member.join().catch((error: unknown) => {
+      if (this.isClosing) return;
       this.#context.logger.warn('a group cannot get the topics that are new', {
         group: this.groupId,
         error: messageOf(error),

@@ -43,7 +43,7 @@ test('a subscription of a topic that may not be read is told so, and the others 
   expect(group.trouble).toBeUndefined();
 });
 
-test('a member that cannot join warns once, and tells until it has', async () => {
+test('a member that cannot join for a moment tells until it has, and warns of nothing', async () => {
   const simulation = await withTopics('t');
   const { group, joins } = simulation;
   const fail = (): never => {
@@ -54,6 +54,21 @@ test('a member that cannot join warns once, and tells until it has', async () =>
   await until('a failure', () => group.trouble !== undefined);
   expect(group.trouble).toEqual({ message: 'cannot join: passing', isLasting: false });
   await listening;
-  expect(warnings(simulation, 'could not join').length).toBe(1);
+  expect(warnings(simulation, 'could not join').length).toBe(0);
   expect(group.trouble).toBeUndefined();
+});
+
+test('a member that cannot join for a reason that lasts warns once', async () => {
+  const simulation = await withTopics('t');
+  const { group, joins } = simulation;
+  await group.listen(request('t'), new HeldReceiver());
+  const fail = (): never => {
+    throw failure('lasting');
+  };
+  joins.push(fail, fail);
+  simulation.beats.push(() => {
+    throw failure('rebalance');
+  });
+  await until('the failures, and a join', () => joins.length === 0 && group.trouble === undefined);
+  expect(warnings(simulation, 'could not join').length).toBe(1);
 });
