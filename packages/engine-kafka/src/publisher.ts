@@ -9,8 +9,9 @@ import {
 } from './client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from './errors.ts';
 import type { ProducerOptions } from './options.ts';
+import { Outgoing } from './outgoing.ts';
 import { pause } from './pause.ts';
-import { encode, sizeOf } from './record.ts';
+import { encode } from './record.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
 import { TopicLimits } from './topic-limits.ts';
 
@@ -27,49 +28,6 @@ export interface PublisherContext {
 const maxRequestBytes = 8 * 1024 * 1024;
 const backoffMs = 100;
 const maxBackoffMs = 1000;
-
-/** An event on its way to the cluster. */
-class Outgoing {
-  readonly topic: string;
-  readonly record: OutgoingRecord;
-  readonly bytes: number;
-  readonly deadline: number;
-  readonly settled: Promise<void>;
-  isDone = false;
-  readonly #signal: AbortSignal | undefined;
-  #resolve!: () => void;
-  #reject!: (error: unknown) => void;
-
-  constructor(topic: string, record: OutgoingRecord, timeoutMs: number, signal: AbortSignal | undefined) {
-    this.topic = topic;
-    this.record = record;
-    this.bytes = sizeOf(record);
-    this.deadline = Date.now() + timeoutMs;
-    this.#signal = signal;
-    this.settled = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    signal?.addEventListener('abort', this, { once: true });
-  }
-
-  /** The publisher has given it up. */
-  handleEvent(): void {
-    this.reject(this.#signal!.reason);
-  }
-
-  resolve(): void {
-    this.isDone = true;
-    this.#signal?.removeEventListener('abort', this);
-    this.#resolve();
-  }
-
-  reject(error: unknown): void {
-    this.isDone = true;
-    this.#signal?.removeEventListener('abort', this);
-    this.#reject(error);
-  }
-}
 
 /**
  * Sends events in batches: those that were published in the same turn, or within the linger window, and those that gathered

@@ -4,6 +4,7 @@ import { type Event, encodeStructured } from '@polybus/core';
 import { RecordTooLargeError, isPermanent, isThrottle, publishError } from './errors.ts';
 import { aggregate, overhead, overheadPerRecord } from './aggregation.ts';
 import type { KinesisApi } from './kinesis-api.ts';
+import { Outgoing } from './outgoing.ts';
 import { backoffMs } from './pause.ts';
 
 /** What a publisher needs to know. */
@@ -16,38 +17,6 @@ export interface PublisherOptions {
   readonly aggregate: boolean;
   /** Told of each shard that has got records. */
   readonly onPublished: (shardId: string) => void;
-}
-
-/** An event on its way to the stream. */
-class Outgoing {
-  readonly topic: string;
-  readonly data: Uint8Array;
-  readonly since: number = performance.now();
-  readonly settled: Promise<void>;
-  /** What the server said last; undefined while it has said nothing. */
-  lastError: unknown = undefined;
-  isOver = false;
-  #resolve!: () => void;
-  #reject!: (error: unknown) => void;
-
-  constructor(topic: string, data: Uint8Array) {
-    this.topic = topic;
-    this.data = data;
-    this.settled = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  resolve(): void {
-    this.isOver = true;
-    this.#resolve();
-  }
-
-  reject(error: unknown): void {
-    this.isOver = true;
-    this.#reject(error);
-  }
 }
 
 /** The events of one partition key, in order. */
