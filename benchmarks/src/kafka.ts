@@ -24,6 +24,8 @@ const payload = {
 const inFlight = 1000;
 const rounds = 5;
 const events = 50_000;
+/** Read from a topic that all read: enough of them that what is young when a turn begins is not what is measured. */
+const eventsToRead = 200_000;
 /** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
 const latencyRounds = 20;
 const pings = 200;
@@ -41,6 +43,7 @@ interface Side {
 }
 
 type Make = () => Promise<Side>;
+type Measure = (side: Side, topic: string) => Promise<number>;
 
 const broker = await startKafka();
 const brokers = [...broker.brokers];
@@ -189,7 +192,7 @@ function toBytes(text: string | undefined): Buffer | undefined {
 
 function engineSide({
   group,
-  bufferSize = events * 2,
+  bufferSize = eventsToRead,
 }: { group?: string; bufferSize?: number | null } = {}): Make {
   return async () => {
     const engine: Engine = kafkaEngine({ brokers, numPartitions: partitions, fetchMaxWaitMs: maxWaitMs });
@@ -229,7 +232,6 @@ async function publishing(side: Side, topic: string): Promise<number> {
 
 /** Events a second that are read, of those that are there already. */
 async function consuming(side: Side, topic: string): Promise<number> {
-  await publishAll(side, topic, events);
   let seen = 0;
   let first = 0;
   let done!: (rate: number) => void;
@@ -237,7 +239,7 @@ async function consuming(side: Side, topic: string): Promise<number> {
   // From the first event on: how long a group takes to form is not the question here.
   await side.listen(topic, () => {
     if (seen++ === 0) first = now();
-    if (seen === events) done((events / (now() - first)) * 1000);
+    if (seen === eventsToRead) done((eventsToRead / (now() - first)) * 1000);
   });
   return rate;
 }
@@ -260,30 +262,47 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-async function once(make: Make, measure: (side: Side, topic: string) => Promise<number>): Promise<number> {
+async function withTopic<T>(work: (topic: string) => Promise<T>): Promise<T> {
   const topic = `bench.t${topics++}`;
   await createTopic(topic);
-  const side = await make();
   try {
-    return await measure(side, topic);
+    return await work(topic);
   } finally {
-    await side.close();
     await deleteTopic(topic);
   }
+}
+
+async function once(make: Make, measure: Measure, topic: string | undefined): Promise<number> {
+  const measureAt = async (at: string): Promise<number> => {
+    const side = await make();
+    try {
+      return await measure(side, at);
+    } finally {
+      await side.close();
+    }
+  };
+  return topic === undefined ? withTopic(measureAt) : measureAt(topic);
+}
+
+/** Fills a topic with what is to be read. */
+async function fill(topic: string): Promise<void> {
+  const side = await byHand();
+  await publishAll(side, topic, eventsToRead);
+  await side.close();
 }
 
 async function compare(
   title: string,
   unit: string,
   sides: Readonly<Record<string, Make>>,
-  measure: (side: Side, topic: string) => Promise<number>,
-  turns = rounds,
+  measure: Measure,
+  { turns = rounds, topic }: { turns?: number; topic?: string } = {},
 ): Promise<void> {
   const samples = new Map<string, number[]>();
   // Round by round, so that what else the machine does hits all of them alike; the first round warms up.
   for (let round = 0; round <= turns; round++) {
     for (const [name, make] of Object.entries(sides)) {
-      const value = await once(make, measure);
+      const value = await once(make, measure, topic);
       if (round > 0) samples.set(name, [...(samples.get(name) ?? []), value]);
     }
   }
@@ -305,8 +324,11 @@ try {
   const all = { ...alone, 'polybus, in a group': engineSide({ group: 'g' }) };
   const buffered = { ...all, 'polybus, its buffer': engineSide({ bufferSize: null }) };
   await compare(`publish, ${inFlight} in flight`, 'events/s', alone, publishing);
-  await compare('consume', 'events/s', buffered, consuming);
-  await compare('latency p50, one at a time', 'µs', all, latency, latencyRounds);
+  await withTopic(async (topic) => {
+    await fill(topic);
+    await compare('consume', 'events/s', buffered, consuming, { topic });
+  });
+  await compare('latency p50, one at a time', 'µs', all, latency, { turns: latencyRounds });
 } catch (error) {
   console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;

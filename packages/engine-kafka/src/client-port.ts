@@ -67,7 +67,9 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
-  /** Kept by the engine, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
+  /** The engine's: places that have taken it, and have not decoded it yet. */
+  takers: number;
+  /** The engine's, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
   decoded: Decoded | undefined;
 }
 

@@ -78,13 +78,15 @@ export class GroupDispatch {
     return undefined;
   }
 
-  /** Hands over what a place has, as far as there is room. */
-  handOver(place: GroupPlace): void {
-    while (!this.#owner.isPaused() && !place.isDropped) {
+  /** Hands over what a place has, as far as there is room, and at most so many; returns whether it has handed over so many. */
+  handOver(place: GroupPlace, limit: number = Number.POSITIVE_INFINITY): boolean {
+    for (let left = limit; left > 0; left--) {
+      if (this.#owner.isPaused() || place.isDropped) return false;
       const entry = place.first;
-      if (entry === undefined) return;
-      if (!(this.isShared ? this.#handToOne(entry) : this.#handToAll(entry))) return;
+      if (entry === undefined || !(this.isShared ? this.#handToOne(entry) : this.#handToAll(entry)))
+        return false;
     }
+    return true;
   }
 
   /** Returns whether there was room. */
@@ -170,7 +172,7 @@ export class GroupDispatch {
 
   #settle(entry: Entry, subscriber: Subscriber): void {
     if (this.isShared) {
-      entry.isSettled = true;
+      entry.place.settle(entry);
       return;
     }
     remember(this.#settledBy, entry, subscriber);
@@ -182,7 +184,7 @@ export class GroupDispatch {
   #settleIfAllHave(entry: Entry): void {
     // Who has subscribed since it was handed out does not get it: its place, too, is behind it.
     if (entry.isWaiting || (this.#handedTo.get(entry)?.size ?? 0) > 0) return;
-    entry.isSettled = true;
+    entry.place.settle(entry);
   }
 
   /** It came back from one that left meanwhile, and all others have had it. */

@@ -4,13 +4,14 @@ import type { Subscriber } from './group-dispatch.ts';
 import type { Lane } from './group-lanes.ts';
 import type { Place } from './reader.ts';
 import { type Decoded, decode } from './record.ts';
+import { Unread } from './unread.ts';
 
 /** Records that wait here for room in a receiver, beyond which no more are read. */
 const enough = 500;
 
 /**
- * A record that a group has taken and that is not settled, or not known to be. It is its own acknowledgement where one
- * subscription has it at a time.
+ * A record that a group has handed to a subscription, or is about to. It is its own acknowledgement where one subscription has
+ * it at a time.
  */
 export class Entry implements Acknowledgement {
   readonly place: GroupPlace;
@@ -24,6 +25,7 @@ export class Entry implements Acknowledgement {
   subscriber: Subscriber | undefined = undefined;
   /** The lane that it holds. */
   lane: Lane<Subscriber> | undefined = undefined;
+  #decoded: Decoded | undefined = undefined;
 
   constructor(place: GroupPlace, record: FetchedRecord) {
     this.place = place;
@@ -35,7 +37,7 @@ export class Entry implements Acknowledgement {
   }
 
   get decoded(): Decoded {
-    return this.record.decoded ?? decode(this.place.topic, this.place.partition, this.record);
+    return (this.#decoded ??= decode(this.place.topic, this.place.partition, this.record));
   }
 
   begun(attempt: number): void {
@@ -56,7 +58,8 @@ export class Entry implements Acknowledgement {
 export interface PlaceOwner {
   /** False while partitions may change hands. */
   readonly isReading: boolean;
-  handOver(place: GroupPlace): void;
+  /** Hands over at most so many, and returns whether it has. */
+  handOver(place: GroupPlace, limit?: number): boolean;
   run(): void;
   onOpen(): void;
   onLoss(topic: string): void;
@@ -74,12 +77,14 @@ export class GroupPlace implements Place {
   /** Another member may have it: nothing of it counts any more. */
   isDropped = false;
   readonly #owner: PlaceOwner;
-  /** In order of their offsets: the records that are not settled, and those behind the first of these. */
-  #taken: Entry[] = [];
-  #takenFrom = 0;
-  /** In order of their offsets: the records that nobody has. */
-  #waiting: Entry[] = [];
-  #waitingFrom = 0;
+  /** In order of their offsets: the entries that are not settled, and those behind the first of these. */
+  readonly #handed: Entry[] = [];
+  #handedFrom = 0;
+  /** In order of their offsets: the entries that were given back. */
+  readonly #back: Entry[] = [];
+  /** The records behind all of these. */
+  readonly #read = new Unread();
+  #next: Entry | undefined;
 
   constructor(
     at: { topic: string; partition: number; offset: number; metadata: string },
@@ -95,53 +100,60 @@ export class GroupPlace implements Place {
   }
 
   get isOpen(): boolean {
-    return !this.isDropped && this.#owner.isReading && this.#waiting.length - this.#waitingFrom < enough;
+    return !this.isDropped && this.#owner.isReading && this.#back.length + this.#read.size < enough;
   }
 
   /** The end of the contiguous settled prefix: the offset to commit. */
   get settledUpTo(): number {
-    const taken = this.#taken;
-    while (this.#takenFrom < taken.length && taken[this.#takenFrom]!.isSettled) this.#takenFrom++;
-    if (this.#takenFrom > 1024 || this.#takenFrom === taken.length) {
-      taken.splice(0, this.#takenFrom);
-      this.#takenFrom = 0;
-    }
-    return taken[this.#takenFrom]?.offset ?? this.position;
+    return (this.#handed[this.#handedFrom] ?? this.#read.first)?.offset ?? this.position;
   }
 
   /** The first record that nobody has. */
   get first(): Entry | undefined {
-    return this.#waiting[this.#waitingFrom];
+    const record = this.#read.first;
+    if (this.#back.length > 0 || record === undefined) return this.#back[0];
+    // Made only now, and of all that was read at once only a few: what lives shortly costs little.
+    return (this.#next ??= new Entry(this, record));
   }
 
   shift(): void {
-    this.#waiting[this.#waitingFrom++]!.isWaiting = false;
-    if (this.#waitingFrom === this.#waiting.length || this.#waitingFrom > 1024) {
-      this.#waiting.splice(0, this.#waitingFrom);
-      this.#waitingFrom = 0;
-    }
+    const entry = this.first!;
+    entry.isWaiting = false;
+    if (this.#back.shift() !== undefined) return;
+    this.#next = undefined;
+    this.#read.shift();
+    this.#handed.push(entry);
+  }
+
+  settle(entry: Entry): void {
+    entry.isSettled = true;
+    const handed = this.#handed;
+    if (handed[this.#handedFrom] !== entry) return;
+    while (this.#handedFrom < handed.length && handed[this.#handedFrom]!.isSettled) this.#handedFrom++;
+    if (this.#handedFrom === handed.length) handed.length = 0;
+    else if (this.#handedFrom > 1024) handed.splice(0, this.#handedFrom);
+    else return;
+    this.#handedFrom = 0;
   }
 
   /** Puts back what somebody had, before what came after it. */
   giveBack(entry: Entry): void {
-    const waiting = this.#waiting;
-    let [from, to] = [this.#waitingFrom, waiting.length];
+    let [from, to] = [0, this.#back.length];
     while (from < to) {
       const middle = (from + to) >> 1;
-      if (waiting[middle]!.offset < entry.offset) from = middle + 1;
+      if (this.#back[middle]!.offset < entry.offset) from = middle + 1;
       else to = middle;
     }
-    waiting.splice(from, 0, entry);
+    this.#back.splice(from, 0, entry);
     entry.isWaiting = true;
   }
 
   take(records: readonly FetchedRecord[]): void {
-    for (const record of records) {
-      const entry = new Entry(this, record);
-      this.#taken.push(entry);
-      this.#waiting.push(entry);
-    }
-    this.#owner.handOver(this);
+    this.#read.add(records);
+  }
+
+  handOver(limit: number): boolean {
+    return this.#owner.handOver(this, limit);
   }
 
   run(): void {

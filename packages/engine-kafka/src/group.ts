@@ -271,7 +271,7 @@ export class Group {
     get isReading(): boolean {
       return group.#isReading;
     },
-    handOver: (place: GroupPlace) => group.#dispatch.handOver(place),
+    handOver: (place: GroupPlace, limit?: number) => group.#dispatch.handOver(place, limit),
     run: () => group.#dispatch.run(),
     onOpen: () => group.#context.reader.wake(),
     onLoss: (topic: string) =>

@@ -38,7 +38,15 @@ function recordsOf({
     const offset = Number(message.offset);
     if (aborted.holds(message, offset) || message.isControlRecord === true) continue;
     const { timestamp, key, value, headers = {} } = message;
-    records.push({ offset, timestamp: Number(timestamp), key, value, headers, decoded: undefined });
+    records.push({
+      offset,
+      timestamp: Number(timestamp),
+      key,
+      value,
+      headers,
+      takers: 0,
+      decoded: undefined,
+    });
   }
   const last = messages.at(-1);
   return { partition, records, next: last === undefined ? undefined : Number(last.offset) + 1 };

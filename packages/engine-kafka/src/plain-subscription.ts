@@ -19,6 +19,7 @@ import { pause } from './pause.ts';
 import { decode } from './record.ts';
 import type { Place, Reader } from './reader.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
+import { Unread } from './unread.ts';
 
 /** Records that wait here for room in the receiver, beyond which no more are read for it. */
 const enough = 500;
@@ -197,8 +198,7 @@ class PlainPlace implements Place {
   readonly partition: number;
   position: number;
   readonly #owner: PlaceOwner;
-  #waiting: readonly FetchedRecord[] = [];
-  #index = 0;
+  readonly #read = new Unread();
   #isClosed = false;
 
   constructor(topic: string, partition: number, position: number, owner: PlaceOwner) {
@@ -208,23 +208,29 @@ class PlainPlace implements Place {
     this.#owner = owner;
   }
 
-  get #left(): number {
-    return this.#waiting.length - this.#index;
-  }
-
   get isOpen(): boolean {
-    return !this.#isClosed && this.#left < enough;
+    return !this.#isClosed && this.#read.size < enough;
   }
 
   /** The first offset that has not been handed over. */
   get next(): number {
-    return this.#waiting[this.#index]?.offset ?? this.position;
+    return this.#read.first?.offset ?? this.position;
   }
 
   take(records: readonly FetchedRecord[]): void {
-    this.#waiting = this.#left === 0 ? records : [...this.#waiting.slice(this.#index), ...records];
-    this.#index = 0;
-    this.#hand();
+    this.#read.add(records);
+  }
+
+  handOver(limit: number): boolean {
+    for (let left = limit; left > 0; left--) {
+      const record = this.#read.first;
+      if (record === undefined || this.#isClosed || !this.#owner.hasRoom()) return false;
+      this.#read.shift();
+      const { event, raw } = decode(this.topic, this.partition, record);
+      if (event !== undefined) this.#owner.enqueue(event);
+      else this.#owner.undecodable(raw);
+    }
+    return true;
   }
 
   run(): void {
@@ -232,19 +238,10 @@ class PlainPlace implements Place {
   }
 
   refill(): void {
-    if (this.#left === 0) return;
+    if (this.#read.size === 0) return;
     const wasOpen = this.isOpen;
-    this.#hand();
+    this.handOver(Number.POSITIVE_INFINITY);
     if (!wasOpen && this.isOpen) this.#owner.onOpen();
-  }
-
-  #hand(): void {
-    while (!this.#isClosed && this.#left > 0 && this.#owner.hasRoom()) {
-      const record = this.#waiting[this.#index++]!;
-      const { event, raw } = decode(this.topic, this.partition, record);
-      if (event !== undefined) this.#owner.enqueue(event);
-      else this.#owner.undecodable(raw);
-    }
   }
 
   move(position: number, isLoss: boolean): void {

@@ -24,7 +24,9 @@ export interface Place {
   readonly isOpen: boolean;
   /** Takes the records from its position on. */
   take(records: readonly FetchedRecord[]): void;
-  /** Hands over what it took. */
+  /** Hands over what it took, as far as there is room, and at most so many; returns whether it has handed over so many. */
+  handOver(limit: number): boolean;
+  /** Lets those who got it begin. */
   run(): void;
   /** There is nothing at its position: where it goes on, the records between being lost. */
   move(position: number, isLoss: boolean): void;
@@ -44,6 +46,8 @@ interface Fetch {
 
 const backoffMs = 100;
 const maxBackoffMs = 1000;
+/** Records of a place that are handed over, and thus decoded, before the first of them is handled. */
+const atOnce = 100;
 /** How long a request waits where somebody may be ready for another one meanwhile: it cannot be called back. */
 const shortWaitMs = 20;
 /** Answers without anything, one after the other, beyond which there is nothing that could be had at once. */
@@ -132,10 +136,11 @@ export class Reader {
         const fetched = await answer;
         const taken = this.#take(positions, fetched);
         idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
-        // While this is handled the broker can look for more; not where somebody has no room, who may have it in a moment and
-        // would then wait for an answer about the others.
-        if (taken.length > 0 && taken.every(({ isOpen }) => isOpen)) ahead = this.#fetchAt(broker, idle);
-        for (const place of taken) place.run();
+        // While the last of it is handled the broker can look for more; not where somebody has no room, who may have it in a
+        // moment and would then wait for an answer about the others.
+        this.#handle(taken, () => {
+          if (ahead === undefined && allOpen(taken)) ahead = this.#fetchAt(broker, idle);
+        });
         failures = 0;
         // So that a flood of events leaves the timers of the process their turn.
         await setImmediate();
@@ -199,12 +204,24 @@ export class Reader {
         const first = records.findIndex(({ offset }) => offset >= place.position);
         place.position = next;
         if (first < 0) continue;
-        place.take(first === 0 ? records : records.slice(first));
+        const wanted = first === 0 ? records : records.slice(first);
+        for (const record of wanted) record.takers++;
+        place.take(wanted);
         taken.push(place);
       }
       this.#turns.moved(key, next);
     }
     return taken;
+  }
+
+  /** A few of each place after the other: were all of them decoded first, they would outlive a collection of the young ones. */
+  #handle(taken: readonly Place[], onHanded: () => void): void {
+    let rest = taken;
+    while (rest.length > 0) {
+      rest = rest.filter((place) => place.handOver(atOnce));
+      onHanded();
+      for (const place of taken) place.run();
+    }
   }
 
   async #recover(
@@ -252,7 +269,7 @@ export class Reader {
         const request = { positions: [position], maxWaitMs: 0 };
         const taken = this.#take(request.positions, await this.#fetch(broker, request));
         isAnyRead = true;
-        for (const place of taken) place.run();
+        this.#handle(taken, () => {});
       } catch (error) {
         if (isPassing ? !isFailure(error, 'offset') : isFailure(error, 'refused', 'lasting'))
           failed.set(position, error);

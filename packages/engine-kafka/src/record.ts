@@ -53,9 +53,16 @@ function sizeOfHeaders(headers: OutgoingRecord['headers']): number {
 
 const structuredHeadersSize = sizeOfHeaders(structuredHeaders);
 
-/** Decodes a record of ours, of another CloudEvents producer, or of one that knows nothing of them. It fails for none. */
+/**
+ * Decodes a record of ours, of another CloudEvents producer, or of one that knows nothing of them. It fails for none.
+ *
+ * To be called once by each place that has taken the record: it is kept for the others, and no longer, since whatever waits in
+ * the records of a large answer outlives the collections of what is young, and costs the more.
+ */
 export function decode(topic: string, partition: number, record: FetchedRecord): Decoded {
-  return (record.decoded ??= decodeNow(topic, partition, record));
+  const decoded = record.decoded ?? decodeNow(topic, partition, record);
+  record.decoded = --record.takers > 0 ? decoded : undefined;
+  return decoded;
 }
 
 function decodeNow(topic: string, partition: number, record: FetchedRecord): Decoded {

@@ -65,5 +65,5 @@ export class FakeCluster {
 
 function recordAt(offset: number): FetchedRecord {
   const value = Buffer.from(String(offset));
-  return { offset, timestamp: 0, key: null, value, headers: {}, decoded: undefined };
+  return { offset, timestamp: 0, key: null, value, headers: {}, takers: 0, decoded: undefined };
 }

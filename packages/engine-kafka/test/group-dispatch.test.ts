@@ -13,13 +13,14 @@ function partition(): { place: GroupPlace; dispatch: GroupDispatch; take: () => 
   });
   const place: GroupPlace = new GroupPlace({ topic: 't', partition: 0, offset: 0, metadata: '' }, 0, {
     isReading: true,
-    handOver: (one) => dispatch.handOver(one),
+    handOver: (one, limit) => dispatch.handOver(one, limit),
     run: () => {},
     onOpen: () => {},
     onLoss: () => {},
   });
   const take = (): void => {
     place.take([recordOf(place.position, 'an event')]);
+    place.refill();
     place.position++;
   };
   return { place, dispatch, take };
@@ -44,6 +45,7 @@ test('what is given back waits in the order of its offsets', () => {
   const receiver = new HeldReceiver();
   dispatch.add(request('t'), receiver);
   place.take(Array.from({ length: 50 }, (_, offset) => recordOf(offset, 'an event')));
+  place.refill();
   receiver.capacity = 0;
   for (const n of [30, 10, 49, 0, 20]) receiver.held[n]!.acknowledgement.release();
   const order: number[] = [];

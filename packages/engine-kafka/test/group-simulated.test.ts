@@ -18,7 +18,15 @@ const idle: DispatchOwner = {
 function record(offset: number): FetchedRecord {
   const text = encodeStructured(createEvent({ topic: 't', payload: offset }), { source: 'test' });
   const headers = { 'content-type': Buffer.from(structuredContentType) };
-  return { offset, timestamp: 0, key: null, value: Buffer.from(text), headers, decoded: undefined };
+  return {
+    offset,
+    timestamp: 0,
+    key: null,
+    value: Buffer.from(text),
+    headers,
+    takers: 0,
+    decoded: undefined,
+  };
 }
 
 /** Where each subscription gets all, with a place that hands over to it. */
@@ -39,6 +47,7 @@ test('an event is settled by those that got it, whoever subscribes while they ha
   const [first, later] = [new HeldReceiver(), new HeldReceiver()];
   dispatch.add(request('t'), first);
   place.take([record(0)]);
+  place.refill();
   place.position = 1;
   dispatch.add(request('t'), later);
   first.held[0]!.acknowledgement.settled();
@@ -52,6 +61,7 @@ test('an event that one gave back, and that all others have settled, is settled 
   const subscriber = dispatch.add(request('t'), leaving);
   dispatch.add(request('t'), staying);
   place.take([record(0)]);
+  place.refill();
   place.position = 1;
   leaving.held[0]!.acknowledgement.release();
   staying.held[0]!.acknowledgement.settled();

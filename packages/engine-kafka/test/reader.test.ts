@@ -25,6 +25,10 @@ class TestPlace implements Place {
     this.onTake();
   }
 
+  handOver(): boolean {
+    return false;
+  }
+
   run(): void {}
   move(): void {}
 }

@@ -165,7 +165,15 @@ export function failure(kind: FailureKind): KafkaFailure {
 }
 
 export function recordOf(offset: number, value: string): FetchedRecord {
-  return { offset, timestamp: 0, key: null, value: Buffer.from(value), headers: {}, decoded: undefined };
+  return {
+    offset,
+    timestamp: 0,
+    key: null,
+    value: Buffer.from(value),
+    headers: {},
+    takers: 0,
+    decoded: undefined,
+  };
 }
 
 export function request(pattern: string, given: Partial<ListenRequest> = {}): ListenRequest {
