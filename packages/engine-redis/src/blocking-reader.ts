@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
@@ -93,6 +94,8 @@ export class BlockingReader {
     while (!this.#isStopped) {
       try {
         await this.#readOnce();
+        // Behind what handlers have published by now: a server that this has woken takes the read along.
+        await setImmediate();
       } catch (error) {
         if (this.#isStopped) return;
         this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
@@ -134,17 +137,19 @@ export class BlockingReader {
     } finally {
       this.#isBlocked = false;
     }
-    const waits: (Promise<void> | void)[] = [];
+    const waits: Promise<void>[] = [];
     // The streams of an answer come in the order in which they were asked for.
     let at = 0;
     for (const [stream, entries] of streamsOf(reply)) {
       if (this.#isStopped) return;
       at = names.indexOf(stream, at);
-      if (stream === this.#bell) waits.push(this.#onBell(entries));
-      else waits.push(this.#source.onEntries(stream, entries, ids[at]!));
+      const wait =
+        stream === this.#bell ? this.#onBell(entries) : this.#source.onEntries(stream, entries, ids[at]!);
+      if (wait !== undefined) waits.push(wait);
     }
+    if (following !== undefined) waits.push(following);
     // At once: one that rejects while another is waited for would be nobody's.
-    await Promise.all([following, ...waits]);
+    if (waits.length > 0) await Promise.all(waits);
   }
 
   async #onBell(entries: readonly StreamEntry[]): Promise<void> {

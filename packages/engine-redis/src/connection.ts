@@ -1,6 +1,7 @@
 import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
 import { watchNodes } from './cluster-nodes.ts';
+import { Deadlines } from './deadlines.ts';
 import { RedisConnectionError, isRefusal, isReply, messageOf, withoutArguments } from './errors.ts';
 import { type RedisClient, isCluster } from './options.ts';
 import { Watchdog } from './watchdog.ts';
@@ -10,8 +11,12 @@ const done = Promise.resolve();
 /** A command that waits for the connection, or for its answer. */
 interface Wait {
   isSent: boolean;
-  readonly send: () => void;
-  readonly fail: (error: unknown) => void;
+  /** By `performance.now()`. */
+  readonly until: number;
+  readonly timeoutMs: number;
+  readonly command: (client: Redis) => Promise<unknown>;
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What a connection tells its transport. */
@@ -44,6 +49,7 @@ export class Connection {
   readonly #logger: Logger;
   readonly #listeners = new Set<ConnectionListener>();
   readonly #waits = new Set<Wait>();
+  readonly #deadlines = new Deadlines((now) => this.#endLate(now));
   #isOpened = false;
   #isClosed = false;
   #isLost = false;
@@ -116,27 +122,47 @@ export class Connection {
   run<T>(command: (client: Redis) => Promise<T>, timeoutMs: number): Promise<T> {
     // By hand, and not with races of promises: each read and each acknowledgement passes here.
     return new Promise((resolve, reject) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waits.delete(wait);
-      };
-      const fail = (error: unknown): void => {
-        end();
-        reject(isReply(error) ? (withoutArguments(error) as Error) : this.failure(error));
-      };
-      const send = (): void => {
-        wait.isSent = true;
-        command(this.client).then((answer) => {
-          end();
-          resolve(answer);
-        }, fail);
-      };
-      const wait: Wait = { isSent: false, send, fail };
-      const timer = setTimeout(() => fail(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
+      const until = performance.now() + timeoutMs;
+      const wait: Wait = { isSent: false, until, timeoutMs, command, resolve, reject };
+      if (this.#isClosed) {
+        this.#fail(wait, new Error('the connection is closed'));
+        return;
+      }
       this.#waits.add(wait);
-      if (this.#isClosed) fail(new Error('the connection is closed'));
-      else if (this.isReady) send();
+      this.#deadlines.watch(until);
+      if (this.isReady) this.#send(wait);
     });
+  }
+
+  #send(wait: Wait): void {
+    wait.isSent = true;
+    wait.command(this.client).then(
+      (answer) => {
+        this.#end(wait);
+        wait.resolve(answer as never);
+      },
+      (error: unknown) => this.#fail(wait, error),
+    );
+  }
+
+  #fail(wait: Wait, error: unknown): void {
+    this.#end(wait);
+    wait.reject(isReply(error) ? (withoutArguments(error) as Error) : this.failure(error));
+  }
+
+  #end(wait: Wait): void {
+    this.#waits.delete(wait);
+    if (this.#waits.size === 0) this.#deadlines.rest();
+  }
+
+  /** Ends those that are late; returns when the next one will be. */
+  #endLate(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const wait of this.#waits) {
+      if (wait.until <= now) this.#fail(wait, new Error(`no answer in ${wait.timeoutMs} ms`));
+      else next = Math.min(next, wait.until);
+    }
+    return next;
   }
 
   /** The typed error for a connection that does not work. */
@@ -214,7 +240,7 @@ export class Connection {
   };
 
   #failAll(error: unknown): void {
-    for (const { fail } of this.#waits) fail(error);
+    for (const wait of this.#waits) this.#fail(wait, error);
   }
 
   readonly #onNodeLost = (node: string): void => {
@@ -230,7 +256,7 @@ export class Connection {
   readonly #onClose = (): void => {
     // What was not sent yet goes on waiting for the next connection.
     const lost = this.#lastError ?? new Error('the connection was lost');
-    for (const { isSent, fail } of this.#waits) if (isSent) fail(lost);
+    for (const wait of this.#waits) if (wait.isSent) this.#fail(wait, lost);
     if (this.#isLost || !this.#isOpened) return;
     this.#isLost = true;
     this.#logger.warn('a Redis connection was lost', {
@@ -242,7 +268,7 @@ export class Connection {
 
   readonly #onReady = (): void => {
     if (this.#isLost) this.#restored();
-    for (const { isSent, send } of this.#waits) if (!isSent) send();
+    for (const wait of this.#waits) if (!wait.isSent) this.#send(wait);
   };
 
   #restored(): void {
