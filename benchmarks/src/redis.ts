@@ -20,8 +20,8 @@ const inFlight = 256;
 const rounds = 5;
 const events = 30_000;
 /** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
-const latencyRounds = 30;
-const pings = 300;
+const latencyRounds = 20;
+const pings = 1000;
 const source = 'bench';
 
 interface Side {

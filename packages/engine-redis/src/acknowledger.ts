@@ -91,7 +91,7 @@ export class Acknowledger {
     await (this.#begun.size > 0
       ? Promise.all([this.#record(), this.#acknowledgeAll()])
       : this.#acknowledgeAll());
-    await this.#giveAllBack();
+    if (this.#givenBack.length > 0) await this.#giveAllBack();
   }
 
   async #acknowledgeAll(): Promise<void> {
@@ -132,13 +132,14 @@ export class Acknowledger {
     for (const [id, attempt] of begun) if (this.#begun.get(id) === attempt) this.#begun.delete(id);
   }
 
-  async #acknowledge(batch: readonly (readonly [string, string])[]): Promise<void> {
+  #acknowledge(batch: readonly (readonly [string, string])[]): Promise<unknown> {
     const { topic, group } = this.#place;
     const unkeyed = batch.filter(([, key]) => key === '').map(([id]) => id);
+    if (unkeyed.length === batch.length) return this.#store.acknowledge(topic, group, unkeyed);
     const keyed = batch.filter(([, key]) => key !== '').flat();
-    await Promise.all([
+    return Promise.all([
       unkeyed.length === 0 ? undefined : this.#store.acknowledge(topic, group, unkeyed),
-      keyed.length === 0 ? undefined : this.#store.acknowledgeKeyed(topic, group, keyed),
+      this.#store.acknowledgeKeyed(topic, group, keyed),
     ]);
   }
 }

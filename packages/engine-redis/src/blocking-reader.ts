@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
@@ -15,9 +14,9 @@ export interface BlockingSource {
    * A blocking read is being sent: what is sent over the connection now is carried out when that one is over.
    * The next one begins when what this returns has resolved.
    */
-  onSent?(connection: Connection): Promise<void>;
+  onSent?(connection: Connection): Promise<void> | undefined;
   /** New entries of a stream, as they come after an id. The next read begins when what this returns has resolved. */
-  onEntries(stream: string, entries: readonly StreamEntry[], after: string): Promise<void> | void;
+  onEntries(stream: string, entries: readonly StreamEntry[], after: string): Promise<void> | undefined | void;
   /** Somebody rings: there may be something for this group of this topic. */
   onBell?(topic: string, group: string): void;
   /** The connection was lost, and works again. */
@@ -95,7 +94,7 @@ export class BlockingReader {
       try {
         await this.#readOnce();
         // Behind what handlers have published by now: a server that this has woken takes the read along.
-        await setImmediate();
+        await nextTurn();
       } catch (error) {
         if (this.#isStopped) return;
         this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
@@ -186,6 +185,10 @@ export class BlockingReader {
       this.#pause = { timer, end };
     });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** An id for an engine's bell and consumers, unlike any other's. It has no dot: what follows one tells consumers apart. */

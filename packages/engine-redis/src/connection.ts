@@ -147,7 +147,7 @@ export class Connection {
 
   #fail(wait: Wait, error: unknown): void {
     this.#end(wait);
-    wait.reject(isReply(error) ? (withoutArguments(error) as Error) : this.failure(error));
+    wait.reject(isReply(error) ? withoutArguments(error) : this.failure(error));
   }
 
   #end(wait: Wait): void {
@@ -195,6 +195,7 @@ export class Connection {
       client.off('error', this.#onError);
     }
     this.#failAll(new Error('the connection is closed'));
+    this.#deadlines.stop();
   }
 
   /** Drops the connection and makes another: for one that has stopped answering. */

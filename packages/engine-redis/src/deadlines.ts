@@ -20,6 +20,12 @@ export class Deadlines {
     this.#timer?.unref();
   }
 
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+
   #set(at: number): void {
     clearTimeout(this.#timer);
     this.#at = at;

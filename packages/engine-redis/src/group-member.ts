@@ -1,5 +1,6 @@
 import type { ListenRequest, Receiver } from '@polybus/core';
 import { previousAttempts } from './attempt-count.ts';
+import { briefly } from './briefly.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { GroupPlace } from './group-place.ts';
@@ -74,10 +75,8 @@ export class GroupMember {
   }
 
   /** The blocking reader has seen something: reads, unless a read has followed the blocking one by itself. */
-  wake(topic: string, round: number): Promise<void> {
-    const place = this.places.get(topic);
-    if (place?.followedIn !== round) return this.poll(topic);
-    return place.polling ?? done;
+  wake(topic: string, round: number): Promise<void> | undefined {
+    return this.places.get(topic)?.followedIn === round ? undefined : this.poll(topic);
   }
 
   /**
@@ -86,22 +85,26 @@ export class GroupMember {
    *
    * @param share - Of how many such reads this is one.
    */
-  follow(topic: string, round: number, share: number, connection: Connection): Promise<void> {
+  follow(topic: string, round: number, share: number, connection: Connection): Promise<void> | undefined {
     const place = this.places.get(topic);
-    if (place === undefined || this.#isStopped || place.isInDoubt) return done;
-    if (place.end === undefined || place.polling !== undefined) return done;
+    if (place === undefined || this.#isStopped || place.isInDoubt) return undefined;
+    if (place.end === undefined || place.polling !== undefined) return undefined;
     const count = Math.min(Math.floor(this.#room / (followingShare * share)), maxFollowing);
-    if (count < 1) return done;
+    if (count < 1) return undefined;
     place.followedIn = round;
     place.isFollowing = place.isPollWanted = true;
-    const reading = this.#follow(place, count, connection);
-    void this.#start(place, () => reading);
-    return reading.catch(() => {});
+    const reading = this.#read(place, count, connection);
+    const polling = this.#start(place, () => this.#followed(place, reading));
+    // What it leaves is read at once.
+    return reading.then(
+      () => (place.end === undefined ? briefly(polling) : undefined),
+      () => {},
+    );
   }
 
-  async #follow(place: GroupPlace, count: number, connection: Connection): Promise<void> {
+  async #followed(place: GroupPlace, reading: Promise<void>): Promise<void> {
     try {
-      await this.#read(place, count, connection);
+      await reading;
     } catch (error) {
       if (!isError(error, 'NOSCRIPT')) throw error;
       place.end = undefined;

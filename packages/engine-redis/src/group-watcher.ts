@@ -7,6 +7,7 @@ import {
   matchesTopic,
 } from '@polybus/core';
 import { BlockingReader } from './blocking-reader.ts';
+import { briefly } from './briefly.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { GroupMember } from './group-member.ts';
@@ -16,8 +17,6 @@ import { compareIds, firstId, idBefore } from './stream-ids.ts';
 import { type StreamStore, isGone } from './stream-store.ts';
 import { parseNews } from './topic-news.ts';
 
-/** How long the watcher waits for members that read, before it watches their other topics meanwhile. Milliseconds. */
-const courtesyMs = 5;
 /** How many reads go behind a blocking one at most: each costs the server a little, whether it brings something or not. */
 const maxFollowing = 4;
 /** How long stopping waits for consumers to end. A server that does not answer finds out by their silence. Milliseconds. */
@@ -146,42 +145,41 @@ export class GroupWatcher {
     }
   }
 
-  async #onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> {
-    if (stream === this.#store.keys.news) {
-      for (const entry of entries) await this.#onNews(entry);
-      return;
-    }
-    const woken = this.#wake(this.#store.keys.topicOf(stream));
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, courtesyMs)));
-    await Promise.race([woken, patience]);
-    clearTimeout(timer);
+  #onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> | undefined {
+    if (stream === this.#store.keys.news) return this.#onAllNews(entries);
+    const reading = this.#wake(this.#store.keys.topicOf(stream));
+    return reading.length === 0 ? undefined : briefly(Promise.all(reading));
   }
 
-  /** Lets the members of a topic read, beginning with another one each time. */
-  async #wake(topic: string, group?: string): Promise<void> {
-    const members = [...(this.#byTopic.get(topic) ?? [])].filter(
-      (one) => group === undefined || one.group === group,
-    );
-    const first = members.length === 0 ? 0 : this.#turn++ % members.length;
-    const round = this.#round;
-    await Promise.all(members.map((_, i) => members[(first + i) % members.length]!.wake(topic, round)));
+  /** Lets the members of a topic read, beginning with another one each time. Returns the reads of those that do not anyhow. */
+  #wake(topic: string, group?: string): Promise<void>[] {
+    const reading: Promise<void>[] = [];
+    for (const member of turned([...(this.#byTopic.get(topic) ?? [])], this.#turn++)) {
+      if (group !== undefined && member.group !== group) continue;
+      const read = member.wake(topic, this.#round);
+      if (read !== undefined) reading.push(read);
+    }
+    return reading;
   }
 
   /** Lets those that wait read as soon as the blocking read is over, beginning with another one each time. */
-  async #follow(reader: Connection): Promise<void> {
+  #follow(reader: Connection): Promise<void> | undefined {
     this.#round++;
     const waiting: (readonly [GroupMember, string])[] = [];
     for (const [topic, members] of this.#byTopic)
       for (const member of members)
         if (member.places.get(topic)?.end !== undefined) waiting.push([member, topic]);
+    const following: Promise<void>[] = [];
     const count = Math.min(waiting.length, maxFollowing);
-    const first = waiting.length === 0 ? 0 : this.#turn++ % waiting.length;
-    const following = Array.from({ length: count }, (_, i) => {
-      const [member, topic] = waiting[(first + i) % waiting.length]!;
-      return member.follow(topic, this.#round, count, reader);
-    });
-    await Promise.all(following);
+    for (const [member, topic] of turned(waiting, this.#turn++).slice(0, count)) {
+      const read = member.follow(topic, this.#round, count, reader);
+      if (read !== undefined) following.push(read);
+    }
+    return following.length < 2 ? following[0] : Promise.all(following).then(() => {});
+  }
+
+  async #onAllNews(entries: readonly StreamEntry[]): Promise<void> {
+    for (const entry of entries) await this.#onNews(entry);
   }
 
   async #onNews(entry: StreamEntry): Promise<void> {
@@ -244,6 +242,13 @@ export class GroupWatcher {
     // Not before: what waits behind its blocking read would read for consumers that have ended.
     await this.#reader.stop();
   }
+}
+
+/** The same, beginning with another one. */
+function turned<T>(all: readonly T[], turn: number): readonly T[] {
+  if (all.length < 2) return all;
+  const first = turn % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
 }
 
 /** Where a new group begins. */

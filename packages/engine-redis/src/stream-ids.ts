@@ -7,6 +7,8 @@ const lastSequence = '18446744073709551615';
 export function compareIds(a: string, b: string): number {
   if (a === b) return 0;
   const [x, y] = [a.indexOf('-'), b.indexOf('-')];
+  // Digit under digit: as of most that meet.
+  if (x === y && a.length === b.length) return a < b ? -1 : 1;
   return Number(a.slice(0, x)) - Number(b.slice(0, y)) || compareSequences(a.slice(x + 1), b.slice(y + 1));
 }
 

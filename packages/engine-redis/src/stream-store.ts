@@ -178,8 +178,8 @@ export class StreamStore {
     return Number(await this.run((client) => beat.run(client, [stream], [group, consumer])));
   }
 
-  async acknowledge(topic: string, group: string, ids: readonly string[]): Promise<void> {
-    await this.run((client) => client.xack(this.keys.stream(topic), group, ...ids));
+  acknowledge(topic: string, group: string, ids: readonly string[]): Promise<unknown> {
+    return this.run((client) => client.xack(this.keys.stream(topic), group, ...ids));
   }
 
   async acknowledgeKeyed(topic: string, group: string, idsAndKeys: readonly string[]): Promise<void> {
