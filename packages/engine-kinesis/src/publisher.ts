@@ -45,6 +45,8 @@ const maxRequestBytes = 5 * 1024 * 1024;
 const maxRequests = 4;
 /** Looking for events whose time is over costs as much as there are events: not more often than this. Milliseconds. */
 const leastWatchMs = 50;
+/** Lanes that are kept although they have nothing to do. */
+const leastLanes = 4096;
 const initialBackoffMs = 50;
 const maxBackoffMs = 2000;
 /** Kinesis, "PartitionKey": 256 Unicode characters. */
@@ -58,6 +60,9 @@ export class Publisher {
   readonly #api: KinesisApi;
   readonly #options: PublisherOptions;
   readonly #lanes = new Map<string, Lane>();
+  /** How many lanes there are when those at rest are looked for. */
+  #sweepAt = leastLanes;
+  #unsettledCount = 0;
   /** Lanes with something to send, of which nothing is under way, in the order in which they are to leave. */
   #ready: Lane[] = [];
   readonly #requests = new Map<readonly Parcel[], Promise<void>>();
@@ -83,11 +88,9 @@ export class Publisher {
     const key = partitionKeyOf(event.key ?? topic);
     const lane = this.#laneOf(key);
     const size = data.length + lane.keyBytes;
-    if (size > maxRecordBytes) {
-      this.#leave(lane);
-      throw new RecordTooLargeError(size, maxRecordBytes, { topic, engine });
-    }
+    if (size > maxRecordBytes) throw new RecordTooLargeError(size, maxRecordBytes, { topic, engine });
     const one = new Outgoing(topic, data);
+    this.#unsettledCount++;
     lane.waiting.push(one);
     this.#queue(lane);
     this.#schedule();
@@ -104,16 +107,18 @@ export class Publisher {
   #laneOf(key: string): Lane {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
+      if (this.#lanes.size >= this.#sweepAt) this.#sweep();
       lane = { key, keyBytes: Buffer.byteLength(key), waiting: [], failures: 0, readyAt: 0, isQueued: false };
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
-  /** Forgets a lane that has nothing to do, and how often it has failed with that. */
-  #leave(lane: Lane): void {
-    if (lane.waiting.length > 0 || lane.readyAt === underWay) return;
-    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
+  /** Forgets the lanes that have nothing to do: not each at once, since most keys come again. */
+  #sweep(): void {
+    for (const lane of this.#lanes.values())
+      if (isAtRest(lane) && !lane.isQueued) this.#lanes.delete(lane.key);
+    this.#sweepAt = Math.max(leastLanes, 2 * this.#lanes.size);
   }
 
   #schedule(): void {
@@ -155,7 +160,7 @@ export class Publisher {
       const [first] = lane.waiting;
       if (first === undefined) {
         lane.isQueued = false;
-        this.#leave(lane);
+        rest(lane);
         continue;
       }
       if (parcels.length > 0 && bytes + first.data.length + lane.keyBytes > maxRequestBytes) {
@@ -245,7 +250,11 @@ export class Publisher {
 
   #succeeded({ lane, events }: Parcel): void {
     lane.failures = 0;
-    for (const one of events) if (!one.isOver) one.resolve();
+    for (const one of events) {
+      if (one.isOver) continue;
+      this.#unsettledCount--;
+      one.resolve();
+    }
     this.#goOn(lane, 0);
   }
 
@@ -263,11 +272,13 @@ export class Publisher {
   #goOn(lane: Lane, readyAt: number): void {
     lane.readyAt = readyAt;
     if (lane.waiting.length > 0) this.#queue(lane);
-    else this.#leave(lane);
+    else rest(lane);
   }
 
   #reject(one: Outgoing, error: unknown): void {
-    if (!one.isOver) one.reject(publishError(error, one.topic, this.#options.engine));
+    if (one.isOver) return;
+    this.#unsettledCount--;
+    one.reject(publishError(error, one.topic, this.#options.engine));
   }
 
   *#unsettled(): Iterable<Outgoing> {
@@ -277,7 +288,7 @@ export class Publisher {
   }
 
   get #isIdle(): boolean {
-    return this.#requests.size === 0 && this.#lanes.size === 0;
+    return this.#requests.size === 0 && this.#unsettledCount === 0;
   }
 
   /** One timer for all: most never come near their time. */
@@ -302,7 +313,7 @@ export class Publisher {
 
   #dropLate(lane: Lane): void {
     lane.waiting = lane.waiting.filter(({ isOver }) => !isOver);
-    this.#leave(lane);
+    if (isAtRest(lane)) rest(lane);
   }
 
   /** Waits a while for what is under way, and rejects the rest. */
@@ -326,6 +337,17 @@ export class Publisher {
 }
 
 const underWay: number = Number.POSITIVE_INFINITY;
+
+function isAtRest({ waiting, readyAt }: Lane): boolean {
+  return waiting.length === 0 && readyAt !== underWay;
+}
+
+/** How often it has failed is forgotten with what has failed. */
+function rest(lane: Lane): void {
+  lane.failures = 0;
+  lane.readyAt = 0;
+}
+
 /** How long closing waits for answers, in milliseconds. */
 const farewellMs = 1000;
 
