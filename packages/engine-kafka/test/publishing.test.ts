@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import type { Consumer, Kafka, RequestEvent } from 'kafkajs';
-import { expect, test } from 'vitest';
+import kafkajs, { type Consumer, type Kafka, type RequestEvent } from 'kafkajs';
+import snappy from 'kafkajs-snappy';
+import { expect, onTestFinished, test } from 'vitest';
 import { ownKafka } from './foreign.ts';
 import { adminOf, newName, plainKafka, startEngine, until } from './support.ts';
 
@@ -117,6 +118,22 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(gzipSync(text).length).toBeLessThan(20_000);
     const seen: unknown[] = [];
     await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic, payload: text });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([text]);
+  });
+
+  test('a codec that was registered with kafkajs compresses what is published, and reads it again', async () => {
+    const { CompressionCodecs, CompressionTypes } = kafkajs;
+    const before = CompressionCodecs[CompressionTypes.Snappy];
+    CompressionCodecs[CompressionTypes.Snappy] = snappy;
+    onTestFinished(() => void (CompressionCodecs[CompressionTypes.Snappy] = before));
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'snappy' });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    // More than a batch may have: the broker has it compressed.
+    const text = 'x'.repeat(50_000);
     await engine.publish({ topic, payload: text });
     await until('the event', () => seen.length === 1);
     expect(seen).toEqual([text]);

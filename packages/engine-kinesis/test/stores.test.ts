@@ -1,20 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import dynalite from 'dynalite';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DynamoDBCheckpointStore } from '../src/dynamodb.ts';
 import { FileCheckpointStore } from '../src/file.ts';
 import { type CheckpointStore, MemoryCheckpointStore } from '../src/index.ts';
 import { RedisCheckpointStore } from '../src/redis.ts';
+import { localDynamoDB } from './local-dynamodb.ts';
 
 /** What every store has to do. `open` gives another instance on the same documents, as another process would have. */
 function storeCases(isShared: boolean, open: () => CheckpointStore): void {
@@ -88,19 +83,7 @@ describeWithBroker('redis', 'the store in Redis', ({ url }) => {
 });
 
 describe('the store in DynamoDB', async () => {
-  const server: Server = dynalite({ createTableMs: 0 });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = new DynamoDBClient({
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    requestHandler: new NodeHttpHandler(),
-  });
-  afterAll(() => {
-    client.destroy();
-    server.close();
-  });
+  const client = await localDynamoDB();
   const open = (): DynamoDBCheckpointStore => new DynamoDBCheckpointStore(client, { tableName: 'groups' });
   await open().createTable();
   storeCases(true, open);
