@@ -1,9 +1,9 @@
-import { type RedisBroker, startRedis } from '@polybus/testbed';
+import { type RedisBroker, freePort, startRedis } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../src/index.ts';
-import { Flow, adminOf, freePort, makeEngine, newPrefix, startEngine, until } from './support.ts';
+import { Flow, adminOf, makeEngine, newPrefix, startEngine, until } from './support.ts';
 
 const nodes: RedisBroker[] = [];
 

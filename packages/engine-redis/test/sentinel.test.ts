@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll, expect, test } from 'vitest';
 import { ownRedis } from './foreign.ts';
-import { Flow, adminOf, freePort, newPrefix, startEngine, until } from './support.ts';
+import { Flow, adminOf, newPrefix, startEngine, until } from './support.ts';
 
 describeWithBroker('redis', 'Sentinel', async () => {
   // Redis waits five seconds for more replicas before it begins to copy to the first.

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
 import type { Engine, Logger } from '@polybus/core';
 import { waitFor } from '@polybus/testbed';
 import { Redis } from 'ioredis';
@@ -92,13 +91,4 @@ export class Flow {
     this.#isOver = true;
     await this.#flowing;
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll, expect, test } from 'vitest';
 import { ownRedis } from './foreign.ts';
-import { freePort, makeEngine, newPrefix, startEngine, until } from './support.ts';
+import { makeEngine, newPrefix, startEngine, until } from './support.ts';
 
 describeWithBroker('redis', 'TLS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'polybus-tls-'));

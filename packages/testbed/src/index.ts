@@ -9,6 +9,7 @@ export { kafkaTool } from './kafka-local.ts';
 export type { KafkaListener, ScramUser, StartKafkaOptions } from './kafka-options.ts';
 export { startKinesis } from './kinesis.ts';
 export type { StartKinesisOptions } from './kinesis-options.ts';
+export { freePort } from './ports.ts';
 export { startRedis } from './redis.ts';
 export type { StartRedisOptions } from './redis-options.ts';
 export { BROKER_NAMES, PROVIDERS } from './types.ts';
