@@ -66,6 +66,38 @@ test('those at the tip get what is new while others replay, each from elsewhere'
   );
 });
 
+test('what was read is handed over a few at a time, and each portion begins before the next is handed over', async () => {
+  const { cluster, reader } = await makeReader(1, 50);
+  const steps: string[] = [];
+  class Slow extends TestPlace {
+    #left: number[] = [];
+
+    override take(records: readonly FetchedRecord[]): void {
+      this.#left.push(...records.map(({ offset }) => offset));
+    }
+
+    override handOver(): boolean {
+      steps.push(`hand over ${this.#left.splice(0, 4).join()}`);
+      return this.#left.length > 0;
+    }
+
+    override run(): void {
+      steps.push('run');
+    }
+  }
+  cluster.append('t', 0, 10);
+  reader.add(new Slow(0, 0));
+  await until('the end', () => steps.length >= 6);
+  expect(steps.slice(0, 6)).toEqual([
+    'hand over 0,1,2,3',
+    'run',
+    'hand over 4,5,6,7',
+    'run',
+    'hand over 8,9',
+    'run',
+  ]);
+});
+
 test('places that stand apart, with nothing to read, keep no loop busy', async () => {
   const { cluster, reader } = await makeReader(1, 50);
   cluster.append('t', 0, 20);
