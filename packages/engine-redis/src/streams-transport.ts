@@ -127,9 +127,14 @@ export class StreamsTransport implements Transport {
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {
-    const { store } = this.#opened!;
+    const { store, engine } = this.#opened!;
     const groups = (await this.#groups?.catch(() => undefined))?.groups ?? [];
-    return (await Promise.all(groups.map(([topic, of]) => store.lag(topic, of)))).flat();
+    const lags = groups.map(([topic, of]) =>
+      store.lag(topic, of).catch((error: unknown) => {
+        throw commandError(error, { topic, engine });
+      }),
+    );
+    return (await Promise.all(lags)).flat();
   }
 
   describe(): Pick<EngineHealth, 'details'> {

@@ -42,6 +42,18 @@ describeWithBroker('redis', 'how far groups are behind', ({ url }) => {
     await until('nothing to be behind', async () => (await engine.lag!())[0]?.events === 0);
   });
 
+  test('what the server answers instead is a typed error that names the topic', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, mode: 'streams', keyPrefix });
+    await engine.subscribe('work', () => {}, { group: 'g' });
+    await adminOf(url).set(`${keyPrefix}work`, 'no stream');
+    await expect(engine.lag!()).rejects.toMatchObject({
+      code: 'COMMAND_FAILED',
+      topic: 'work',
+      message: expect.stringContaining('WRONGTYPE'),
+    });
+  });
+
   test('Pub/Sub keeps nothing, so nothing is behind', async () => {
     const engine = await startEngine({ url, keyPrefix: newPrefix() });
     await engine.subscribe('a', () => {});
