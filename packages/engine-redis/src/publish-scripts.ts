@@ -1,4 +1,5 @@
 import { Script } from './script.ts';
+import { idOrder } from './stream-ids.ts';
 
 /**
  * Groups and topics come to be in scripts, because each has to know of the other: a group that is created after a topic's first
@@ -6,20 +7,10 @@ import { Script } from './script.ts';
  *
  * Each script has the keys topics, news and patterns; `streams` is what the names of streams begin with.
  */
-const places = `
+const places = `${idOrder}
 local function lastOf(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
-end
-local function parts(id)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(seq)
-end
-local function later(a, b)
-  local am, as = parts(a)
-  local bm, bs = parts(b)
-  if am > bm or (am == bm and as > bs) then return a end
-  return b
 end
 -- A group that is created has settled everything, and nobody in it owns a key: what another of this name left goes.
 local function create(stream, group, start)
@@ -43,7 +34,8 @@ local function announce(topics, news, patterns, stream, topic)
   local all = redis.call('HGETALL', patterns)
   for i = 1, #all, 2 do
     local group, prefix = string.match(all[i], '^(.*) ([^ ]*)$')
-    if matches(prefix, topic) then create(stream, group, later(before, all[i + 1])) end
+    local start = isBefore(before, all[i + 1]) and all[i + 1] or before
+    if matches(prefix, topic) then create(stream, group, start) end
   end
 end
 `;

@@ -27,3 +27,16 @@ export function idBefore(time: Date): string {
   const ms = Math.floor(time.getTime());
   return ms <= 0 ? firstId : `${ms - 1}-${lastSequence}`;
 }
+
+/** Lua for scripts: `isBefore(a, b)`. */
+export const idOrder = `
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+local function isBefore(a, b)
+  local am, as = parts(a)
+  local bm, bs = parts(b)
+  return am < bm or (am == bm and as < bs)
+end
+`;

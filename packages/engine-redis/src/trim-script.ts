@@ -1,4 +1,5 @@
 import { Script } from './script.ts';
+import { idOrder } from './stream-ids.ts';
 
 /** How many entries one step takes out at most, so that no step holds up the server. */
 const stepSize = 500;
@@ -10,17 +11,7 @@ const stepSize = 500;
  * KEYS stream, trimmed. ARGV the first id to keep, the maximum length or 0, topic.
  * Returns 1 where there is more to take out, and 1 where unsettled events kept others from going.
  */
-export const trim: Script = new Script(`
-local function parts(id)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(seq)
-end
-local function isBefore(a, b)
-  local am, as = parts(a)
-  local bm, bs = parts(b)
-  return am < bm or (am == bm and as < bs)
-end
-local stream, step = KEYS[1], ${stepSize}
+export const trim: Script = new Script(`${idOrder}local stream, step = KEYS[1], ${stepSize}
 if redis.call('EXISTS', stream) == 0 then return {0, 0} end
 local bound, more = ARGV[1], 0
 local most = tonumber(ARGV[2])
