@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@polybus/testbed';
+import { freePort, guard } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll, expect, test } from 'vitest';
 import { ownRedis } from './foreign.ts';
@@ -32,9 +32,11 @@ describeWithBroker('redis', 'Sentinel', async () => {
   writeFileSync(file, lines.join('\n'));
   const sentinel = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
   const exited = once(sentinel, 'exit');
+  const release = guard({ kind: 'process', pid: sentinel.pid! });
   afterAll(async () => {
     sentinel.kill('SIGKILL');
     await exited;
+    release();
     rmSync(folder, { recursive: true, force: true });
   });
   const clientOptions = { sentinels: [{ host: '127.0.0.1', port: sentinelPort }], name: 'main' };

@@ -14,4 +14,5 @@ export { startRedis } from './redis.ts';
 export type { StartRedisOptions } from './redis-options.ts';
 export { BROKER_NAMES, PROVIDERS } from './types.ts';
 export type * from './types.ts';
+export { guard } from './watchdog.ts';
 export { waitFor, WaitTimeoutError, type WaitOptions } from './wait.ts';
