@@ -128,6 +128,39 @@ describeWithBroker('redis', 'a cluster', () => {
     await until('every accepted event without a group', () => flow.accepted.every((n) => plain.has(n)));
   });
 
+  test(
+    'streams lose nothing when the process of a node is killed and comes back',
+    { timeout: 120_000 },
+    async () => {
+      const config = {
+        createClient: clusterClient,
+        mode: 'streams',
+        keyPrefix: `{${newPrefix()}}`,
+        commandTimeoutMs: 1000,
+      } as const;
+      const engine = await startEngine(config);
+      const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
+      const roomy = { bufferSize: 1_000_000 };
+      await engine.subscribeAsync('lost', ({ payload }) => void grouped.add(payload), {
+        ...roomy,
+        group: 'g',
+      });
+      await engine.subscribe('lost', ({ payload }) => void plain.add(payload), roomy);
+      const flow = new Flow(engine, 'lost');
+      for (const node of nodes) {
+        await flow.reaches(50);
+        await node.kill();
+        await node.restart();
+      }
+      await flow.reaches(50);
+      await flow.end();
+      // One of the three had the stream.
+      expect(flow.refused.length).toBeGreaterThan(0);
+      await until('every accepted event in the group', () => flow.accepted.every((n) => grouped.has(n)));
+      await until('every accepted event without a group', () => flow.accepted.every((n) => plain.has(n)));
+    },
+  );
+
   test('createClient may make clusters: streams then have a prefix with a hash tag, or start refuses', async () => {
     const createClient = clusterClient;
     const refused = makeEngine({ createClient, mode: 'streams', keyPrefix: 'app:' });
