@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Writable } from 'node:stream';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
@@ -119,12 +118,9 @@ export class BlockingReader {
       reply = await this.#connection.run(
         (client) => {
           const options = ['COUNT', this.#count, 'BLOCK', blockMs, 'STREAMS'];
-          // A cluster has no stream of its own; there the two go in two writes.
-          const { stream } = client as { stream?: Writable };
-          stream?.cork();
+          // Not held back for what follows, to go in one write: a server that sleeps meanwhile costs more than a second write.
           const reading = client.callBuffer('xread', ...options, ...names, ...ids);
           following = this.#source.onSent?.(this.#connection);
-          stream?.uncork();
           return reading;
         },
         // A server that is alive answers within BLOCK; without this bound a read may wait for ever for a lost answer.

@@ -74,9 +74,16 @@ export class GroupMember {
     return this.#start(place);
   }
 
-  /** The blocking reader has seen something: reads, unless a read has followed the blocking one by itself. */
+  /** The blocking reader has seen something new: reads, unless a read has followed the blocking one by itself. */
   wake(topic: string, round: number): Promise<void> | undefined {
     return this.places.get(topic)?.followedIn === round ? undefined : this.poll(topic);
+  }
+
+  /** Something was passed on to this consumer, or left behind: looks for it, unless the read that follows does. */
+  rung(topic: string): void {
+    const place = this.places.get(topic);
+    if (place?.isFollowing === true) place.isLookDue = true;
+    else void this.poll(topic);
   }
 
   /**
@@ -111,7 +118,7 @@ export class GroupMember {
     } finally {
       place.isFollowing = false;
     }
-    if (place.end === undefined) place.isPollWanted = true;
+    if (place.end === undefined || place.isLookDue) place.isPollWanted = true;
   }
 
   #start(place: GroupPlace, first?: () => Promise<void>): Promise<void> {
@@ -151,7 +158,7 @@ export class GroupMember {
     return this.receiver.capacity - this.#reserved;
   }
 
-  async #read(place: GroupPlace, count: number, connection?: Connection): Promise<void> {
+  async #read(place: GroupPlace, count: number, behind?: Connection): Promise<void> {
     const { topic, cursor } = place;
     // What another consumer may have died of counts as begun when it is read: so only what can begin at once.
     const again = Math.max(0, this.request.concurrency - this.#unsettled);
@@ -161,8 +168,8 @@ export class GroupMember {
     let read: GroupRead;
     try {
       read = await this.#store.readGroup(
-        { topic, group, consumer, count, again, inHand, cursor },
-        connection,
+        { topic, group, consumer, count, again, newFirst: behind !== undefined, inHand, cursor },
+        behind,
       );
     } finally {
       this.#reserved -= count;
@@ -170,6 +177,7 @@ export class GroupMember {
     this.#hand(place, read.entries);
     place.end = read.end;
     place.isHeld = read.isHeld;
+    if (read.hasLooked) place.isLookDue = false;
     place.cursor = read.cursor;
   }
 
@@ -268,6 +276,8 @@ export class GroupMember {
         this.#store.logger.debug?.('a heartbeat failed', { topic: place.topic, error: messageOf(error) });
       }
     }
+    // Bells may be lost, and then only this finds what they rang for.
+    place.isLookDue = true;
     if (place.isInDoubt || !place.isFollowing) void this.poll(place.topic);
   }
 

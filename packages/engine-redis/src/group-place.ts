@@ -19,6 +19,8 @@ export class GroupPlace {
   isHeld = false;
   /** The read under way waits behind a blocking one. */
   isFollowing = false;
+  /** There may be something that others passed on or left behind; a read that brings what is new first does not say. */
+  isLookDue = false;
   /** The round of the blocking reader whose end this place reads after by itself. */
   followedIn = 0;
   /** An answer was lost: entries may be ours without our knowing. */

@@ -72,14 +72,33 @@ end
  * Reads for one consumer.
  *
  * KEYS stream, owners. ARGV group, consumer, how many, the highest id the consumer has had, topic, prefix of bells,
- * how many of those that another consumer left behind, then the keys of what the consumer has not settled.
- * Returns entries as [id, fields, deliveries], then the stream's last id where there is nothing more to read, 'more', or
- * 'held' where what is left behind has to wait until this consumer has settled something; then the highest id that the consumer
- * has had by now. What others left behind does not count there: it may be newer than what was passed on to the consumer and
- * is still to be had.
+ * how many of those that another consumer left behind, whether what is new comes first ('1'), then the keys of what the
+ * consumer has not settled.
+ * Returns entries as [id, fields, deliveries (1 where it is missing)], then the stream's last id where there is nothing more to
+ * read, 'more', or 'held' where what is left behind has to wait until this consumer has settled something; then the highest id
+ * that the consumer has had by now. What others left behind does not count there: it may be newer than what was passed on to
+ * the consumer and is still to be had. Then 1 where it has not looked for anything but what is new.
+ *
+ * What is new comes first where it is likely that there is nothing else. It has the shortest way through the script, because
+ * a lone event waits for that, and it leaves what else there is for another read; what has to come before it of the same key
+ * does come before it.
  */
-export const readGroup: Script = new Script(`${ownership}
+export const readGroup: Script = new Script(`
 local group, me, most, cursor, topic, bells = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+local fresh
+local function readNew(count)
+  local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', count, 'STREAMS', KEYS[1], '>')
+  return read and read[1] and read[1][2]
+end
+if ARGV[8] == '1' then
+  fresh = readNew(most)
+  if fresh then
+    local got, isKeyed = #fresh, false
+    for i = 1, got do isKeyed = isKeyed or #fresh[i][2] > 2 end
+    if not isKeyed then return {fresh, got < most and fresh[got][1] or 'more', cursor, 1} end
+  end
+end
+${ownership}
 local again = tonumber(ARGV[7])
 local out = {}
 local function take(id, deliveries)
@@ -89,8 +108,54 @@ local function take(id, deliveries)
   if entry then out[#out + 1] = {entry[1], entry[2], deliveries + 1} else redis.call('XACK', stream, group, id) end
   return entry
 end
+-- Whether there is nothing that has to come before what is new.
+local isFirst
+local function nothingBefore(id)
+  if isFirst ~= nil then return isFirst end
+  isFirst = #redis.call('XPENDING', stream, group, '-', '+', 1, LEFT) == 0
+  local from = '(' .. cursor
+  while isFirst do
+    local list = redis.call('XPENDING', stream, group, from, '(' .. id, 100, me)
+    if #list == 0 then break end
+    for _, item in ipairs(list) do
+      from = '(' .. item[1]
+      if item[4] == 0 then isFirst = false end
+    end
+  end
+  return isFirst
+end
+-- Returns whether some of it has to wait, with its owner, for what comes before it.
+local function deal(entries)
+  local have, rung, isWaiting = #out, {}, false
+  for i = 1, #entries do
+    local entry = entries[i]
+    local key = keyOf(entry[2])
+    local owner, count
+    if key then owner, count = ownerOf(key) end
+    local isOthers = owner and owner ~= me and owner ~= LEFT
+    local waits = owner and not isOthers and not nothingBefore(entries[1][1])
+    if isOthers or waits then
+      redis.call('XCLAIM', stream, group, owner, 0, entry[1], 'RETRYCOUNT', 0, 'JUSTID')
+      own(key, owner, count + 1)
+      isWaiting = isWaiting or waits
+      if isOthers and not rung[owner] then
+        rung[owner] = true
+        ring(bells, owner, topic, group)
+      end
+    else
+      if key then own(key, me, (count or 0) + 1) end
+      have = have + 1
+      out[have] = entry
+    end
+  end
+  return isWaiting
+end
+if fresh and not deal(fresh) then
+  local last = fresh[#fresh][1]
+  return {out, #fresh < most and last or 'more', isFirst and last or cursor, 1}
+end
 local held, isHeld, inHand = {}, false, {}
-for i = 8, #ARGV do inHand[ARGV[i]] = true end
+for i = 9, #ARGV do inHand[ARGV[i]] = true end
 local from = '-'
 while #out < most do
   local list = redis.call('XPENDING', stream, group, from, '+', 100, LEFT)
@@ -133,34 +198,13 @@ while #out < most do
 end
 if #out >= most then return {out, 'more', cursor} end
 local wanted = most - #out
-local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', wanted, 'STREAMS', stream, '>')
-local got, ended, rung = 0, nil, {}
-if read and read[1] then
-  local entries, have = read[1][2], #out
-  got = #entries
-  ended = entries[got][1]
-  for i = 1, got do
-    local entry = entries[i]
-    local key = keyOf(entry[2])
-    local owner, count
-    if key then owner, count = ownerOf(key) end
-    if owner and owner ~= me and owner ~= LEFT then
-      redis.call('XCLAIM', stream, group, owner, 0, entry[1], 'RETRYCOUNT', 0, 'JUSTID')
-      own(key, owner, count + 1)
-      if not rung[owner] then
-        rung[owner] = true
-        ring(bells, owner, topic, group)
-      end
-    else
-      if key then own(key, me, (count or 0) + 1) end
-      entry[3] = 1
-      have = have + 1
-      out[have] = entry
-    end
-  end
+isFirst = true
+fresh = readNew(wanted)
+if fresh then
+  deal(fresh)
+  local last = fresh[#fresh][1]
+  return {out, #fresh < wanted and last or 'more', last}
 end
-if got >= wanted then return {out, 'more', ended} end
-if ended then return {out, ended, ended} end
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
 return {out, last[1] and last[1][1] or '0-0', cursor}
 `);

@@ -46,7 +46,7 @@ export class GroupWatcher {
       streams: () => this.#streams(),
       onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
       onSent: (reader: Connection) => this.#follow(reader),
-      onBell: (topic: string, group: string) => void this.#wake(topic, group),
+      onBell: (topic: string, group: string) => this.#rung(topic, group),
       onRestored: () => this.#doubt(),
     };
     // Members read for themselves: one entry is enough to know that there is something.
@@ -152,14 +152,18 @@ export class GroupWatcher {
   }
 
   /** Lets the members of a topic read, beginning with another one each time. Returns the reads of those that do not anyhow. */
-  #wake(topic: string, group?: string): Promise<void>[] {
+  #wake(topic: string): Promise<void>[] {
     const reading: Promise<void>[] = [];
     for (const member of turned([...(this.#byTopic.get(topic) ?? [])], this.#turn++)) {
-      if (group !== undefined && member.group !== group) continue;
       const read = member.wake(topic, this.#round);
       if (read !== undefined) reading.push(read);
     }
     return reading;
+  }
+
+  #rung(topic: string, group: string): void {
+    for (const member of turned([...(this.#byTopic.get(topic) ?? [])], this.#turn++))
+      if (member.group === group) member.rung(topic);
   }
 
   /** Lets those that wait read as soon as the blocking read is over, beginning with another one each time. */

@@ -13,10 +13,14 @@ export interface StreamEntry {
 
 type RawEntry = readonly [Buffer, readonly Buffer[] | null, number?];
 
-/** The entries of a reply. An entry that was deleted has no fields, and is left out. */
-export function entriesOf(reply: unknown): StreamEntry[] {
+/**
+ * The entries of a reply. An entry that was deleted has no fields, and is left out.
+ *
+ * @param unsaid - The deliveries of an entry that comes without.
+ */
+export function entriesOf(reply: unknown, unsaid = 0): StreamEntry[] {
   const entries: StreamEntry[] = [];
-  for (const [id, fields, deliveries = 0] of (reply ?? []) as RawEntry[]) {
+  for (const [id, fields, deliveries = unsaid] of (reply ?? []) as RawEntry[]) {
     if (fields !== null) entries.push({ id: id.toString('latin1'), fields, deliveries });
   }
   return entries;

@@ -21,6 +21,8 @@ export interface GroupRead {
   readonly isHeld: boolean;
   /** The highest id that the consumer has had by now, to be named in its next read. */
   readonly cursor: string;
+  /** Whether it brought what others had passed on or left behind, too. */
+  readonly hasLooked: boolean;
 }
 
 /** A read for a consumer. */
@@ -36,6 +38,8 @@ export interface GroupReadRequest {
   readonly inHand: Iterable<string>;
   /** The highest id that the consumer has had. */
   readonly cursor: string;
+  /** Whether what is new comes first, and the rest with another read. */
+  readonly newFirst: boolean;
 }
 
 /** An entry that is given back. */
@@ -121,7 +125,7 @@ export class StreamStore {
 
   /** @param behind - The connection to read over once the blocking read on it is over, instead of now. */
   async readGroup(request: GroupReadRequest, behind?: Connection): Promise<GroupRead> {
-    const { topic, group, consumer, count, again, inHand, cursor } = request;
+    const { topic, group, consumer, count, again, newFirst, inHand, cursor } = request;
     const keys = this.#keysOf(topic, group);
     const args = [
       group,
@@ -131,6 +135,7 @@ export class StreamStore {
       topic,
       this.keys.bells,
       again,
+      newFirst ? 1 : 0,
       ...[...inHand].map(keyArgument),
     ];
     const { blockMs, commandTimeoutMs } = this.options;
@@ -138,13 +143,14 @@ export class StreamStore {
       behind === undefined
         ? await this.run((client) => readGroup.run(client, keys, args))
         : await behind.run((client) => readGroup.runKnown(client, keys, args), blockMs + commandTimeoutMs);
-    const [entries, state, had] = reply as [unknown, Buffer, Buffer];
+    const [entries, state, had, onlyNew] = reply as [unknown, Buffer, Buffer, number?];
     const end = state.toString('latin1');
     return {
-      entries: entriesOf(entries),
+      entries: entriesOf(entries, 1),
       end: end === 'more' || end === 'held' ? undefined : end,
       isHeld: end === 'held',
       cursor: had.toString('latin1'),
+      hasLooked: onlyNew === undefined,
     };
   }
 

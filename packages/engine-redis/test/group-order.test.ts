@@ -39,8 +39,13 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
       this.#consumer = consumer;
     }
 
-    async read(count = 100): Promise<StreamEntry[]> {
-      const about = { topic, group, consumer: this.#consumer, cursor: this.#cursor };
+    /** As behind a blocking read. */
+    async readNewFirst(count = 100): Promise<string[]> {
+      return eventsOf(await this.read(count, true));
+    }
+
+    async read(count = 100, newFirst = false): Promise<StreamEntry[]> {
+      const about = { topic, group, consumer: this.#consumer, cursor: this.#cursor, newFirst };
       const { entries, cursor } = await this.#store.readGroup({ ...about, count, again: 1, inHand: [] });
       this.#cursor = cursor;
       return [...entries];
@@ -167,5 +172,44 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     await other.giveBack(await other.read());
     expect(eventsOf(await member.read(1))).toEqual(['left behind']);
     expect(eventsOf(await member.read(1))).toEqual(['passed on']);
+  });
+
+  test('a read of what is new first brings what was passed on of the same key before it', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first');
+    expect(await owner.readNewFirst()).toEqual(['first']);
+    await add(store, 'k', 'second');
+    expect(await reader.readNewFirst()).toEqual([]);
+    await add(store, 'k', 'third');
+    expect(await owner.readNewFirst()).toEqual(['second', 'third']);
+    await add(store, 'k', 'fourth');
+    expect(await owner.readNewFirst()).toEqual(['fourth']);
+  });
+
+  test('a read of what is new first brings what was left behind of the same key before it', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first', 'second');
+    await leaving.giveBack(await leaving.read());
+    await add(store, 'k', 'third');
+    expect(await staying.readNewFirst()).toEqual(['first', 'second', 'third']);
+    await add(store, 'k', 'fourth');
+    expect(await leaving.readNewFirst()).toEqual([]);
+    expect(await staying.readNewFirst()).toEqual(['fourth']);
+  });
+
+  test('a read of what is new first leaves the rest for the next one', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await owner.readNewFirst();
+    await add(store, 'k', 'passed on');
+    await reader.readNewFirst();
+    await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', 'no key'));
+    await add(store, 'l', 'another key');
+    expect(await owner.readNewFirst(1)).toEqual(['no key']);
+    expect(await owner.readNewFirst(1)).toEqual(['another key']);
+    expect(await owner.readNewFirst()).toEqual(['passed on']);
   });
 });

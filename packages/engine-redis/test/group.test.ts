@@ -1,5 +1,10 @@
+import { createEvent, encodeStructured } from '@polybus/core';
+import { waitFor } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
+import { readGroup } from '../src/group-scripts.ts';
+import { firstId } from '../src/stream-ids.ts';
+import { StreamKeys } from '../src/stream-keys.ts';
 import { ownRedis } from './foreign.ts';
 import { adminOf, newPrefix, startEngine, until } from './support.ts';
 
@@ -99,5 +104,49 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     await orders.stop();
     expect(new Set(ofOrders)).toEqual(new Set(['orders.new']));
     expect(new Set(ofUsers)).toEqual(new Set(['users.new']));
+  });
+
+  test('what was passed on to a member arrives although something new comes in the same moment', async () => {
+    const keyPrefix = newPrefix();
+    // Nothing but the bell is to say so.
+    const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 600_000 } as const;
+    const engine = await startEngine(config);
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const seen: unknown[] = [];
+    await engine.subscribeAsync(
+      'work',
+      ({ payload }) => {
+        seen.push(payload);
+        return payload === 'first' ? gate : undefined;
+      },
+      { group: 'g', concurrency: 4 },
+    );
+    await engine.publish({ topic: 'work', payload: 'first', key: 'k' });
+    await until('the first', () => seen.length === 1);
+    const admin = adminOf(url);
+    const keys = new StreamKeys(keyPrefix);
+    const [stream, owners] = [keys.stream('work'), keys.owners('work', 'g')];
+    const [, owner] = (await admin.hget(owners, 'k'))!.split(' ') as [string, string];
+    const bell = keys.bells + owner.split('.')[0]!;
+    const event = (payload: string): string =>
+      encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
+    await until('the member to wait', async () => /cmd=xread/.test(String(await admin.client('LIST'))));
+    // Its own bells ring where nobody hears: the one that is heard comes together with what is new.
+    const read = readGroup.evalArguments(
+      [stream, owners],
+      ['g', 'another.1', 10, firstId, 'work', `${keyPrefix}unheard:`, 0, 0],
+    );
+    await admin
+      .multi()
+      .xadd(bell, '*', 'topic', 'work', 'group', 'g')
+      .xadd(stream, '*', 'event', event('passed on'), 'key', 'k')
+      .eval(...read)
+      .xadd(stream, '*', 'event', event('new'))
+      .exec();
+    open();
+    await waitFor('what was passed on', () => seen.includes('passed on'), { timeoutMs: 20_000 });
+    await until('what is new', () => seen.length === 3);
+    expect(new Set(seen)).toEqual(new Set(['first', 'new', 'passed on']));
   });
 });
