@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
 import { redisEngine } from '@polybus/engine-redis';
 import { startRedis } from '@polybus/testbed';
@@ -22,6 +23,7 @@ const events = 30_000;
 /** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
 const latencyRounds = 20;
 const pings = 1000;
+const pingsApart = 200;
 const source = 'bench';
 
 interface Side {
@@ -166,19 +168,24 @@ async function endToEnd(side: Side): Promise<number> {
   return (events / (now() - since)) * 1000;
 }
 
-/** Microseconds from a publish to its arrival, one at a time: the median. */
-async function latency(side: Side): Promise<number> {
+/**
+ * Microseconds from a publish until it is accepted and has arrived, one at a time: the median.
+ *
+ * @param apartMs - How long both sides rest between two events. Without a rest the client and the server are still awake.
+ */
+async function latency(side: Side, count: number, apartMs: number): Promise<number> {
   const topic = newTopic();
   let onEvent = (): void => {};
   await side.listen(topic, () => onEvent());
   const times: number[] = [];
-  for (let n = 0; n < pings; n++) {
+  for (let n = 0; n < count; n++) {
+    if (apartMs > 0) await setTimeout(apartMs);
     const since = now();
     const arrived = new Promise<void>((resolve) => (onEvent = resolve));
     await Promise.all([side.publish(topic), arrived]);
     times.push((now() - since) * 1000);
   }
-  return median(times.slice(pings / 10));
+  return median(times.slice(count / 10));
 }
 
 function median(values: readonly number[]): number {
@@ -237,7 +244,10 @@ try {
     if (kind !== 'group')
       await compare(`${kind}: publish, ${inFlight} in flight`, 'events/s', sides, publishing);
     await compare(`${kind}: end to end, ${inFlight} in flight`, 'events/s', sides, endToEnd);
-    await compare(`${kind}: latency p50, one at a time`, 'µs', sides, latency, latencyRounds);
+    const chained = (side: Side): Promise<number> => latency(side, pings, 0);
+    await compare(`${kind}: latency p50, one after the other`, 'µs', sides, chained, latencyRounds);
+    const apart = (side: Side): Promise<number> => latency(side, pingsApart, 1);
+    await compare(`${kind}: latency p50, 1 ms apart`, 'µs', sides, apart, latencyRounds);
   }
 } catch (error) {
   console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
