@@ -10,8 +10,6 @@ export interface Cursor {
   readonly topic: string;
   /** The last id that it has had. */
   position: string;
-  /** Gets what the shared reader reads. Otherwise it catches up by itself. */
-  isLive: boolean;
   isCatchingUp: boolean;
   /** It begins with what there is, so what was trimmed before is none that it has missed. */
   isReplay: boolean;
@@ -37,6 +35,8 @@ export class PlainSubscription {
   readonly request: ListenRequest;
   readonly receiver: Receiver;
   readonly cursors: Map<string, Cursor> = new Map();
+  /** Those that catch up by themselves. The others get what the shared reader reads. */
+  readonly #behind = new Set<Cursor>();
   readonly #store: StreamStore;
   readonly #live: LiveReader;
   readonly #refillAt: number;
@@ -83,17 +83,25 @@ export class PlainSubscription {
   }
 
   add(topic: string, position: string, isLive: boolean, isReplay = false): Cursor {
-    const cursor: Cursor = { topic, position, isLive, isCatchingUp: false, isReplay };
+    const cursor: Cursor = { topic, position, isCatchingUp: false, isReplay };
     this.cursors.set(topic, cursor);
-    if (!isLive) void this.#catchUp(cursor);
+    if (!isLive) {
+      this.#behind.add(cursor);
+      void this.#catchUp(cursor);
+    }
     return cursor;
+  }
+
+  /** The cursor no longer gets what the shared reader reads. */
+  fallBehind(cursor: Cursor): void {
+    this.#behind.add(cursor);
   }
 
   /** Queues an entry of the shared reader; false where there was no room and the cursor left it. */
   offer(cursor: Cursor, id: string, decoded: Decoded): boolean {
     if (this.#isStopped || compareIds(id, cursor.position) <= 0) return true;
     if (this.receiver.capacity <= 0) {
-      cursor.isLive = false;
+      this.fallBehind(cursor);
       return false;
     }
     this.#take(cursor, id, decoded);
@@ -108,11 +116,12 @@ export class PlainSubscription {
   }
 
   #refill(): void {
-    if (this.#isRefillPlanned || this.#isStopped || this.receiver.capacity < this.#refillAt) return;
+    if (this.#behind.size === 0 || this.#isRefillPlanned || this.#isStopped) return;
+    if (this.receiver.capacity < this.#refillAt) return;
     this.#isRefillPlanned = true;
     queueMicrotask(() => {
       this.#isRefillPlanned = false;
-      for (const cursor of this.cursors.values()) if (!cursor.isLive) void this.#catchUp(cursor);
+      for (const cursor of this.#behind) void this.#catchUp(cursor);
     });
   }
 
@@ -153,7 +162,7 @@ export class PlainSubscription {
         const isPast = live === undefined || compareIds(live, cursor.position) <= 0;
         // Where the shared reader has not moved meanwhile, all that it had read has been read here too.
         if (entries.length < count && (isPast || live === seen)) {
-          cursor.isLive = true;
+          this.#behind.delete(cursor);
           this.#live.join(cursor);
           return;
         }

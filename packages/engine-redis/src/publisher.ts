@@ -67,7 +67,10 @@ export class Publisher {
     const text = encodeStructured(event, this.#options);
     let resolve!: () => void;
     let reject!: (error: unknown) => void;
-    const sending = new Promise<void>((...settle) => ([resolve, reject] = settle));
+    const sending = new Promise<void>((onSent, onFailed) => {
+      resolve = onSent;
+      reject = onFailed;
+    });
     this.#waiting.push({ topic, text, key, since: Date.now(), settled: sending, resolve, reject });
     if (!this.#isScheduled) {
       this.#isScheduled = true;

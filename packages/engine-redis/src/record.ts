@@ -1,4 +1,10 @@
-import { type Event, type RawRecord, UndecodableRecordError, decodeStructured } from '@polybus/core';
+import {
+  type DecodeContext,
+  type Event,
+  type RawRecord,
+  UndecodableRecordError,
+  decodeStructured,
+} from '@polybus/core';
 
 /** An event, or what could not be made one. */
 export type Decoded =
@@ -6,8 +12,7 @@ export type Decoded =
   | { readonly event?: undefined; readonly raw: RawRecord };
 
 /** Decodes what a channel or a stream carried. It fails for no input. */
-export function decode(topic: string, bytes: Buffer, createdAt?: Date): Decoded {
-  const context = { topic, createdAt };
+export function decode(topic: string, bytes: Buffer, context: DecodeContext = { topic }): Decoded {
   try {
     // Several times as fast as a strict decoder; where something was replaced, that one says what is wrong.
     const text = bytes.toString();

@@ -1,4 +1,4 @@
-import type { Event } from '@polybus/core';
+import type { DecodeContext, Event } from '@polybus/core';
 import { type Decoded, decode } from './record.ts';
 import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';
@@ -56,12 +56,25 @@ export function keyArgument(key: string): string | Buffer {
   return key.startsWith(bytesMark) ? Buffer.from(key.slice(1), 'latin1') : key;
 }
 
+/** What an entry's id says of its event. Hardly one needs the time: it is worked out where it is asked for. */
+class EntryContext implements DecodeContext {
+  readonly topic: string;
+  readonly #id: string;
+
+  constructor(topic: string, id: string) {
+    this.topic = topic;
+    this.#id = id;
+  }
+
+  get createdAt(): Date {
+    return timeOf(this.#id);
+  }
+}
+
 /** Decodes an entry. One without the field `event` is none of ours: all its fields count as its bytes. */
 export function decodeEntry(topic: string, entry: StreamEntry): Decoded {
-  const bytes = fieldOf(entry, eventField);
-  const createdAt = timeOf(entry.id);
-  if (bytes !== undefined) return decode(topic, bytes, createdAt);
-  return decode(topic, Buffer.from(JSON.stringify(entry.fields.map(String))), createdAt);
+  const bytes = fieldOf(entry, eventField) ?? Buffer.from(JSON.stringify(entry.fields.map(String)));
+  return decode(topic, bytes, new EntryContext(topic, entry.id));
 }
 
 /** The fields of an event's entry. */

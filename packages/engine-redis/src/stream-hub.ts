@@ -169,7 +169,7 @@ export class StreamHub {
   /** Each looks for itself what it has missed: a read that goes on would not say what was trimmed meanwhile. */
   #restored(): void {
     for (const { followers } of this.#topics.values())
-      for (const cursor of followers.keys()) cursor.isLive = false;
+      for (const [cursor, subscription] of followers) subscription.fallBehind(cursor);
     this.#topics.clear();
     this.resume();
   }
