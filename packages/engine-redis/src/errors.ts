@@ -62,8 +62,10 @@ export function messageOf(error: unknown): string {
   return maskUrl(error instanceof Error ? error.message : String(error));
 }
 
-/** What the server said to a command of ours as a typed error; anything else as it is. */
+/** A typed error that says what a command of ours was about, for what the server said or for a connection that failed. */
 export function commandError(error: unknown, about: Pick<PolybusErrorOptions, 'topic' | 'engine'>): unknown {
+  if (error instanceof RedisConnectionError)
+    return new RedisConnectionError(error.message, { cause: error.cause, ...about });
   if (!isReply(error)) return error;
   const text = messageOf(error);
   const hint = advice(text) ?? 'Look up what the server means by that; the engine tries no further.';

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { freePort } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster } from 'ioredis';
 import { describe, expect, test } from 'vitest';
@@ -61,6 +62,50 @@ describeWithBroker('redis', 'refusals', async () => {
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
       expect(inspect(error, { depth: 20 })).not.toContain(secret);
     });
+  });
+
+  test.each([
+    ['pubsub', undefined],
+    ['streams', undefined],
+    ['streams', 'g'],
+  ] as const)(
+    'a subscription that gets no answer in time says of which topic, %s, group %s',
+    async (mode, group) => {
+      const { url } = await ownRedis();
+      const engine = await startEngine({ url, mode, commandTimeoutMs: 200 });
+      await adminOf(url).client('PAUSE', 60_000, 'ALL');
+      const error = await failureOf(engine.subscribe('orders', () => {}, { group }));
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED', topic: 'orders', engine: 'redis' });
+    },
+  );
+
+  test('a full server refuses a group with an error that says what to do', async () => {
+    const { url } = await ownRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] });
+    const engine = await startEngine({ url, mode: 'streams' });
+    const error = await failureOf(engine.subscribe('orders', () => {}, { group: 'g' }));
+    expect(error).toMatchObject({
+      code: 'COMMAND_FAILED',
+      topic: 'orders',
+      engine: 'redis',
+      message: expect.stringMatching(/OOM.*raise its maxmemory/),
+    });
+  });
+
+  test('a replica refuses a group, and an event, with errors that say what it is', async () => {
+    const { url } = await ownRedis();
+    const engine = await startEngine({ url, mode: 'streams' });
+    await adminOf(url).replicaof('127.0.0.1', await freePort());
+    const errors = await Promise.all([
+      failureOf(engine.subscribe('orders', () => {}, { group: 'g' })),
+      failureOf(engine.publish({ topic: 'orders', payload: 1 })),
+    ]);
+    for (const error of errors) {
+      expect(error).toMatchObject({
+        topic: 'orders',
+        engine: 'redis',
+        message: expect.stringMatching(/READONLY.*The server is a replica/),
+      });
+    }
   });
 
   test.each([undefined, 'g'])('what is no stream cannot be subscribed to, group %s', async (group) => {
