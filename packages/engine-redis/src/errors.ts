@@ -62,7 +62,7 @@ export function messageOf(error: unknown): string {
   return maskUrl(error instanceof Error ? error.message : String(error));
 }
 
-/** A typed error that says what a command of ours was about, for what the server said or for a connection that failed. */
+/** What the server said to a command of ours, or how its connection failed, as a typed error about this; anything else as it is. */
 export function commandError(error: unknown, about: Pick<PolybusErrorOptions, 'topic' | 'engine'>): unknown {
   if (error instanceof RedisConnectionError)
     return new RedisConnectionError(error.message, { cause: error.cause, ...about });

@@ -2,7 +2,7 @@ import { createEvent, encodeStructured } from '@polybus/core';
 import { waitFor } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { readGroup } from '../src/group-scripts.ts';
+import { giveBack, readGroup } from '../src/group-scripts.ts';
 import { firstId } from '../src/stream-ids.ts';
 import { StreamKeys } from '../src/stream-keys.ts';
 import { ownRedis } from './foreign.ts';
@@ -16,6 +16,9 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
 
   const infoOf = async (admin: ReturnType<typeof adminOf>, section: string, field: string): Promise<number> =>
     Number(new RegExp(`${field}(\\d+)`).exec(await admin.info(section))?.[1] ?? 0);
+
+  const encoded = (payload: string): string =>
+    encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
 
   test.each([undefined, 'key'])(
     'events that settle together are acknowledged together (key: %s)',
@@ -129,8 +132,6 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     const [stream, owners] = [keys.stream('work'), keys.owners('work', 'g')];
     const [, owner] = (await admin.hget(owners, 'k'))!.split(' ') as [string, string];
     const bell = keys.bells + owner.split('.')[0]!;
-    const event = (payload: string): string =>
-      encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
     await until('the member to wait', async () => /cmd=xread/.test(String(await admin.client('LIST'))));
     // Its own bells ring where nobody hears: the one that is heard comes together with what is new.
     const read = readGroup.evalArguments(
@@ -140,13 +141,43 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     await admin
       .multi()
       .xadd(bell, '*', 'topic', 'work', 'group', 'g')
-      .xadd(stream, '*', 'event', event('passed on'), 'key', 'k')
+      .xadd(stream, '*', 'event', encoded('passed on'), 'key', 'k')
       .eval(...read)
-      .xadd(stream, '*', 'event', event('new'))
+      .xadd(stream, '*', 'event', encoded('new'))
       .exec();
     open();
     await waitFor('what was passed on', () => seen.includes('passed on'), { timeoutMs: 20_000 });
     await until('what is new', () => seen.length === 3);
     expect(new Set(seen)).toEqual(new Set(['first', 'new', 'passed on']));
+  });
+
+  test('what was left behind without a bell is found by the heartbeat, although something new comes all the time', async () => {
+    const keyPrefix = newPrefix();
+    const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 1500 } as const;
+    const engine = await startEngine(config);
+    const seen: unknown[] = [];
+    await engine.subscribe('work', ({ payload }) => void seen.push(payload), { group: 'g' });
+    const publish = (payload: string): Promise<void> => engine.publish({ topic: 'work', payload });
+    await publish('first');
+    await until('the first', () => seen.length === 1);
+    const keys = new StreamKeys(keyPrefix);
+    const names = [keys.stream('work'), keys.owners('work', 'g')];
+    const unheard = `${keyPrefix}unheard:`;
+    const admin = adminOf(url);
+    const [[, id] = []] = (await admin
+      .multi()
+      .xadd(names[0]!, '*', 'event', encoded('left behind'))
+      .eval(...readGroup.evalArguments(names, ['g', 'another.1', 10, firstId, 'work', unheard, 0, 0]))
+      .xadd(names[0]!, '*', 'event', encoded('new'))
+      .exec()) as [null, string][];
+    await admin.eval(...giveBack.evalArguments(names, ['g', 'another.1', 'work', unheard, id!, 0, '']));
+    await waitFor(
+      'what was left behind',
+      async () => {
+        await publish('more');
+        return seen.includes('left behind');
+      },
+      { timeoutMs: 20_000 },
+    );
   });
 });
