@@ -28,6 +28,11 @@ export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && !isRefusal(error);
 }
 
+/** True for an answer of the server with this code, also where the client has put words of its own before it. */
+export function isError(error: unknown, code: string): boolean {
+  return error instanceof Error && error.message.includes(code);
+}
+
 /** Where the client's errors keep the errors that they come from. */
 const origins = ['cause', 'lastNodeError', 'previousErrors', 'errors'] as const;
 

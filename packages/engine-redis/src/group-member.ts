@@ -2,12 +2,12 @@ import type { ListenRequest, Receiver } from '@polybus/core';
 import { previousAttempts } from './attempt-count.ts';
 import { briefly } from './briefly.ts';
 import type { Connection } from './connection.ts';
-import { messageOf } from './errors.ts';
+import { isError, messageOf } from './errors.ts';
 import { GroupPlace } from './group-place.ts';
 import { inBatches } from './in-batches.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
 import { firstId } from './stream-ids.ts';
-import { type GroupRead, type StreamStore, isError, isGone } from './stream-store.ts';
+import { type GroupRead, type StreamStore, isGone } from './stream-store.ts';
 
 const done = Promise.resolve();
 /** How many entries one read brings at most. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { isError } from './errors.ts';
 
 type Arguments = readonly (string | number | Buffer)[];
 
@@ -17,7 +18,7 @@ export class Script {
     try {
       return await this.runKnown(client, keys, args);
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      if (!isError(error, 'NOSCRIPT')) throw error;
       return this.evaluate(client, keys, args);
     }
   }

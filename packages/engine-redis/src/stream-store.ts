@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { groupLag, lagOf } from './group-lag.ts';
 import { beat, lostEntries, recordAttempts } from './consumer-scripts.ts';
 import { acknowledgeKeyed, giveBack, leaveGroup, readGroup, sweepGroup } from './group-scripts.ts';
+import { isError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
 import { createGroup, snapshot } from './publish-scripts.ts';
 import { firstId } from './stream-ids.ts';
@@ -243,9 +244,4 @@ export class StreamStore {
 /** True where the group, or its stream, is not there. */
 export function isGone(error: unknown): boolean {
   return isError(error, 'NOGROUP') || isError(error, 'no such key');
-}
-
-/** True for an answer of the server that begins so. */
-export function isError(error: unknown, code: string): boolean {
-  return error instanceof Error && error.message.includes(code);
 }
