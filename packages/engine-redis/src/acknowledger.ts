@@ -63,10 +63,16 @@ export class Acknowledger {
     if (this.#isPlanned) return;
     this.#isPlanned = true;
     setImmediate(() => {
-      this.#isPlanned = false;
-      void this.flush().catch(() => {});
+      // An attempt is told before anything else can end the process; the rest lets what has come by now go first.
+      if (this.#begun.size > 0) this.#flushPlanned();
+      else setImmediate(this.#flushPlanned);
     });
   }
+
+  readonly #flushPlanned = (): void => {
+    this.#isPlanned = false;
+    void this.flush().catch(() => {});
+  };
 
   /**
    * Resolves when everything is confirmed.

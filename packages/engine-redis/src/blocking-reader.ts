@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
@@ -22,6 +23,15 @@ export interface BlockingSource {
   onRestored?(): void;
 }
 
+/** How a reader reads. */
+export interface BlockingReaderOptions {
+  /** Of the engine. The reader's bell is named after it. */
+  readonly id: string;
+  /** How many entries of each stream one read brings at most. */
+  readonly count: number;
+  readonly busyPoll: BusyPoll;
+}
+
 /** How long after a failed read the next one comes, in milliseconds. */
 const pauseMs = 100;
 /** How many bells there are at most, about. */
@@ -35,6 +45,7 @@ export class BlockingReader {
   readonly #store: StreamStore;
   readonly #source: BlockingSource;
   readonly #count: number;
+  readonly #busyPoll: BusyPoll;
   readonly #bell: string;
   #bellAt: string = firstId;
   #isStopped = false;
@@ -43,12 +54,17 @@ export class BlockingReader {
   #pause: { readonly timer: NodeJS.Timeout; readonly end: () => void } | undefined;
   #reading: Promise<void> | undefined;
 
-  /** @param id - Of the engine. Its bell is named after it. */
-  constructor(connection: Connection, store: StreamStore, source: BlockingSource, count: number, id: string) {
+  constructor(
+    connection: Connection,
+    store: StreamStore,
+    source: BlockingSource,
+    { id, count, busyPoll }: BlockingReaderOptions,
+  ) {
     this.#connection = connection;
     this.#store = store;
     this.#source = source;
     this.#count = count;
+    this.#busyPoll = busyPoll;
     this.#bell = store.keys.bells + id;
     connection.listen({ onRestored: () => this.#source.onRestored?.() });
   }
@@ -92,8 +108,9 @@ export class BlockingReader {
     while (!this.#isStopped) {
       try {
         await this.#readOnce();
-        // Behind what handlers have published by now: a server that this has woken takes the read along.
-        await nextTurn();
+        // Behind what handlers publish, and what is published because an acceptance has come by now: a server that this
+        // has woken takes the read along.
+        await nextPoll();
       } catch (error) {
         if (this.#isStopped) return;
         this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
@@ -121,6 +138,7 @@ export class BlockingReader {
           // Not held back for what follows, to go in one write: a server that sleeps meanwhile costs more than a second write.
           const reading = client.callBuffer('xread', ...options, ...names, ...ids);
           following = this.#source.onSent?.(this.#connection);
+          this.#busyPoll.begin();
           return reading;
         },
         // A server that is alive answers within BLOCK; without this bound a read may wait for ever for a lost answer.
@@ -131,6 +149,7 @@ export class BlockingReader {
       throw error;
     } finally {
       this.#isBlocked = false;
+      this.#busyPoll.end();
     }
     const waits: Promise<void>[] = [];
     // The streams of an answer come in the order in which they were asked for.
@@ -183,8 +202,10 @@ export class BlockingReader {
   }
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
+/** Resolves when what has come by now over other connections has been seen, too. */
+function nextPoll(): Promise<void> {
+  // The first comes before the event loop polls again, the second after that (libuv's documentation, "The I/O loop").
+  return new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
 }
 
 /** An id for an engine's bell and consumers, unlike any other's. It has no dot: what follows one tells consumers apart. */

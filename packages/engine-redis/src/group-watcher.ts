@@ -8,6 +8,7 @@ import {
 } from '@polybus/core';
 import { BlockingReader } from './blocking-reader.ts';
 import { briefly } from './briefly.ts';
+import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 import { GroupMember } from './group-member.ts';
@@ -39,7 +40,7 @@ export class GroupWatcher {
   #beating: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(connection: Connection, store: StreamStore, id: string) {
+  constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
     this.#store = store;
     this.#id = id;
     const source = {
@@ -50,7 +51,7 @@ export class GroupWatcher {
       onRestored: () => this.#doubt(),
     };
     // Members read for themselves: one entry is enough to know that there is something.
-    this.#reader = new BlockingReader(connection, store, source, 1, id);
+    this.#reader = new BlockingReader(connection, store, source, { id, count: 1, busyPoll });
     store.connection.listen({ onRestored: () => this.#doubt() });
     const { claimIdleMs } = store.options;
     const beat = (): void => {

@@ -7,6 +7,7 @@ import {
   matchesTopic,
 } from '@polybus/core';
 import { BlockingReader } from './blocking-reader.ts';
+import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from './connection.ts';
 import { type Cursor, PlainSubscription } from './plain-cursor.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
@@ -35,7 +36,7 @@ export class StreamHub {
   /** The last topic that is known to be new; undefined while there was no pattern. */
   #newsAt: string | undefined;
 
-  constructor(connection: Connection, store: StreamStore, id: string) {
+  constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
     this.#store = store;
     const source = {
       streams: () => this.#streams(),
@@ -43,7 +44,7 @@ export class StreamHub {
         this.#onEntries(stream, entries, after),
       onRestored: () => this.#restored(),
     };
-    this.#reader = new BlockingReader(connection, store, source, readCount, id);
+    this.#reader = new BlockingReader(connection, store, source, { id, count: readCount, busyPoll });
   }
 
   /** Resolves when the subscription's place in every topic is pinned: from there on it misses nothing. */

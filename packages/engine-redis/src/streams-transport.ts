@@ -9,6 +9,7 @@ import type {
   TransportContext,
 } from '@polybus/core';
 import { newEngineId } from './blocking-reader.ts';
+import { BusyPoll } from './busy-poll.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { GroupWatcher } from './group-watcher.ts';
@@ -37,6 +38,7 @@ export class StreamsTransport implements Transport {
   readonly #options: RedisOptions;
   #connections: Connections | undefined;
   #opened: Opened | undefined;
+  #published = 0;
   // Each has a connection that it blocks, so each is made when it is needed first.
   #hub: Promise<StreamHub> | undefined;
   #groups: Promise<GroupWatcher> | undefined;
@@ -91,6 +93,7 @@ export class StreamsTransport implements Transport {
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
+    this.#published++;
     return this.#opened!.publishers.send(event, signal);
   }
 
@@ -105,14 +108,17 @@ export class StreamsTransport implements Transport {
 
   async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { connections, store, id } = this.#opened!;
+    const published = (): number => this.#published;
     if (request.group === undefined) {
-      this.#hub ??= connections.make('reader', 'blocking').then((one) => new StreamHub(one, store, id));
+      this.#hub ??= connections
+        .make('reader', 'blocking')
+        .then((one) => new StreamHub(one, store, id, new BusyPoll(published)));
       this.#hub.catch(() => (this.#hub = undefined));
       return await (await this.#hub).listen(request, receiver);
     }
     this.#groups ??= connections
       .make('group-reader', 'blocking')
-      .then((one) => new GroupWatcher(one, store, id));
+      .then((one) => new GroupWatcher(one, store, id, new BusyPoll(published)));
     this.#groups.catch(() => (this.#groups = undefined));
     return await (await this.#groups).listen(request, receiver);
   }

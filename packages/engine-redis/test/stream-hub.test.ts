@@ -1,5 +1,6 @@
 import type { ListenRequest, Receiver } from '@polybus/core';
 import { expect, onTestFinished, test } from 'vitest';
+import type { BusyPoll } from '../src/busy-poll.ts';
 import type { Connection } from '../src/connection.ts';
 import { StreamHub } from '../src/stream-hub.ts';
 import { StreamKeys } from '../src/stream-keys.ts';
@@ -41,9 +42,16 @@ function makeHub() {
     trimmedTo: async () => '0-0',
     missed: () => {},
   };
-  const hub = new StreamHub(connection as unknown as Connection, store as unknown as StreamStore, 'id');
+  const polls: string[] = [];
+  const busyPoll = { begin: () => polls.push('begin'), end: () => polls.push('end') } as unknown as BusyPoll;
+  const hub = new StreamHub(
+    connection as unknown as Connection,
+    store as unknown as StreamStore,
+    'id',
+    busyPoll,
+  );
   onTestFinished(() => hub.stop());
-  return { hub, reads, ranges };
+  return { hub, reads, ranges, polls };
 }
 
 function makeReceiver(): Receiver & { readonly seen: unknown[] } {
@@ -74,4 +82,14 @@ test('what a read brings that was sent from further on is not taken for what com
   expect(receiver.seen).toEqual([]);
   reads[2]!.answer([entry(100), entry(101)]);
   await until('both events', () => receiver.seen.length === 2);
+});
+
+test('an answer is polled for from when the read is sent until it is there', async () => {
+  const { hub, reads, polls } = makeHub();
+  await hub.listen(request, makeReceiver());
+  await until('a read', () => reads.length === 1);
+  expect(polls).toEqual(['begin']);
+  reads[0]!.answer([entry(91)]);
+  await until('the next read', () => reads.length === 2);
+  expect(polls).toEqual(['begin', 'end', 'begin']);
 });
