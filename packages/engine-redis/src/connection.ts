@@ -171,12 +171,9 @@ export class Connection {
     const hint = isRefusal(cause)
       ? 'Check the user, the password, and what the server lets that user do.'
       : 'Check that the server runs, and that url, user and password are right.';
-    return new RedisConnectionError(
-      `No connection to Redis (${this.#role}): ${messageOf(cause).replace(/\.$/, '')}. ${hint}`,
-      {
-        cause: withoutArguments(cause),
-      },
-    );
+    return new RedisConnectionError(`No connection to Redis (${this.#role}): ${messageOf(cause)}. ${hint}`, {
+      cause: withoutArguments(cause),
+    });
   }
 
   /** Ends the connection at once; what it waits for gets no answer. */

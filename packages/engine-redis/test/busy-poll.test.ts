@@ -65,7 +65,7 @@ test('it sleeps where the last answer took its time, as from a server that is fa
   expect(turn()).toBe(false);
 });
 
-test('it sleeps where this process has published nothing since the last time', () => {
+test('it sleeps where the engine has published nothing since the last time', () => {
   const { poll, read, turn } = makePoll();
   read(0.05);
   poll.begin();

@@ -115,11 +115,7 @@ describeWithBroker('redis', 'a cluster', () => {
   );
 
   test('streams lose nothing when the connections to a node are lost', async () => {
-    const config = {
-      createClient: clusterClient,
-      mode: 'streams',
-      keyPrefix: `{${newPrefix()}}`,
-    } as const;
+    const config = { createClient: clusterClient, mode: 'streams', keyPrefix: `{${newPrefix()}}` } as const;
     const engine = await startEngine(config);
     const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
     const roomy = { bufferSize: 100_000 };
