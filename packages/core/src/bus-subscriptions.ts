@@ -1,4 +1,5 @@
 import type { Subscription } from './contract.ts';
+import { onAbort } from './engine-kit/on-abort.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 interface Routed {
@@ -43,12 +44,8 @@ export class BusSubscriptions {
     routed: Subscription,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const cancel = (): void => void subscription.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    this.#routed.set(subscription, {
-      subscription: routed,
-      unlink: () => signal?.removeEventListener('abort', cancel),
-    });
+    const unlink = onAbort(signal, () => void subscription.cancel());
+    this.#routed.set(subscription, { subscription: routed, unlink });
     this.#lifecycle.announce(subscription.id);
     if (this.#cancelledEarly.has(subscription)) await this.remove(subscription);
   }

@@ -26,7 +26,8 @@ import { CancellableSubscription } from './engine-subscription.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
-import { orAborted, settlesWithin } from './or-aborted.ts';
+import { onAbort } from './engine-kit/on-abort.ts';
+import { orAborted, settlesWithin } from './engine-kit/or-aborted.ts';
 import {
   type DeliveryDefaults,
   type InternalSubscribeOptions,
@@ -257,8 +258,7 @@ class TransportEngine implements Engine {
       throw error;
     }
     const { signal } = options;
-    const cancel = (): void => void subscription.cancel();
-    const unlink = (): void => signal?.removeEventListener('abort', cancel);
+    const unlink = onAbort(signal, () => void subscription.cancel());
     const isWanted = this.#subscriptions.add({ subscription, queue, listener, unlink });
     if (this.#state !== 'started' || signal?.aborted === true || !isWanted) {
       // Stopped, given up, or cancelled by its own handler, while the broker was asked.
@@ -266,7 +266,6 @@ class TransportEngine implements Engine {
       signal?.throwIfAborted();
       this.#assertOpen('subscribe', topic);
     }
-    signal?.addEventListener('abort', cancel, { once: true });
     return subscription;
   }
 

@@ -29,7 +29,7 @@ import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
 import type { HandleMiddleware, Middleware } from './middleware.ts';
-import { settlesWithin } from './or-aborted.ts';
+import { settlesWithin } from './engine-kit/or-aborted.ts';
 import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';
 import { type RedriveBus, type RedriveOptions, type RedriveResult, redrive } from './redrive.ts';

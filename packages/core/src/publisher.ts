@@ -3,7 +3,7 @@ import { describeError } from './dead-letter.ts';
 import type { Event } from './event.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type PublishMiddleware, aroundPublish } from './middleware.ts';
-import { orAborted } from './or-aborted.ts';
+import { orAborted } from './engine-kit/or-aborted.ts';
 import type { Router } from './router.ts';
 import { type StandardSchema, validatePayload } from './standard-schema.ts';
 import { assertSignal } from './subscribe-options.ts';

@@ -1,6 +1,7 @@
 import { deadLetterKey, deadLetterOf, deadLetterTopic, type DeadLetter } from './dead-letter.ts';
 import { requireCapability } from './capabilities.ts';
 import { GiveBack } from './dispatch/give-back.ts';
+import { onAbort } from './engine-kit/on-abort.ts';
 import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
 import { groupFor, tenantOf } from './tenant.ts';
@@ -225,15 +226,14 @@ class EndOfWork {
   readonly reached: Promise<void>;
   isReached = false;
   readonly #idleMs: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #unlink: () => void;
   #resolve!: () => void;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(idleMs: number, signal: AbortSignal | undefined) {
     this.#idleMs = idleMs;
-    this.#signal = signal;
     this.reached = new Promise((resolve) => (this.#resolve = resolve));
-    signal?.addEventListener('abort', this.reach, { once: true });
+    this.#unlink = onAbort(signal, this.reach);
   }
 
   /** From now on, nothing means that nothing is left. */
@@ -254,6 +254,6 @@ class EndOfWork {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.reach);
+    this.#unlink();
   }
 }

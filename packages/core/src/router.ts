@@ -25,7 +25,7 @@ import { EngineNotFoundError, EventBusNotStartedError, PolybusError } from './er
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
 import { loadEngines } from './load-engines.ts';
-import { settlesWithin } from './or-aborted.ts';
+import { settlesWithin } from './engine-kit/or-aborted.ts';
 import { Routing } from './routing.ts';
 import {
   type InternalSubscribeOptions,

@@ -1,4 +1,5 @@
 import type { Subscription } from './contract.ts';
+import { onAbort } from './engine-kit/on-abort.ts';
 import { isPattern, matchesTopic } from './topics.ts';
 
 /** The subscriptions that are on several engines of a router, so that each of them is counted once. */
@@ -9,10 +10,8 @@ export class SpanningSubscriptions {
   >();
 
   add(subscription: Subscription, engines: readonly string[], signal: AbortSignal | undefined): void {
-    const aborted = (): void => this.remove(subscription);
-    const unlink = (): void => signal?.removeEventListener('abort', aborted);
+    const unlink = onAbort(signal, () => this.remove(subscription));
     this.#entries.set(subscription, { engines, unlink });
-    signal?.addEventListener('abort', aborted, { once: true });
     // Aborted while the engines were asked: that event is over.
     if (signal?.aborted === true) this.remove(subscription);
   }

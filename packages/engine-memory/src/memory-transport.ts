@@ -9,6 +9,7 @@ import {
   type Transport,
   insideHandler,
 } from '@polybus/core';
+import { onAbort } from '@polybus/core/engine-kit';
 import { type Envelope, PublishWait, TopicLoad } from './envelope.ts';
 import { Group, GroupDelivery } from './group.ts';
 import { History } from './history.ts';
@@ -199,18 +200,13 @@ export class MemoryTransport implements Transport {
 
   #orAborted(wait: PublishWait, waiting: Promise<void>, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const abort = (): void => {
+      // A handler may have aborted it already.
+      const unlink = onAbort(signal, () => {
         for (const mailbox of this.#mailboxes) mailbox.giveUpFor(wait);
         reject(signal.reason as Error);
-      };
-      // A handler may have aborted it already: that event is over.
-      if (signal.aborted) {
-        abort();
-        return;
-      }
-      signal.addEventListener('abort', abort, { once: true });
+      });
       void waiting.then(() => {
-        signal.removeEventListener('abort', abort);
+        unlink();
         resolve();
       });
     });

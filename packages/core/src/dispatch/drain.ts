@@ -1,3 +1,4 @@
+import { onAbort } from '../engine-kit/on-abort.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 
 /**
@@ -13,8 +14,7 @@ export async function drainQueues(
   let giveUp: (() => void) | undefined;
   const givenUp = new Promise<false>((resolve) => (giveUp = () => resolve(false)));
   const timer = setTimeout(giveUp!, timeoutMs);
-  signal?.addEventListener('abort', giveUp!, { once: true });
-  if (signal?.aborted === true) giveUp!();
+  const unlink = onAbort(signal, giveUp!);
   try {
     for (;;) {
       const busy = [...queues].filter((queue) => queue.queued + queue.running > 0);
@@ -30,6 +30,6 @@ export async function drainQueues(
     }
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', giveUp!);
+    unlink();
   }
 }

@@ -1,10 +1,11 @@
-/** The work, or a rejection with the signal's reason where that aborts first; the work itself goes on. */
-export function orAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+import { onAbort } from './on-abort.ts';
+
+/** The work, or a rejection with the signal's reason if that aborts first; the work itself goes on. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const unlink = onAbort(signal, () => reject(signal.reason as Error));
+    work.then(resolve, reject).finally(unlink);
   });
 }
 

@@ -1,0 +1,3 @@
+/** For engine authors: what engines for different brokers have in common. */
+export { onAbort } from './on-abort.ts';
+export { orAborted, settlesWithin } from './or-aborted.ts';
