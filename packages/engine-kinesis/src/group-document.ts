@@ -1,6 +1,7 @@
 import { patternCovers } from '@polybus/core';
 import type { Position } from './cursor.ts';
 import { withAncestors } from './lineage.ts';
+import { named } from './named.ts';
 import type { ShardInfo } from './stream.ts';
 
 /** What the members of a group know of each other: positions and leases. It is one JSON document in a checkpoint store. */
@@ -42,14 +43,17 @@ export interface Place {
 }
 
 export function newDocument(stream: string): GroupDocument {
-  return { format: 1, stream, members: {}, places: {} };
+  return { format: 1, stream, members: named(), places: named() };
 }
 
 /** @throws Error where it is not what this version writes. */
 export function parseDocument(text: string): GroupDocument {
   const document = JSON.parse(text) as GroupDocument;
   if (document.format !== 1) throw new Error('the document of the group has an unknown format');
-  return document;
+  const places = Object.entries(document.places).map(
+    ([pattern, byShard]): [string, Record<string, Place>] => [pattern, named(Object.entries(byShard))],
+  );
+  return { ...document, members: named(Object.entries(document.members)), places: named(places) };
 }
 
 /** The longest pattern of the group that covers this one, and is another; undefined where there is none. */

@@ -1,5 +1,6 @@
 import type { ListenRequest } from '@polybus/core';
 import type { Place } from './group-document.ts';
+import { named } from './named.ts';
 import type { ShardReaders } from './shard-readers.ts';
 
 type Places = Record<string, Place>;
@@ -13,7 +14,7 @@ export async function firstPlaces({ from }: ListenRequest, readers: ShardReaders
       const { iterator, serverTime } = await readers.pin(id);
       return [id, { at: { iterator, since: serverTime }, token: 0 }];
     });
-    return Object.fromEntries(await Promise.all(pins));
+    return named(await Promise.all(pins));
   }
   const notBefore = from === 'earliest' ? undefined : from.getTime();
   const entries = shards.map(({ id, parents }): [string, Place] => [
@@ -25,7 +26,7 @@ export async function firstPlaces({ from }: ListenRequest, readers: ShardReaders
       ...(notBefore === undefined ? {} : { notBefore }),
     },
   ]);
-  return Object.fromEntries(entries);
+  return named(entries);
 }
 
 /**
@@ -34,7 +35,7 @@ export async function firstPlaces({ from }: ListenRequest, readers: ShardReaders
  * @param takenOf - The last record of a shard that the wider one has taken in here. Up to there its events stay with it.
  */
 export function splitPlaces(wider: Places, takenOf: (shardId: string) => string | undefined): Places {
-  const places: Places = {};
+  const places: Places = named();
   for (const [shardId, place] of Object.entries(wider)) {
     const after = takenOf(shardId) ?? place.at.sequenceNumber;
     places[shardId] = {

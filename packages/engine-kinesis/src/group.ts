@@ -18,6 +18,7 @@ import { GroupDocuments } from './group-documents.ts';
 import { GroupPlace, type PlaceListener } from './group-place.ts';
 import { firstPlaces, splitPlaces } from './group-start.ts';
 import { LiveMembers } from './live-members.ts';
+import { named } from './named.ts';
 import { Pause } from './pause.ts';
 import type { ShardReaders } from './shard-readers.ts';
 
@@ -190,7 +191,7 @@ export class Group implements PlaceListener {
 
   /** Puts a place of ours back where the document has none of its shard: somebody wrote it from an older one. */
   #restore(document: GroupDocument, place: GroupPlace): boolean {
-    const places = (document.places[place.pattern] ??= {});
+    const places = (document.places[place.pattern] ??= named());
     if (places[place.shardId] !== undefined) return false;
     places[place.shardId] = place.restored(this.#id);
     return true;

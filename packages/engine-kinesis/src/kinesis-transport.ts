@@ -14,6 +14,7 @@ import type { Cursor } from './cursor.ts';
 import { connectionError } from './errors.ts';
 import { Group } from './group.ts';
 import { KinesisApi } from './kinesis-api.ts';
+import { named } from './named.ts';
 import type { KinesisOptions } from './options.ts';
 import { Pause } from './pause.ts';
 import { PlainSubscription } from './plain-subscription.ts';
@@ -169,11 +170,11 @@ export class KinesisTransport implements Transport {
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
-    const groups = [...this.#groups.values()].map(({ name, places }) => [
+    const groups = [...this.#groups.values()].map(({ name, places }): [string, string[]] => [
       name,
       [...new Set([...places].map(({ shardId }) => shardId))],
     ]);
-    const details = { streamName, leases: Object.fromEntries(groups) as Record<string, string[]> };
+    const details = { streamName, leases: named(groups) };
     return trouble === '' ? { details } : { status: 'down', error: trouble, details };
   }
 }

@@ -223,7 +223,8 @@ function startOf({ sequenceNumber, isLastUnknown, lastArrivedAt, since }: Cursor
   if (sequenceNumber !== undefined) {
     return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: sequenceNumber };
   }
-  if (since === undefined) return { ShardIteratorType: 'TRIM_HORIZON' };
+  // No record is older than the epoch, and before the first date that there is is none to ask for.
+  if (since === undefined || since <= clockGrainMs) return { ShardIteratorType: 'TRIM_HORIZON' };
   return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(since - clockGrainMs) };
 }
 

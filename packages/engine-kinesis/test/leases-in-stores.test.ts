@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Engine } from '@polybus/core';
 import type { KinesisConnection } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import { DynamoDBCheckpointStore } from '../src/dynamodb.ts';
 import { FileCheckpointStore } from '../src/file.ts';
-import type { CheckpointStore } from '../src/index.ts';
+import { type CheckpointStore, MemoryCheckpointStore } from '../src/index.ts';
 import { RedisCheckpointStore } from '../src/redis.ts';
 import { addressOf, quick } from './foreign.ts';
 import { localDynamoDB } from './local-dynamodb.ts';
@@ -52,6 +53,47 @@ function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): vo
     expect(seen.disorder).toEqual([]);
   });
 
+  test('has topics and groups of any name, and goes on in each', patient, async () => {
+    const names = ['constructor', 'toString', 'hasOwnProperty', '__proto__'];
+    const streamName = newStream();
+    const start = () => startEngine({ ...configOf(streamName, 1), checkpointStore: open() });
+    const seen = new Set<string>();
+    const subscribeAll = async (engine: Engine): Promise<void> => {
+      const subscribing = names.flatMap((group) =>
+        [...names, 'normal', '__*'].map((pattern) =>
+          engine.subscribe(
+            pattern,
+            ({ payload }) => void seen.add(`${group}/${pattern}: ${Number(payload)}`),
+            {
+              group,
+            },
+          ),
+        ),
+      );
+      await Promise.all(subscribing);
+    };
+    const publishAll = async (engine: Engine, payload: number): Promise<void> => {
+      await Promise.all([...names, 'normal', '__other'].map((topic) => engine.publish({ topic, payload })));
+    };
+    const wanted = (payload: number): string[] =>
+      names.flatMap((group) =>
+        [...names, 'normal', '__*'].map((pattern) => `${group}/${pattern}: ${payload}`),
+      );
+    const first = await start();
+    await subscribeAll(first);
+    await publishAll(first, 1);
+    await until('the first event of each', () => seen.size === wanted(1).length);
+    await first.stop();
+    const second = await start();
+    await publishAll(second, 2);
+    await subscribeAll(second);
+    expect(Object.keys((await second.health()).details?.['leases'] as object).toSorted()).toEqual(
+      names.toSorted(),
+    );
+    await until('the second event of each', () => seen.size === 2 * wanted(1).length);
+    expect([...seen].toSorted()).toEqual([...wanted(1), ...wanted(2)].toSorted());
+  });
+
   test('leaves a shard with the member whose handler takes longer than a lease lasts', patient, async () => {
     const config = configOf(newStream(), 1);
     const start = () => startEngine({ ...config, checkpointStore: open() });
@@ -75,6 +117,11 @@ function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): vo
     expect([bySlow, byOther]).toEqual([[1, 2], []]);
   });
 }
+
+describeWithBroker('kinesis', 'a group whose leases are in memory', (kinesis) => {
+  const store = new MemoryCheckpointStore();
+  groupCases(kinesis, () => store);
+});
 
 describeWithBroker('kinesis', 'a group whose leases are in files', async (kinesis) => {
   const folder = await mkdtemp(join(tmpdir(), 'polybus-leases-'));
