@@ -62,7 +62,7 @@ export class GroupOffsets {
         if (place !== undefined && place.offset >= 0) {
           pins.push({ ...place, metadata: place.metadata || metadata, isCommitted: true });
         } else {
-          const at = partition >= before && !(from instanceof Date) ? 'earliest' : from;
+          const at = partition >= before ? 'earliest' : from;
           begin.push({ topic, partition, offset: -1, metadata, at });
         }
       }

@@ -125,8 +125,11 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]> {
+    // Kafka counts from the epoch: below it a time stamp is a position with a name (-1 the end, -2 the beginning), or is refused.
     const position =
-      at instanceof Date ? { fromTimestamp: at.getTime() } : { fromBeginning: at === 'earliest' };
+      at instanceof Date && at.getTime() > 0
+        ? { fromTimestamp: at.getTime() }
+        : { fromBeginning: at !== 'latest' };
     const topics = [...this.#led(partitions)].map(([topic, ids]) => ({
       topic,
       partitions: ids.map((partition) => ({ partition })),

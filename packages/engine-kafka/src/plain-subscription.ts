@@ -92,9 +92,8 @@ export class PlainSubscription {
     }
     const news = this.#news();
     if (news.size === 0) return;
-    // From its first event: nothing of it was there when this subscription began.
-    const from = this.#request.from instanceof Date ? this.#request.from : 'earliest';
-    this.#add(news, from).catch(() => this.#addLater(news));
+    // From its first event, whatever `from` says: nothing of it was there when this subscription began.
+    this.#add(news, 'earliest').catch(() => this.#addLater(news));
   };
 
   /** A leader went, or the topic, while it was being asked. */

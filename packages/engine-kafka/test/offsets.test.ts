@@ -84,6 +84,48 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     expect(seen.toSorted((a, b) => a - b)).toEqual([5, 6, 7, 8, 9, 10]);
   });
 
+  test.each(['a group', 'no group'])(
+    'a topic that appears after its subscription is read from its first event, whatever date the subscription began at: %s',
+    async (what) => {
+      const prefix = newName();
+      const engine = await startEngine({ brokers: list, numPartitions: 1 });
+      const seen: unknown[] = [];
+      await engine.subscribe(`${prefix}.*`, ({ payload }) => void seen.push(payload), {
+        from: new Date(Date.now() + 3_600_000),
+        ...(what === 'a group' ? { group: newName('g') } : {}),
+      });
+      for (let n = 0; n < 3; n++) await engine.publish({ topic: `${prefix}.later`, payload: n });
+      await until('all three', () => seen.length === 3);
+      expect(seen).toEqual([0, 1, 2]);
+    },
+  );
+
+  test.each(['a group', 'no group'])(
+    'a date before the epoch is the beginning, and one that is far ahead the end: %s',
+    async (what) => {
+      const topic = newName();
+      const engine = await startEngine({ brokers: list, numPartitions: 1 });
+      for (let n = 0; n < 3; n++) await engine.publish({ topic, payload: n });
+      const seenFrom = new Map<number, unknown[]>();
+      // Kafka's own names for positions are the numbers from -1 down; others below zero it refuses.
+      for (const time of [0, -1, -2, -3, -86_400_000, 8.64e15]) {
+        const seen: unknown[] = [];
+        seenFrom.set(time, seen);
+        await engine.subscribe(topic, ({ payload }) => void seen.push(payload), {
+          from: new Date(time),
+          ...(what === 'a group' ? { group: newName('g') } : {}),
+        });
+      }
+      await engine.publish({ topic, payload: 3 });
+      await until('the last event everywhere', () =>
+        [...seenFrom.values()].every((seen) => seen.at(-1) === 3),
+      );
+      expect(seenFrom.get(8.64e15)).toEqual([3]);
+      seenFrom.delete(8.64e15);
+      for (const [time, seen] of seenFrom) expect([time, seen]).toEqual([time, [0, 1, 2, 3]]);
+    },
+  );
+
   test('lag() tells what a group has yet to settle, and a subscription has yet to get', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
