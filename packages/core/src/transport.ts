@@ -66,6 +66,12 @@ export interface Receiver {
   /** Set by the transport; called each time room appears after there was none. */
   onRoom: (() => void) | undefined;
   /**
+   * Set by a transport whose ownership of what it handed over can run out, as a group member's does with its lease. While it
+   * returns false, no attempt begins, neither a first one nor a retry. It is asked before each attempt, so it must be cheap and
+   * must not throw. Once ownership is confirmed, the transport calls `run`; if it is lost, `withdraw`.
+   */
+  mayBegin: (() => boolean) | undefined;
+  /**
    * Hands one event over; it is queued whatever the capacity, so look at that first.
    *
    * @param previousAttempts - How many attempts at it had begun, by what `begun` was told, when it was last given up without
@@ -82,7 +88,7 @@ export interface Receiver {
    * before it lets the first run, so that an event which a handler publishes stays behind the one it was handling.
    */
   enqueue(event: Event, acknowledgement: Acknowledgement, previousAttempts?: number): void;
-  /** The second half of `deliver`: handles what is queued, as far as order and workers allow. */
+  /** The second half of `deliver`: handles what is queued, as far as order, workers and `mayBegin` allow. */
   run(): void;
   /** Hands over a record that is not an event: it becomes a dead letter with its raw bytes. */
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void;

@@ -192,6 +192,7 @@ export function request(pattern: string, given: Partial<ListenRequest> = {}): Li
 export class HeldReceiver implements Receiver {
   capacity = 100;
   onRoom: (() => void) | undefined;
+  mayBegin: (() => boolean) | undefined;
   readonly held: { event: Event; acknowledgement: Acknowledgement }[] = [];
   deliver(event: Event, acknowledgement: Acknowledgement): void {
     this.enqueue(event, acknowledgement);

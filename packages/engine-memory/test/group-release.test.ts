@@ -9,6 +9,7 @@ function givingBack(onEvent: () => void): Receiver {
   return {
     capacity: 10,
     onRoom: undefined,
+    mayBegin: undefined,
     deliver(event, acknowledgement) {
       this.enqueue(event, acknowledgement);
       this.run();

@@ -29,6 +29,7 @@ type End = 'handled' | 'expired' | 'given back';
  */
 export class DeliveryQueue implements Receiver, AttemptEnd {
   onRoom: (() => void) | undefined = undefined;
+  mayBegin: (() => boolean) | undefined = undefined;
   readonly subscription: Subscription;
   /** The name of the engine. */
   readonly engine: string;
@@ -144,6 +145,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
       while (
         this.#running.size < this.#policy.concurrency &&
         !this.#backlog.isEmpty &&
+        (this.mayBegin === undefined || this.mayBegin()) &&
         this.workers.tryAcquire(this)
       ) {
         const delivery = this.#takeReady();
