@@ -122,7 +122,7 @@ export class GroupMember {
   }
 
   #start(place: GroupPlace, first?: () => Promise<void>): Promise<void> {
-    return (place.polling ??= this.#poll(place, first).finally(() => (place.polling = undefined)));
+    return (place.polling ??= this.#poll(place, first));
   }
 
   async #poll(place: GroupPlace, first?: () => Promise<void>): Promise<void> {
@@ -140,6 +140,8 @@ export class GroupMember {
       }
       read = undefined;
     }
+    // In the same step: a poll that is wanted from now on is one of its own.
+    place.polling = undefined;
     if (place.end !== undefined && !this.#isStopped) this.#interrupt();
   }
 
@@ -147,7 +149,8 @@ export class GroupMember {
     if (place.isInDoubt) await this.#reconcile(place);
     for (;;) {
       const count = Math.min(this.#room, maxCount);
-      if (count <= 0 || this.#isStopped) return;
+      place.isOutOfRoom = count <= 0;
+      if (place.isOutOfRoom || this.#isStopped) return;
       await this.#read(place, count);
       if (place.end !== undefined || place.isHeld) return;
     }
@@ -244,9 +247,13 @@ export class GroupMember {
 
   /** Goes on with the topics where something may be left. */
   resume(): void {
-    for (const place of this.places.values()) {
-      if (place.end === undefined && place.polling === undefined) void this.poll(place.topic);
-    }
+    for (const place of this.places.values()) if (place.end === undefined) this.#resume(place);
+  }
+
+  #resume(place: GroupPlace): void {
+    if (place.polling === undefined) void this.poll(place.topic);
+    // The read under way has found no room, and does not look again by itself.
+    else if (place.isOutOfRoom) place.isPollWanted = true;
   }
 
   /** After a connection was lost, with answers on their way. */

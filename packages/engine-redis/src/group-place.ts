@@ -15,6 +15,8 @@ export class GroupPlace {
   end: string | undefined = undefined;
   polling: Promise<void> | undefined = undefined;
   isPollWanted = false;
+  /** The last read was not made, because there was no room for what it brings. */
+  isOutOfRoom = false;
   /** Something is left to read, but not before something here is settled. */
   isHeld = false;
   /** The read under way waits behind a blocking one. */

@@ -57,7 +57,10 @@ export class PlainSubscription {
     this.#acknowledgement = {
       settled: () => this.#refill(),
       // Nobody else is to have it: the place of a subscription without a group ends with it.
-      release: () => false,
+      release: () => {
+        this.#refill();
+        return false;
+      },
     };
     receiver.onRoom = () => this.#refill();
   }

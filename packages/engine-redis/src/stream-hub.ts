@@ -138,6 +138,8 @@ export class StreamHub {
     const reader = this.#topics.get(topic);
     // The reader may have been made anew while this read was on its way: further back, so that this is not what comes next …
     if (reader === undefined || compareIds(after, reader.position) > 0) return;
+    // One that has no room for all of it leaves the reader, and is still to run with what it has got.
+    const given = [...reader.followers.values()];
     for (const entry of entries) {
       // … or further on.
       if (compareIds(entry.id, reader.position) <= 0) continue;
@@ -147,7 +149,7 @@ export class StreamHub {
         if (!subscription.offer(cursor, entry.id, decoded)) this.#unfollow(cursor);
       }
     }
-    for (const subscription of new Set(reader.followers.values())) subscription.receiver.run();
+    for (const { receiver } of given) receiver.run();
   }
 
   #onNews(entry: StreamEntry): void {

@@ -1,0 +1,44 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { adminOf, newPrefix, startEngine, until } from './support.ts';
+
+/*
+ * More events at once than a subscription has room for, while it has nothing to do.
+ */
+describeWithBroker('redis', 'a burst', ({ url }) => {
+  const sizes = [
+    [20, 10],
+    [400, 256],
+    [7, 1],
+  ] as const;
+
+  for (const kind of ['subscribe', 'subscribeAsync'] as const)
+    for (const group of [undefined, 'g'])
+      test.each(sizes)(
+        `of %i events in one read, where there is room for %i, is handled (${kind}, ${group ?? 'no group'})`,
+        async (count, bufferSize) => {
+          const config = { url, mode: 'streams', keyPrefix: newPrefix(), blockMs: 60_000 } as const;
+          const engine = await startEngine(config);
+          const seen: unknown[] = [];
+          const options = group === undefined ? { bufferSize } : { bufferSize, group };
+          await engine[kind]('burst', ({ payload }) => void seen.push(payload), options);
+          await engine.publish({ topic: 'burst', payload: -1 });
+          await until('the first event', () => seen.length === 1);
+          const admin = adminOf(url);
+          await until('the reader to wait', async () => {
+            const clients = String(await admin.client('LIST'));
+            return /name=redis-(group-)?reader .* flags=b/.test(clients);
+          });
+          const all = admin.multi();
+          const payloads = Array.from({ length: count }, (_, n) => n);
+          for (const data of payloads) {
+            const event = { specversion: '1.0', id: `${data}`, source: '/s', type: 'burst', data };
+            all.xadd(`${config.keyPrefix}burst`, '*', 'event', JSON.stringify(event));
+          }
+          await all.exec();
+          await until('all of it', () => seen.length === count + 1);
+          expect(seen.slice(1)).toEqual(payloads);
+          expect(engine.stats().pending).toBe(0);
+        },
+      );
+});
