@@ -74,7 +74,7 @@ const guarantees: readonly Guarantee[] = [
     holds: ({ groups, durable, replay }) => {
       if (!groups) return 'no groups';
       if (durable) return 'gets what it missed';
-      return replay ? 'gets what the engine still has, with `from`' : 'goes on with what comes';
+      return replay ? 'gets what the engine still has' : 'goes on with what comes';
     },
     proofs: [
       'a group gets what was published while none of its members was there, without loss over five absences',

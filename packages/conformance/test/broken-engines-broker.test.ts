@@ -99,6 +99,42 @@ describe('an engine on a broker does not pass that', () => {
       },
     ),
     faulty(
+      'has one position for all topics of a group',
+      'a group that has members starts at `from` in a topic that is new',
+      'the group to get two 1, three 1',
+      { hasOnePositionPerGroup: true },
+    ),
+    faulty(
+      'has a position per pattern of a group, not per topic',
+      'a topic that a group subscribes to by itself, after a pattern covered it',
+      'strictly deep-equal',
+      { hasPositionsPerPattern: true },
+    ),
+    faulty(
+      'forgets the position in a topic that a group has left',
+      'a group that left one topic and stayed on another',
+      'the group to get user away-0',
+      { forgetsTopicsThatItLeft: true },
+    ),
+    faulty(
+      'does not find topics that are new to a pattern of a group',
+      'a topic that first appears while a pattern of the group is there',
+      'the group to get a.x 1, a.x 2',
+      { missesTopicsThatAreNew: true },
+    ),
+    faulty(
+      'forgets the attempts at an event that is given back',
+      'an event that is given back keeps count of its attempts',
+      'strictly deep-equal',
+      { forgetsAttempts: true },
+    ),
+    faulty(
+      'counts an attempt that gave its event back without failing',
+      'a loop of a group that is left gives its event back, and that is no attempt',
+      '1 call(s) of the handler to end; it was called 0',
+      { countsLeftLoops: true },
+    ),
+    faulty(
       'resolves publish before the broker has the event',
       'what a publisher was told is published survives it',
       '200 call(s) of the handler to end',

@@ -37,7 +37,10 @@ export interface SubscribeOptions {
   readonly tenant?: string | undefined;
   /** Handlers at once, of an async subscription. Default: the engine's `workerCount`. */
   readonly concurrency?: number | undefined;
-  /** Default `'latest'`. Needs the capability `replay` for anything else. */
+  /**
+   * Where it begins. A group begins here only in topics that are new to it, and continues from its position in the others.
+   * Default `'latest'`. Needs the capability `replay` for anything else.
+   */
   readonly from?: StartPosition | undefined;
   /** Default: the engine's. `false` for one attempt. */
   readonly retry?: RetryOptions | false | undefined;

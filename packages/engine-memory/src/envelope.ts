@@ -101,6 +101,8 @@ export interface Envelope {
   /** True where the topic's bound does not hold it back. */
   readonly isBeyondLoad: boolean;
   readonly isReplay: boolean;
+  /** Attempts at it that had begun before. */
+  readonly attempts: number;
   /** The publish that waits for it; undefined where none does. */
   readonly wait: PublishWait | undefined;
   /** False for a sync subscription, whose handler is waited for to its end. */

@@ -1,6 +1,8 @@
-import type { Acknowledgement, Event } from '@polybus/core';
-import type { TopicLoad } from './envelope.ts';
+import { type Event, type ListenRequest, type StartPosition, matchesTopic } from '@polybus/core';
+import type { GroupDelivery } from './group-delivery.ts';
+import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
+import { GroupPositions } from './positions.ts';
 
 /** Where the unsettled events of one key are, so that no two members ever handle the same key at once. */
 interface KeyState {
@@ -10,33 +12,30 @@ interface KeyState {
   parked: GroupDelivery[];
 }
 
-/** The subscriptions of one consumer group. Each event goes to one of them; events of one key to one at a time. */
+/** An event that was published before the subscription that gets it. */
+export interface MissedEvent {
+  readonly sequence: number;
+  readonly event: Event;
+  /** Attempts that had begun before. */
+  readonly attempts: number;
+}
+
+/**
+ * The subscriptions of one consumer group. Each event goes to one of them; events of one key to one at a time. The group has a
+ * position in each topic, which stays when its subscriptions end.
+ */
 export class Group {
   readonly #members: Mailbox[] = [];
   readonly #keys = new Map<string, KeyState>();
-  /** Sequence numbers of what is not settled. */
-  readonly #unsettled = new Set<number>();
+  readonly #positions = new GroupPositions();
+  /** By sequence number: what was given back while no member wanted its topic. */
+  readonly #kept = new Map<number, GroupDelivery>();
   readonly #redeliver: (delivery: GroupDelivery, member: Mailbox) => void;
   #turn = 0;
-  /** The next sequence number when the last member left; undefined while there is one, and before there was. */
-  #leftAt: number | undefined = undefined;
+  #isClosed = false;
 
   constructor(redeliver: (delivery: GroupDelivery, member: Mailbox) => void) {
     this.#redeliver = redeliver;
-  }
-
-  get isEmpty(): boolean {
-    return this.#members.length === 0;
-  }
-
-  /** Takes up the place where the last member left, if there was one: the first event that is not settled. */
-  resume(): number | undefined {
-    let position = this.#leftAt;
-    if (position !== undefined)
-      for (const sequence of this.#unsettled) position = Math.min(position, sequence);
-    this.#leftAt = undefined;
-    this.#unsettled.clear();
-    return position;
   }
 
   hasPattern(pattern: string): boolean {
@@ -47,15 +46,57 @@ export class Group {
     for (const member of this.#members) member.run();
   }
 
-  join(member: Mailbox): void {
+  /**
+   * Adds a member, and returns what it gets of what was published before, in order: from the group's position in each topic, and
+   * from where it asks to begin in a topic that is new to the group.
+   */
+  join(member: Mailbox, history: History): MissedEvent[] {
+    const { request } = member;
+    const missed = this.#missed(request, history);
+    this.#positions.join(request.pattern);
     this.#members.push(member);
+    return missed;
+  }
+
+  #missed(request: ListenRequest, history: History): MissedEvent[] {
+    const missed: MissedEvent[] = [];
+    for (const [sequence, delivery] of this.#kept) {
+      if (!matchesTopic(request.pattern, delivery.event.topic)) continue;
+      this.#kept.delete(sequence);
+      missed.push(delivery);
+    }
+    if (request.from === 'latest' && this.#positions.isEmpty) return missed;
+    const beginnings = new Map<string, Beginning>();
+    for (const entry of history.all()) {
+      const { topic } = entry.event;
+      let isWanted = beginnings.get(topic);
+      if (isWanted === undefined) beginnings.set(topic, (isWanted = this.#beginningIn(topic, request)));
+      if (isWanted(entry)) missed.push({ ...entry, attempts: 0 });
+    }
+    return missed.sort((a, b) => a.sequence - b.sequence);
+  }
+
+  #beginningIn(topic: string, { pattern, from }: ListenRequest): Beginning {
+    // Its position in a topic that a member wants is where that member is.
+    if (!matchesTopic(pattern, topic) || this.#members.some((member) => member.matches(topic)))
+      return () => false;
+    const position = this.#positions.of(topic);
+    return position === undefined ? startingAt(from) : ({ sequence }) => sequence >= position;
   }
 
   leave(member: Mailbox, nextSequence: number): void {
     const index = this.#members.indexOf(member);
     if (index === -1) return;
     this.#members.splice(index, 1);
-    if (this.isEmpty) this.#leftAt = nextSequence;
+    const { pattern } = member.request;
+    if (!this.hasPattern(pattern)) this.#positions.leave(pattern, nextSequence);
+  }
+
+  /** The engine stops: nobody will take what was given back. */
+  close(): void {
+    this.#isClosed = true;
+    for (const delivery of this.#kept.values()) drop(delivery);
+    this.#kept.clear();
   }
 
   /**
@@ -84,7 +125,6 @@ export class Group {
   /** Notes that a member got an event. */
   began(delivery: GroupDelivery, member: Mailbox): void {
     delivery.member = member;
-    this.#unsettled.add(delivery.sequence);
     const { key } = delivery.event;
     if (key === undefined) return;
     const state = this.#keys.get(key);
@@ -98,44 +138,14 @@ export class Group {
 
   /** Keeps an event until the member that left has settled its last one of the same key. */
   park(delivery: GroupDelivery): void {
-    this.#unsettled.add(delivery.sequence);
     const { parked, member } = this.#keys.get(delivery.event.key!)!;
     delivery.member ??= member;
     parked.push(delivery);
     parked.sort((a, b) => a.sequence - b.sequence);
   }
 
-  ended(delivery: GroupDelivery): void {
-    this.#unsettled.delete(delivery.sequence);
-    this.#keyEnded(delivery.event.key);
-  }
-
-  /** Hands an event that its member gave back to another; false where nobody else takes it. */
-  released(delivery: GroupDelivery): boolean {
-    if (delivery.member?.isClosed !== false) return this.#passOn(delivery);
-    // A member that is still there may get it again, and give it back again: not without letting anything else run.
-    setImmediate(() => this.#passOn(delivery) || this.#drop(delivery));
-    return true;
-  }
-
-  #passOn(delivery: GroupDelivery): boolean {
-    const { key, topic } = delivery.event;
-    const next = this.#nextInTurn(topic);
-    if (next === undefined) {
-      // It stays unsettled: the group goes on with it, if its next member asks for what is kept.
-      this.#keyEnded(key);
-      return false;
-    }
-    if (key === undefined) {
-      this.#redeliver(delivery, next);
-    } else {
-      this.park(delivery);
-      this.#keyEnded(key);
-    }
-    return true;
-  }
-
-  #keyEnded(key: string | undefined): void {
+  /** An event was settled. */
+  ended({ event: { key } }: GroupDelivery): void {
     const state = key === undefined ? undefined : this.#keys.get(key);
     if (state === undefined || --state.unsettled > 0) return;
     this.#keys.delete(key!);
@@ -143,41 +153,49 @@ export class Group {
       const member = this.choose(delivery.event);
       if (member !== undefined) this.#redeliver(delivery, member);
       else if (this.#keys.has(key!)) this.park(delivery);
-      else this.#drop(delivery);
+      else this.#keep(delivery);
     }
   }
 
-  /** Nobody is left to take it. */
-  #drop(delivery: GroupDelivery): void {
-    delivery.member?.receiver.drop(delivery.event, 'unsubscribed');
+  /** An event was given back: hands it to another member. */
+  released(delivery: GroupDelivery): void {
+    if (delivery.member?.isClosed !== false) this.#passOn(delivery);
+    // A member that is still there may get it again, and give it back again: not without letting anything else run.
+    else setImmediate(() => this.#passOn(delivery));
+  }
+
+  #passOn(delivery: GroupDelivery): void {
+    const { key, topic } = delivery.event;
+    const next = this.#nextInTurn(topic);
+    if (next === undefined) {
+      this.#keep(delivery);
+      this.ended(delivery);
+    } else if (key === undefined) {
+      this.#redeliver(delivery, next);
+    } else {
+      this.park(delivery);
+      this.ended(delivery);
+    }
+  }
+
+  /** No member wants its topic: it waits for one that does, and its publisher and its topic's load do not wait for that. */
+  #keep(delivery: GroupDelivery): void {
     delivery.inner.release();
+    if (this.#isClosed) drop(delivery);
+    else this.#kept.set(delivery.sequence, delivery);
   }
 }
 
-/** One event on its way through a group. */
-export class GroupDelivery implements Acknowledgement {
-  readonly group: Group;
-  readonly event: Event;
-  readonly sequence: number;
-  readonly load: TopicLoad;
-  readonly inner: Acknowledgement;
-  member: Mailbox | undefined = undefined;
+/** Says of a kept event of one topic whether a subscription that joins gets it. */
+type Beginning = (entry: HistoryEntry) => boolean;
 
-  constructor(group: Group, event: Event, sequence: number, load: TopicLoad, inner: Acknowledgement) {
-    this.group = group;
-    this.event = event;
-    this.sequence = sequence;
-    this.load = load;
-    this.inner = inner;
-  }
+/** What a subscription that begins at `from` gets of what is kept. */
+export function startingAt(from: StartPosition): Beginning {
+  if (from === 'latest') return () => false;
+  const since = from === 'earliest' ? Number.NEGATIVE_INFINITY : from.getTime();
+  return ({ event }) => event.createdAt.getTime() >= since;
+}
 
-  settled(): void {
-    this.inner.settled();
-    this.group.ended(this);
-  }
-
-  release(): boolean {
-    if (this.group.released(this)) return true;
-    return this.inner.release();
-  }
+function drop({ member, event }: GroupDelivery): void {
+  member?.receiver.drop(event, 'stopped');
 }

@@ -8,11 +8,16 @@ export interface HistoryEntry {
 
 interface Kept {
   readonly event: Event;
-  /** Where its retention counts from: `createdAt`, unless a publisher's clock put that into the future. */
+  /** When its retention begins, by `performance.now()`. */
   readonly since: number;
 }
 
-/** The last events of the engine, at most `size` of them and none older than `retentionMs`. */
+/**
+ * The last events of the engine, at most `size` of them and none older than `retentionMs`.
+ *
+ * How old an event is when it is published is the difference of two timestamps, and none where a publisher's clock put
+ * `createdAt` into the future. From then on the monotonic clock counts, so that setting the wall clock expires nothing.
+ */
 export class History {
   readonly #size: number;
   readonly #retentionMs: number;
@@ -34,19 +39,20 @@ export class History {
   add(event: Event): number {
     const sequence = this.#next++;
     if (this.#size === 0) return sequence;
-    const now = Date.now();
-    this.#ring[sequence % this.#size] = { event, since: Math.min(event.createdAt.getTime(), now) };
+    const now = performance.now();
+    const age = Math.max(0, Date.now() - event.createdAt.getTime());
+    this.#ring[sequence % this.#size] = { event, since: now - age };
     if (this.#next - this.#oldest > this.#size) this.#oldest++;
     this.#expire(now);
     return sequence;
   }
 
-  /** What is kept, from a sequence number on, oldest first. */
-  *from(sequence: number): Generator<HistoryEntry> {
+  /** What is kept, oldest first. */
+  *all(): Generator<HistoryEntry> {
     if (this.#size === 0) return;
-    const now = Date.now();
+    const now = performance.now();
     this.#expire(now);
-    for (let at = Math.max(sequence, this.#oldest); at < this.#next; at++) {
+    for (let at = this.#oldest; at < this.#next; at++) {
       const { event, since } = this.#ring[at % this.#size]!;
       // A publisher may say that an event is older than those before it.
       if (now - since <= this.#retentionMs) yield { sequence: at, event };

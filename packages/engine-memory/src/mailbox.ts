@@ -44,7 +44,7 @@ export class Mailbox {
     for (const envelope of this.#waiting) {
       if (this.receiver.capacity <= 0 || (envelope.load.isFull && !envelope.isBeyondLoad)) return;
       this.#leave(envelope);
-      this.receiver.deliver(envelope.event, envelope.acknowledgement);
+      this.receiver.deliver(envelope.event, envelope.acknowledgement, envelope.attempts);
       if (envelope.endsWaitWhenTaken) envelope.wait?.done();
     }
   }
@@ -67,7 +67,7 @@ export class Mailbox {
     for (const envelope of this.#waiting) if (envelope.wait === wait) this.giveUp(envelope, 'aborted');
   }
 
-  /** Empties the waiting room: what no other member of the group takes is dropped. */
+  /** Empties the waiting room: its group has what waits, and without a group it is dropped. */
   close(): void {
     this.isClosed = true;
     for (const envelope of this.#waiting) {

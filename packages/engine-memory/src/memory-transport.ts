@@ -4,14 +4,14 @@ import {
   type ListenRequest,
   type Listener,
   type Receiver,
-  type StartPosition,
   TopicMatcher,
   type Transport,
   insideHandler,
 } from '@polybus/core';
 import { onAbort } from '@polybus/core/engine-kit';
 import { type Envelope, PublishWait, TopicLoad } from './envelope.ts';
-import { Group, GroupDelivery } from './group.ts';
+import { GroupDelivery } from './group-delivery.ts';
+import { Group, startingAt } from './group.ts';
 import { History } from './history.ts';
 import { Mailbox } from './mailbox.ts';
 import type { MemoryOptions } from './options.ts';
@@ -37,6 +37,7 @@ export class MemoryTransport implements Transport {
   async open(): Promise<void> {}
 
   async close(): Promise<void> {
+    for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
     this.#loads.clear();
     this.#history.clear();
@@ -107,6 +108,7 @@ export class MemoryTransport implements Transport {
       load,
       isBeyondLoad: insideHandler(),
       isReplay: false,
+      attempts: 0,
       wait: isWaiting ? wait : undefined,
       endsWaitWhenTaken: isAsync,
     };
@@ -137,13 +139,10 @@ export class MemoryTransport implements Transport {
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const mailbox = new Mailbox(request, receiver);
     const group = request.group === undefined ? undefined : this.#groupOf(request.group);
-    const isAlone = group?.isEmpty ?? true;
-    const position = isAlone ? group?.resume() : undefined;
     this.#mailboxes.add(mailbox);
     this.#targets.add(request.pattern, group ?? mailbox);
-    group?.join(mailbox);
-    // A group that has members has its place already.
-    if (request.from !== 'latest' && isAlone) this.#replay(mailbox, request.from, group, position);
+    if (group === undefined) this.#replay(mailbox);
+    else this.#join(mailbox, group);
     return { stop: async () => this.#leave(mailbox, group) };
   }
 
@@ -156,34 +155,40 @@ export class MemoryTransport implements Transport {
     return group;
   }
 
-  #replay(
-    mailbox: Mailbox,
-    from: StartPosition,
-    group: Group | undefined,
-    position: number | undefined,
-  ): void {
-    const since = from instanceof Date ? from.getTime() : 0;
-    for (const { sequence, event } of this.#history.from(position ?? 0)) {
-      if (!mailbox.matches(event.topic)) continue;
-      // As on a log-based broker, the place where a group left off goes before where it asks to begin.
-      if (position === undefined && event.createdAt.getTime() < since) continue;
+  #replay(mailbox: Mailbox): void {
+    const { from } = mailbox.request;
+    if (from === 'latest') return;
+    const isWanted = startingAt(from);
+    for (const entry of this.#history.all()) {
+      const { event } = entry;
+      if (!mailbox.matches(event.topic) || !isWanted(entry)) continue;
       const load = this.#loadOf(event.topic);
       load.taken();
-      let acknowledgement: Acknowledgement = load;
-      if (group !== undefined) {
-        const delivery = new GroupDelivery(group, event, sequence, load, load);
-        group.began(delivery, mailbox);
-        acknowledgement = delivery;
-      }
-      mailbox.hold(heldBack(event, acknowledgement, load, true));
+      mailbox.hold(heldBack(event, load, load, true));
+    }
+    mailbox.drain();
+  }
+
+  #join(mailbox: Mailbox, group: Group): void {
+    for (const { sequence, event, attempts } of group.join(mailbox, this.#history)) {
+      const load = this.#loadOf(event.topic);
+      load.taken();
+      const delivery = new GroupDelivery(group, event, sequence, load, load, attempts);
+      const member = group.choose(event);
+      if (member === undefined) group.park(delivery);
+      else this.#hold(delivery, member, true);
     }
     mailbox.drain();
   }
 
   #redeliver(delivery: GroupDelivery, member: Mailbox): void {
-    delivery.group.began(delivery, member);
-    member.hold(heldBack(delivery.event, delivery, delivery.load, false));
+    this.#hold(delivery, member, false);
     member.drain();
+  }
+
+  #hold(delivery: GroupDelivery, member: Mailbox, isReplay: boolean): void {
+    delivery.group.began(delivery, member);
+    member.hold(heldBack(delivery.event, delivery, delivery.load, isReplay, delivery.attempts));
   }
 
   #leave(mailbox: Mailbox, group: Group | undefined): void {
@@ -219,6 +224,7 @@ function heldBack(
   acknowledgement: Acknowledgement,
   load: TopicLoad,
   isReplay: boolean,
+  attempts = 0,
 ): Envelope {
   return {
     event,
@@ -226,6 +232,7 @@ function heldBack(
     load,
     isBeyondLoad: true,
     isReplay,
+    attempts,
     wait: undefined,
     endsWaitWhenTaken: false,
   };

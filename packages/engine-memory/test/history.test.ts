@@ -1,5 +1,5 @@
 import type { Engine } from '@polybus/core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 import { HeldHandler } from './held-handler.ts';
 
@@ -87,6 +87,51 @@ describe('history', () => {
     await join();
     await engine.publish({ topic: 'a', payload: 4 });
     expect(got).toEqual([1, 2, 3, 4]);
+  });
+
+  test('a wall clock that is set forward or back expires nothing', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const engine = await started({ retentionDays: 1 });
+    const now = Date.now();
+    await engine.publish({ topic: 'a', payload: 'before' });
+    for (const days of [30, -30]) {
+      vi.setSystemTime(now + days * dayMs);
+      await engine.publish({ topic: 'a', payload: days });
+      expect(await replayed(engine, 'a')).toContain('before');
+    }
+    vi.setSystemTime(now);
+    expect(await replayed(engine, 'a')).toEqual(['before', 30, -30]);
+  });
+
+  test('a group finds what its last member gave back, also if the history has lost it', async () => {
+    const engine = await started({ historySize: 2 });
+    const gate = new HeldHandler();
+    const group = { group: 'g', bufferSize: 10 };
+    const leaving = await engine.subscribeAsync('a', gate.handle, { ...group, concurrency: 1 });
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'a', payload: n });
+    await expect.poll(() => gate.got).toEqual([0]);
+    const cancelling = leaving.cancel();
+    gate.open();
+    await cancelling;
+    for (let n = 5; n < 9; n++) await engine.publish({ topic: 'a', payload: n });
+    const got: unknown[] = [];
+    await engine.subscribe('a', ({ payload }) => void got.push(payload), group);
+    expect(got).toEqual([1, 2, 3, 4, 7, 8]);
+  });
+
+  test('what nobody came back for is dropped and counted when the engine stops', async () => {
+    const engine = await started({});
+    const gate = new HeldHandler();
+    const leaving = await engine.subscribeAsync('a', gate.handle, { group: 'g', concurrency: 1 });
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'a', payload: n });
+    await expect.poll(() => gate.got).toEqual([0]);
+    const cancelling = leaving.cancel();
+    gate.open();
+    await cancelling;
+    expect(engine.stats()).toMatchObject({ delivered: 1, dropped: 0, released: 4 });
+    await engine.stop();
+    expect(engine.stats()).toMatchObject({ enqueued: 5, delivered: 1, dropped: 4, pending: 0 });
   });
 
   test('without one there is no replay', async () => {

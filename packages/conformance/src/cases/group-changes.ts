@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Subscription } from '@polybus/core';
+import { type EventHandler, type Subscription, deadLetterOf } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
 import { turns } from '../eventually.ts';
 import { attempts, roomy } from '../subscriptions.ts';
@@ -146,6 +146,35 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await t.quiet(engine);
       assert.equal(leaving.calls.length, 1);
       assert.equal(staying.calls.length, 1);
+    },
+  },
+  {
+    name: 'an event that is given back keeps count of its attempts: a member that gets it next goes on counting',
+    rules: [5, 6],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const [first, second, dead] = [t.record(), t.record(), t.record<number>()];
+      const fail =
+        (seen: typeof first): EventHandler =>
+        async (event, context) => {
+          await seen.handler(event, context);
+          throw new Error('always');
+        };
+      const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
+      const options = { ...roomy, group: t.group(), deadLetter: t.topic('dead') };
+      await engine.subscribe(t.topic('dead'), dead.handler, roomy);
+      const waiting = { ...options, retry: { attempts: 3, backoff } };
+      const subscription = await engine.subscribe(t.topic(), fail(first), waiting);
+      const publishing = engine.publish({ topic: t.topic(), payload: 1, key: 'one' });
+      await first.ends(1);
+      await engine.subscribe(t.topic(), fail(second), { ...options, retry: attempts(3) });
+      await t.within(subscription.cancel(), 'cancel to resolve');
+      await dead.ends(1);
+      await t.within(publishing, 'publish to resolve');
+      const tries = [...first.calls, ...second.calls].map(({ context }) => context.attempt);
+      assert.deepEqual(tries, [1, 2, 3]);
+      assert.equal(deadLetterOf(dead.events[0]!)?.attempts, 3);
     },
   },
   {

@@ -5,6 +5,7 @@ import { deadLetterCases } from './dead-letters.ts';
 import { deliveryCases } from './delivery.ts';
 import { durableCases } from './durable.ts';
 import { groupChangeCases } from './group-changes.ts';
+import { groupTopicCases } from './group-topics.ts';
 import { groupCases } from './groups.ts';
 import { handlerTimeoutCases } from './handler-timeout.ts';
 import { leakCases } from './leaks.ts';
@@ -44,6 +45,7 @@ export const cases: readonly ConformanceCase[] = [
   ...leakCases,
   ...groupCases,
   ...groupChangeCases,
+  ...groupTopicCases,
   ...replayCases,
   ...redriveCases,
   ...streamCases,

@@ -35,4 +35,25 @@ export const streamCases: readonly ConformanceCase[] = defineCases('streams', [
     needs: { groups: true },
     run: (t) => stopUnread(t, 2),
   },
+  {
+    name: 'a loop of a group that is left gives its event back, and that is no attempt: others have all of theirs',
+    rules: [4, 5, 6],
+    needs: { groups: true },
+    async run(t) {
+      const bus = createEventBus({ engines: [{ name: 'own', engine: await t.engine() }] });
+      await t.within(bus.start(), 'start to resolve');
+      const options = { group: t.group(), retry: false, deadLetter: false } as const;
+      const loop = bus.events(t.topic(), options);
+      await t.within(loop.ready, 'the loop to be ready');
+      const publishing = bus.publish(t.topic(), 1);
+      await t.within(loop.next(), 'the loop to get the event');
+      const seen = t.record();
+      await bus.subscribe(t.topic(), seen.handler, options);
+      await t.within(loop.return(), 'the loop to end');
+      await seen.ends(1);
+      await t.within(publishing, 'publish to resolve');
+      assert.equal(seen.calls[0]!.context.attempt, 1);
+      await t.within(bus.stop(), 'stop to resolve');
+    },
+  },
 ]);

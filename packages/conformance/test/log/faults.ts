@@ -9,6 +9,12 @@ export interface Faults {
   readonly dropsGarbage?: boolean;
   readonly isReadyLate?: boolean;
   readonly forgetsGroups?: boolean;
+  readonly hasOnePositionPerGroup?: boolean;
+  readonly hasPositionsPerPattern?: boolean;
+  readonly forgetsTopicsThatItLeft?: boolean;
+  readonly missesTopicsThatAreNew?: boolean;
+  readonly forgetsAttempts?: boolean;
+  readonly countsLeftLoops?: boolean;
   readonly losesSubscriptionsAtRestart?: boolean;
   readonly acceptsBeforeItIsWritten?: boolean;
   readonly hangsInOutage?: boolean;

@@ -34,11 +34,17 @@ export class LogBroker {
       this.#groups.add(group);
       if (name !== undefined) this.#named.set(name, group);
     }
-    const isNew = !group.knows(pattern);
-    group.join(member);
-    const joined = group;
-    const since = from instanceof Date ? from.getTime() : from === 'earliest' ? 0 : Number.POSITIVE_INFINITY;
-    if (isNew) for (const record of this.#records) if (record.time >= since) joined.offer(record);
+    const since =
+      from instanceof Date
+        ? from.getTime()
+        : from === 'earliest'
+          ? Number.NEGATIVE_INFINITY
+          : Number.POSITIVE_INFINITY;
+    const had = group;
+    const isNew = ({ topic, time }: LogRecord): boolean => time >= since && !had.knows(pattern, topic);
+    const missed = this.#records.filter(isNew);
+    group.join(member, new Set(this.#records.map(({ topic }) => topic)));
+    for (const record of missed) group.offer(record);
     return group;
   }
 

@@ -32,18 +32,28 @@ export class LogGroup {
   readonly #inFlight = new Map<LogRecord, Member>();
   #turn = 0;
   isPaused = false;
+  /** The only topics that a pattern finds; undefined for all. */
+  #old: ReadonlySet<string> | undefined;
+  /** Attempts that have begun. */
+  readonly #attempts = new Map<LogRecord, number>();
 
   constructor(faults: Faults) {
     this.#faults = faults;
   }
 
-  /** True where members of the group have asked for the pattern before: it has its place in the log. */
-  knows(pattern: string): boolean {
-    return this.#patterns.has(pattern);
+  /** True if the group has a position in the topic; `pattern` is that of a member that joins. */
+  knows(pattern: string, topic: string): boolean {
+    const { hasOnePositionPerGroup, hasPositionsPerPattern } = this.#faults;
+    if (hasOnePositionPerGroup === true && this.#patterns.size > 0) return true;
+    if (hasPositionsPerPattern === true) return this.#patterns.has(pattern);
+    return this.#wants(topic);
   }
 
-  join(member: Member): void {
-    this.#patterns.add(member.request.pattern);
+  /** @param topics - Those that there are. */
+  join(member: Member, topics: ReadonlySet<string>): void {
+    const { pattern } = member.request;
+    this.#patterns.add(pattern);
+    if (this.#faults.missesTopicsThatAreNew === true) this.#old = pattern.endsWith('*') ? topics : undefined;
     this.#members.push(member);
     member.receiver.onRoom = () => queueMicrotask(() => this.pump());
     this.pump();
@@ -53,16 +63,24 @@ export class LogGroup {
     member.isClosed = true;
     const at = this.#members.indexOf(member);
     if (at !== -1) this.#members.splice(at, 1);
+    if (this.#faults.forgetsTopicsThatItLeft === true) {
+      this.#patterns.clear();
+      for (const { request } of this.#members) this.#patterns.add(request.pattern);
+    }
     this.pump();
   }
 
   /** Takes a record in, if a pattern of the group matches it. */
   offer(record: LogRecord): void {
     if (this.#seen.has(record.offset)) return;
-    if (![...this.#patterns].some((pattern) => this.#matches(pattern, record.topic))) return;
+    if (!this.#wants(record.topic) || this.#old?.has(record.topic) === false) return;
     this.#seen.add(record.offset);
     this.#pending.push(record);
     this.pump();
+  }
+
+  #wants(topic: string): boolean {
+    return [...this.#patterns].some((pattern) => this.#matches(pattern, topic));
   }
 
   pump(): void {
@@ -109,6 +127,11 @@ export class LogGroup {
     const { receiver } = member;
     if (this.#faults.acknowledgesEarly !== true) this.#inFlight.set(record, member);
     const acknowledgement: Acknowledgement = {
+      begun: (attempt) => {
+        const before = this.#attempts.get(record) ?? 0;
+        const counts = this.#faults.countsLeftLoops === true ? Math.max(before, attempt) : attempt;
+        if (this.#faults.forgetsAttempts !== true) this.#attempts.set(record, counts);
+      },
       settled: () => this.#ended(record),
       release: () => {
         if (this.#faults.acknowledgesEarly === true || this.#faults.losesWhatIsGivenBack === true)
@@ -124,7 +147,7 @@ export class LogGroup {
       receiver.deliver(
         event,
         acknowledgement,
-        this.#faults.countsGivingBack === true ? this.#begun(record) : 0,
+        this.#faults.countsGivingBack === true ? this.#handedBefore(record) : this.#attempts.get(record),
       );
       if (this.#faults.deliversTwice === true)
         receiver.deliver(event, { settled: () => {}, release: () => false });
@@ -142,7 +165,7 @@ export class LogGroup {
   readonly #handed = new Map<LogRecord, number>();
 
   /** How often the record was handed over before. */
-  #begun(record: LogRecord): number {
+  #handedBefore(record: LogRecord): number {
     const before = this.#handed.get(record) ?? 0;
     this.#handed.set(record, before + 1);
     return before;

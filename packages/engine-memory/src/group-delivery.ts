@@ -1,0 +1,47 @@
+import type { Acknowledgement, Event } from '@polybus/core';
+import type { TopicLoad } from './envelope.ts';
+import type { Group } from './group.ts';
+import type { Mailbox } from './mailbox.ts';
+
+/** One event on its way through a group. */
+export class GroupDelivery implements Acknowledgement {
+  readonly group: Group;
+  readonly event: Event;
+  readonly sequence: number;
+  readonly load: TopicLoad;
+  readonly inner: Acknowledgement;
+  /** The member that has it, or had it last. */
+  member: Mailbox | undefined = undefined;
+  /** Attempts that have begun, whichever member made them. */
+  attempts: number;
+
+  constructor(
+    group: Group,
+    event: Event,
+    sequence: number,
+    load: TopicLoad,
+    inner: Acknowledgement,
+    attempts = 0,
+  ) {
+    this.group = group;
+    this.event = event;
+    this.sequence = sequence;
+    this.load = load;
+    this.inner = inner;
+    this.attempts = attempts;
+  }
+
+  begun(attempt: number): void {
+    this.attempts = attempt;
+  }
+
+  settled(): void {
+    this.inner.settled();
+    this.group.ended(this);
+  }
+
+  release(): boolean {
+    this.group.released(this);
+    return true;
+  }
+}
