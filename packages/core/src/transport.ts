@@ -114,7 +114,8 @@ export interface Acknowledgement {
   /**
    * An attempt is about to begin; its number counts the previous attempts too. For a broker that can remember it until the
    * event is settled, so that an event which ends its process each time runs out of attempts, and one that was only waiting in
-   * that process loses none. Called before each attempt; must not throw.
+   * that process loses none. Called before each attempt, and with one less if the attempt gave the event back without failing,
+   * as a `bus.events()` loop that is left does; must not throw.
    */
   begun?(attempt: number): void;
   /** Acknowledge: the event was handled, or its dead letter is written. */

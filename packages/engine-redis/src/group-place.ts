@@ -1,6 +1,6 @@
 import type { Acknowledgement } from '@polybus/core';
 import { Acknowledger } from './acknowledger.ts';
-import { recordedAttempts } from './attempt-count.ts';
+import { countOf, previousAttempts, recordedAttempts } from './attempt-count.ts';
 import { type StreamEntry, keyOf } from './stream-entry.ts';
 import { firstId } from './stream-ids.ts';
 import type { GivenBack, StreamStore } from './stream-store.ts';
@@ -59,10 +59,13 @@ export class GroupPlace {
     const { id } = entry;
     const key = keyOf(entry);
     const recorded = recordedAttempts(entry);
+    const previous = previousAttempts(entry);
+    let attempts = previous;
     this.#unsettled.add(id);
     if (key !== '') this.#keys.set(key, (this.#keys.get(key) ?? 0) + 1);
     return {
       begun: (attempt) => {
+        attempts = attempt;
         if (attempt > recorded) this.acknowledger.begun(id, attempt);
       },
       settled: () => {
@@ -70,7 +73,9 @@ export class GroupPlace {
         this.#left(id, key);
       },
       release: () => {
-        this.acknowledger.giveBack(givenBack(entry));
+        this.acknowledger.giveBack(
+          attempts > previous ? { id, deliveries: countOf(attempts), key } : givenBack(entry),
+        );
         this.#left(id, key);
         return true;
       },

@@ -210,6 +210,9 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     this.#reporter.attempted(delivery, isTimeout ? 'timeout' : GiveBack.is(error) ? 'released' : 'failure');
     this.#endAttempt(delivery);
     if (GiveBack.is(error)) {
+      // Nothing failed: whoever gets it next still has this attempt.
+      delivery.attempt--;
+      this.#tellBegun(delivery);
       this.#giveBack(delivery);
       this.pump();
       return;
