@@ -36,6 +36,7 @@ function create(config: unknown, path: string): CustomEngine {
       bufferSize: options.defaultEventBufferSize,
       retry: false,
       deadLetter: false,
+      stallLimitMs: options.stallLimitMs,
     },
   });
   return Object.assign(engine, metrics === undefined ? unmeasured : measured(engine, metrics));

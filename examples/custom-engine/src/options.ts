@@ -1,5 +1,5 @@
 import type { Duration } from '@polybus/core';
-import { atLeastOne, duration, flag, strict, text, validateConfig } from '@polybus/core/config';
+import { atLeastOne, duration, flag, stallLimit, strict, text, validateConfig } from '@polybus/core/config';
 import * as v from 'valibot';
 import { type EventFilter, TopicPrefixFilter } from './filters.ts';
 
@@ -18,6 +18,8 @@ export interface CustomMemoryConfig {
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
   /** Default true. */
   readonly enableMetrics?: boolean | undefined;
   /** How often the metrics are logged; 0 for never. Default `"1m"`. */
@@ -31,6 +33,7 @@ export interface CustomMemoryOptions {
   readonly workerCount: number;
   readonly maxEventQueueSize: number;
   readonly defaultEventBufferSize: number;
+  readonly stallLimitMs: number;
   readonly enableMetrics: boolean;
   readonly metricsInterval: number;
   readonly eventFilters: readonly EventFilter[];
@@ -52,6 +55,7 @@ const schema = strict({
   workerCount: v.optional(atLeastOne, 5),
   maxEventQueueSize: v.optional(atLeastOne, 10_000),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
+  stallLimitMs: v.optional(stallLimit, 30_000),
   enableMetrics: v.optional(flag, true),
   metricsInterval: v.optional(duration, '1m'),
   eventFilters: v.optional(

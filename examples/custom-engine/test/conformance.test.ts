@@ -1,4 +1,4 @@
 import { describeEngine } from '@polybus/conformance';
 import { customEngine } from '../src/index.ts';
 
-describeEngine('custom', () => customEngine());
+describeEngine('custom', ({ stallLimitMs }) => customEngine({ stallLimitMs }));

@@ -3,12 +3,15 @@ import { randomUUID } from 'node:crypto';
 import type { Capabilities, Engine, EventHandler, NewEvent } from '@polybus/core';
 import { Wakeup, eventually, turns, within } from './eventually.ts';
 import { Gate } from './gate.ts';
-import type { BrokerControl, ConformanceOptions, EngineUnderTest } from './options.ts';
+import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { assertConserved } from './stats.ts';
 
 /** How long to wait for what has to happen, where the options do not say. */
 export const defaultDeadlineMs = 10_000;
+
+/** Longer than any case lets something stand still, unless it says otherwise. */
+const defaultStallLimitMs = 30_000;
 
 /** What a case works with: engines, names of its own, and ways to wait. */
 export class CaseContext {
@@ -39,15 +42,15 @@ export class CaseContext {
   }
 
   /** An engine that has not been started. */
-  async engine(): Promise<Engine> {
-    const engine = await this.#factory({ id: this.id, index: this.#engines.length });
+  async engine({ stallLimitMs = defaultStallLimitMs }: Partial<FactoryContext> = {}): Promise<Engine> {
+    const engine = await this.#factory({ id: this.id, index: this.#engines.length, stallLimitMs });
     this.#engines.push(engine);
     return engine;
   }
 
   /** An engine that has been started. */
-  async started(): Promise<Engine> {
-    const engine = await this.engine();
+  async started(context?: Partial<FactoryContext>): Promise<Engine> {
+    const engine = await this.engine(context);
     await this.within(engine.start(), 'start to resolve');
     return engine;
   }
@@ -152,7 +155,7 @@ export class CaseContext {
 
   /** What the engine under test can do, asked of an engine that is thrown away. */
   static async capabilitiesOf(factory: EngineUnderTest): Promise<Capabilities> {
-    const engine = await factory({ id: `t-${randomUUID()}`, index: 0 });
+    const engine = await factory({ id: `t-${randomUUID()}`, index: 0, stallLimitMs: defaultStallLimitMs });
     const { capabilities } = engine;
     await engine.stop();
     return capabilities;

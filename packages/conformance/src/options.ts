@@ -9,6 +9,8 @@ export interface FactoryContext {
   readonly id: string;
   /** How many engines this case has asked for before. */
   readonly index: number;
+  /** What the engine is to be made with as its `stallLimitMs`, so that a case need not wait for as long as the default. */
+  readonly stallLimitMs: number;
 }
 
 /** Makes an engine that has not been started; each call makes another one. */

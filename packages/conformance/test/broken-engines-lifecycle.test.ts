@@ -311,6 +311,34 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
+      wrong: 'health is up while something stands still',
+      foundBy: 'a handler that hangs with events behind it makes health degraded',
+      because: 'health to be degraded',
+      engine: of(
+        class extends WrappedEngine {
+          override async health(): Promise<EngineHealth> {
+            const { state } = await this.inner.health();
+            return { status: state === 'started' ? 'up' : 'down', state };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'health is degraded whenever a handler runs or an event waits for its retry',
+      foundBy: 'a long handler with nothing behind it',
+      because: 'health tells of',
+      engine: of(
+        class extends WrappedEngine {
+          override async health(): Promise<EngineHealth> {
+            const isBusy = this.inner.stats().pending > 0;
+            return isBusy
+              ? { status: 'degraded', state: 'started', error: this.inner.topics().join() }
+              : this.inner.health();
+          }
+        },
+      ),
+    },
+    {
       wrong: 'topics() lists what nobody subscribes to any more',
       foundBy: 'topics() lists what has a subscriber',
       because: 'strictly deep-equal',

@@ -185,7 +185,7 @@ export interface EngineHealth {
   /** `up`: usable. `degraded`: usable, but something needs a look. `down`: not usable now. */
   readonly status: 'up' | 'degraded' | 'down';
   readonly state: EngineState;
-  /** Why it is not `up`. Never holds a secret. */
+  /** Why it is not `up`, all reasons joined by `; `. Never holds a secret. */
   readonly error?: string | undefined;
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }

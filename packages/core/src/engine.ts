@@ -21,7 +21,9 @@ import { activeDelivery } from './dispatch/delivery.ts';
 import { DeliveryQueue } from './dispatch/delivery-queue.ts';
 import { Reporter } from './dispatch/reporter.ts';
 import { drainQueues } from './dispatch/drain.ts';
+import { StallWatch } from './dispatch/stall-watch.ts';
 import { WorkerPool } from './dispatch/worker-pool.ts';
+import { healthOf } from './engine-health.ts';
 import { CancellableSubscription } from './engine-subscription.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
@@ -36,9 +38,10 @@ import {
   identityOption,
   resolveStopTimeout,
   resolveSubscribeOptions,
+  timerMs,
 } from './subscribe-options.ts';
 import { SubscriptionSet } from './subscription-set.ts';
-import type { Listener, Transport } from './transport.ts';
+import type { Listener, ReadProgress, Transport } from './transport.ts';
 
 /** What makes an engine. */
 export interface EngineDefinition {
@@ -59,6 +62,7 @@ const standardDefaults: DeliveryDefaults = {
   deadLetter: true,
   handlerTimeoutMs: undefined,
   ttlMs: undefined,
+  stallLimitMs: 30_000,
 };
 
 /** Makes an engine of a transport: the one way in which engines are made. */
@@ -74,6 +78,7 @@ class TransportEngine implements Engine {
   readonly #pool: WorkerPool;
   readonly #counters = new Counters();
   readonly #subscriptions = new SubscriptionSet();
+  readonly #stalls: StallWatch;
   #host: EngineHost;
   #state: EngineState = 'new';
   #starting: Promise<void> | undefined;
@@ -87,6 +92,12 @@ class TransportEngine implements Engine {
     this.#transport = definition.transport;
     this.#defaults = { ...standardDefaults, ...definition.defaults };
     this.#pool = new WorkerPool(this.#defaults.workerCount);
+    const limitMs = timerMs('stallLimitMs', this.#defaults.stallLimitMs);
+    this.#stalls = new StallWatch(
+      limitMs,
+      () => this.#progress(),
+      (reason) => this.#host.logger.warn(reason, { engine: this.#host.name }),
+    );
     this.#host = standaloneHost(definition.type, (event) => this.publish(event));
     stampContract(this);
   }
@@ -112,6 +123,7 @@ class TransportEngine implements Engine {
       const opening = orAborted(this.#transport.open({ name, logger, source, missed }), signal);
       await orAborted(opening, givingUp.signal);
       this.#state = 'started';
+      this.#stalls.begin();
     } catch (error) {
       await this.#closeTransport();
       this.#state = 'new';
@@ -171,6 +183,7 @@ class TransportEngine implements Engine {
 
   async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#state = 'stopping';
+    this.#stalls.end();
     // In one process only the running handlers publish now, and what they publish is still to be handled.
     if (this.capabilities.crossProcess) await this.#subscriptions.stopListening(this.#host.logger);
     const { queues } = this.#subscriptions;
@@ -290,20 +303,16 @@ class TransportEngine implements Engine {
     return this.#counters.snapshot(this.#subscriptions.pending);
   }
 
-  async health(): Promise<EngineHealth> {
-    const state = this.#state;
-    const described = this.#transport.describe?.() ?? {};
-    if (state !== 'started') return { status: 'down', state, error: `the engine is ${state}`, ...described };
+  health(): Promise<EngineHealth> {
+    return healthOf(this.#state, this.#transport, () => this.#stalls.stalls());
+  }
+
+  *#progress(): Iterable<ReadProgress> {
+    for (const queue of this.#subscriptions.queues) yield queue.progress;
     try {
-      await this.#transport.ping?.();
-      return { status: 'up', state, ...described };
+      yield* this.#transport.progress?.() ?? [];
     } catch (error) {
-      return {
-        status: 'down',
-        state,
-        error: error instanceof Error ? error.message : String(error),
-        ...described,
-      };
+      yield { source: 'reading', position: 0, behind: `nobody knows how far it is (${String(error)})` };
     }
   }
 

@@ -28,6 +28,11 @@ export interface DeliveryDefaults {
   readonly handlerTimeoutMs: number | undefined;
   /** Events that waited longer than this, in milliseconds, are dropped instead of handled; undefined for no limit. */
   readonly ttlMs: number | undefined;
+  /**
+   * Milliseconds for which reading, or a subscription with waiting events, may stand still before `health()` is `degraded`.
+   * Default 30 000.
+   */
+  readonly stallLimitMs: number;
 }
 
 /** How the router makes the engines of one subscription share its concurrency. */
@@ -131,7 +136,12 @@ function wholeNumber(option: string, value: unknown): number {
   throw new InvalidOptionError(option, value, 'a whole number of at least 1');
 }
 
-function timerMs(option: string, value: unknown): number {
+/**
+ * Milliseconds that a timer waits for.
+ *
+ * @throws {@link InvalidOptionError}
+ */
+export function timerMs(option: string, value: unknown): number {
   if (typeof value === 'number' && value > 0 && value <= longestTimerMs) return value;
   throw new InvalidOptionError(option, value, `milliseconds, more than 0 and at most ${longestTimerMs}`);
 }

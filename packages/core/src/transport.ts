@@ -23,10 +23,28 @@ export interface Transport {
   listen(request: ListenRequest, receiver: Receiver): Promise<Listener>;
   /** Rejects where the broker cannot be reached; asked by `health()`. */
   ping?(): Promise<void>;
+  /**
+   * How far reading is, from what is known without asking the broker. Looked at every few seconds at most, and by `health()`, which is
+   * `degraded` with the reason once a source has been behind at the same position for longer than `stallLimitMs`.
+   */
+  progress?(): Iterable<ReadProgress>;
   /** How far its consumers are behind, where the broker knows it; asked by `lag()`, for metrics. */
   lag?(): Promise<readonly ConsumerLag[]>;
-  /** More about the connection, for `health()`. A `status` here overrides what `ping` says. */
+  /** More about the connection, for `health()`. Of its `status` and what `ping` says, the worse counts. */
   describe?(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>>;
+}
+
+/** How far the reading of one partition, stream or shard is. */
+export interface ReadProgress {
+  /** What is read, and for whom where several do, such as `partition 3 of "orders" for the group "billing"`. */
+  readonly source: string;
+  /** Changes whenever something was read. */
+  readonly position: string | number | bigint;
+  /**
+   * Why it is behind: that there is something to read, or that nobody knows because reading fails. Undefined where there is
+   * nothing to read, and where a receiver without room keeps it from being read: that is seen at the receiver.
+   */
+  readonly behind: string | undefined;
 }
 
 export interface TransportContext {

@@ -7,6 +7,7 @@ import {
   handlerTimeout,
   milliseconds,
   retry,
+  stallLimit,
   strict,
   text,
   validateConfig,
@@ -99,6 +100,8 @@ export interface KafkaConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: Duration | undefined;
 }
@@ -155,6 +158,7 @@ export interface KafkaOptions {
   readonly retry: RetryOptions | false | undefined;
   readonly deadLetter: string | boolean;
   readonly handlerTimeoutMs: number | undefined;
+  readonly stallLimitMs: number;
   readonly ttlMs: number | undefined;
 }
 
@@ -229,6 +233,7 @@ const schema = strict({
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter, true),
   handlerTimeoutMs: v.optional(handlerTimeout),
+  stallLimitMs: v.optional(stallLimit, 30_000),
   eventTTL: v.optional(duration, 0),
 });
 
@@ -295,6 +300,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
     retry: given.retry,
     deadLetter: given.deadLetter,
     handlerTimeoutMs: given.handlerTimeoutMs,
+    stallLimitMs: given.stallLimitMs,
     ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
   };
 }

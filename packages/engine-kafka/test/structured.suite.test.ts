@@ -7,9 +7,13 @@ import { quick } from './support.ts';
 describeWithBroker('kafka', 'the conformance suite, structured', async () => {
   const broker = await ownKafka();
   const { brokers } = broker;
-  describeEngine('kafka', () => kafkaEngine({ ...quick, brokers, numPartitions: 3 }), {
-    broker,
-    deadlineMs: 30_000,
-    ...producer(brokers),
-  });
+  describeEngine(
+    'kafka',
+    ({ stallLimitMs }) => kafkaEngine({ ...quick, brokers, stallLimitMs, numPartitions: 3 }),
+    {
+      broker,
+      deadlineMs: 30_000,
+      ...producer(brokers),
+    },
+  );
 });

@@ -36,6 +36,7 @@ function create(config: unknown, path: string): Engine {
       retry: options.retry,
       deadLetter: options.deadLetter,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      stallLimitMs: options.stallLimitMs,
       ttlMs: options.ttlMs,
     },
   });

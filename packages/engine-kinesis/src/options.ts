@@ -8,6 +8,7 @@ import {
   handlerTimeout,
   milliseconds,
   retry,
+  stallLimit,
   strict,
   text,
   timerDuration,
@@ -75,6 +76,8 @@ export interface KinesisConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: Duration | undefined;
 }
@@ -100,6 +103,7 @@ export interface KinesisOptions {
   readonly retry: RetryOptions | false | undefined;
   readonly deadLetter: string | boolean;
   readonly handlerTimeoutMs: number | undefined;
+  readonly stallLimitMs: number;
   readonly ttlMs: number | undefined;
 }
 
@@ -164,6 +168,7 @@ const schema = strict({
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter),
   handlerTimeoutMs: v.optional(handlerTimeout),
+  stallLimitMs: v.optional(stallLimit, 30_000),
   eventTTL: v.optional(duration, 0),
 });
 
@@ -234,6 +239,7 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
     retry: given.retry,
     deadLetter: given.deadLetter ?? true,
     handlerTimeoutMs: given.handlerTimeoutMs,
+    stallLimitMs: given.stallLimitMs,
     ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
   };
 }

@@ -15,11 +15,15 @@ describeWithBroker('kinesis', 'the conformance suite, positions in files', async
   const { put, removeStream } = producer(broker);
   const checkpointStore = new FileCheckpointStore(folder);
   const config = { ...addressOf(broker), ...quick, checkpointStore };
-  const engineOf = (id: string) => kinesisEngine({ ...config, streamName: id, foreignTopic: `${id}.events` });
-  describeEngine('kinesis', ({ id }) => engineOf(id), {
-    broker,
-    produce: put,
-    cleanup: removeStream,
-    deadlineMs: 30_000,
-  });
+  describeEngine(
+    'kinesis',
+    ({ id, stallLimitMs }) =>
+      kinesisEngine({ ...config, streamName: id, foreignTopic: `${id}.events`, stallLimitMs }),
+    {
+      broker,
+      produce: put,
+      cleanup: removeStream,
+      deadlineMs: 30_000,
+    },
+  );
 });

@@ -10,10 +10,11 @@ describeWithBroker('kinesis', 'the conformance suite, positions in memory', asyn
   const config = { ...addressOf(broker), ...quick };
   describeEngine(
     'kinesis',
-    ({ id }) =>
+    ({ id, stallLimitMs }) =>
       kinesisEngine({
         ...config,
         streamName: id,
+        stallLimitMs,
         foreignTopic: `${id}.events`,
         checkpointStore: storesById(id),
       }),

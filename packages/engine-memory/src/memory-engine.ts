@@ -45,6 +45,7 @@ function create(type: 'memory' | 'durable-memory', config: unknown, path: string
       retry: options.retry,
       deadLetter: options.deadLetter,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      stallLimitMs: options.stallLimitMs,
       ttlMs: options.eventTTL === 0 ? undefined : options.eventTTL,
     },
   });

@@ -6,6 +6,7 @@ import {
   flag,
   handlerTimeout,
   retry,
+  stallLimit,
   strict,
   timerDuration,
   validateConfig,
@@ -42,6 +43,8 @@ export interface MemoryConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -58,6 +61,7 @@ export interface MemoryOptions {
   readonly retry: RetryOptions | false;
   readonly deadLetter: string | boolean;
   readonly handlerTimeoutMs: number | undefined;
+  readonly stallLimitMs: number;
 }
 
 const entries = {
@@ -72,6 +76,7 @@ const entries = {
   retry: v.optional(retry, false),
   deadLetter: v.optional(deadLetter, false),
   handlerTimeoutMs: v.optional(handlerTimeout),
+  stallLimitMs: v.optional(stallLimit, 30_000),
 };
 
 const memorySchema = strict({

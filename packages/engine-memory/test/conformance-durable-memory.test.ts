@@ -1,4 +1,4 @@
 import { describeEngine } from '@polybus/conformance';
 import { durableMemoryEngine } from '../src/index.ts';
 
-describeEngine('durable-memory', () => durableMemoryEngine());
+describeEngine('durable-memory', ({ stallLimitMs }) => durableMemoryEngine({ stallLimitMs }));

@@ -6,6 +6,7 @@ import {
   handlerTimeout,
   milliseconds,
   retry,
+  stallLimit,
   strict,
   text,
   validateConfig,
@@ -69,6 +70,8 @@ export interface RedisConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: Duration | undefined;
 }
@@ -95,6 +98,7 @@ export interface RedisOptions {
   readonly retry: RetryOptions | false | undefined;
   readonly deadLetter: string | boolean;
   readonly handlerTimeoutMs: number | undefined;
+  readonly stallLimitMs: number;
   readonly ttlMs: number | undefined;
 }
 
@@ -155,6 +159,7 @@ const schema = strict({
   retry: v.optional(retry),
   deadLetter: v.optional(deadLetter),
   handlerTimeoutMs: v.optional(handlerTimeout),
+  stallLimitMs: v.optional(stallLimit, 30_000),
   eventTTL: v.optional(duration, 0),
 });
 
@@ -216,6 +221,7 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
     retry: given.retry ?? (isPubSub ? false : undefined),
     deadLetter: given.deadLetter ?? !isPubSub,
     handlerTimeoutMs: given.handlerTimeoutMs,
+    stallLimitMs: given.stallLimitMs,
     ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
   };
 }

@@ -6,9 +6,13 @@ import { ownRedis, producer } from './foreign.ts';
 describeWithBroker('redis', 'the conformance suite, mode pubsub', async () => {
   const broker = await ownRedis();
   const redis = producer(broker.url);
-  describeEngine('redis, mode "pubsub"', ({ id }) => redisEngine({ url: broker.url, keyPrefix: `${id}:` }), {
-    broker,
-    deadlineMs: 30_000,
-    produce: redis.publish,
-  });
+  describeEngine(
+    'redis, mode "pubsub"',
+    ({ id, stallLimitMs }) => redisEngine({ stallLimitMs, url: broker.url, keyPrefix: `${id}:` }),
+    {
+      broker,
+      deadlineMs: 30_000,
+      produce: redis.publish,
+    },
+  );
 });

@@ -8,7 +8,8 @@ describeWithBroker('redis', 'the conformance suite, mode streams', async () => {
   const redis = producer(broker.url);
   describeEngine(
     'redis, mode "streams"',
-    ({ id }) => redisEngine({ mode: 'streams', url: broker.url, keyPrefix: `${id}:` }),
+    ({ id, stallLimitMs }) =>
+      redisEngine({ mode: 'streams', stallLimitMs, url: broker.url, keyPrefix: `${id}:` }),
     {
       broker,
       deadlineMs: 30_000,

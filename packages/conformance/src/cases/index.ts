@@ -18,6 +18,7 @@ import { redriveCases } from './redrive.ts';
 import { replayCases } from './replay.ts';
 import { retryCases } from './retries.ts';
 import { signalCases } from './signals.ts';
+import { stallCases } from './stalls.ts';
 import { stateCases } from './states.ts';
 import { stopCases } from './stop.ts';
 import { streamCases } from './streams.ts';
@@ -41,6 +42,7 @@ export const cases: readonly ConformanceCase[] = [
   ...handlerTimeoutCases,
   ...unsubscribeCases,
   ...signalCases,
+  ...stallCases,
   ...stopCases,
   ...leakCases,
   ...groupCases,

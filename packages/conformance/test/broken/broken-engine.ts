@@ -30,9 +30,15 @@ const brokenDeadlineMs = 4000;
 export function describeBroken(broken: readonly BrokenEngine[]): void {
   test.concurrent.each(broken)(
     '$wrong',
-    async ({ foundBy, because, engine, intact = () => memoryEngine(), options = {} }) => {
+    async ({
+      foundBy,
+      because,
+      engine,
+      intact = ({ stallLimitMs }) => memoryEngine({ stallLimitMs }),
+      options = {},
+    }) => {
       const one = caseCalled(foundBy);
-      const { capabilities } = await engine({ id: 't-probe', index: 0 });
+      const { capabilities } = await engine({ id: 't-probe', index: 0, stallLimitMs: 30_000 });
       expect(appliesTo(one, capabilities)).toBe(true);
       await runCase(one, intact, { ...options, deadlineMs: 10_000 });
       const run = runCase(one, engine, { ...options, deadlineMs: brokenDeadlineMs });

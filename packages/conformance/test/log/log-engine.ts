@@ -32,7 +32,7 @@ export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; opt
     resume: () => onAll(async (one) => one.resume()),
   };
   return {
-    factory: ({ id }) => logEngine(brokerOf(id), faults),
+    factory: ({ id, stallLimitMs }) => logEngine(brokerOf(id), faults, stallLimitMs),
     options: {
       broker,
       produce: (topic, bytes) => onAll(async (one) => one.append(topic, undefined, bytes)),
@@ -41,11 +41,12 @@ export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; opt
   };
 }
 
-function logEngine(broker: LogBroker, faults: Faults): Engine {
+function logEngine(broker: LogBroker, faults: Faults, stallLimitMs: number): Engine {
   return createEngine({
     type: 'log',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
     transport: new LogTransport(broker, faults),
+    defaults: { stallLimitMs },
   });
 }
 

@@ -8,6 +8,7 @@ export {
   handlerTimeout,
   milliseconds,
   retry,
+  stallLimit,
   strict,
   text,
   timerDuration,

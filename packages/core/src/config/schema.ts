@@ -70,6 +70,9 @@ export const handlerTimeout: v.GenericSchema<number> = v.pipe(
   v.maxValue(longestTimerMs, timerLimit),
 );
 
+/** `stallLimitMs`, as every engine takes it. */
+export const stallLimit: v.GenericSchema<number> = handlerTimeout;
+
 const retryOptions = strict({
   attempts: v.optional(atLeastOne),
   backoff: v.optional(

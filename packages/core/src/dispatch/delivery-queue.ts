@@ -4,7 +4,7 @@ import { DeliveryCountExceededError } from '../errors.ts';
 import { isMeantFor } from '../redrive-target.ts';
 import { backoffMs, isRetryable } from '../retry.ts';
 import { tenantOf } from '../tenant.ts';
-import type { Acknowledgement, EndWait, RawRecord, Receiver } from '../transport.ts';
+import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from '../transport.ts';
 import { type AttemptEnd, runAttempt } from './attempt.ts';
 import { Backlog } from './backlog.ts';
 import { Delivery, never } from './delivery.ts';
@@ -46,6 +46,8 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   );
   readonly #undecodable: UndecodableRecords;
   #queued = 0;
+  /** Counts what begins and ends here. */
+  #moves = 0;
   #closed: DropReason | undefined = undefined;
   #pumping = false;
   #pumpScheduled = false;
@@ -63,6 +65,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     this.#backlog = new Backlog(!policy.isAsync);
     this.#reporter = reporter;
     this.#undecodable = new UndecodableRecords(reporter, () => {
+      this.#moves++;
       this.#tellRoom();
       this.#idle.check();
     });
@@ -177,6 +180,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     // With one handler at a time nothing can overtake a running event, so a lane is held only from its first failure on.
     if (concurrency > 1) this.#backlog.holdLane(delivery);
     this.#running.add(delivery);
+    this.#moves++;
     this.#left();
     if (delivery.attempt >= retry.attempts) {
       delivery.state = 'running';
@@ -264,6 +268,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
 
   #exhausted(delivery: Delivery, error: unknown): void {
     delivery.timer = undefined;
+    delivery.isExhausted = true;
     const writing = this.#reporter.exhausted(delivery, error);
     if (writing === undefined) {
       this.#settle(delivery);
@@ -302,6 +307,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   }
 
   #finish(delivery: Delivery, end: End): void {
+    this.#moves++;
     if (delivery.state === 'running') {
       this.#stopRunning(delivery);
     } else {
@@ -368,6 +374,25 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   #giveBackQueued(): void {
     for (let next = this.#backlog.shift(); next !== undefined; next = this.#backlog.shift())
       this.#giveBack(next);
+  }
+
+  /** How far it is, for the watch over the engine. */
+  get progress(): ReadProgress {
+    const { id, topic } = this.subscription;
+    return { source: `the subscription ${id} to "${topic}"`, position: this.#moves, behind: this.#behind() };
+  }
+
+  /** What keeps its events, other than the time until another attempt. */
+  #behind(): string | undefined {
+    const unwritten =
+      this.#undecodable.size + [...this.#parked].filter(({ isExhausted }) => isExhausted).length;
+    if (unwritten > 0) return `${unwritten} dead letter(s) could not be written yet`;
+    const waiting = this.#queued - this.#parked.size;
+    const running = this.#running.size;
+    if (waiting === 0 || (running === 0 && this.#backlog.isEmpty)) return undefined;
+    if (running > 0) return `${waiting} event(s) wait behind ${running} handler(s) that have not settled`;
+    if (this.mayBegin?.() === false) return `${waiting} event(s) wait until it is sure that they are its own`;
+    return `${waiting} event(s) wait for a worker`;
   }
 
   /** Resolves when nothing runs or waits. */

@@ -39,6 +39,8 @@ export class Delivery implements Chained<Delivery> {
   /** The event of the running attempt; replaced by the next attempt, cleared when this one is given up. */
   event: DeliveredEvent | undefined = undefined;
   isWritingDeadLetter = false;
+  /** Its attempts are used up: what it waits for is its dead letter. */
+  isExhausted = false;
   /** Where it is among the running ones. */
   place = 0;
   context: AttemptContext | undefined = undefined;

@@ -4,6 +4,7 @@ import {
   deadLetter,
   handlerTimeout,
   retry,
+  stallLimit,
   strict,
   text,
   validateConfig,
@@ -24,6 +25,8 @@ export interface __Prefix__Config {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
 }
 
 /** The configuration with every default filled in. */
@@ -34,6 +37,7 @@ export interface __Prefix__Options {
   readonly retry: RetryOptions | false;
   readonly deadLetter: string | boolean;
   readonly handlerTimeoutMs?: number | undefined;
+  readonly stallLimitMs: number;
 }
 
 const schema = strict({
@@ -43,6 +47,7 @@ const schema = strict({
   retry: v.optional(retry, false),
   deadLetter: v.optional(deadLetter, false),
   handlerTimeoutMs: v.optional(handlerTimeout),
+  stallLimitMs: v.optional(stallLimit, 30_000),
 });
 
 /**

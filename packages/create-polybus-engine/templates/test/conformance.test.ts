@@ -5,7 +5,7 @@ import { __factory__ } from '../src/index.ts';
 const url = 'suite';
 const broker = Broker.at(url);
 
-describeEngine('__TYPE__', () => __factory__({ url }), {
+describeEngine('__TYPE__', ({ stallLimitMs }) => __factory__({ url, stallLimitMs }), {
   broker: {
     restart: async () => {},
     pause: async () => void (broker.isUp = false),
