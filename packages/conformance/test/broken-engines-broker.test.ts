@@ -151,6 +151,14 @@ describe('an engine on a broker does not pass that', () => {
       },
     ),
     faulty(
+      'takes for accepted what it is given while the broker restarts',
+      'publishing goes on through a restart',
+      'what was accepted; missing',
+      {
+        losesWhatIsSentInOutage: true,
+      },
+    ),
+    faulty(
       'never settles a publish made in an outage',
       'while the broker is out, publish settles',
       'publish to settle',

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { until } from './support.ts';
 
 /** A call on its way to the server. */
 export interface Call {
@@ -38,8 +37,6 @@ export class FaultProxy {
     this.#handle(incoming, answer).catch(() => answer.destroy());
   });
   readonly #sockets = new Set<Socket>();
-  /** Calls that the server is working at. */
-  #forwarding = 0;
   rule: Rule = () => undefined;
   /** What was asked, and how often. */
   readonly counts: Map<string, number> = new Map();
@@ -63,17 +60,6 @@ export class FaultProxy {
       proxy.#server.close();
     });
     return proxy;
-  }
-
-  /** Cuts every call until `mend`, and resolves when the server has nothing of ours under way. */
-  async cut(): Promise<void> {
-    this.rule = () => 'cut';
-    await until('the calls that are under way', () => this.#forwarding === 0);
-    this.#agent.destroy();
-  }
-
-  mend(): void {
-    this.rule = () => undefined;
   }
 
   get endpoint(): string {
@@ -138,14 +124,9 @@ export class FaultProxy {
       headers: { ...headers, host: this.#target.host, 'content-length': bytes.length },
     });
     outgoing.end(bytes);
-    this.#forwarding++;
-    try {
-      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-      const content = await bytesOf(response);
-      return contentOf(response, content);
-    } finally {
-      this.#forwarding--;
-    }
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    const content = await bytesOf(response);
+    return contentOf(response, content);
   }
 }
 

@@ -6,10 +6,10 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll } from 'vitest';
 import { FileCheckpointStore } from '../src/file.ts';
 import { kinesisEngine } from '../src/index.ts';
-import { addressOf, interruptibleKinesis, producer, quick } from './foreign.ts';
+import { addressOf, ownKinesis, producer, quick } from './foreign.ts';
 
 describeWithBroker('kinesis', 'the conformance suite, positions in files', async () => {
-  const broker = await interruptibleKinesis();
+  const broker = await ownKinesis();
   const folder = await mkdtemp(join(tmpdir(), 'polybus-kinesis-'));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   const { put, removeStream } = producer(broker);

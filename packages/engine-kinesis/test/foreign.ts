@@ -2,7 +2,6 @@ import { DeleteStreamCommand, KinesisClient, PutRecordCommand } from '@aws-sdk/c
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type KinesisBroker, type KinesisConnection, startKinesis } from '@polybus/testbed';
 import { afterAll } from 'vitest';
-import { FaultProxy } from './fault-proxy.ts';
 
 /** A server of the suite's own, which it may restart; it ends with the suite. */
 export async function ownKinesis(): Promise<KinesisBroker> {
@@ -10,27 +9,6 @@ export async function ownKinesis(): Promise<KinesisBroker> {
   const broker = await startKinesis({ controllable: true, env: quick });
   afterAll(() => broker.stop());
   return broker;
-}
-
-/** A server of the suite's own, and how engines reach it: while it restarts they get through to nobody. */
-export async function interruptibleKinesis(): Promise<
-  KinesisConnection & { restart(): Promise<void>; pause(): Promise<void>; resume(): Promise<void> }
-> {
-  const broker = await ownKinesis();
-  const proxy = await FaultProxy.to(broker.endpoint, afterAll);
-  return {
-    endpoint: proxy.endpoint,
-    region: broker.region,
-    credentials: broker.credentials,
-    // A local server that is asked to end while it works at something may hang, and then loses its data.
-    restart: async () => {
-      await proxy.cut();
-      await broker.restart();
-      proxy.mend();
-    },
-    pause: () => broker.pause(),
-    resume: () => broker.resume(),
-  };
 }
 
 /** A plain client of the SDK; it ends with the suite. */

@@ -1,11 +1,11 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { kinesisEngine } from '../src/index.ts';
-import { addressOf, interruptibleKinesis, producer, quick } from './foreign.ts';
+import { addressOf, ownKinesis, producer, quick } from './foreign.ts';
 import { storesById } from './support.ts';
 
 describeWithBroker('kinesis', 'the conformance suite, positions in memory', async () => {
-  const broker = await interruptibleKinesis();
+  const broker = await ownKinesis();
   const { put, removeStream } = producer(broker);
   const config = { ...addressOf(broker), ...quick };
   describeEngine(

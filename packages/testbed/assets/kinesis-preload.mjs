@@ -1,19 +1,51 @@
 // Loaded before kinesis-local (node --import), for two things that it has no setting for.
 import { Server } from 'node:net';
 
+const servers = new Set();
+const sockets = new Set();
+
 // It listens on every interface of the machine. A test's broker is nobody else's business: loopback only.
 const listen = Reflect.get(Server.prototype, 'listen');
 Server.prototype.listen = function (port, ...rest) {
+  servers.add(this);
+  this.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   return typeof port === 'number'
     ? listen.call(this, port, '127.0.0.1', ...rest)
     : listen.call(this, port, ...rest);
 };
 
-// After SIGTERM it waits up to 30 s for idle keep-alive connections to close before it writes its data and exits.
-// Clients under test keep theirs open, so that wait would be the length of every restart.
-const SHUTDOWN_TIMER_MS = 100;
-process.once('SIGTERM', () => {
-  const setTimeout = globalThis.setTimeout;
-  globalThis.setTimeout = (callback, ms, ...args) =>
-    setTimeout(callback, Math.min(ms ?? 0, SHUTDOWN_TIMER_MS), ...args);
+// After SIGTERM it waits for requests and connections, writes its data, and ends; or, if it is asked for something at that moment, it
+// waits for ever and writes nothing. So it is ended by SIGUSR2: nobody gets an answer any more, and then the timer by which it writes
+// its data is brought forward. When it sets that timer again, the data is written.
+const persistIntervalMs = Number.parseInt(process.env['PERSIST_INTERVAL'], 10);
+const setTimer = globalThis.setTimeout;
+// It puts one of its own in this place, which does not exit.
+const exit = process.exit.bind(process);
+/** What the timer is to do; undefined while the data is being written. */
+let persist;
+/** How many writes are to begin before the end. */
+let writes = Number.POSITIVE_INFINITY;
+
+globalThis.setTimeout = (callback, ms, ...args) => {
+  if (ms !== persistIntervalMs) return setTimer(callback, ms, ...args);
+  persist = callback;
+  if (Number.isFinite(writes)) setImmediate(writeOrEnd);
+  return setTimer(() => undefined, ms);
+};
+
+function writeOrEnd() {
+  if (writes-- === 0) exit(0);
+  const callback = persist;
+  persist = undefined;
+  callback();
+}
+
+process.once('SIGUSR2', () => {
+  for (const server of servers) server.close();
+  for (const socket of sockets) socket.destroy();
+  writes = 1;
+  if (persist !== undefined) writeOrEnd();
 });

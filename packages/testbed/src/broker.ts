@@ -43,8 +43,7 @@ class Controls implements BrokerControls {
     return this.#next(async () => {
       this.#refuse('restart', 'stopped');
       if (this.#state === 'paused') await this.#machine.resume();
-      if (this.#state !== 'down') await this.#machine.end();
-      this.#state = 'down';
+      if (this.#state !== 'down') await this.#machine.end().finally(() => (this.#state = 'down'));
       await this.#machine.start();
       this.#state = 'running';
       await this.#ready();

@@ -11,8 +11,10 @@ import { ProcessMachine } from './process-machine.ts';
 import { makeTempFolder } from './temp-folder.ts';
 import type { KinesisBroker } from './types.ts';
 
-/** It writes all its data as one JSON document when it ends. */
-const GRACE_MS = 20_000;
+/** It writes all its data as one JSON document when it ends, which takes a busy machine a while. */
+const GRACE_MS = 60_000;
+/** A day: longer than any test. `assets/kinesis-preload.mjs` knows the timer by it. */
+const NEVER_MS = 86_400_000;
 const preload = new URL('../assets/kinesis-preload.mjs', import.meta.url);
 
 /** What kinesis-local simulates by waiting, made quick: a test waits for the state, not for the clock. */
@@ -60,6 +62,7 @@ export async function startLocalKinesis(options: StartKinesisOptions, since: num
     // What it wrote at its last orderly end is older than what clients were told since: a killed one starts empty.
     afterKill: () => rm(data, { recursive: true, force: true }),
     spec: {
+      endSignal: 'SIGUSR2',
       command: process.execPath,
       args: ['--import', preload.href, installed.main],
       cwd: folder.path,
@@ -74,8 +77,8 @@ export async function startLocalKinesis(options: StartKinesisOptions, since: num
         KINESIS_MOCK_CERT_PATH: installed.certificate,
         SHOULD_PERSIST_DATA: 'true',
         PERSIST_PATH: data,
-        // It writes at an orderly end anyway; in between, writing all of the data again and again only slows it down.
-        PERSIST_INTERVAL: '24h',
+        // It writes when it is ended; in between, writing all of the data again and again only slows it down.
+        PERSIST_INTERVAL: `${String(NEVER_MS)}ms`,
         // Options of the process that runs the tests are not meant for this one.
         NODE_OPTIONS: '',
       },

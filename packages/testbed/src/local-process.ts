@@ -12,6 +12,8 @@ export interface ProcessSpec {
   readonly logFile: string;
   /** Added to this process' environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What asks it to end in order (default SIGTERM). */
+  readonly endSignal?: NodeJS.Signals;
 }
 
 /** How long the system may take to bury a process after SIGKILL. */
@@ -36,9 +38,11 @@ function isStopped(pid: number): boolean {
 export class LocalProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
+  readonly #endSignal: NodeJS.Signals;
   #ending: string | undefined;
 
   constructor(spec: ProcessSpec) {
+    this.#endSignal = spec.endSignal ?? 'SIGTERM';
     const log = openSync(spec.logFile, 'a');
     try {
       this.#child = spawn(spec.command, spec.args, {
@@ -93,13 +97,19 @@ export class LocalProcess {
     await waitFor('a process to be stopped', () => isStopped(pid), { timeoutMs: PAUSE_MS, intervalMs: 1 });
   }
 
-  /** Asks it to end with SIGTERM; after `graceMs` milliseconds, or if it will not be asked, SIGKILL. */
-  async end(graceMs: number): Promise<void> {
-    this.signal('SIGTERM');
+  /**
+   * Asks it to end; after `graceMs` milliseconds, or if it will not be asked, SIGKILL.
+   *
+   * @returns false if it had to be killed
+   */
+  async end(graceMs: number): Promise<boolean> {
+    this.signal(this.#endSignal);
     try {
       await withDeadline('the process to end', graceMs, this.#exited);
+      return true;
     } catch {
       await this.kill();
+      return false;
     }
   }
 

@@ -2,7 +2,7 @@
 export interface Machine {
   /** Starts it, or starts it again with the same address and data. */
   start(): Promise<void>;
-  /** Ends it in order, keeping address and data. */
+  /** Ends it in order, keeping address and data. Rejects if that had to be forced, and data was lost. */
   end(): Promise<void>;
   /** Ends it at once, keeping the address, and of the data what a power cut would leave. */
   kill(): Promise<void>;

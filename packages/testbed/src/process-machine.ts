@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { BrokerControlError } from './errors.ts';
 import { LocalProcess, type ProcessSpec } from './local-process.ts';
 import type { Machine } from './machine.ts';
 import { releasePort } from './ports.ts';
@@ -15,7 +16,7 @@ export interface ProcessMachineOptions {
   readonly ports: readonly number[];
   /** How long an orderly end may take before it is forced, in milliseconds. */
   readonly graceMs: number;
-  /** Run once the process has been killed, for what a power cut would have taken too. */
+  /** Run once the process has been killed, for what a power cut would have taken too. With it, an end that had to be forced rejects. */
   readonly afterKill?: () => Promise<void>;
 }
 
@@ -34,7 +35,12 @@ export class ProcessMachine implements Machine {
   }
 
   async end(): Promise<void> {
-    await this.#process?.end(this.#options.graceMs);
+    const { graceMs, afterKill } = this.#options;
+    if ((await this.#process?.end(graceMs)) !== false || afterKill === undefined) return;
+    await afterKill();
+    throw new BrokerControlError(
+      `the broker did not end within ${String(graceMs)} ms and was killed: it has lost what it held`,
+    );
   }
 
   async kill(): Promise<void> {

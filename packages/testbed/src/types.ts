@@ -29,7 +29,10 @@ export interface BrokerControls extends AsyncDisposable {
   readonly controllable: boolean;
   /** What `restart` keeps; a killed broker keeps what it would after a power cut. */
   readonly keepsData: boolean;
-  /** Ends the broker in order, starts it again at the same address, and resolves when it answers. Starts a killed one. */
+  /**
+   * Ends the broker in order, starts it again at the same address, and resolves when it answers. Starts a killed one. Rejects if the
+   * broker would not end and lost data when it was killed; the next restart starts it.
+   */
   readonly restart: () => Promise<void>;
   /** Stops the broker's process from running; connections stay open and nothing answers. */
   readonly pause: () => Promise<void>;

@@ -1,8 +1,11 @@
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { kafkaVariable } from '../src/kafka-options.ts';
 import { freePort } from '../src/ports.ts';
+import { ProcessMachine } from '../src/process-machine.ts';
 import { formatTable } from '../src/table.ts';
+import { makeTempFolder } from '../src/temp-folder.ts';
 import { waitFor } from '../src/wait.ts';
 
 test('the table lines up its columns and shows what is missing', () => {
@@ -35,6 +38,39 @@ test('free ports are free, each given once, and below those of outgoing connecti
   await new Promise<void>((resolve) => {
     server.listen(ports[0], '127.0.0.1', resolve);
   });
+});
+
+test.each([
+  ['keeps its data when it is killed', false],
+  ['loses its data when it is killed', true],
+])('a process that will not end and %s: its end says what is lost', async (_, losesData) => {
+  const folder = await makeTempFolder('parts');
+  const logFile = join(folder.path, 'log');
+  let removals = 0;
+  const machine = new ProcessMachine({
+    folder,
+    ports: [],
+    graceMs: 100,
+    ...(losesData ? { afterKill: () => Promise.resolve(void removals++) } : {}),
+    spec: {
+      command: process.execPath,
+      args: ['-e', `process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1000)`],
+      cwd: folder.path,
+      logFile,
+    },
+  });
+  onTestFinished(() => machine.dispose());
+  await machine.start();
+  await waitFor('it to run', async () => (await machine.log()).includes('ready'), { timeoutMs: 20_000 });
+  const said = await machine.end().then(
+    () => 'nothing',
+    (error: unknown) => String(error),
+  );
+  expect(said).toMatch(
+    losesData ? /did not end within 100 ms and was killed: it has lost what it held/ : /^nothing$/,
+  );
+  expect(await machine.ending()).toBe('ended by SIGKILL');
+  expect(removals).toBe(losesData ? 1 : 0);
 });
 
 test('a wait that runs out says what for, how long, and why', async () => {

@@ -142,6 +142,57 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
     },
   },
   {
+    name: 'publishing goes on through a restart of the broker: each publish settles, and none that resolved is lost',
+    rules: [9],
+    needs: { crossProcess: true },
+    isDisruptive: true,
+    async run(t) {
+      const [engine, publisher] = [await t.started(), await t.started()];
+      const seen = t.record<number>();
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const accepted: number[] = [];
+      const over = new AbortController();
+      let next = 0;
+      const publishOn = async (key: string): Promise<void> => {
+        while (!over.signal.aborted) {
+          const n = next++;
+          const publishing = publisher.publish({ topic: t.topic(), payload: n, key });
+          const outcome = await t.within(
+            publishing.then(() => 'published', codeOf),
+            `publish ${n} to settle`,
+          );
+          assert.match(outcome, /^published$|^[A-Z_]+$/, 'publish rejected with an error that has no code');
+          if (outcome === 'published') accepted.push(n);
+          await turns(1);
+        }
+      };
+      const goOn = (count: number): Promise<void> => {
+        const goal = accepted.length + count;
+        return t.eventually(() => accepted.length >= goal, `${count} more events to be accepted`);
+      };
+      const publishing = Promise.all(['a', 'b', 'c', 'd'].map(publishOn));
+      // It is awaited further down.
+      publishing.catch(() => {});
+      try {
+        await goOn(20);
+        await Promise.race([t.broker.restart(), publishing]);
+        await goOn(20);
+      } finally {
+        over.abort();
+        await publishing;
+      }
+      const wanted = engine.capabilities.durable ? accepted : accepted.slice(-1);
+      const missing = (): number[] => {
+        const got = new Set(seen.payloads);
+        return wanted.filter((n) => !got.has(n));
+      };
+      await t.eventually(
+        () => missing().length === 0,
+        () => `what was accepted; missing ${missing().join()}`,
+      );
+    },
+  },
+  {
     name: 'while the broker is out, publish settles, health says so, and stop ends in time',
     rules: [8, 9],
     needs: { crossProcess: true },

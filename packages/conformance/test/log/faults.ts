@@ -17,6 +17,7 @@ export interface Faults {
   readonly countsLeftLoops?: boolean;
   readonly losesSubscriptionsAtRestart?: boolean;
   readonly acceptsBeforeItIsWritten?: boolean;
+  readonly losesWhatIsSentInOutage?: boolean;
   readonly hangsInOutage?: boolean;
   readonly closesOnlyWhileUp?: boolean;
 }

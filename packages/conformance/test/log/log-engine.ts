@@ -80,6 +80,7 @@ class LogTransport implements Transport {
       );
       return;
     }
+    if (this.#faults.losesWhatIsSentInOutage === true && !this.#broker.isUp) return;
     const never = new AbortController().signal;
     await this.#broker
       .whenUp(this.#faults.hangsInOutage === true ? never : this.#closing.signal)
