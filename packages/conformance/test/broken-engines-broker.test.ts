@@ -83,6 +83,24 @@ describe('an engine on a broker does not pass that', () => {
       { dropsGarbage: true },
     ),
     faulty(
+      'takes a foreign event with a long key for a record that is no event',
+      'a foreign CloudEvent is delivered as it is',
+      '1 call(s) of the handler to end; it was called 0',
+      { dropsLongKeys: true },
+    ),
+    faulty(
+      'writes no dead letter of what could not be published',
+      'a foreign CloudEvent whose handler fails leaves a dead letter',
+      '4 call(s) of the handler to end; it was called 1',
+      { limitsWhatItSends: true },
+    ),
+    faulty(
+      'does not say that a dead letter is too large',
+      'a foreign CloudEvent whose handler fails leaves a dead letter',
+      '4 call(s) of the handler to end; it was called 3',
+      { hidesItsLimit: true },
+    ),
+    faulty(
       'is ready later than it says',
       'what is published the moment subscribe has resolved',
       '2 call(s) of the handler to end; it was called 0',

@@ -1,5 +1,6 @@
 import { UndecodableRecordError, quote } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
+import { parseTimestamp } from './timestamp.ts';
 import { assertTopic } from './topics.ts';
 
 /** What an encoder needs beside the event. */
@@ -14,7 +15,7 @@ export interface DecodeContext {
   readonly topic?: string | undefined;
   /** The record's key, for an event of another producer without a `partitionkey`. */
   readonly key?: string | undefined;
-  /** The record's time, for an event without a `time`. Default: now. */
+  /** The record's time, for an event without a `time`. Default, also for an invalid `Date`: now. */
   readonly createdAt?: Date | undefined;
 }
 
@@ -153,16 +154,17 @@ function topicOf(type: string, context: DecodeContext): string {
   }
 }
 
-/** RFC 3339, and the years beyond 9999 that a `Date` can hold. */
-const timestamp = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
-
 function timeOf(attributes: Readonly<Record<string, unknown>>, context: DecodeContext): Date {
   const value = text(attributes, 'time', context);
-  if (value === undefined) return context.createdAt ?? new Date();
-  const time = new Date(timestamp.test(value) ? value : Number.NaN);
-  if (Number.isNaN(time.getTime()))
-    throw undecodable(`its time ${quote(value)} is not an RFC 3339 time`, context);
-  return time;
+  if (value === undefined) return validOrNow(context.createdAt);
+  const time = parseTimestamp(value);
+  if (Number.isNaN(time)) throw undecodable(`its time ${quote(value)} is not an RFC 3339 time`, context);
+  return new Date(time);
+}
+
+/** A broker may have no time for a record, or one that no `Date` can hold. */
+export function validOrNow(time: Date | undefined): Date {
+  return time === undefined || Number.isNaN(time.getTime()) ? new Date() : time;
 }
 
 function required(
@@ -207,10 +209,14 @@ export function parseJson(json: string, what: string, context: DecodeContext): u
     throw undecodable(`${what} is not JSON`, context);
   }
   // Each level takes two characters, so that most records need no look.
-  if (json.length > 2 * maxDepth && isDeeperThan(maxDepth, value)) {
-    throw undecodable(`${what} is nested more than ${maxDepth} levels deep`, context);
-  }
+  if (json.length > 2 * maxDepth) assertDepth(value, what, context);
   return value;
+}
+
+/** @throws {@link UndecodableRecordError} for what could be read but not written again. */
+export function assertDepth(value: unknown, what: string, context: DecodeContext): void {
+  if (isDeeperThan(maxDepth, value))
+    throw undecodable(`${what} is nested more than ${maxDepth} levels deep`, context);
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

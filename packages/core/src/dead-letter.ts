@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Event, NewEvent } from './event.ts';
-import { PublishedEvent, createEvent, isKey } from './event.ts';
+import { type Event, PublishedEvent } from './event.ts';
+import { newEventId } from './event-id.ts';
+import { isObject } from './cloudevents-attributes.ts';
 import type { RawRecord } from './transport.ts';
 import { handlerMetadata } from './redrive-target.ts';
 import { maxTopicLength } from './topics.ts';
@@ -22,11 +23,22 @@ export interface DeadLetter {
   readonly lastFailedAt: string;
   /** Of a record that could not be decoded: its headers. Its bytes are the payload. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is missing; undefined if the dead letter is whole. Only what is missing of `error` does not keep it from being redriven. */
+  readonly cut?: CutDeadLetter;
+}
+
+/** What a dead letter had to leave out, because its broker takes no record that large, or because JSON cannot hold it. */
+export interface CutDeadLetter {
   /**
-   * Of a payload that the broker does not take together with all of this: only its beginning is the payload, as bytes or as JSON text.
-   * These are the size and the digest of the whole, in bytes and in hex. It is not redriven.
+   * The fields that are not whole: `id`, `payload`, `key`, `metadata`, `createdAt`, `headers`, `error.name`, `error.message`,
+   * `error.stack`. A payload is then its beginning, as bytes or as JSON text; an `id` and a `key` are their beginning and a hash of the
+   * whole.
    */
-  readonly cut?: { readonly bytes: number; readonly sha256: string };
+  readonly fields: readonly string[];
+  /** The size of the whole payload, in bytes. */
+  readonly bytes: number;
+  /** The digest of the whole payload, in hex. */
+  readonly sha256: string;
 }
 
 /** What the dispatcher knows about a failure. */
@@ -63,11 +75,12 @@ export function sourceOfDeadLetters(topicOrPattern: string): string | undefined 
 
 /** The provenance of an event from a dead-letter topic; undefined for any other event. */
 export function deadLetterOf(event: Event): DeadLetter | undefined {
-  return event.metadata[deadLetterKey] as DeadLetter | undefined;
+  const origin = event.metadata[deadLetterKey];
+  return isObject(origin) ? (origin as unknown as DeadLetter) : undefined;
 }
 
 /** The dead letter of an event whose attempts are used up: its id, payload, key, time and metadata, with provenance. */
-export function createDeadLetter(event: Event, topic: string, failure: Failure): NewEvent {
+export function createDeadLetter(event: Event, topic: string, failure: Failure): PublishedEvent {
   const metadata = {
     ...handlerMetadata(event.metadata),
     [deadLetterKey]: provenance(event.topic, failure),
@@ -76,48 +89,10 @@ export function createDeadLetter(event: Event, topic: string, failure: Failure):
 }
 
 /** The dead letter of a record that is not an event: its bytes as the payload. */
-export function createRawDeadLetter(record: RawRecord, topic: string, failure: Failure): NewEvent {
+export function createRawDeadLetter(record: RawRecord, topic: string, failure: Failure): PublishedEvent {
   const origin = { ...provenance(record.topic, failure), headers: record.headers ?? {} };
-  return createEvent({
-    topic,
-    payload: record.bytes,
-    metadata: { [deadLetterKey]: origin },
-    // A key that cannot be published must not keep the dead letter from being written.
-    key: isKey(record.key) ? record.key : undefined,
-  });
-}
-
-/** What is left of a payload, of the other metadata and of what an error says where a dead letter is too large: characters, or bytes. */
-const cutPayload = 8192;
-const cutText = 1024;
-
-/** A dead letter that is too large for its broker, cut so that it surely fits: what failed must not keep all else from being handled. */
-export function cutDeadLetter({ id, topic, payload, metadata, key, createdAt }: NewEvent): NewEvent {
-  const { [deadLetterKey]: origin, ...others } = metadata as Record<string, unknown> & {
-    [deadLetterKey]: DeadLetter;
-  };
-  const { name, message, stack } = origin.error;
-  const whole = payload instanceof Uint8Array ? payload : (JSON.stringify(payload) ?? '');
-  const bytes = typeof whole === 'string' ? Buffer.from(whole) : whole;
-  const cut = { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-  const error = {
-    name,
-    message: message.slice(0, cutText),
-    stack: stack === null ? null : stack.slice(0, cutText),
-  };
-  const headers = JSON.stringify(origin.headers ?? {}).length > cutText ? {} : origin.headers;
-  const left = { ...origin, error, cut, ...(headers === undefined ? {} : { headers }) };
-  return createEvent({
-    id,
-    topic,
-    payload: whole.slice(0, cutPayload),
-    metadata: {
-      ...(JSON.stringify(others).length > cutText ? {} : others),
-      [deadLetterKey]: left,
-    },
-    key,
-    createdAt,
-  });
+  const key = record.key === '' ? undefined : record.key;
+  return new PublishedEvent(newEventId(), topic, record.bytes, { [deadLetterKey]: origin }, key, new Date());
 }
 
 function provenance(sourceTopic: string, failure: Failure): DeadLetter {

@@ -3,6 +3,7 @@ export * from './contract.ts';
 export { contractVersion } from './contract-version.ts';
 export * from './errors.ts';
 export { type Event, type NewEvent, createEvent, maxKeyLength } from './event.ts';
+export { type ForeignRecord, foreignEvent } from './foreign-event.ts';
 export type { RetryOptions, BackoffOptions } from './retry.ts';
 export type { DeliveryDefaults } from './subscribe-options.ts';
 export * from './transport.ts';
@@ -16,7 +17,13 @@ export {
   maxTopicLength,
   patternCovers,
 } from './topics.ts';
-export { type DeadLetter, deadLetterOf, deadLetterTopic, isDeadLetterTopic } from './dead-letter.ts';
+export {
+  type CutDeadLetter,
+  type DeadLetter,
+  deadLetterOf,
+  deadLetterTopic,
+  isDeadLetterTopic,
+} from './dead-letter.ts';
 export { insideHandler } from './dispatch/delivery.ts';
 export { isGivenBack } from './dispatch/give-back.ts';
 export {

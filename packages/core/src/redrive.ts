@@ -193,14 +193,18 @@ class RedriveRun {
 
   #isWanted(event: Event, origin: DeadLetter): boolean {
     const { tenant, filter } = this.#options;
-    const isWhole = origin.headers === undefined && origin.cut === undefined;
-    if (origin.sourceTopic !== this.#topic || !isWhole) return false;
+    if (origin.sourceTopic !== this.#topic || !isWhole(origin)) return false;
     // It failed again since this run published it back: once a run is enough.
     if (this.#redrivenFor.has(eventFor(event, origin))) return false;
     if (tenant !== undefined && tenantOf(event) !== tenant) return false;
     if (this.#group !== undefined && origin.group !== this.#group) return false;
     return filter === undefined || filter(event, origin);
   }
+}
+
+/** True for a dead letter that has its whole event; that of a record which is no event has none. */
+function isWhole({ headers, cut }: DeadLetter): boolean {
+  return headers === undefined && (cut?.fields.every((field) => field.startsWith('error.')) ?? true);
 }
 
 function eventFor({ id }: Event, { group }: DeadLetter): string {

@@ -3,6 +3,7 @@ import {
   type Failure,
   createDeadLetter,
   createRawDeadLetter,
+  deadLetterKey,
   deadLetterOf,
   deadLetterTopic,
   describeError,
@@ -115,6 +116,8 @@ describe('createDeadLetter', () => {
 
   test('an event that is none has no provenance', () => {
     expect(deadLetterOf(event)).toBeUndefined();
+    const foreign = createEvent({ topic: 't', payload: 1, metadata: { [deadLetterKey]: null } });
+    expect(deadLetterOf(foreign)).toBeUndefined();
   });
 });
 
@@ -143,12 +146,13 @@ describe('createRawDeadLetter', () => {
     });
   });
 
-  test.each([[''], ['x'.repeat(300)], ['\ud800'], [undefined]])(
-    'is written whatever the key, such as %j',
-    (key) => {
-      expect(write({ key }).key).toBeUndefined();
-    },
-  );
+  test.each(['x'.repeat(300), '\ud800'])('keeps a key that nobody could publish, such as %j', (key) => {
+    expect(write({ key }).key).toBe(key);
+  });
+
+  test.each(['', undefined])('has no key where the record has %j', (key) => {
+    expect(write({ key }).key).toBeUndefined();
+  });
 
   test('has no headers where the record had none', () => {
     expect(deadLetterOf(write({ headers: undefined }))?.headers).toEqual({});

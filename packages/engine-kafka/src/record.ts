@@ -4,11 +4,11 @@ import {
   type RawRecord,
   UndecodableRecordError,
   contentMode,
-  createEvent,
   decodeRecord,
   decodeStructured,
   encodeBinary,
   encodeStructured,
+  foreignEvent,
   structuredContentType,
 } from '@polybus/core';
 import type { FetchedRecord, OutgoingRecord } from './client-port.ts';
@@ -90,8 +90,10 @@ class RecordContext implements DecodeContext {
     return keyOf(this.#record);
   }
 
-  get createdAt(): Date {
-    return new Date(this.#record.timestamp);
+  get createdAt(): Date | undefined {
+    const { timestamp } = this.#record;
+    // Kafka has -1 for none.
+    return timestamp < 0 ? undefined : new Date(timestamp);
   }
 }
 
@@ -105,7 +107,7 @@ function decodeAny(partition: number, record: FetchedRecord, context: RecordCont
   }
   // By its headers alone: without them any JSON object would be taken for an envelope.
   const mode = contentMode({ headers, body: undefined });
-  if (mode === 'foreign' && !isEnvelope(value)) return foreignEvent(partition, record, context);
+  if (mode === 'foreign' && !isEnvelope(value)) return foreign(partition, record, context);
   if (mode === 'binary' || value === null) return decodeRecord({ headers, body: value }, context);
   return decodeRecord({ headers, body: utf8Of(value) }, context);
 }
@@ -124,15 +126,14 @@ function isEnvelope(value: Buffer | null): boolean {
 }
 
 /** What a producer wrote that knows nothing of events: the value is the payload, the headers are the metadata. */
-function foreignEvent(partition: number, record: FetchedRecord, context: RecordContext): Event {
-  const { key } = context;
-  return createEvent({
+function foreign(partition: number, record: FetchedRecord, context: RecordContext): Event {
+  return foreignEvent({
     // The same at each delivery.
     id: `${context.topic}-${partition}-${record.offset}`,
     topic: context.topic,
     payload: foreignPayload(record.value),
     metadata: headersText(record),
-    ...(key === undefined ? {} : { key }),
+    key: context.key,
     createdAt: context.createdAt,
   });
 }
@@ -165,11 +166,12 @@ function textOf(bytes: Buffer): string | undefined {
 
 /** Headers as text; bytes that are not UTF-8 as base64. Of several of one name the last counts, as for Kafka's own clients. */
 function headersText({ headers }: FetchedRecord): Record<string, string> {
-  const texts: Record<string, string> = {};
+  const texts: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) {
     const last = Array.isArray(value) ? value.at(-1) : value;
     if (last === undefined || last === null) continue;
-    texts[name] = typeof last === 'string' ? last : (textOf(last) ?? last.toString('base64'));
+    texts.push([name, typeof last === 'string' ? last : (textOf(last) ?? last.toString('base64'))]);
   }
-  return texts;
+  // Whatever their names: an assignment to `__proto__` would set no header.
+  return Object.fromEntries(texts);
 }

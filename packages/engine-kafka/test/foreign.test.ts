@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Event } from '@polybus/core';
+import { type Event, deadLetterOf } from '@polybus/core';
 import { kafkaTool } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { CloudEvent, Kafka as CloudEventsKafka } from 'cloudevents';
@@ -146,6 +146,46 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     await until('two events and a dead letter', () => seen.length === 2 && dead.length === 1);
     expect(seen).toEqual([new Uint8Array(bytes), 1]);
     expect(dead).toEqual([new Uint8Array(bytes)]);
+  });
+
+  test('records that nobody could publish here are events: long keys, a long topic, times that no Date holds, any header', async () => {
+    const topic = `${newName()}.`.padEnd(249, 'x');
+    const admin = await adminOf(list);
+    const configEntries = ['before', 'after'].map((side) => ({
+      name: `message.timestamp.${side}.max.ms`,
+      value: '9223372036854775807',
+    }));
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
+    const engine = await startEngine({ brokers: list });
+    const [seen, dead]: [Event[], Event[]] = [[], []];
+    const failing = (event: Event): never => {
+      seen.push(event);
+      throw new Error('no');
+    };
+    await engine.subscribe('_dead.*', (event) => void dead.push(event));
+    await engine.subscribe(topic, failing, { group: newName('g'), retry: false });
+    const producer = plainKafka(list).producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    onTestFinished(() => producer.disconnect());
+    const key = JSON.stringify({ schema: { name: 'x'.repeat(300) }, payload: { id: 7 } });
+    const names = ['__proto__', 'constructor', 'toString'];
+    const headers = Object.fromEntries(names.map((name) => [name, `the ${name}`]));
+    const timestamps = ['1700000000000', '1700000000000000', '1700000000000000000', '-1'];
+    const messages = timestamps.map((timestamp) => ({ key, value: '1', headers, timestamp }));
+    await producer.send({ topic, messages });
+    const lettersOf = () => dead.filter((event) => deadLetterOf(event)?.sourceTopic === topic);
+    await until('four events and their dead letters', () => lettersOf().length === 4);
+    for (const { id, metadata, createdAt, ...event } of [...seen, ...lettersOf()]) {
+      expect(event).toMatchObject({ key, payload: 1 });
+      expect(id).toContain(`${topic}-0-`);
+      expect(names.map((name) => Object.getOwnPropertyDescriptor(metadata, name)?.value as unknown)).toEqual(
+        names.map((name) => `the ${name}`),
+      );
+      expect(createdAt.getTime()).not.toBeNaN();
+    }
+    expect(seen.slice(0, 2).map(({ createdAt }) => createdAt.getTime())).toEqual([
+      1700000000000, 1700000000000000,
+    ]);
   });
 
   test('events of a transaction that was given up are not delivered, and those of one that was committed are', async () => {

@@ -1,7 +1,7 @@
 import { structuredContentType } from '@polybus/core';
 import { type KafkaBroker, startKafka } from '@polybus/testbed';
 import kafkajs from 'kafkajs';
-import type { Admin, Producer } from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import { afterAll } from 'vitest';
 
 /** A broker of the suite's own, which it may restart; it ends with the suite. */
@@ -19,27 +19,29 @@ export async function ownKafka(options: Parameters<typeof startKafka>[0] = {}): 
 /** Writes as a producer would that has CloudEvents of its own, and removes what a case has left. */
 export function producer(brokers: readonly string[]) {
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
-  let connecting: Promise<[Producer, Admin]> | undefined;
-  const connected = (): Promise<[Producer, Admin]> => {
-    const producer = kafka.producer({
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    });
+  let connecting: Promise<Admin> | undefined;
+  const connected = (): Promise<Admin> => {
     const admin = kafka.admin();
-    return (connecting ??= Promise.all([producer.connect(), admin.connect()]).then(() => [producer, admin]));
+    return (connecting ??= admin.connect().then(() => admin));
   };
   afterAll(async () => {
-    for (const one of (await connecting) ?? []) await one.disconnect();
+    await (await connecting)?.disconnect();
   });
   return {
     produce: async (topic: string, bytes: Uint8Array): Promise<void> => {
-      const [one] = await connected();
+      // A new one each time: it keeps asking for every topic that it has written to, and fails once one of them is deleted.
+      const one = kafka.producer({
+        allowAutoTopicCreation: false,
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      });
+      await one.connect();
       const headers = { 'content-type': structuredContentType };
       // One partition, so that they keep their order.
       await one.send({ topic, messages: [{ value: Buffer.from(bytes), headers, partition: 0 }] });
+      await one.disconnect();
     },
     cleanup: async ({ id }: { id: string }): Promise<void> => {
-      const [, admin] = await connected();
+      const admin = await connected();
       const topics = (await admin.listTopics()).filter((topic) => topic.includes(id));
       if (topics.length > 0) await admin.deleteTopics({ topics });
     },

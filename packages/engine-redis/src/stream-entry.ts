@@ -56,25 +56,29 @@ export function keyArgument(key: string): string | Buffer {
   return key.startsWith(bytesMark) ? Buffer.from(key.slice(1), 'latin1') : key;
 }
 
-/** What an entry's id says of its event. Hardly one needs the time: it is worked out where it is asked for. */
+/** What an entry says of its event. Hardly one needs the time, or the key: it is worked out where it is asked for. */
 class EntryContext implements DecodeContext {
   readonly topic: string;
-  readonly #id: string;
+  readonly #entry: StreamEntry;
 
-  constructor(topic: string, id: string) {
+  constructor(topic: string, entry: StreamEntry) {
     this.topic = topic;
-    this.#id = id;
+    this.#entry = entry;
+  }
+
+  get key(): string | undefined {
+    return fieldOf(this.#entry, keyField)?.toString();
   }
 
   get createdAt(): Date {
-    return timeOf(this.#id);
+    return timeOf(this.#entry.id);
   }
 }
 
 /** Decodes an entry. One without the field `event` is none of ours: all its fields count as its bytes. */
 export function decodeEntry(topic: string, entry: StreamEntry): Decoded {
   const bytes = fieldOf(entry, eventField) ?? Buffer.from(JSON.stringify(entry.fields.map(String)));
-  return decode(topic, bytes, new EntryContext(topic, entry.id));
+  return decode(topic, bytes, new EntryContext(topic, entry));
 }
 
 /** The fields of an event's entry. */

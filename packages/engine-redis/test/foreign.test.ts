@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { Event } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { adminOf, newPrefix, startEngine, until } from './support.ts';
@@ -66,6 +67,21 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     await until('the event and two dead letters', () => seen.length === 1 && dead.length === 2);
     const texts = dead.map((bytes) => Buffer.from(bytes as Uint8Array).toString());
     expect(texts).toEqual(['not an event', '["name","Ada"]']);
+  });
+
+  test('an entry of another producer has the key of its field, and no limits of ours', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
+    const seen: Event[] = [];
+    await engine.subscribe('user.created', (event) => void seen.push(event), { group: 'g' });
+    const long = 'k'.repeat(300);
+    const event = JSON.stringify({ specversion: '1.0', id: long, source: '/shell', type: 't', data: 1 });
+    // The last id that a stream may have says a time that no Date can hold.
+    const last = '18446744073709551615-1';
+    await redisCli('XADD', `${keyPrefix}user.created`, last, 'key', long, 'event', event);
+    await until('the event', () => seen.length === 1);
+    expect(seen).toMatchObject([{ id: long, key: long, payload: 1 }]);
+    expect(seen[0]?.createdAt.getTime()).not.toBeNaN();
   });
 
   test('redis-cli reads a stream', async () => {

@@ -4,6 +4,7 @@ import { capabilityCases } from './capabilities.ts';
 import { deadLetterCases } from './dead-letters.ts';
 import { deliveryCases } from './delivery.ts';
 import { durableCases } from './durable.ts';
+import { foreignEventCases } from './foreign-events.ts';
 import { groupChangeCases } from './group-changes.ts';
 import { groupTopicCases } from './group-topics.ts';
 import { groupCases } from './groups.ts';
@@ -52,6 +53,7 @@ export const cases: readonly ConformanceCase[] = [
   ...redriveCases,
   ...streamCases,
   ...tenantCases,
+  ...foreignEventCases,
   ...durableCases,
   ...processCases,
   ...reconnectCases,

@@ -7,6 +7,11 @@ export interface Faults {
   readonly handsKeysToAnyMember?: boolean;
   readonly endsOnGarbage?: boolean;
   readonly dropsGarbage?: boolean;
+  /** Sends no event that could not be published, such as the dead letter of one that was received. */
+  readonly limitsWhatItSends?: boolean;
+  /** Has a limit for its records, and no code for the error. */
+  readonly hidesItsLimit?: boolean;
+  readonly dropsLongKeys?: boolean;
   readonly isReadyLate?: boolean;
   readonly forgetsGroups?: boolean;
   readonly hasOnePositionPerGroup?: boolean;

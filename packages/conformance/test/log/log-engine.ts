@@ -1,6 +1,7 @@
 import {
   type Engine,
   type Event,
+  InvalidEventError,
   type ListenRequest,
   type Listener,
   PublishError,
@@ -90,6 +91,9 @@ class LogTransport implements Transport {
           cause,
         });
       });
+    if (this.#faults.limitsWhatItSends === true && (event.id.length > 256 || (event.key?.length ?? 0) > 256))
+      throw new InvalidEventError('id or key', 'has more than 256 characters');
+    if (this.#faults.hidesItsLimit === true && bytes.length > 1024 * 1024) throw new Error('too large');
     if (this.#faults.hangsInOutage === true && this.#broker.hadOutage) await new Promise(() => {});
     this.#broker.append(event.topic, event.key, bytes);
     await turns(1);

@@ -144,6 +144,7 @@ export class LogGroup {
     };
     try {
       const event = decodeStructured(record.bytes, { topic: record.topic });
+      if (this.#faults.dropsLongKeys === true && (event.key?.length ?? 0) > 256) throw new Error('long key');
       receiver.deliver(
         event,
         acknowledgement,

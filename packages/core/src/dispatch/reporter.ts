@@ -6,16 +6,16 @@ import type {
   FailureData,
   Logger,
 } from '../contract.ts';
+import { cutDeadLetter, isEncodable } from '../cut-dead-letter.ts';
 import {
   type Failure,
   createDeadLetter,
   createRawDeadLetter,
-  cutDeadLetter,
   deadLetterTopic,
   describeError,
   isDeadLetterTopic,
 } from '../dead-letter.ts';
-import type { Event } from '../event.ts';
+import type { Event, PublishedEvent } from '../event.ts';
 import { BurstLog, safeLogger } from '../logger.ts';
 import { PolybusError } from '../polybus-error.ts';
 import type { RawRecord } from '../transport.ts';
@@ -39,6 +39,7 @@ export class Reporter {
   readonly #subscription: ReportedSubscription;
   readonly #drops: BurstLog;
   readonly #discards: BurstLog;
+  readonly #unwritten: BurstLog;
 
   constructor(counters: Counters, host: EngineHost, subscription: ReportedSubscription) {
     this.#counters = counters;
@@ -51,6 +52,12 @@ export class Reporter {
     );
     this.#discards = new BurstLog((count, fields) =>
       this.#logger.error(`a handler failed; ${count} event(s) discarded`, { ...about, ...fields }),
+    );
+    this.#unwritten = new BurstLog((count, fields) =>
+      this.#logger.error(`${count} dead letter(s) could not be written; each will be tried again`, {
+        ...about,
+        ...fields,
+      }),
     );
   }
 
@@ -130,7 +137,7 @@ export class Reporter {
     delivery.isWritingDeadLetter = true;
     // As the delivery, so that a publish which waits for handlers does not wait for those that wait for this one.
     const writing = currentDelivery.run(delivery, () =>
-      this.#writeDeadLetter(() => createDeadLetter(delivery.source, topic, failure), topic),
+      this.#writeDeadLetter(createDeadLetter(delivery.source, topic, failure)),
     );
     const written = (): void => void (delivery.isWritingDeadLetter = false);
     void writing.then(written, written);
@@ -159,7 +166,7 @@ export class Reporter {
         firstFailedAt: now,
         lastFailedAt: now,
       };
-      await this.#writeDeadLetter(() => createRawDeadLetter(record, topic, failure), topic);
+      await this.#writeDeadLetter(createRawDeadLetter(record, topic, failure));
       this.#counters.deadLettered++;
     }
     this.#logger.warn('a record could not be decoded', {
@@ -210,6 +217,7 @@ export class Reporter {
   flush(): void {
     this.#drops.flush();
     this.#discards.flush();
+    this.#unwritten.flush();
   }
 
   /** Undefined where the event is to be discarded. */
@@ -221,24 +229,21 @@ export class Reporter {
     return deadLetter === topic ? undefined : deadLetter;
   }
 
-  async #writeDeadLetter(
-    create: () => Parameters<EngineHost['publishDeadLetter']>[0],
-    topic: string,
-  ): Promise<void> {
-    try {
-      const letter = create();
-      await this.#host.publishDeadLetter(letter).catch((error: unknown) => {
-        if (!PolybusError.is(error) || error.code !== 'RECORD_TOO_LARGE') throw error;
+  async #writeDeadLetter(letter: PublishedEvent): Promise<void> {
+    let fitting = letter;
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#host.publishDeadLetter(fitting);
+        return;
+      } catch (error) {
         // It never will be smaller, and until it is written its event holds up whatever is behind it.
-        return this.#host.publishDeadLetter(cutDeadLetter(letter));
-      });
-    } catch (error) {
-      this.#logger.error('a dead letter could not be written; it will be tried again', {
-        engine: this.#host.name,
-        topic,
-        error,
-      });
-      throw error;
+        const cut = isUnwritable(fitting, error) ? cutDeadLetter(letter, tries) : undefined;
+        if (cut === undefined) {
+          this.#unwritten.add({ topic: letter.topic, event: letter.id, error });
+          throw error;
+        }
+        fitting = cut;
+      }
     }
   }
 
@@ -276,4 +281,9 @@ export class Reporter {
       attempt,
     };
   }
+}
+
+/** True if the dead letter itself is why it was not written: it is too large, or JSON cannot hold it. */
+function isUnwritable(letter: PublishedEvent, error: unknown): boolean {
+  return (PolybusError.is(error) && error.code === 'RECORD_TOO_LARGE') || !isEncodable(letter);
 }
