@@ -41,6 +41,11 @@ export class Acknowledger {
     return [...this.#settled.keys(), ...this.#givenBack.map(({ id }) => id)];
   }
 
+  /** Whether something is given back here, and the server may not know. */
+  get isGivingBack(): boolean {
+    return this.#givenBack.length > 0;
+  }
+
   /** An attempt has begun. What is settled in the same turn is not worth telling. */
   begun(id: string, attempt: number): void {
     this.#begun.set(id, attempt);
@@ -139,13 +144,13 @@ export class Acknowledger {
   }
 
   #acknowledge(batch: readonly (readonly [string, string])[]): Promise<unknown> {
-    const { topic, group } = this.#place;
+    const { topic, group, consumer } = this.#place;
     const unkeyed = batch.filter(([, key]) => key === '').map(([id]) => id);
     if (unkeyed.length === batch.length) return this.#store.acknowledge(topic, group, unkeyed);
     const keyed = batch.filter(([, key]) => key !== '').flat();
     return Promise.all([
       unkeyed.length === 0 ? undefined : this.#store.acknowledge(topic, group, unkeyed),
-      this.#store.acknowledgeKeyed(topic, group, keyed),
+      this.#store.acknowledgeKeyed(topic, group, consumer, keyed),
     ]);
   }
 }

@@ -3,10 +3,9 @@ import { previousAttempts } from './attempt-count.ts';
 import { briefly } from './briefly.ts';
 import type { Connection } from './connection.ts';
 import { isError, messageOf } from './errors.ts';
+import { GroupLease } from './group-lease.ts';
 import { GroupPlace } from './group-place.ts';
-import { inBatches } from './in-batches.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
-import { firstId } from './stream-ids.ts';
 import { type GroupRead, type StreamStore, isGone } from './stream-store.ts';
 
 const done = Promise.resolve();
@@ -26,12 +25,15 @@ export class GroupMember {
   readonly group: string;
   readonly consumer: string;
   readonly places: Map<string, GroupPlace> = new Map();
+  readonly lease: GroupLease;
   readonly #store: StreamStore;
   readonly #interrupt: () => void;
   readonly #refillAt: number;
   /** Room that reads on their way will fill. */
   #reserved = 0;
   #unsettled = 0;
+  /** How often everything that had not begun was given back. */
+  #withdrawals = 0;
   #isStopped = false;
   #isEnded = false;
   #isRefillPlanned = false;
@@ -54,7 +56,14 @@ export class GroupMember {
     this.#interrupt = interrupt;
     this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
     this.#ended = new Promise((resolve) => (this.#end = resolve));
+    this.lease = new GroupLease({
+      places: this.places,
+      durationMs: store.options.claimIdleMs,
+      onBeat: (place) => this.#beaten(place),
+      onRenewed: () => receiver.run(),
+    });
     receiver.onRoom = () => this.#refill();
+    receiver.mayBegin = this.lease.holds;
   }
 
   add(topic: string): void {
@@ -95,6 +104,7 @@ export class GroupMember {
   follow(topic: string, round: number, share: number, connection: Connection): Promise<void> | undefined {
     const place = this.places.get(topic);
     if (place === undefined || this.#isStopped || place.isInDoubt) return undefined;
+    if (place.acknowledger.isGivingBack) return undefined;
     if (place.end === undefined || place.polling !== undefined) return undefined;
     const count = Math.min(Math.floor(this.#room / (followingShare * share)), maxFollowing);
     if (count < 1) return undefined;
@@ -134,9 +144,8 @@ export class GroupMember {
       } catch (error) {
         place.isInDoubt = true;
         place.end = undefined;
-        if (isGone(error)) await this.#recreate(place);
-        else
-          this.#store.logger.debug?.('a group read failed and is tried again', { error: messageOf(error) });
+        if (isGone(error)) await place.recreate();
+        else place.debug('a group read failed and is tried again', error);
       }
       read = undefined;
     }
@@ -148,6 +157,8 @@ export class GroupMember {
   async #drain(place: GroupPlace): Promise<void> {
     if (place.isInDoubt) await this.#reconcile(place);
     for (;;) {
+      // What comes after it of the same key must not be read before.
+      if (place.acknowledger.isGivingBack) await place.acknowledger.flush();
       const count = Math.min(this.#room, maxCount);
       place.isOutOfRoom = count <= 0;
       if (place.isOutOfRoom || this.#isStopped) return;
@@ -167,6 +178,7 @@ export class GroupMember {
     const again = Math.max(0, this.request.concurrency - this.#unsettled);
     const inHand = again > 0 ? place.keys : [];
     const { group, consumer } = this;
+    const withdrawals = this.#withdrawals;
     this.#reserved += count;
     let read: GroupRead;
     try {
@@ -177,17 +189,19 @@ export class GroupMember {
     } finally {
       this.#reserved -= count;
     }
-    this.#hand(place, read.entries);
+    this.#hand(place, read.entries, withdrawals);
     place.end = read.end;
     place.isHeld = read.isHeld;
     if (read.hasLooked) place.isLookDue = false;
     place.cursor = read.cursor;
   }
 
-  #hand(place: GroupPlace, entries: readonly StreamEntry[]): void {
+  /** @param withdrawals - As of when the server was asked for the entries. */
+  #hand(place: GroupPlace, entries: readonly StreamEntry[], withdrawals: number): void {
     for (const entry of entries) {
-      if (place.knows(entry.id)) continue;
-      if (this.#isStopped) {
+      if (place.regain(entry.id)) continue;
+      // What comes before it of the same key may have been given back meanwhile.
+      if (this.#isStopped || withdrawals !== this.#withdrawals) {
         place.refuse(entry);
         continue;
       }
@@ -206,33 +220,18 @@ export class GroupMember {
     else this.#refill();
   };
 
-  /** Finds the entries that the server gave us in an answer that was lost. */
+  /** Finds the entries that the server gave us in an answer that was lost, and gives up what it has given to others. */
   async #reconcile(place: GroupPlace): Promise<void> {
-    await place.acknowledger.flush();
-    // As of now: what is settled while the question is on its way is pending in its answer.
-    const known = place.pending;
-    const lost = await this.#store.lost(place.topic, this.group, this.consumer, known);
-    place.isInDoubt = false;
-    // The server may have come back with what it had earlier, and hand out again what comes before this.
-    place.cursor = firstId;
-    this.#hand(place, lost);
-  }
-
-  /** The group went with all the data, or with a failover: whatever the stream holds now is new to the group. */
-  async #recreate(place: GroupPlace): Promise<void> {
-    try {
-      await this.#store.createGroup(place.topic, this.group, firstId, this.consumer);
-      this.#store.logger.warn(
-        'a consumer group was gone and has been created again from the beginning of its stream',
-        {
-          topic: place.topic,
-          group: this.group,
-        },
-      );
-      place.isPollWanted = true;
-    } catch (error) {
-      this.#store.logger.debug?.('a group could not be created', { error: messageOf(error) });
+    const withdrawals = this.#withdrawals;
+    const { unknown, gone } = await place.ask();
+    if (place.lose(gone)) {
+      this.#withdrawals++;
+      this.receiver.withdraw();
+      const about = { topic: place.topic, group: this.group };
+      this.#store.logger.warn('others have taken over what was handed to a consumer', about);
     }
+    this.#hand(place, unknown, withdrawals);
+    this.lease.confirmed(place);
   }
 
   #refill(): void {
@@ -264,25 +263,9 @@ export class GroupMember {
     }
   }
 
-  /** Tells the groups that we live, and sends again what was not confirmed. */
-  async beat(): Promise<void> {
-    await inBatches([...this.places.values()], (place) => this.#beat(place));
-  }
-
-  async #beat(place: GroupPlace): Promise<void> {
-    if (this.#isEnded) return;
-    try {
-      const pending = await this.#store.beat(place.topic, this.group, this.consumer);
-      // An answer may be lost without the connection: by a client of a cluster, which has one for each node. An answer that
-      // is on its way makes a difference too, and then asking is in vain.
-      if (pending !== place.pending.size) place.isInDoubt = true;
-      await place.acknowledger.flush();
-    } catch (error) {
-      place.isInDoubt = true;
-      if (!isGone(error)) {
-        this.#store.logger.debug?.('a heartbeat failed', { topic: place.topic, error: messageOf(error) });
-      }
-    }
+  #beaten(place: GroupPlace): void {
+    // What was not confirmed is sent again.
+    place.acknowledger.flush().catch(() => {});
     // Bells may be lost, and then only this finds what they rang for.
     place.isLookDue = true;
     if (place.isInDoubt || !place.isFollowing) void this.poll(place.topic);
@@ -306,18 +289,13 @@ export class GroupMember {
   #endWhenIdle(): void {
     if (this.#unsettled > 0 || this.#isEnded) return;
     this.#isEnded = true;
+    this.lease.end();
     void this.#leave();
   }
 
   async #leave(): Promise<void> {
     try {
-      await Promise.all(
-        [...this.places.values()].map(async (place) => {
-          await place.polling;
-          await place.acknowledger.flush();
-          await this.#store.leave(place.topic, this.group, this.consumer);
-        }),
-      );
+      await Promise.all([...this.places.values()].map((place) => place.leave()));
     } catch (error) {
       // Others will find that it is silent, and take what it has.
       this.#store.logger.debug?.('a consumer could not end', { error: messageOf(error) });

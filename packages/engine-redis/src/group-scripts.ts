@@ -1,72 +1,5 @@
-import { keyField, leftBehind } from './stream-keys.ts';
+import { ownership } from './group-ownership.ts';
 import { Script } from './script.ts';
-
-/**
- * Redis hands the entries of a group to whoever asks, which keeps no order per key. So a key that has unsettled events
- * belongs to the consumer that has them, and further events of that key go to the same consumer, whoever reads them.
- *
- * What a consumer gave back, or left behind when it died, waits with the consumer "${leftBehind}" and is taken, oldest first,
- * before anything newer.
- */
-const ownership = `
-local stream, owners = KEYS[1], KEYS[2]
-local LEFT = '${leftBehind}'
-local function keyOf(fields)
-  if #fields < 3 then return nil end
-  for i = 1, #fields, 2 do
-    if fields[i] == '${keyField}' and fields[i + 1] ~= '' then return fields[i + 1] end
-  end
-end
-local function ownerOf(key)
-  local value = redis.call('HGET', owners, key)
-  if not value then return nil, 0 end
-  local count, owner = string.match(value, '^(%d+) (.*)$')
-  return owner, tonumber(count)
-end
-local function own(key, owner, count)
-  if count > 0 then redis.call('HSET', owners, key, count .. ' ' .. owner) else redis.call('HDEL', owners, key) end
-end
-local function ring(bells, consumer, topic, group)
-  local bell = bells .. string.match(consumer, '^[^.]+')
-  redis.call('XADD', bell, 'MAXLEN', '~', 1000, '*', 'topic', topic, 'group', group)
-  redis.call('EXPIRE', bell, 3600)
-end
-local function ringAll(bells, topic, group)
-  local rung = {}
-  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-    local name = info[2]
-    local engine = string.match(name, '^[^.]+')
-    if name ~= LEFT and not rung[engine] then
-      rung[engine] = true
-      ring(bells, name, topic, group)
-    end
-  end
-end
-local function leave(group, consumer)
-  local from = '-'
-  local moved = 0
-  while true do
-    local list = redis.call('XPENDING', stream, group, from, '+', 100, consumer)
-    if #list == 0 then break end
-    for _, item in ipairs(list) do
-      redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID')
-      from = '(' .. item[1]
-      moved = moved + 1
-    end
-  end
-  local all = redis.call('HGETALL', owners)
-  for i = 1, #all, 2 do
-    local owner, count = ownerOf(all[i])
-    if owner == consumer then
-      own(all[i], LEFT, count)
-      -- Entries of the key may have been left behind before, and have waited for this.
-      moved = moved + 1
-    end
-  end
-  redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
-  return moved
-end
-`;
 
 /**
  * Reads for one consumer.
@@ -126,13 +59,22 @@ local function nothingBefore(id)
 end
 -- Returns whether some of it has to wait, with its owner, for what comes before it.
 local function deal(entries)
-  local have, rung, isWaiting = #out, {}, false
+  local have, rung, lives, isWaiting, hasLeft = #out, {}, {}, false, false
   for i = 1, #entries do
     local entry = entries[i]
     local key = keyOf(entry[2])
     local owner, count
     if key then owner, count = ownerOf(key) end
     local isOthers = owner and owner ~= me and owner ~= LEFT
+    if isOthers and not lives[owner] then
+      -- What is claimed for a consumer that is none any more would wait for nobody.
+      lives[owner] = redis.call('HEXISTS', membersOf(stream, group), owner) == 1
+      if not lives[owner] then
+        leave(group, owner)
+        owner, count = ownerOf(key)
+        isOthers, isFirst, hasLeft = false, false, true
+      end
+    end
     local waits = owner and not isOthers and not nothingBefore(entries[1][1])
     if isOthers or waits then
       redis.call('XCLAIM', stream, group, owner, 0, entry[1], 'RETRYCOUNT', 0, 'JUSTID')
@@ -148,6 +90,7 @@ local function deal(entries)
       out[have] = entry
     end
   end
+  if hasLeft then ringAll(bells, topic, group) end
   return isWaiting
 end
 if fresh and not deal(fresh) then
@@ -209,12 +152,23 @@ local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
 return {out, last[1] and last[1][1] or '0-0', cursor}
 `);
 
-/** Acknowledges entries with a key. KEYS stream, owners. ARGV group, then ids and keys in turn. */
+/**
+ * Acknowledges entries with a key, but none that another consumer has by now: its key is free once that one has settled it.
+ *
+ * KEYS stream, owners. ARGV group, consumer, then ids and keys in turn.
+ */
 export const acknowledgeKeyed: Script = new Script(`${ownership}
-for i = 2, #ARGV, 2 do
-  if redis.call('XACK', stream, ARGV[1], ARGV[i]) == 1 then
-    local owner, count = ownerOf(ARGV[i + 1])
-    if owner then own(ARGV[i + 1], owner, count - 1) end
+local group, me = ARGV[1], ARGV[2]
+local function isOthers(id)
+  local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  return item and item[2] ~= me and item[2] ~= LEFT
+end
+for i = 3, #ARGV, 2 do
+  local id, key = ARGV[i], ARGV[i + 1]
+  local owner, count = ownerOf(key)
+  local isOurs = owner == me or owner == LEFT or not owner
+  if (isOurs or not isOthers(id)) and redis.call('XACK', stream, group, id) == 1 and owner then
+    own(key, owner, count - 1)
   end
 end
 `);
@@ -229,15 +183,17 @@ end
  */
 export const giveBack: Script = new Script(`${ownership}
 local group, me = ARGV[1], ARGV[2]
-local given = {}
+local given, isChanged = {}, false
 for i = 5, #ARGV, 3 do
   local id, key = ARGV[i], ARGV[i + 2]
   local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if item and item[2] == me then
     redis.call('XCLAIM', stream, group, LEFT, 0, id, 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
+    isChanged = true
     if key ~= '' then given[key] = true end
   end
 end
+if not isChanged then return end
 local passedOn = {}
 local from = '-'
 while true do
@@ -272,24 +228,32 @@ if leave(ARGV[1], ARGV[2]) > 0 then ringAll(ARGV[4], ARGV[3], ARGV[1]) end
 `);
 
 /**
- * Ends the consumers that have been silent for so long. KEYS stream, owners. ARGV group, milliseconds, topic, prefix of bells.
- * Returns their names.
+ * Ends the consumers whose lease is over, and those that never had one and have been silent for so long.
+ * KEYS stream, owners. ARGV group, milliseconds, topic, prefix of bells. Returns their names.
  */
 export const sweepGroup: Script = new Script(`${ownership}
+local group = ARGV[1]
 local dead, moved = {}, 0
-for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
+local function bury(name)
+  moved = moved + leave(group, name)
+  dead[#dead + 1] = name
+end
+local now, leases = serverTime(), {}
+local all = redis.call('HGETALL', membersOf(stream, group))
+for i = 1, #all, 2 do
+  leases[all[i]] = true
+  if now >= tonumber(all[i + 1]) then bury(all[i]) end
+end
+for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local name, idle
   for i = 1, #info, 2 do
     if info[i] == 'name' then name = info[i + 1] end
     if info[i] == 'idle' then idle = info[i + 1] end
   end
-  if name ~= LEFT and idle >= tonumber(ARGV[2]) then
-    moved = moved + leave(ARGV[1], name)
-    dead[#dead + 1] = name
-  end
+  if name ~= LEFT and not leases[name] and idle >= tonumber(ARGV[2]) then bury(name) end
 end
-if moved > 0 then ringAll(ARGV[4], ARGV[3], ARGV[1]) end
+if moved > 0 then ringAll(ARGV[4], ARGV[3], group) end
 -- An entry that was deleted by hand is acknowledged without its key, and stays in the count.
-if redis.call('XPENDING', stream, ARGV[1])[1] == 0 then redis.call('DEL', owners) end
+if redis.call('XPENDING', stream, group)[1] == 0 then redis.call('DEL', owners) end
 return dead
 `);

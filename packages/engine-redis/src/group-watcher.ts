@@ -57,7 +57,7 @@ export class GroupWatcher {
     const beat = (): void => {
       this.#beating ??= this.#beat().finally(() => (this.#beating = undefined));
     };
-    this.#heart = setInterval(beat, Math.max(50, claimIdleMs / 3)).unref();
+    this.#heart = setInterval(beat, Math.max(10, claimIdleMs / 3)).unref();
   }
 
   /** Resolves when the group has its place in every topic. */
@@ -66,10 +66,12 @@ export class GroupWatcher {
     const consumer = `${this.#id}.${++this.#consumers}`;
     const member = new GroupMember(request, receiver, consumer, this.#store, () => this.#reader.interrupt());
     this.#members.add(member);
+    const since = performance.now();
     try {
-      if (isPattern(pattern)) await this.#addPattern(member, from);
+      if (isPattern(pattern)) await this.#addPattern(member, from, since);
       else {
         await this.#store.createGroup(pattern, member.group, startOf(from), consumer);
+        member.lease.renewed(since);
         this.#add(member, pattern);
       }
     } catch (error) {
@@ -80,9 +82,10 @@ export class GroupWatcher {
     return { stop: async () => this.#leave(member) };
   }
 
-  async #addPattern(member: GroupMember, from: StartPosition): Promise<void> {
+  async #addPattern(member: GroupMember, from: StartPosition, since: number): Promise<void> {
     const { request, group, consumer } = member;
     const { news, topics } = await this.#store.snapshot(request.pattern, group, startOf(from), consumer);
+    member.lease.renewed(since);
     // Earlier news is harmless here: the group has its place already, and creating it again changes nothing.
     this.#newsAt ??= news;
     for (const [topic] of topics) this.#add(member, topic);
@@ -210,7 +213,7 @@ export class GroupWatcher {
 
   /** One that fails keeps none of the others from living. */
   async #beat(): Promise<void> {
-    await inBatches([...this.#members, ...this.#leaving], (member) => member.beat());
+    await inBatches([...this.#members, ...this.#leaving], (member) => member.lease.beat());
     await inBatches([...this.#members], (member) => this.#quietly(() => this.#renew(member)));
     const groups = this.groups.flatMap(([topic, of]) => [...of].map((group) => [topic, group] as const));
     await inBatches(groups, ([topic, group]) => this.#quietly(() => this.#sweep(topic, group)));

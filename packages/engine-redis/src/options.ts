@@ -56,7 +56,7 @@ export interface RedisConfig {
   readonly maxLen?: number | undefined;
   /** Streams: days that an event is kept; it goes once all groups have settled it. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Streams: a consumer that has been silent this long is dead, and its events go to others. Milliseconds, default 30 000. */
+  /** Streams: a member of a group that gives no sign of life for this long is dead, and its events go to others. Milliseconds, default 30 000. */
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits. Milliseconds, default 5000. */
   readonly blockMs?: number | undefined;

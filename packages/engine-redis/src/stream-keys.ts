@@ -34,7 +34,10 @@ export class StreamKeys {
     return `${this.#prefix}:trimmed`;
   }
 
-  /** Hash of a topic and group: for each key with unsettled events how many there are, and which consumer has them. */
+  /**
+   * Hash of a topic and group: for each key with unsettled events how many there are, and which consumer has them. Beside it is
+   * one with `members` in its name, which only scripts use: for each member when its lease ends, by the server's clock.
+   */
   owners(topic: string, group: string): string {
     return `${this.#prefix}${topic}:owners:${group}`;
   }

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { countOf } from './attempt-count.ts';
 import type { Connection } from './connection.ts';
 import { groupLag, lagOf } from './group-lag.ts';
-import { beat, lostEntries, recordAttempts } from './consumer-scripts.ts';
+import { beat, ownEntries, recordAttempts } from './consumer-scripts.ts';
 import { acknowledgeKeyed, giveBack, leaveGroup, readGroup, sweepGroup } from './group-scripts.ts';
 import { isError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
@@ -49,6 +49,22 @@ export interface GivenBack {
   /** How often it was delivered before this time. */
   readonly deliveries: number;
   readonly key: string;
+}
+
+/** What the server answers to a heartbeat. */
+export interface Beat {
+  /** The lease had ended, and others may have what the consumer had. */
+  readonly wasExpelled: boolean;
+  /** How many entries are pending for the consumer. */
+  readonly pending: number;
+}
+
+/** What a consumer does not know of what it has. */
+export interface Own {
+  /** What was handed to it in an answer that was lost, in order. */
+  readonly unknown: readonly StreamEntry[];
+  /** The ids of what it has no longer. */
+  readonly gone: readonly string[];
 }
 
 /** Topics that match a pattern. */
@@ -98,8 +114,8 @@ export class StreamStore {
 
   /** @param consumer - The one that joins the group in each of the topics. */
   async snapshot(pattern: string, group: string, start: string, consumer = ''): Promise<Snapshot> {
-    const { keys } = this;
-    const args = [keys.stream(''), pattern.slice(0, -1), group, start, consumer];
+    const { keys, options } = this;
+    const args = [keys.stream(''), pattern.slice(0, -1), group, start, consumer, options.claimIdleMs];
     const reply = await this.run((client) =>
       snapshot.run(client, [keys.topics, keys.news, keys.patterns], args),
     );
@@ -119,9 +135,10 @@ export class StreamStore {
 
   /** Creates the group where it is not there, and its consumer. */
   async createGroup(topic: string, group: string, start: string, consumer = ''): Promise<void> {
-    const { keys } = this;
+    const { keys, options } = this;
     const names = [keys.stream(topic), keys.topics, keys.news, keys.patterns];
-    await this.run((client) => createGroup.run(client, names, [topic, group, start, consumer]));
+    const args = [topic, group, start, consumer, options.claimIdleMs];
+    await this.run((client) => createGroup.run(client, names, args));
   }
 
   /** @param behind - The connection to read over once the blocking read on it is over, instead of now. */
@@ -155,16 +172,13 @@ export class StreamStore {
     };
   }
 
-  /** What is pending for the consumer and was handed to it, in an answer that was lost; in order. */
-  async lost(
-    topic: string,
-    group: string,
-    consumer: string,
-    known: Iterable<string>,
-  ): Promise<StreamEntry[]> {
+  /** Of what is pending for the consumer, how it differs from what the consumer knows. */
+  async own(topic: string, group: string, consumer: string, known: Iterable<string>): Promise<Own> {
     const stream = this.keys.stream(topic);
     const args = [group, consumer, ...known];
-    return entriesOf(await this.run((client) => lostEntries.run(client, [stream], args)));
+    const reply = await this.run((client) => ownEntries.run(client, [stream], args));
+    const [unknown, gone] = reply as [unknown, Buffer[]];
+    return { unknown: entriesOf(unknown), gone: gone.map((id) => id.toString('latin1')) };
   }
 
   /** Remembers that attempts have begun. */
@@ -179,20 +193,26 @@ export class StreamStore {
     await this.run((client) => recordAttempts.run(client, [stream], [group, consumer, ...args]));
   }
 
-  /** Tells the group that the consumer lives; returns how many entries are pending for it. */
-  async beat(topic: string, group: string, consumer: string): Promise<number> {
+  /** Renews the consumer's lease. */
+  async beat(topic: string, group: string, consumer: string): Promise<Beat> {
     const stream = this.keys.stream(topic);
-    return Number(await this.run((client) => beat.run(client, [stream], [group, consumer])));
+    const args = [group, consumer, this.options.claimIdleMs];
+    const [isNew, pending] = (await this.run((client) => beat.run(client, [stream], args))) as number[];
+    return { wasExpelled: isNew === 1, pending: pending! };
   }
 
   acknowledge(topic: string, group: string, ids: readonly string[]): Promise<unknown> {
     return this.run((client) => client.xack(this.keys.stream(topic), group, ...ids));
   }
 
-  async acknowledgeKeyed(topic: string, group: string, idsAndKeys: readonly string[]): Promise<void> {
-    await this.run((client) =>
-      acknowledgeKeyed.run(client, this.#keysOf(topic, group), [group, ...idsAndKeys.map(keyArgument)]),
-    );
+  async acknowledgeKeyed(
+    topic: string,
+    group: string,
+    consumer: string,
+    idsAndKeys: readonly string[],
+  ): Promise<void> {
+    const args = [group, consumer, ...idsAndKeys.map(keyArgument)];
+    await this.run((client) => acknowledgeKeyed.run(client, this.#keysOf(topic, group), args));
   }
 
   async giveBack(topic: string, group: string, consumer: string, all: readonly GivenBack[]): Promise<void> {

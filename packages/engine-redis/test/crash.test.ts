@@ -1,24 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, onTestFinished, test } from 'vitest';
-import { adminOf, newPrefix, startEngine, until } from './support.ts';
+import { expect, test } from 'vitest';
+import { adminOf, newPrefix, spawnFixture, startEngine, until } from './support.ts';
 
 describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
-  const fixture = fileURLToPath(new URL('fixtures/hung-consumer.ts', import.meta.url));
-
-  /** A consumer in a process of its own, and what it has said so far. */
+  /** A consumer in a process of its own, and what it has begun so far. */
   async function spawnConsumer(
     prefix: string,
   ): Promise<{ child: ChildProcess; began: { attempt: number }[] }> {
-    const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, url, prefix];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const said: unknown[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
-    await until('the child to have joined its group', () => said.includes('ready'));
+    const { child, said } = await spawnFixture('hung-consumer', url, prefix);
     return {
       child,
       get began() {

@@ -14,6 +14,7 @@ function makeMember() {
   const taken: Acknowledgement[] = [];
   const store = {
     logger: new LogLines(),
+    options: { claimIdleMs: 30_000 },
     acknowledge: async () => {},
     // As many as are asked for, and there are always more.
     readGroup: async ({ count }: { count: number }): Promise<GroupRead> => {

@@ -39,6 +39,11 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
       this.#consumer = consumer;
     }
 
+    static async join(store: StreamStore, consumer: string): Promise<Member> {
+      await store.createGroup(topic, group, '$', consumer);
+      return new Member(store, consumer);
+    }
+
     /** As behind a blocking read. */
     async readNewFirst(count = 100): Promise<string[]> {
       return eventsOf(await this.read(count, true));
@@ -60,6 +65,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
       return this.#store.acknowledgeKeyed(
         topic,
         group,
+        this.#consumer,
         entries.flatMap((entry) => [entry.id, keyOf(entry)]),
       );
     }
@@ -79,7 +85,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('while some of a key is on its way to a member that leaves, nobody gets what comes after it', async () => {
     const store = await makeStore();
-    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     const first = await leaving.read();
     await add(store, 'k', 'second');
@@ -94,7 +100,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('what is given back of a key that the member still handles comes to others when it has ended', async () => {
     const store = await makeStore();
-    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'handled');
     const handled = await leaving.read();
     await add(store, 'k', 'too late');
@@ -107,9 +113,8 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('a member that leaves rings for the others where all it had of a key was given back before', async () => {
     const store = await makeStore();
-    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
-    await staying.read();
-    await store.createGroup(topic, group, '$', 'b.1');
+    const leaving = await Member.join(store, 'a.1');
+    await Member.join(store, 'b.1');
     await add(store, 'k', 'handled');
     const handled = await leaving.read();
     await add(store, 'k', 'too late');
@@ -122,7 +127,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('what one read passes on to another member rings once', async () => {
     const store = await makeStore();
-    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     await owner.read();
     await add(store, 'k', 'second', 'third', 'fourth');
@@ -131,9 +136,33 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await owner.read())).toEqual(['second', 'third', 'fourth']);
   });
 
+  test('what is settled of a key that another member has by now leaves the key with that one', async () => {
+    const store = await makeStore();
+    const [silent, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await silent.read();
+    await store.leave(topic, group, 'a.1');
+    expect(eventsOf(await heir.read())).toEqual(['first']);
+    await silent.acknowledge(first);
+    await add(store, 'k', 'second');
+    const third = await Member.join(store, 'c.1');
+    expect(eventsOf(await third.read())).toEqual([]);
+    expect(eventsOf(await heir.read())).toEqual(['second']);
+  });
+
+  test('what comes of a key whose owner is no member any more goes to who reads it, after what that one left', async () => {
+    const store = await makeStore();
+    const [gone, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await gone.read();
+    await store.run((client) => client.hdel(`${store.keys.stream(topic)}:members:${group}`, 'a.1'));
+    await add(store, 'k', 'second');
+    expect(await heir.readNewFirst()).toEqual(['first', 'second']);
+  });
+
   test('an empty key of a foreign producer is no key, and one that is no text is settled like any other', async () => {
     const store = await makeStore();
-    const member = new Member(store, 'a.1');
+    const member = await Member.join(store, 'a.1');
     const stream = store.keys.stream(topic);
     await add(store, '', 'empty');
     await store.run((client) =>
@@ -147,7 +176,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('the count of a key comes right again where an entry was deleted by hand', async () => {
     const store = await makeStore();
-    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     const first = await owner.read();
     await add(store, 'k', 'deleted');
@@ -164,7 +193,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('what was passed on to a member is not forgotten over newer entries that another left behind', async () => {
     const store = await makeStore();
-    const [member, other] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [member, other] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'had');
     await member.read();
     await add(store, 'k', 'passed on');
@@ -176,7 +205,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('a read of what is new first brings what was passed on of the same key before it', async () => {
     const store = await makeStore();
-    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     expect(await owner.readNewFirst()).toEqual(['first']);
     await add(store, 'k', 'second');
@@ -189,7 +218,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('a read of what is new first brings what was left behind of the same key before it', async () => {
     const store = await makeStore();
-    const [leaving, staying] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first', 'second');
     await leaving.giveBack(await leaving.read());
     await add(store, 'k', 'third');
@@ -201,7 +230,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
 
   test('a read of what is new first leaves the rest for the next one', async () => {
     const store = await makeStore();
-    const [owner, reader] = [new Member(store, 'a.1'), new Member(store, 'b.1')];
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     await owner.readNewFirst();
     await add(store, 'k', 'passed on');

@@ -60,6 +60,39 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     expect(new Set(seen())).toEqual(new Set([0, 1, 2]));
   });
 
+  test('begin nothing that others have taken over', async () => {
+    const keyPrefix = newPrefix();
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    await engine.subscribe(
+      'work',
+      ({ payload }) => {
+        seen.push(payload);
+        return gate;
+      },
+      { group: 'workers' },
+    );
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'work', payload: n });
+    const admin = adminOf(url);
+    const stream = `${keyPrefix}work`;
+    const pending = async (): Promise<string[]> =>
+      (await admin.xpending(stream, 'workers', '-', '+', 10)).map((entry) => (entry as [string])[0]);
+    await until('all to be handed over', async () => (await pending()).length === 5);
+    const ids = await pending();
+    await admin.xclaim(stream, 'workers', 'other', 0, ids[1]!, ids[2]!, 'JUSTID');
+    await until('it to be noticed', () => log.lines.some((line) => line.includes('taken over')));
+    letGo();
+    await until('the rest', () => seen.length === 3);
+    expect(seen).toEqual([0, 3, 4]);
+    await until(
+      'nothing but that to be pending',
+      async () => (await pending()).join() === `${ids[1]},${ids[2]}`,
+    );
+  });
+
   test('are heard of while there is nothing to do', async () => {
     const keyPrefix = newPrefix();
     const { log } = await join(keyPrefix);

@@ -1,4 +1,7 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { Engine, Logger } from '@polybus/core';
 import { waitFor } from '@polybus/testbed';
 import { Redis } from 'ioredis';
@@ -91,4 +94,19 @@ export class Flow {
     this.#isOver = true;
     await this.#flowing;
   }
+}
+
+/** A fixture in a process of its own, and what it has said so far, a value in each line. */
+export async function spawnFixture(
+  name: string,
+  ...args: readonly string[]
+): Promise<{ readonly child: ChildProcess; readonly said: readonly unknown[] }> {
+  const fixture = fileURLToPath(new URL(`fixtures/${name}.ts`, import.meta.url));
+  const options = ['--import', 'tsx', '--conditions=@polybus/source', fixture, ...args];
+  const child = spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said: unknown[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
+  await until('the child to be ready', () => said.includes('ready'));
+  return { child, said };
 }
