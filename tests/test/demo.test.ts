@@ -105,7 +105,7 @@ describe('the balance of the demo', () => {
     dropped: 1,
     latencies: [1, 1, 1],
   };
-  const stats = { ...row, pending: 0, failed: 0, released: 0 };
+  const stats = { ...row, pending: 0, running: 0, deferred: 0, failed: 0, released: 0 };
 
   test('holds where the ledger and the engine agree', () => {
     expect(imbalances([row], { work: stats })).toEqual([]);

@@ -5,7 +5,7 @@ import { Wakeup, eventually, turns, within } from './eventually.ts';
 import { Gate } from './gate.ts';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
 import { Recorder } from './recorder.ts';
-import { assertConserved } from './stats.ts';
+import { assertConserved, isOnItsWay } from './stats.ts';
 
 /** How long to wait for what has to happen, where the options do not say. */
 export const defaultDeadlineMs = 10_000;
@@ -127,9 +127,15 @@ export class CaseContext {
     return produce(topic, bytes);
   }
 
-  /** Stops every engine of the case, and checks that each accounts for all its deliveries. */
+  /** Stops every engine of the case, and checks that nothing waits in vain and that each accounts for all its deliveries. */
   async end(): Promise<void> {
     for (const gate of this.#gates) gate.open();
+    for (const engine of this.#engines) {
+      const waiting = (): string =>
+        `what is pending to be on its way: no handler runs, and nothing waits for another attempt or its dead letter; ` +
+        JSON.stringify(engine.stats());
+      await this.eventually(() => isOnItsWay(engine.stats()), waiting);
+    }
     const stops = this.#engines.map((engine) => engine.stop({ timeoutMs: this.deadlineMs }));
     const results = await this.#bounded(Promise.allSettled(stops), 'stop to resolve');
     for (const result of results) if (result.status === 'rejected') throw result.reason;

@@ -12,7 +12,7 @@ export function longestCaseMs(deadlineMs: number = defaultDeadlineMs): number {
 }
 
 /**
- * Runs one case against engines of the factory, stops them, and checks their counts.
+ * Runs one case against engines of the factory, stops them, and checks their counts and that nothing was left waiting.
  *
  * @throws The reason why the engine does not pass.
  */

@@ -8,6 +8,8 @@ export const countNames: readonly (keyof DeliveryStats)[] = [
   'delivered',
   'dropped',
   'pending',
+  'running',
+  'deferred',
   'failed',
   'retried',
   'deadLettered',
@@ -16,7 +18,7 @@ export const countNames: readonly (keyof DeliveryStats)[] = [
 
 /** Checks that the engine accounts for every delivery. */
 export function assertConserved(stats: DeliveryStats): void {
-  const { enqueued, delivered, dropped, pending, failed, deadLettered } = stats;
+  const { enqueued, delivered, dropped, pending, running, deferred, failed, deadLettered } = stats;
   const text = JSON.stringify(stats);
   assert.equal(
     enqueued,
@@ -25,8 +27,17 @@ export function assertConserved(stats: DeliveryStats): void {
   );
   assert.ok(failed <= delivered, `more failed than delivered: ${text}`);
   assert.ok(deadLettered <= failed, `more dead-lettered than failed: ${text}`);
+  assert.ok(running + deferred <= pending, `more running and deferred than pending: ${text}`);
   for (const name of countNames)
     assert.ok(Number.isInteger(stats[name]) && stats[name] >= 0, `${name}: ${text}`);
+}
+
+/**
+ * True where each pending delivery is on its way: something is being handled, which the rest waits for, or waits for another
+ * attempt or its dead letter. What is pending beside none of these waits for something that never comes.
+ */
+export function isOnItsWay({ pending, running, deferred }: DeliveryStats): boolean {
+  return pending === 0 || running > 0 || deferred > 0;
 }
 
 /** Checks some counts, and the conservation of all. */

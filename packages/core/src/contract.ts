@@ -169,6 +169,10 @@ export interface DeliveryStats {
   readonly dropped: number;
   /** Deliveries waiting, running, or between two attempts. */
   readonly pending: number;
+  /** Of the pending: those whose handler runs. */
+  readonly running: number;
+  /** Of the pending: those that wait for another attempt, or for their dead letter to be written. */
+  readonly deferred: number;
   /** Of the delivered: those whose attempts were used up. */
   readonly failed: number;
   /** Attempts after the first. */

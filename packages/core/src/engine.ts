@@ -300,7 +300,7 @@ class TransportEngine implements Engine {
   }
 
   stats(): DeliveryStats {
-    return this.#counters.snapshot(this.#subscriptions.pending);
+    return this.#counters.snapshot(this.#subscriptions.unsettled);
   }
 
   health(): Promise<EngineHealth> {

@@ -1,4 +1,5 @@
 import type { Logger, Subscription } from './contract.ts';
+import type { Unsettled } from './dispatch/counters.ts';
 import type { DeliveryQueue } from './dispatch/delivery-queue.ts';
 import { TopicMatcher, assertTopicOrPattern, isPattern } from './topics.ts';
 import type { Listener } from './transport.ts';
@@ -53,10 +54,14 @@ export class SubscriptionSet {
     return this.#queues.has(queue);
   }
 
-  get pending(): number {
-    let pending = 0;
-    for (const queue of this.#queues) pending += queue.queued + queue.running;
-    return pending;
+  get unsettled(): Unsettled {
+    const total = { pending: 0, running: 0, deferred: 0 };
+    for (const queue of this.#queues) {
+      total.pending += queue.queued + queue.running;
+      total.running += queue.running;
+      total.deferred += queue.deferred;
+    }
+    return total;
   }
 
   topics(): string[] {

@@ -82,6 +82,11 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     return this.#running.size;
   }
 
+  /** Of the queued: those between two attempts, or whose dead letter is being written. */
+  get deferred(): number {
+    return this.#parked.size;
+  }
+
   get capacity(): number {
     return this.#policy.bufferSize - this.#queued - this.#undecodable.size;
   }

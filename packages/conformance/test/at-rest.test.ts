@@ -1,0 +1,60 @@
+import { createEngine, createEvent } from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { describe, expect, test } from 'vitest';
+import { type ConformanceCase, type EngineUnderTest, runCase } from '../src/index.ts';
+
+/** A case that checks nothing itself: what follows each case has to find what is left. */
+function leaving(run: ConformanceCase['run']): ConformanceCase {
+  return { name: 'leaves something', behaviour: 'test', rules: [], run };
+}
+
+/** Takes an event in for each of its subscriptions, and forgets to have it handled. */
+const forgetful: EngineUnderTest = () =>
+  createEngine({
+    type: 'forgetful',
+    capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: false },
+    transport: {
+      open: async () => {},
+      close: async () => {},
+      send: () => {},
+      listen: async ({ pattern }, receiver) => {
+        receiver.enqueue(createEvent({ topic: pattern, payload: 1 }), {
+          settled: () => {},
+          release: () => true,
+        });
+        return { stop: async () => {} };
+      },
+    },
+  });
+
+describe('after each case', () => {
+  test('an event that waits for nothing that is on its way fails the case, although the case itself passes', async () => {
+    const one = leaving(async (t) => {
+      const engine = await t.started();
+      await engine.subscribe(t.topic(), () => {});
+    });
+    await runCase(one, () => memoryEngine());
+    await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
+      'what is pending to be on its way: no handler runs',
+    );
+  });
+
+  test('what waits behind a handler, at a gate or between two attempts, passes', async () => {
+    const one = leaving(async (t) => {
+      const engine = await t.started();
+      const gate = t.gate();
+      const gated = t.record(() => gate.opened);
+      await engine.subscribeAsync(t.topic('gated'), gated.handler, { bufferSize: 100, concurrency: 1 });
+      const failing = t.record(() => {
+        throw new Error('once');
+      });
+      const retry = { attempts: 2, backoff: { initialMs: 100, jitter: 'none' } } as const;
+      await engine.subscribeAsync(t.topic('failing'), failing.handler, { bufferSize: 100, retry });
+      for (let n = 0; n < 3; n++) await t.publish(engine, t.topic('gated'), n);
+      for (let n = 0; n < 3; n++) await t.publish(engine, t.topic('failing'), n, { key: 'one' });
+      await Promise.all([gated.begins(1), failing.ends(1)]);
+      expect(engine.stats()).toMatchObject({ pending: 6, running: 1, deferred: 1 });
+    });
+    await runCase(one, () => memoryEngine());
+  });
+});
