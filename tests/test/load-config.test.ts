@@ -279,6 +279,16 @@ engines:
     expect(await load({ file, env: { SOURCE } })).toEqual({ source: SOURCE });
   });
 
+  test('names of Object.prototype are names like any other: fields that nobody knows, variables that are not set', async () => {
+    const unknown = await problemsOf({
+      file: await written('__proto__:\n  workerCount: 1\nworkerCount: 3\n'),
+    });
+    expect(unknown).toMatchObject([{ path: '__proto__', message: expect.stringContaining('no field') }]);
+    const error = await errorOf({ file: await written('source: ${constructor}\n'), env: {} });
+    expect(error.message).toContain('constructor');
+    expect(error.code).toBe('MISSING_VARIABLE');
+  });
+
   test('each variable that is missing is named with its path, beside what else is wrong', async () => {
     const config =
       'engines: [{ name: a, type: redis, config: { url: "${URL}", db: "${DB}", x: "${URL}" } }]\n';

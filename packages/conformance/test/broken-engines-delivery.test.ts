@@ -48,6 +48,22 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
+      wrong: 'it copies metadata by assignment',
+      foundBy: 'fields named like members of Object.prototype arrive',
+      because: '+ \'{"constructor"',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) => {
+              const metadata: Record<string, unknown> = {};
+              for (const [name, value] of Object.entries(event.metadata)) metadata[name] = value;
+              return handler({ ...event, metadata } as Event<never>, context);
+            };
+          }
+        },
+      ),
+    },
+    {
       wrong: '"*" does not match',
       foundBy: '"*" gets what it matches',
       because: '.user',

@@ -114,7 +114,7 @@ function readAll(
 ): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(given)) {
-    const reader = known[name];
+    const reader = Object.hasOwn(known, name) ? known[name] : undefined;
     if (reader === undefined) {
       const message = `there is no property "${name}"; the properties are ${Object.keys(known).join(', ')}`;
       problems.push({ path, message });

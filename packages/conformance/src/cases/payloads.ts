@@ -99,6 +99,34 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
+    name: 'fields named like members of Object.prototype arrive, in the payload, in the metadata and in a dead letter',
+    rules: [1, 6],
+    async run(t) {
+      const engine = await t.started();
+      const [seen, dead] = [t.record(), t.record()];
+      await engine.subscribe(t.topic('dead'), dead.handler, roomy);
+      await engine.subscribe(
+        t.topic(),
+        (event, context) => {
+          void seen.handler(event, context);
+          throw new Error('no');
+        },
+        { retry: false, deadLetter: t.topic('dead') },
+      );
+      // Parsed, because a literal's `__proto__` would be no field.
+      const text = '{"__proto__":{"a":1},"constructor":"c","toString":[],"hasOwnProperty":null}';
+      const value = JSON.parse(text) as Record<string, unknown>;
+      await t.publish(engine, t.topic(), value, { metadata: value });
+      await seen.ends(1);
+      await dead.ends(1);
+      for (const { payload, metadata } of [...seen.events, ...dead.events]) {
+        assert.equal(JSON.stringify(payload), text);
+        const own = Object.entries(metadata).filter(([name]) => Object.hasOwn(value, name));
+        assert.equal(JSON.stringify(Object.fromEntries(own)), text);
+      }
+    },
+  },
+  {
     name: 'keys and ids of any script, short and long, arrive',
     rules: [1],
     async run(t) {

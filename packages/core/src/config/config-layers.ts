@@ -71,7 +71,8 @@ interface Merged {
 }
 
 function merge(layers: readonly ConfigLayer[]): Merged {
-  const config: Record<string, unknown> = {};
+  // Without a prototype: a field `__proto__` has to be refused as any other that nobody knows.
+  const config = Object.create(null) as Record<string, unknown>;
   const origins = new Map<string, ConfigLayer['sourceOf']>();
   const problems: ConfigProblem[] = [];
   for (const { fields, sourceOf } of layers) {

@@ -56,7 +56,7 @@ export function readEnvironment(environment: Environment, prefix: string): Envir
 function misspelt(environment: Environment, prefix: string): ConfigProblem[] {
   return Object.keys(environment).flatMap((name) => {
     const rest = name.slice(prefix.length);
-    if (!name.startsWith(prefix) || rest in variables) return [];
+    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest)) return [];
     const meant = closest(rest, Object.keys(variables));
     if (meant === undefined) return [];
     return [{ path: name, message: `there is no variable "${name}"; did you mean "${prefix}${meant}"?` }];

@@ -51,7 +51,7 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
         malformed.push({ path, message, source: file });
         return whole;
       }
-      const value = environment[name];
+      const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
       // As in a shell: an empty variable counts as not set where there is a default.
       if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
       if (value === undefined) missing.push({ variable: name, path });
