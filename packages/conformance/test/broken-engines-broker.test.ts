@@ -50,6 +50,18 @@ describe('an engine on a broker does not pass that', () => {
       },
     ),
     faulty(
+      'repeats what was handled behind an event that waits behind its key',
+      'an event that waits behind its key when its member stops',
+      'strictly deep-equal',
+      { repeatsBehindWhatIsGivenBack: true },
+    ),
+    faulty(
+      'repeats what was handled behind an event that waits for its next attempt',
+      'an event that waits for its next attempt when its member stops',
+      'strictly deep-equal',
+      { repeatsBehindWhatIsGivenBack: true },
+    ),
+    faulty(
       'counts giving back as an attempt',
       'an event whose handler never began is no attempt',
       'every event to be handled',

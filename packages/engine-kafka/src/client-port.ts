@@ -138,7 +138,7 @@ export interface GroupSession {
  * - `fenced`: this member is no longer in the group
  * - `offset`: there is nothing at this offset
  * - `unknown-topic`: there is no such topic, or no such partition
- * - `too-large`: a record, or all of them together
+ * - `too-large`: a record, all of them together, or the metadata of a committed offset
  * - `invalid-topic`: the name is refused
  * - `sequence`: the broker has lost count of what an idempotent producer sent
  * - `refused`: the user, the password, or what the user may do

@@ -40,6 +40,8 @@ export class GroupDispatch {
   /** Where each gets all: who has had a record, of those that are not settled by all. */
   readonly #settledBy = new WeakMap<Entry, Set<Subscriber>>();
   readonly #handedTo = new WeakMap<Entry, Set<Subscriber>>();
+  /** Where each gets all: the attempts that had begun when each gave a record back. */
+  readonly #attempts = new WeakMap<Entry, Map<Subscriber, number>>();
   /** Handlers that wait for the group themselves. */
   #excused = 0;
   #isRefillPlanned = false;
@@ -104,7 +106,7 @@ export class GroupDispatch {
     place.shift();
     entry.subscriber = subscriber;
     entry.lane = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, subscriber);
-    this.#give(entry, subscriber, entry);
+    this.#give(entry, subscriber, entry, entry.attempts);
     return true;
   }
 
@@ -125,7 +127,8 @@ export class GroupDispatch {
     if (targets.length === 0) this.#leftOut(entry);
     // All of them, before the first: one that it is not for settles it at once.
     for (const one of targets) remember(this.#handedTo, entry, one);
-    for (const one of targets) this.#give(entry, one, new Handed(entry, one));
+    const attempts = this.#attempts.get(entry);
+    for (const one of targets) this.#give(entry, one, new Handed(entry, one), attempts?.get(one) ?? 0);
     return true;
   }
 
@@ -145,13 +148,18 @@ export class GroupDispatch {
     return isWanted ? targets : undefined;
   }
 
-  #give(entry: Entry, subscriber: Subscriber, acknowledgement: Acknowledgement): void {
+  #give(
+    entry: Entry,
+    subscriber: Subscriber,
+    acknowledgement: Acknowledgement,
+    previousAttempts: number,
+  ): void {
     const { receiver } = subscriber;
     subscriber.unsettled++;
     this.outstanding++;
     this.#toRun.add(receiver);
     const { event, raw } = entry.decoded;
-    if (event !== undefined) receiver.enqueue(event, acknowledgement, entry.attempts);
+    if (event !== undefined) receiver.enqueue(event, acknowledgement, previousAttempts);
     else receiver.undecodable(raw, acknowledgement);
   }
 
@@ -160,6 +168,13 @@ export class GroupDispatch {
     this.#settle(entry, subscriber);
     this.#left(subscriber, lane);
     this.#owner.onSettled();
+  }
+
+  /** For acknowledgements, before `released`, where each gets all. */
+  begunBefore(entry: Entry, subscriber: Subscriber, attempts: number): void {
+    const all = this.#attempts.get(entry);
+    if (all === undefined) this.#attempts.set(entry, new Map([[subscriber, attempts]]));
+    else all.set(subscriber, attempts);
   }
 
   /** For acknowledgements. */
@@ -284,10 +299,15 @@ export class GroupDispatch {
 class Handed implements Acknowledgement {
   readonly #entry: Entry;
   readonly #subscriber: Subscriber;
+  #attempts = 0;
 
   constructor(entry: Entry, subscriber: Subscriber) {
     this.#entry = entry;
     this.#subscriber = subscriber;
+  }
+
+  begun(attempt: number): void {
+    this.#attempts = attempt;
   }
 
   settled(): void {
@@ -295,7 +315,9 @@ class Handed implements Acknowledgement {
   }
 
   release(): boolean {
-    return this.#subscriber.dispatch.released(this.#entry, this.#subscriber, undefined);
+    const { dispatch } = this.#subscriber;
+    if (this.#attempts > 0) dispatch.begunBefore(this.#entry, this.#subscriber, this.#attempts);
+    return dispatch.released(this.#entry, this.#subscriber, undefined);
   }
 }
 

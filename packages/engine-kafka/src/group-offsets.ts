@@ -8,13 +8,14 @@ import {
   type PartitionsByTopic,
   isFailure,
 } from './client-port.ts';
+import { type PlaceState, decodeMetadata, encodeMetadata, maxMetadataLength } from './group-metadata.ts';
 import type { GroupPlace } from './group-place.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
 
 /** Where a group begins in a partition. */
-export interface Pin extends CommittedOffset {
-  /** False where the group has had no place there before. */
-  readonly isCommitted: boolean;
+export interface Pin {
+  readonly at: CommittedOffset;
+  readonly state: PlaceState;
 }
 
 /** What the group's subscriptions say of a topic. */
@@ -30,16 +31,25 @@ export interface Pinned {
   readonly refusals: ReadonlyMap<string, KafkaFailure>;
 }
 
-const mark = 'polybus';
+/** Where to begin in a partition in which the group has no place. */
+interface Unpinned {
+  readonly topic: string;
+  readonly partition: number;
+  readonly partitionsBefore: number;
+  readonly from: OffsetPosition;
+}
 
 /**
  * A group's places, as they are kept by Kafka. With each goes, as its metadata, how many partitions the topic had when the
  * group first had it: a partition beyond is one that was added since, and is read from its first event, whoever finds it.
+ * Beside that goes what is settled beyond the place: see `GroupPlace`.
  */
 export class GroupOffsets {
   readonly #client: KafkaClient;
   readonly #session: GroupSession;
   readonly #catalog: TopicCatalog;
+  /** What the cluster lets metadata have: less than by default, where it has refused that. */
+  #maxMetadataLength = maxMetadataLength;
 
   constructor(client: KafkaClient, session: GroupSession, catalog: TopicCatalog) {
     this.#client = client;
@@ -51,27 +61,41 @@ export class GroupOffsets {
   async pin(partitions: PartitionsByTopic, beginningOf: (topic: string) => Beginning): Promise<Pinned> {
     const known = await this.#session.committed(this.#allOf(partitions));
     const pins: Pin[] = [];
-    const begin: (CommittedOffset & { at: OffsetPosition })[] = [];
+    const begin: Unpinned[] = [];
     for (const [topic, ids] of partitions) {
       const ofTopic = known.filter((one) => one.topic === topic);
       const { from, isNews } = beginningOf(topic);
       const before = partitionsBefore(ofTopic) ?? (isNews ? 0 : ofTopic.length);
       for (const partition of ids) {
-        const place = ofTopic.find((one) => one.partition === partition);
-        const metadata = `${mark} ${before}`;
-        if (place !== undefined && place.offset >= 0) {
-          pins.push({ ...place, metadata: place.metadata || metadata, isCommitted: true });
+        const at = ofTopic.find((one) => one.partition === partition);
+        if (at !== undefined && at.offset >= 0) {
+          pins.push({ at, state: decodeMetadata(at.offset, at.metadata) ?? nothingBeyond(before) });
         } else {
-          const at = partition >= before ? 'earliest' : from;
-          begin.push({ topic, partition, offset: -1, metadata, at });
+          const start = partition >= before ? 'earliest' : from;
+          begin.push({ topic, partition, partitionsBefore: before, from: start });
         }
       }
     }
-    if (begin.length === 0) return { pins, refusals: new Map() };
+    const kept = await this.#withinTheirLogs(pins);
+    if (begin.length === 0) return { pins: kept, refusals: new Map() };
     const found = await this.#find(begin);
-    const refusals = await this.#commitEach(found);
-    for (const one of found) if (!refusals.has(one.topic)) pins.push({ ...one, isCommitted: false });
-    return { pins, refusals };
+    const refusals = await this.#commitEach(found.map(({ at }) => at));
+    const isRefused = ({ at }: Pin): boolean => refusals.has(at.topic);
+    return { pins: [...kept, ...found.filter((one) => !isRefused(one))], refusals };
+  }
+
+  /** A log that ends before what was settled in it has lost events, and others have those offsets, or will. */
+  async #withinTheirLogs(pins: readonly Pin[]): Promise<Pin[]> {
+    const asked = new Map<string, number[]>();
+    for (const { at, state } of pins)
+      if (state.settled.length > 0) asked.set(at.topic, [...(asked.get(at.topic) ?? []), at.partition]);
+    if (asked.size === 0) return [...pins];
+    const ends = await this.#client.offsets(asked, 'latest');
+    return pins.map(({ at, state }) => {
+      const end = ends.find(({ topic, partition }) => topic === at.topic && partition === at.partition);
+      const isWithin = end === undefined || state.settled.every(({ to }) => to <= end.offset);
+      return { at, state: isWithin ? state : nothingBeyond(state.partitionsBefore) };
+    });
   }
 
   /** Topic by topic where something in it is refused, since the answer does not say what; returns what was. */
@@ -104,15 +128,15 @@ export class GroupOffsets {
     );
   }
 
-  async #find(begin: readonly (CommittedOffset & { at: OffsetPosition })[]): Promise<CommittedOffset[]> {
-    const found: CommittedOffset[] = [];
-    for (const at of new Set(begin.map((one) => one.at))) {
-      const wanted = begin.filter((one) => one.at === at);
+  async #find(begin: readonly Unpinned[]): Promise<Pin[]> {
+    const found: Pin[] = [];
+    for (const from of new Set(begin.map((one) => one.from))) {
+      const wanted = begin.filter((one) => one.from === from);
       const partitions = new Map<string, number[]>();
       for (const { topic, partition } of wanted) {
         partitions.set(topic, [...(partitions.get(topic) ?? []), partition]);
       }
-      const offsets = await this.#client.offsets(partitions, at);
+      const offsets = await this.#client.offsets(partitions, from);
       if (offsets.length < wanted.length) {
         throw new KafkaFailure('passing', 'some partitions have no leader', undefined);
       }
@@ -120,17 +144,14 @@ export class GroupOffsets {
       const ends = offsets.some(({ offset }) => offset < 0)
         ? await this.#client.offsets(partitions, 'latest')
         : [];
-      for (const one of wanted) {
+      for (const { topic, partition, partitionsBefore: before } of wanted) {
         const isIt = (other: { topic: string; partition: number }): boolean =>
-          other.topic === one.topic && other.partition === one.partition;
-        const offset = offsets.find(isIt)?.offset ?? -1;
-        const { topic, partition, metadata } = one;
-        found.push({
-          topic,
-          partition,
-          metadata,
-          offset: offset < 0 ? (ends.find(isIt)?.offset ?? 0) : offset,
-        });
+          other.topic === topic && other.partition === partition;
+        const first = offsets.find(isIt)?.offset ?? -1;
+        const offset = first < 0 ? (ends.find(isIt)?.offset ?? 0) : first;
+        const state = nothingBeyond(before);
+        const metadata = encodeMetadata(offset, state, this.#maxMetadataLength);
+        found.push({ at: { topic, partition, offset, metadata }, state });
       }
     }
     return found;
@@ -144,26 +165,38 @@ export class GroupOffsets {
 
   /** Commits what these places have settled. */
   async commit(places: Iterable<GroupPlace>): Promise<void> {
-    const moved: { place: GroupPlace; offset: CommittedOffset }[] = [];
-    for (const place of places) {
-      const offset = place.settledUpTo;
-      const { topic, partition, metadata } = place;
-      if (!place.isDropped && offset !== place.committed)
-        moved.push({ place, offset: { topic, partition, offset, metadata } });
+    const own = [...places].filter(({ isDropped }) => !isDropped);
+    for (;;) {
+      const offsets = own.map((place) => place.toCommit(this.#maxMetadataLength));
+      const moved = offsets.filter(
+        ({ offset, metadata }, i) =>
+          offset !== own[i]!.committed.offset || metadata !== own[i]!.committed.metadata,
+      );
+      if (moved.length === 0) return;
+      try {
+        await this.#session.commit(moved);
+      } catch (error) {
+        if (!isFailure(error, 'too-large') || this.#maxMetadataLength === 0) throw error;
+        this.#maxMetadataLength >>= 1;
+        continue;
+      }
+      offsets.forEach((one, i) => (own[i]!.committed = one));
+      return;
     }
-    if (moved.length === 0) return;
-    await this.#session.commit(moved.map(({ offset }) => offset));
-    for (const { place, offset } of moved) place.committed = offset.offset;
   }
+}
+
+function nothingBeyond(before: number): PlaceState {
+  return { partitionsBefore: before, settled: [], attempts: new Map() };
 }
 
 /** How many partitions the topic had when the group first had it. */
 function partitionsBefore(known: readonly CommittedOffset[]): number | undefined {
   const places = known.filter(({ offset }) => offset >= 0);
   if (places.length === 0) return undefined;
-  for (const { metadata } of places) {
-    const [name, count] = metadata.split(' ');
-    if (name === mark && Number.isInteger(Number(count))) return Number(count);
+  for (const { offset, metadata } of places) {
+    const state = decodeMetadata(offset, metadata);
+    if (state !== undefined) return state.partitionsBefore;
   }
   // Committed by another client.
   return Math.max(...places.map(({ partition }) => partition)) + 1;

@@ -1,13 +1,16 @@
 import type { Acknowledgement } from '@polybus/core';
-import type { FetchedRecord } from './client-port.ts';
+import type { CommittedOffset, FetchedRecord } from './client-port.ts';
 import type { Subscriber } from './group-dispatch.ts';
 import type { Lane } from './group-lanes.ts';
+import { type OffsetRange, type PlaceState, encodeMetadata } from './group-metadata.ts';
 import type { Place } from './reader.ts';
 import { type Decoded, decode } from './record.ts';
 import { Unread } from './unread.ts';
 
 /** Records that wait here for room in a receiver, beyond which no more are read. */
 const enough = 500;
+/** Settled entries behind one that is not, beyond which they are let go of. */
+const manySettled = 1024;
 
 /**
  * A record that a group has handed to a subscription, or is about to. It is its own acknowledgement where one subscription has
@@ -65,38 +68,48 @@ export interface PlaceOwner {
   onLoss(topic: string): void;
 }
 
-/** A group's place in a partition that it was assigned here: what was read, what is settled, and up to where. */
+/**
+ * A group's place in a partition that it was assigned here: what was read, what is settled, and up to where. What is settled
+ * behind an event that is not goes with the committed offset, so that whoever has the partition next does not repeat it.
+ */
 export class GroupPlace implements Place {
   readonly topic: string;
   readonly partition: number;
-  /** Goes with each commit: see `GroupOffsets`. */
-  readonly metadata: string;
   position: number;
-  /** The offset that was committed last. */
-  committed: number;
+  /** What was committed last. */
+  committed: CommittedOffset;
   /** Another member may have it: nothing of it counts any more. */
   isDropped = false;
   readonly #owner: PlaceOwner;
-  /** In order of their offsets: the entries that are not settled, and those behind the first of these. */
-  readonly #handed: Entry[] = [];
+  readonly #partitionsBefore: number;
+  /**
+   * In order of their offsets: entries that are not settled, and some that are. What was handed over and is not here is settled.
+   */
+  #handed: Entry[] = [];
   #handedFrom = 0;
+  /** The offset behind the last one that was handed over. */
+  #handedEnd = 0;
+  /** How many of `#handed` are settled, about. */
+  #settledBehind = 0;
   /** In order of their offsets: the entries that were given back. */
-  readonly #back: Entry[] = [];
+  #back: Entry[] = [];
   /** The records behind all of these. */
-  readonly #read = new Unread();
+  #read = new Unread();
   #next: Entry | undefined;
+  /** What members before this one settled beyond what has been handed over here. */
+  #settledAhead: readonly OffsetRange[];
+  /** The attempts that they had begun, of what has not been handed over here. */
+  readonly #attemptsAhead: Map<number, number>;
 
-  constructor(
-    at: { topic: string; partition: number; offset: number; metadata: string },
-    committed: number,
-    owner: PlaceOwner,
-  ) {
+  constructor(at: CommittedOffset, state: PlaceState, owner: PlaceOwner) {
     this.topic = at.topic;
     this.partition = at.partition;
-    this.metadata = at.metadata;
     this.position = at.offset;
-    this.committed = committed;
+    this.committed = at;
     this.#owner = owner;
+    this.#partitionsBefore = state.partitionsBefore;
+    this.#settledAhead = state.settled;
+    this.#attemptsAhead = new Map(state.attempts);
   }
 
   get isOpen(): boolean {
@@ -123,17 +136,57 @@ export class GroupPlace implements Place {
     this.#next = undefined;
     this.#read.shift();
     this.#handed.push(entry);
+    this.#handedEnd = entry.offset + 1;
+    if (this.#attemptsAhead.size > 0) this.#inheritAttempts(entry);
+  }
+
+  #inheritAttempts(entry: Entry): void {
+    entry.attempts = this.#attemptsAhead.get(entry.offset) ?? 0;
+    this.#attemptsAhead.delete(entry.offset);
   }
 
   settle(entry: Entry): void {
     entry.isSettled = true;
+    this.#settledBehind++;
     const handed = this.#handed;
-    if (handed[this.#handedFrom] !== entry) return;
+    if (handed[this.#handedFrom] !== entry) {
+      if (this.#settledBehind > manySettled && this.#settledBehind * 2 > handed.length) this.#letGo();
+      return;
+    }
     while (this.#handedFrom < handed.length && handed[this.#handedFrom]!.isSettled) this.#handedFrom++;
-    if (this.#handedFrom === handed.length) handed.length = 0;
-    else if (this.#handedFrom > 1024) handed.splice(0, this.#handedFrom);
-    else return;
-    this.#handedFrom = 0;
+    if (this.#handedFrom === handed.length) handed.length = this.#handedFrom = this.#settledBehind = 0;
+    else if (this.#handedFrom > manySettled) this.#letGo();
+  }
+
+  /** What is settled behind an event that is not may be much: a handler may run for hours. */
+  #letGo(): void {
+    this.#handed = this.#handed.filter(({ isSettled }) => !isSettled);
+    this.#handedFrom = this.#settledBehind = 0;
+  }
+
+  /** @param maxLength - Characters that its metadata may have. */
+  toCommit(maxLength: number): CommittedOffset {
+    const { topic, partition, settledUpTo: offset } = this;
+    const attempts = new Map<number, number>();
+    const settled: OffsetRange[] = [];
+    let at = offset;
+    for (const entry of this.#handed) {
+      if (entry.isSettled) continue;
+      if (entry.offset > at) settled.push({ from: at, to: entry.offset });
+      at = entry.offset + 1;
+      // Of one that runs it is not known yet whether it will be given back.
+      if (entry.isWaiting && entry.attempts > 0) attempts.set(entry.offset, entry.attempts);
+    }
+    if (this.#handedEnd > at) settled.push({ from: at, to: (at = this.#handedEnd) });
+    for (const { from, to } of this.#settledAhead)
+      if (to > at) settled.push({ from: Math.max(at, from), to });
+    for (const [of, count] of this.#attemptsAhead) {
+      if (of >= at) attempts.set(of, count);
+      // It was compacted away.
+      else this.#attemptsAhead.delete(of);
+    }
+    const state = { partitionsBefore: this.#partitionsBefore, settled, attempts };
+    return { topic, partition, offset, metadata: encodeMetadata(offset, state, maxLength) };
   }
 
   /** Puts back what somebody had, before what came after it. */
@@ -149,7 +202,18 @@ export class GroupPlace implements Place {
   }
 
   take(records: readonly FetchedRecord[]): void {
-    this.#read.add(records);
+    this.#read.add(this.#settledAhead.length === 0 ? records : this.#withoutSettled(records));
+  }
+
+  #withoutSettled(records: readonly FetchedRecord[]): readonly FetchedRecord[] {
+    this.#settledAhead = this.#settledAhead.filter(({ to }) => to > this.#handedEnd);
+    return records.filter((record) => {
+      const isSettled = this.#settledAhead.some(
+        ({ from, to }) => from <= record.offset && record.offset < to,
+      );
+      if (isSettled) record.takers--;
+      return !isSettled;
+    });
   }
 
   handOver(limit: number): boolean {
@@ -170,5 +234,15 @@ export class GroupPlace implements Place {
   move(position: number, isLoss: boolean): void {
     this.position = position;
     if (isLoss) this.#owner.onLoss(this.topic);
+    else this.#forget();
+  }
+
+  /** The log is another one: what was read of the one before has no offset in it. */
+  #forget(): void {
+    [this.#handed, this.#back, this.#read] = [[], [], new Unread()];
+    this.#handedFrom = this.#handedEnd = this.#settledBehind = 0;
+    this.#next = undefined;
+    this.#settledAhead = [];
+    this.#attemptsAhead.clear();
   }
 }

@@ -226,9 +226,9 @@ export class Group {
       isNews: this.#news.has(topic),
     }));
     this.#isReading = true;
-    for (const pin of pins) {
-      const place = new GroupPlace(pin, pin.offset, this.#owner);
-      this.#places.set(`${pin.topic}:${pin.partition}`, place);
+    for (const { at, state } of pins) {
+      const place = new GroupPlace(at, state, this.#owner);
+      this.#places.set(`${at.topic}:${at.partition}`, place);
       this.#context.reader.add(place);
     }
     this.#context.reader.wake();

@@ -23,6 +23,8 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'unknown-topic',
   MESSAGE_TOO_LARGE: 'too-large',
   RECORD_LIST_TOO_LARGE: 'too-large',
+  OFFSET_METADATA_TOO_LARGE: 'too-large',
+  INVALID_COMMIT_OFFSET_SIZE: 'too-large',
   INVALID_TOPIC_EXCEPTION: 'invalid-topic',
   OUT_OF_ORDER_SEQUENCE_NUMBER: 'sequence',
   UNKNOWN_PRODUCER_ID: 'sequence',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GroupDispatch } from '../src/group-dispatch.ts';
 import { GroupPlace } from '../src/group-place.ts';
-import { HeldReceiver, recordOf, request } from './simulated.ts';
+import { HeldReceiver, newPlace, recordOf, request } from './simulated.ts';
 
 /** A partition of "t" whose every event goes to each subscription of the process. */
 function partition(): { place: GroupPlace; dispatch: GroupDispatch; take: () => void } {
@@ -11,7 +11,7 @@ function partition(): { place: GroupPlace; dispatch: GroupDispatch; take: () => 
     onReleased: () => {},
     refill: () => place.refill(),
   });
-  const place: GroupPlace = new GroupPlace({ topic: 't', partition: 0, offset: 0, metadata: '' }, 0, {
+  const place: GroupPlace = new GroupPlace(...newPlace, {
     isReading: true,
     handOver: (one, limit) => dispatch.handOver(one, limit),
     run: () => {},

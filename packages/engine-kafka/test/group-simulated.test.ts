@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type DispatchOwner, GroupDispatch } from '../src/group-dispatch.ts';
 import { GroupPlace } from '../src/group-place.ts';
 import { type FetchedRecord, KafkaFailure } from '../src/client-port.ts';
-import { HeldReceiver, SimulatedTopic, Simulation, request } from './simulated.ts';
+import { HeldReceiver, SimulatedTopic, Simulation, newPlace, request } from './simulated.ts';
 import { until } from './support.ts';
 
 /** Interleavings that a broker shows once in a thousand runs. */
@@ -32,7 +32,7 @@ function record(offset: number): FetchedRecord {
 /** Where each subscription gets all, with a place that hands over to it. */
 function toEach(): { dispatch: GroupDispatch; place: GroupPlace } {
   const dispatch = new GroupDispatch(false, idle);
-  const place = new GroupPlace({ topic: 't', partition: 0, offset: 0, metadata: '' }, 0, {
+  const place = new GroupPlace(...newPlace, {
     isReading: true,
     handOver: (one) => dispatch.handOver(one),
     run: () => {},

@@ -1,31 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Engine, EventHandler } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { spawnMember } from './child-member.ts';
 import { ownKafka } from './foreign.ts';
 import { adminOf, newName, startEngine, until } from './support.ts';
 
 describeWithBroker('kafka', 'members of a group', async () => {
   const { brokers } = await ownKafka();
-  const fixture = fileURLToPath(new URL('fixtures/hung-member.ts', import.meta.url));
   const roomy = { bufferSize: 100_000 };
-
-  /** A member in a process of its own, and what it has said so far. */
-  async function spawnMember(
-    topic: string,
-    group: string,
-  ): Promise<{ child: ChildProcess; said: unknown[] }> {
-    const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, brokers.join(), topic, group];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const said: unknown[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
-    await until('the child to have joined its group', () => said.includes('ready'));
-    return { child, said };
-  }
 
   test('what a member had whose process was killed goes to the others: in order, none lost', async () => {
     const [topic, group] = [newName(), newName('g')];
@@ -40,7 +23,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
       },
       { ...roomy, group },
     );
-    const { child, said } = await spawnMember(topic, group);
+    const { child, said } = await spawnMember('hung-member', brokers.join(), topic, group);
     for (let n = 0; n < 40; n++) await engine.publish({ topic, payload: n, key: `key-${n % 8}` });
     await until('the child to be in its handlers', () => said.length > 1);
     child.kill('SIGKILL');

@@ -13,6 +13,7 @@ import {
   type PartitionsByTopic,
 } from '../src/client-port.ts';
 import { Group } from '../src/group.ts';
+import type { PlaceState } from '../src/group-metadata.ts';
 import type { ConsumerOptions } from '../src/options.ts';
 import { Reader } from '../src/reader.ts';
 import { TopicCatalog } from '../src/topic-catalog.ts';
@@ -175,6 +176,12 @@ export function recordOf(offset: number, value: string): FetchedRecord {
     decoded: undefined,
   };
 }
+
+/** Of a group's first place in the only partition of "t". */
+export const newPlace: readonly [CommittedOffset, PlaceState] = [
+  { topic: 't', partition: 0, offset: 0, metadata: '' },
+  { partitionsBefore: 1, settled: [], attempts: new Map() },
+];
 
 export function request(pattern: string, given: Partial<ListenRequest> = {}): ListenRequest {
   return {

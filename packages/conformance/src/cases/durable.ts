@@ -1,9 +1,40 @@
 import assert from 'node:assert/strict';
+import type { SubscribeOptions } from '@polybus/core';
+import type { CaseContext } from '../case-context.ts';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
+import type { Recorder } from '../recorder.ts';
 import { attempts, roomy } from '../subscriptions.ts';
 
 const needs = { durable: true, groups: true } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+/**
+ * A member has 20 events of other keys handled behind one that is not settled, and stops. `next` checks that another member
+ * then gets what is not among those that were handled, and nothing else.
+ */
+async function stopsWithAll(
+  t: CaseContext,
+  first: Recorder<number>,
+  options: SubscribeOptions,
+): Promise<{ stopping: Promise<void>; next: (handled: () => readonly number[]) => Promise<void> }> {
+  const [engine, other] = [await t.started(), await t.started()];
+  await engine.subscribeAsync(t.topic(), first.handler, options);
+  const count = 24;
+  // Of the first event's key there are some that wait.
+  await t.publishNumbers(other, t.topic(), count, (n) => ({ key: n < 4 ? 'one' : `key-${n}` }));
+  await t.eventually(() => first.calls.length === count - 3, 'the events of all other keys to be handled');
+  await t.eventually(() => first.running <= 1, 'the events of all other keys to be handled');
+  return {
+    stopping: engine.stop(),
+    next: async (handled) => {
+      const second = t.record<number>();
+      await other.subscribeAsync(t.topic(), second.handler, options);
+      await second.ends(count - handled().length);
+      await t.quiet(other);
+      second.assertPayloads(numbers(count).filter((n) => !handled().includes(n)));
+    },
+  };
+}
 
 /** Engines that keep events. Killing a process is beyond a suite in one process: giving up on it is the next best. */
 export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
@@ -78,6 +109,34 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
         [...busy.payloads, ...seen.payloads].sort((a, b) => a - b),
         numbers(5),
       );
+    },
+  },
+  {
+    name: 'an event that waits behind its key when its member stops takes none with it that was handled behind it',
+    rules: [4, 5, 8],
+    needs,
+    async run(t) {
+      const gate = t.gate();
+      const first = t.record<number>(({ payload }) => (payload === 0 ? gate.opened : undefined));
+      const { stopping, next } = await stopsWithAll(t, first, { ...roomy, group: t.group(), concurrency: 8 });
+      gate.open();
+      await t.within(stopping, 'stop to resolve');
+      await next(() => first.payloads);
+    },
+  },
+  {
+    name: 'an event that waits for its next attempt when its member stops takes none with it that was handled behind it',
+    rules: [4, 5, 6, 8],
+    needs,
+    async run(t) {
+      const first = t.record<number>(({ payload }) => {
+        if (payload === 0) throw new Error('not here');
+      });
+      const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
+      const options = { ...roomy, group: t.group(), concurrency: 8, retry: { attempts: 5, backoff } };
+      const { stopping, next } = await stopsWithAll(t, first, options);
+      await t.within(stopping, 'stop to resolve');
+      await next(() => first.payloads.filter((payload) => payload > 0));
     },
   },
   {

@@ -3,6 +3,7 @@ export interface Faults {
   readonly acknowledgesEarly?: boolean;
   readonly losesWhatIsGivenBack?: boolean;
   readonly countsGivingBack?: boolean;
+  readonly repeatsBehindWhatIsGivenBack?: boolean;
   readonly deliversTwice?: boolean;
   readonly handsKeysToAnyMember?: boolean;
   readonly endsOnGarbage?: boolean;

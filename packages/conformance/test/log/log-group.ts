@@ -30,6 +30,7 @@ export class LogGroup {
   /** What is to be handed over, in the order of the log. */
   #pending: LogRecord[] = [];
   readonly #inFlight = new Map<LogRecord, Member>();
+  readonly #settled: LogRecord[] = [];
   #turn = 0;
   isPaused = false;
   /** The only topics that a pattern finds; undefined for all. */
@@ -51,12 +52,20 @@ export class LogGroup {
 
   /** @param topics - Those that there are. */
   join(member: Member, topics: ReadonlySet<string>): void {
+    if (this.#faults.repeatsBehindWhatIsGivenBack === true && this.#members.length === 0) this.#goBack();
     const { pattern } = member.request;
     this.#patterns.add(pattern);
     if (this.#faults.missesTopicsThatAreNew === true) this.#old = pattern.endsWith('*') ? topics : undefined;
     this.#members.push(member);
     member.receiver.onRoom = () => queueMicrotask(() => this.pump());
     this.pump();
+  }
+
+  /** As a group does that remembers no more than the first event that is not settled. */
+  #goBack(): void {
+    const first = Math.min(...this.#pending.map(({ offset }) => offset));
+    this.#pending.push(...this.#settled.filter(({ offset }) => offset > first));
+    this.#pending.sort((a, b) => a.offset - b.offset);
   }
 
   leave(member: Member): void {
@@ -132,7 +141,10 @@ export class LogGroup {
         const counts = this.#faults.countsLeftLoops === true ? Math.max(before, attempt) : attempt;
         if (this.#faults.forgetsAttempts !== true) this.#attempts.set(record, counts);
       },
-      settled: () => this.#ended(record),
+      settled: () => {
+        this.#settled.push(record);
+        this.#ended(record);
+      },
       release: () => {
         if (this.#faults.acknowledgesEarly === true || this.#faults.losesWhatIsGivenBack === true)
           return true;
