@@ -129,6 +129,12 @@ describe('an engine on a broker does not pass that', () => {
       },
     ),
     faulty(
+      'does not run a receiver that it has filled',
+      'an idle subscription with a buffer of 10 handles 20 events',
+      'subscribe on an idle subscription to handle 20 events at once; it handled 0',
+      { runsNoFullReceiver: true },
+    ),
+    faulty(
       'has one position for all topics of a group',
       'a group that has members starts at `from` in a topic that is new',
       'the group to get two 1, three 1',

@@ -76,7 +76,7 @@ export function resolveSubscribeOptions(
   const {
     group,
     tenant,
-    from = 'latest',
+    from: asked = 'latest',
     deadLetter = defaults.deadLetter,
     concurrency,
     bufferSize,
@@ -85,7 +85,9 @@ export function resolveSubscribeOptions(
   const handlerTimeoutMs = options.handlerTimeoutMs ?? defaults.handlerTimeoutMs;
   if (group !== undefined) assertGroup(group);
   if (group !== undefined) requireCapability(engine.capabilities, 'groups', 'group', engine.name);
-  assertFrom(from);
+  assertFrom(asked);
+  // What is published from now on is never too early for a subscription, whatever its broker makes of such a date.
+  const from = asked instanceof Date && asked.getTime() > Date.now() ? 'latest' : asked;
   if (from !== 'latest') requireCapability(engine.capabilities, 'replay', 'from', engine.name);
   if (concurrency !== undefined && !isAsync && concurrency !== 1) {
     throw new InvalidOptionError(

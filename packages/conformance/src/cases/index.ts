@@ -1,5 +1,6 @@
 import type { ConformanceCase } from '../conformance-case.ts';
 import { badInputCases } from './bad-input.ts';
+import { burstCases } from './bursts.ts';
 import { capabilityCases } from './capabilities.ts';
 import { deadLetterCases } from './dead-letters.ts';
 import { deliveryCases } from './delivery.ts';
@@ -32,6 +33,7 @@ export const cases: readonly ConformanceCase[] = [
   ...stateCases,
   ...capabilityCases,
   ...deliveryCases,
+  ...burstCases,
   ...topicCases,
   ...payloadCases,
   ...badInputCases,

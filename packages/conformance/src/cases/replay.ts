@@ -1,10 +1,33 @@
 import assert from 'node:assert/strict';
+import type { Engine } from '@polybus/core';
+import type { CaseContext } from '../case-context.ts';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
 import { turns } from '../eventually.ts';
+import type { Recorder } from '../recorder.ts';
 import { roomy } from '../subscriptions.ts';
 
 const needs = { replay: true } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+/** Milliseconds since the epoch. Some brokers take a few before it for something else. */
+const pastTimes = [0, -1, -2, -3, -4, -5, -86_400_000, Date.UTC(-1, 0), -8.64e15];
+
+/** A subscription from each of these times, or a group of its own. */
+function subscribeFrom(
+  t: CaseContext,
+  engine: Engine,
+  times: readonly number[],
+  isGroup: boolean,
+): Promise<Recorder<number>[]> {
+  return Promise.all(
+    times.map(async (time, n) => {
+      const seen = t.record<number>();
+      const options = { ...roomy, from: new Date(time), ...(isGroup ? { group: t.group(`from-${n}`) } : {}) };
+      await t.within(engine.subscribe(t.topic(), seen.handler, options), `subscribe from ${time} to resolve`);
+      return seen;
+    }),
+  );
+}
 
 /** Subscriptions that begin in the past. */
 export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
@@ -69,6 +92,35 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
       assert.deepEqual(all.payloads, numbers(20));
     },
   },
+  ...['a subscription', 'a group'].map((who) => ({
+    name: `${who} from a Date before the first event, the epoch and the first Date there is included, gets all that is kept`,
+    rules: [1],
+    needs: who === 'a group' ? { ...needs, groups: true } : needs,
+    async run(t: CaseContext): Promise<void> {
+      const engine = await t.started();
+      await t.publishNumbers(engine, t.topic(), 3);
+      const seen = await subscribeFrom(t, engine, pastTimes, who === 'a group');
+      await t.publish(engine, t.topic(), 3);
+      for (const one of seen) await one.ends(4);
+      await t.quiet(engine);
+      for (const one of seen) assert.deepEqual(one.payloads, numbers(4));
+    },
+  })),
+  ...['a subscription', 'a group'].map((who) => ({
+    name: `${who} from a Date in the future, the last Date there is included, gets nothing of the past, and all that comes`,
+    rules: [1],
+    needs: who === 'a group' ? { ...needs, groups: true } : needs,
+    async run(t: CaseContext): Promise<void> {
+      const engine = await t.started();
+      await t.publishNumbers(engine, t.topic(), 3);
+      const future = [Date.now() + 3_600_000, Date.UTC(9999, 11, 31), 8.64e15];
+      const seen = await subscribeFrom(t, engine, future, who === 'a group');
+      await t.publish(engine, t.topic(), 3);
+      for (const one of seen) await one.ends(1);
+      await t.quiet(engine);
+      for (const one of seen) assert.deepEqual(one.payloads, [3]);
+    },
+  })),
   {
     name: 'a pattern replays every topic that it matches, each in order',
     rules: [2],

@@ -33,6 +33,7 @@ export class LogGroup {
   readonly #settled: LogRecord[] = [];
   #turn = 0;
   isPaused = false;
+  readonly #toRun = new Set<Receiver>();
   /** The only topics that a pattern finds; undefined for all. */
   #old: ReadonlySet<string> | undefined;
   /** Attempts that have begun. */
@@ -85,7 +86,8 @@ export class LogGroup {
     if (!this.#wants(record.topic) || this.#old?.has(record.topic) === false) return;
     this.#seen.add(record.offset);
     this.#pending.push(record);
-    this.pump();
+    if (this.#faults.runsNoFullReceiver === true) setImmediate(() => this.pump());
+    else this.pump();
   }
 
   #wants(topic: string): boolean {
@@ -108,6 +110,8 @@ export class LogGroup {
         left.push(record);
       }
     }
+    for (const receiver of this.#toRun) if (receiver.capacity > 0) receiver.run();
+    this.#toRun.clear();
     // Handing over may have given some back.
     this.#pending = [...left, ...this.#pending].sort((a, b) => a.offset - b.offset);
   }
@@ -157,11 +161,13 @@ export class LogGroup {
     try {
       const event = decodeStructured(record.bytes, { topic: record.topic });
       if (this.#faults.dropsLongKeys === true && (event.key?.length ?? 0) > 256) throw new Error('long key');
-      receiver.deliver(
+      receiver.enqueue(
         event,
         acknowledgement,
         this.#faults.countsGivingBack === true ? this.#handedBefore(record) : this.#attempts.get(record),
       );
+      if (this.#faults.runsNoFullReceiver === true) this.#toRun.add(receiver);
+      else receiver.run();
       if (this.#faults.deliversTwice === true)
         receiver.deliver(event, { settled: () => {}, release: () => false });
     } catch (error) {
