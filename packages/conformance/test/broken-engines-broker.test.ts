@@ -134,6 +134,14 @@ describe('an engine on a broker does not pass that', () => {
       'subscribe on an idle subscription to handle 20 events at once; it handled 0',
       { runsNoFullReceiver: true },
     ),
+    ...['a subscription', 'a group'].map((who) =>
+      faulty(
+        `takes a date before the epoch, for ${who}, for the end`,
+        `${who} from a Date before the first event`,
+        '4 call(s) of the handler to end',
+        { takesEarlyDatesForLatest: true },
+      ),
+    ),
     faulty(
       'has one position for all topics of a group',
       'a group that has members starts at `from` in a topic that is new',

@@ -378,6 +378,21 @@ describe('an engine that delivers wrongly does not pass:', () => {
         },
       ),
     },
+    ...['a subscription', 'a group'].map((who) => ({
+      wrong: `${who} from a date in the future waits for that date`,
+      foundBy: `${who} from a Date in the future`,
+      because: '1 call(s) of the handler to end; it was called 0',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const from = options?.from;
+            const late: EventHandler<never> = (event: Event<never>, context) =>
+              from instanceof Date && event.createdAt < from ? undefined : handler(event, context);
+            return this.inner.subscribe(topic, late, options);
+          }
+        },
+      ),
+    })),
     {
       wrong: '`from` is ignored',
       foundBy: 'from "earliest" gets what was published before',

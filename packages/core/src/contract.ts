@@ -38,7 +38,7 @@ export interface SubscribeOptions {
   /** Handlers at once, of an async subscription. Default: the engine's `workerCount`. */
   readonly concurrency?: number | undefined;
   /**
-   * Where it begins. A group begins here only in topics that are new to it, and continues from its position in the others.
+   * Where it begins; a Date in the future is `'latest'`. A group begins here only in topics that are new to it, and continues from its position in the others.
    * Default `'latest'`. Needs the capability `replay` for anything else.
    */
   readonly from?: StartPosition | undefined;

@@ -76,7 +76,7 @@ export function resolveSubscribeOptions(
   const {
     group,
     tenant,
-    from: asked = 'latest',
+    from = 'latest',
     deadLetter = defaults.deadLetter,
     concurrency,
     bufferSize,
@@ -85,9 +85,7 @@ export function resolveSubscribeOptions(
   const handlerTimeoutMs = options.handlerTimeoutMs ?? defaults.handlerTimeoutMs;
   if (group !== undefined) assertGroup(group);
   if (group !== undefined) requireCapability(engine.capabilities, 'groups', 'group', engine.name);
-  assertFrom(asked);
-  // What is published from now on is never too early for a subscription, whatever its broker makes of such a date.
-  const from = asked instanceof Date && asked.getTime() > Date.now() ? 'latest' : asked;
+  assertFrom(from);
   if (from !== 'latest') requireCapability(engine.capabilities, 'replay', 'from', engine.name);
   if (concurrency !== undefined && !isAsync && concurrency !== 1) {
     throw new InvalidOptionError(
@@ -117,7 +115,12 @@ export function resolveSubscribeOptions(
       handlerTimeoutMs === undefined ? undefined : timerMs('handlerTimeoutMs', handlerTimeoutMs),
     ttlMs: defaults.ttlMs,
   };
-  return { policy, from, deadLetter };
+  return { policy, from: isInFuture(from) ? 'latest' : from, deadLetter };
+}
+
+/** Such a subscription begins now: nothing that is published after `subscribe` is kept from it, whatever its broker makes of the date. */
+function isInFuture(from: StartPosition): boolean {
+  return from instanceof Date && from.getTime() > Date.now();
 }
 
 const groupGrammar = /^[A-Za-z0-9._-]{1,200}$/;

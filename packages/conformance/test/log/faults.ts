@@ -19,6 +19,7 @@ export interface Faults {
   readonly hasPositionsPerPattern?: boolean;
   readonly forgetsTopicsThatItLeft?: boolean;
   readonly missesTopicsThatAreNew?: boolean;
+  readonly takesEarlyDatesForLatest?: boolean;
   readonly runsNoFullReceiver?: boolean;
   readonly forgetsAttempts?: boolean;
   readonly countsLeftLoops?: boolean;

@@ -1,3 +1,4 @@
+import type { StartPosition } from '@polybus/core';
 import { turns } from '../../src/eventually.ts';
 import type { Faults } from './faults.ts';
 import { LogGroup, type LogRecord, type Member } from './log-group.ts';
@@ -34,18 +35,20 @@ export class LogBroker {
       this.#groups.add(group);
       if (name !== undefined) this.#named.set(name, group);
     }
-    const since =
-      from instanceof Date
-        ? from.getTime()
-        : from === 'earliest'
-          ? Number.NEGATIVE_INFINITY
-          : Number.POSITIVE_INFINITY;
+    const since = this.#beginning(from);
     const had = group;
     const isNew = ({ topic, time }: LogRecord): boolean => time >= since && !had.knows(pattern, topic);
     const missed = this.#records.filter(isNew);
     group.join(member, new Set(this.#records.map(({ topic }) => topic)));
     for (const record of missed) group.offer(record);
     return group;
+  }
+
+  #beginning(from: StartPosition): number {
+    if (from === 'earliest') return Number.NEGATIVE_INFINITY;
+    if (from === 'latest') return Number.POSITIVE_INFINITY;
+    const isTooEarly = this.#faults.takesEarlyDatesForLatest === true && from.getTime() < 0;
+    return isTooEarly ? Number.POSITIVE_INFINITY : from.getTime();
   }
 
   leave(member: Member, group: LogGroup): void {
