@@ -22,11 +22,16 @@ export class GroupDispatcher {
   #outstanding = 0;
   readonly #touched = new Set<Receiver>();
   readonly #onChange: () => void;
+  readonly #mayBegin: () => boolean;
   #isPumpPlanned = false;
 
-  /** @param onChange - Told when there may be room, or nothing is left. */
-  constructor(onChange: () => void) {
+  /**
+   * @param onChange - Told when there may be room, or nothing is left.
+   * @param mayBegin - False while it is not sure that what members were given is still theirs. `wake` once it is.
+   */
+  constructor(onChange: () => void, mayBegin: () => boolean) {
     this.#onChange = onChange;
+    this.#mayBegin = mayBegin;
   }
 
   /** The share that the events of a pattern have in it. */
@@ -46,13 +51,15 @@ export class GroupDispatcher {
     return this.#outstanding;
   }
 
-  /** Looks again who could take what waits. */
+  /** Looks again who could take what waits, and whether what members have may begin. */
   wake(): void {
+    for (const { receiver } of this.members) this.#touched.add(receiver);
     this.#planPump();
   }
 
   add(member: GroupMember): void {
     this.members.add(member);
+    member.receiver.mayBegin = this.#mayBegin;
     member.receiver.onRoom = () => this.#planPump();
     this.#planPump();
   }

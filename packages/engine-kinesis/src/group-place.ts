@@ -46,7 +46,6 @@ export class GroupPlace implements CursorOwner {
   /** The places of the pattern, as they were seen last. */
   #known: Readonly<Record<string, Place>> | undefined;
   #isLost = false;
-  #isSuspended = false;
   /** Asked for before this, on our clock, it is not given: a handler hangs. */
   #keptUntil = 0;
 
@@ -82,7 +81,7 @@ export class GroupPlace implements CursorOwner {
 
   /** Nothing of it is handed over to members now. */
   get isHeld(): boolean {
-    return this.#isLost || this.#isSuspended || this.drainingSince !== undefined;
+    return this.#isLost || this.drainingSince !== undefined;
   }
 
   /** It was to be given away, and no member has anything of it any more. */
@@ -203,17 +202,6 @@ export class GroupPlace implements CursorOwner {
   /** It is not given away now, although it is asked for. */
   get isKept(): boolean {
     return performance.now() < this.#keptUntil;
-  }
-
-  /** The lease may have run out: hands over no more until it is renewed. */
-  suspend(): void {
-    this.#isSuspended = true;
-    this.#dispatcher.withdraw(this);
-  }
-
-  /** The lease is renewed. */
-  trust(): void {
-    this.#isSuspended = false;
   }
 
   /** The lease is not ours any more: nothing of it is read, handed over or written from here on. */

@@ -39,7 +39,7 @@ export class Group implements PlaceListener {
   readonly #places = new Map<string, GroupPlace>();
   readonly #pause = new Pause();
   readonly #onEnd: (group: Group) => void;
-  /** When the leases were renewed last, on our clock. */
+  /** When the last renewal of the leases that was made was sent, on our clock: they last from then on. */
   #renewedAt: number = performance.now();
   #changing: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
@@ -52,7 +52,6 @@ export class Group implements PlaceListener {
   /** It grows for as long as we live: others that have taken us for dead see that we are back. */
   #beat = 0;
   #lastError: unknown;
-  #trustTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, stream: string, readers: ShardReaders, onEnd: (group: Group) => void) {
     const { store, streamName, leaseDurationMs } = readers.options;
@@ -66,7 +65,10 @@ export class Group implements PlaceListener {
       onForgotten: () => this.#forgotten(),
     });
     this.#live = new LiveMembers(leaseDurationMs);
-    this.#dispatcher = new GroupDispatcher(() => this.#onDispatched());
+    this.#dispatcher = new GroupDispatcher(
+      () => this.#onDispatched(),
+      () => this.#isSure,
+    );
     this.#onEnd = onEnd;
   }
 
@@ -80,7 +82,12 @@ export class Group implements PlaceListener {
   }
 
   get isOpen(): boolean {
-    return this.#splitting === 0 && this.#silentMs < this.#readers.options.leaseDurationMs;
+    return this.#splitting === 0 && this.#isSure;
+  }
+
+  /** Nobody can have taken our leases: also after this process has slept, before any of its timers is late. */
+  get #isSure(): boolean {
+    return this.#silentMs < this.#readers.options.leaseDurationMs;
   }
 
   get #silentMs(): number {
@@ -89,7 +96,7 @@ export class Group implements PlaceListener {
 
   /** Why nothing is handled here; undefined where all is well. */
   get trouble(): string | undefined {
-    if (this.#silentMs < this.#readers.options.leaseDurationMs) return undefined;
+    if (this.#isSure) return undefined;
     const reason = this.#lastError === undefined ? '' : `: ${messageOf(this.#lastError)}`;
     return `the group "${this.name}" has not renewed its leases for ${Math.round(this.#silentMs)} ms${reason}`;
   }
@@ -185,8 +192,10 @@ export class Group implements PlaceListener {
       change(latest);
     });
     if (isRestored) this.#forgotten();
-    this.#renewed(startedAt);
+    // What was lost is taken back before anything may begin.
     this.#apply(document);
+    this.#renewedAt = startedAt;
+    this.#dispatcher.wake();
   }
 
   /** Puts a place of ours back where the document has none of its shard: somebody wrote it from an older one. */
@@ -203,19 +212,6 @@ export class Group implements PlaceListener {
         'twice. Use a store that keeps what it is given',
       { group: this.name },
     );
-  }
-
-  #renewed(at: number): void {
-    this.#renewedAt = at;
-    for (const place of this.#places.values()) place.trust();
-    // What was withheld while the leases were not sure waits for nothing else.
-    this.#dispatcher.wake();
-    clearTimeout(this.#trustTimer);
-    if (this.#isEnding) return;
-    const left = at + this.#readers.options.leaseDurationMs - performance.now();
-    this.#trustTimer = setTimeout(() => {
-      for (const place of this.#places.values()) place.suspend();
-    }, left);
   }
 
   /** The lease of a place, where we still hold it. */
@@ -358,7 +354,6 @@ export class Group implements PlaceListener {
       // Others find that it is silent, and take over.
       this.#failed(error);
     }
-    clearTimeout(this.#trustTimer);
     for (const place of this.#places.values()) place.end();
     this.#places.clear();
   }

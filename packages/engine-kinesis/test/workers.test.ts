@@ -16,6 +16,8 @@ interface Worker {
   /** What it began, in order. */
   readonly began: number[];
   readonly done: number[];
+  /** When it began each, by the wall clock. */
+  readonly beganAt: number[];
   /** Shards that it holds. */
   leases: number;
 }
@@ -34,9 +36,9 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
   async function startWorker(
     config: KinesisConfig,
     folder: string,
-    { shiftMs = 0, hangs = false } = {},
+    { shiftMs = 0, hangs = false, takesMs = 0 } = {},
   ): Promise<Worker> {
-    const what = JSON.stringify({ config, folder, shiftMs, hangs });
+    const what = JSON.stringify({ config, folder, shiftMs, hangs, takesMs });
     const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, what];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(async () => {
@@ -44,12 +46,15 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
       child.kill('SIGKILL');
       await once(child, 'exit');
     });
-    const worker: Worker = { child, began: [], done: [], leases: 0 };
+    const worker: Worker = { child, began: [], done: [], beganAt: [], leases: 0 };
     let isReady = false;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const [word, payload] = JSON.parse(line) as [string, number];
+      const [word, payload, at] = JSON.parse(line) as [string, number, number];
       if (word === 'ready') isReady = Math.abs(payload - Date.now() - shiftMs) < hourMs / 2;
-      if (word === 'began') worker.began.push(payload);
+      if (word === 'began') {
+        worker.began.push(payload);
+        worker.beganAt.push(at);
+      }
       if (word === 'leases') worker.leases = payload;
       if (word === 'done') worker.done.push(payload);
     });
@@ -92,6 +97,53 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
       const first = new Map<number, number[]>();
       for (const n of new Set(other.began)) first.set(n % keys, [...(first.get(n % keys) ?? []), n]);
       for (const numbers of first.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    },
+  );
+
+  test(
+    'a worker that was frozen for longer than its lease begins nothing of what the other has by now',
+    patient,
+    async () => {
+      const folder = await makeFolder();
+      const config = {
+        ...addressOf(kinesis),
+        ...quick,
+        shardCount: 2,
+        streamName: newStream(),
+        leaseDurationMs: 6000,
+        checkpointIntervalMs: 200,
+      };
+      const publisher = await startEngine(config);
+      const frozen = await startWorker(config, folder, { takesMs: 100 });
+      const other = await startWorker(config, folder);
+      await until('both to hold a shard', () => frozen.leases === 1 && other.leases === 1);
+      let next = 0;
+      const publish = async (count: number): Promise<void> => {
+        const publishing = Array.from({ length: count }, () => {
+          const n = next++;
+          return publisher.publish({ topic: 'work', payload: n, key: `key-${n % 32}` });
+        });
+        await Promise.all(publishing);
+      };
+      // More than it gets through until then: it is frozen in handlers, with others queued behind them.
+      await publish(400);
+      await until('it to be at work', () => frozen.began.length > 8);
+      frozen.child.kill('SIGSTOP');
+      await until('the other to hold both', () => other.leases === 2);
+      await publish(32);
+      await until('the other to get to what came last', () => {
+        const done = new Set(other.done);
+        return Array.from({ length: 32 }, (_, i) => next - 1 - i).every((n) => done.has(n));
+      });
+      const thawedAt = Date.now();
+      frozen.child.kill('SIGCONT');
+      await until('it to have its share again', () => frozen.leases === 1 && other.leases === 1);
+      await publish(64);
+      await until('every event', () => new Set([...frozen.done, ...other.done]).size === next);
+      const byOther = new Set(other.began);
+      const late = frozen.began.filter((_, i) => frozen.beganAt[i]! >= thawedAt);
+      expect(late.filter((n) => byOther.has(n))).toEqual([]);
+      expect(late.length).toBeGreaterThan(0);
     },
   );
 
