@@ -18,7 +18,7 @@ export interface KafkaClient {
   maxBatchBytes(topic: string): Promise<number | undefined>;
   /** The offset of each partition at a position: the next one to be written, the first one kept, or the first one from a time on. */
   offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
-  /** Waits up to `maxWaitMs` for something to read at one broker. */
+  /** Waits up to `maxWaitMs` for something to read at one broker. What is wrong with one partition is in its part of the answer. */
   fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;
   /** Resolves with what was refused, and why, once the cluster has accepted all else; rejects where nothing left. */
   send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]>;
@@ -56,8 +56,14 @@ export interface FetchedPartition {
   readonly partition: number;
   /** In order of their offsets; may begin before the position that was asked for. */
   readonly records: readonly FetchedRecord[];
-  /** Where to read on: past what is no record of a user, too. Undefined where nothing came. */
+  /** Where to read on: past what is no record of a user, or is no longer there, too. Undefined where nothing came. */
   readonly next: number | undefined;
+  /** The offset behind its last record. */
+  readonly highWatermark: number;
+  /** The offset from which on transactions are open: not less than the position, if nothing is to be read but what they hold. */
+  readonly lastStable: number;
+  /** Why this partition could not be read. */
+  readonly failure: KafkaFailure | undefined;
 }
 
 export interface FetchedRecord {
@@ -160,19 +166,11 @@ export type FailureKind =
 /** An error of the client, in terms that do not depend on which client it is. */
 export class KafkaFailure extends Error {
   readonly kind: FailureKind;
-  /** The partition it concerns, where it concerns one. */
-  readonly at: { readonly topic: string; readonly partition: number } | undefined;
 
-  constructor(
-    kind: FailureKind,
-    message: string,
-    cause: unknown,
-    at?: { readonly topic: string; readonly partition: number },
-  ) {
+  constructor(kind: FailureKind, message: string, cause: unknown) {
     super(message, { cause });
     this.name = 'KafkaFailure';
     this.kind = kind;
-    this.at = at;
   }
 }
 

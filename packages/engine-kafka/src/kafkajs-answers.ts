@@ -1,3 +1,5 @@
+import { type FetchAnswer, type Response, fetchResponse } from './kafkajs-fetch.ts';
+
 /**
  * Answers about many partitions. kafkajs throws away all of one as soon as anything in it has an error: a partition anywhere in
  * the cluster that has no leader, or one batch of a request that is refused. The rest of the answer holds all the same.
@@ -28,9 +30,19 @@ export interface ProducedPartition {
   readonly error?: unknown;
 }
 
+export interface ListedOffsets {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+}
+
 /** What kafkajs's types leave out of a broker. */
 export interface LenientBroker {
   lookupRequest: Lookup;
+  fetch(request: unknown): Promise<FetchAnswer>;
+  listOffsets(request: {
+    isolationLevel: number;
+    topics: readonly unknown[];
+  }): Promise<{ readonly responses: readonly ListedOffsets[] }>;
   metadata(topics?: readonly string[]): Promise<Metadata>;
   /** Undefined where `acks` asks for no answer. */
   produce(request: ProduceRequest): Promise<Produced | undefined>;
@@ -61,16 +73,16 @@ export interface ProduceRequest {
   }[];
 }
 
-type Parse = (data: unknown) => Promise<unknown>;
+type Parse = Response['parse'];
 type Lookup = (
   apiKey: number,
   definition: unknown,
 ) => (args: unknown) => {
-  readonly request: unknown;
-  readonly response: { readonly decode: unknown; readonly parse: Parse };
+  readonly request: { readonly apiVersion: number };
+  readonly response: Response;
 };
 
-const apiKeys = { produce: 0, metadata: 3 };
+const apiKeys = { produce: 0, fetch: 1, metadata: 3 };
 /** Of topics that are there: no error, and LEADER_NOT_AVAILABLE. */
 const codesOfTopics: ReadonlySet<number> = new Set([0, 5]);
 
@@ -85,20 +97,27 @@ export function lenient<T>(given: T): T {
     },
     get: (): Lookup => (apiKey, definition) => {
       const protocol = lookup(apiKey, definition);
-      const parser = parsers[apiKey];
-      if (parser === undefined) return protocol;
+      const own = responses[apiKey];
+      if (own === undefined) return protocol;
       return (args) => {
-        const { request, response } = protocol(args);
-        return { request, response: { ...response, parse: parser(response.parse) } };
+        const made = protocol(args);
+        return { ...made, response: own(made.response, made.request.apiVersion) };
       };
     },
   });
   return given;
 }
 
-const parsers: Readonly<Record<number, (strict: Parse) => Parse>> = {
-  [apiKeys.metadata]: () => (data) => Promise.resolve(topicsThatAreThere(data as Metadata)),
-  [apiKeys.produce]: (strict) => (data) => withErrors(data as Produced, strict),
+const responses: Readonly<Record<number, (theirs: Response, version: number) => Response>> = {
+  [apiKeys.fetch]: fetchResponse,
+  [apiKeys.metadata]: (theirs) => ({
+    ...theirs,
+    parse: (data) => Promise.resolve(topicsThatAreThere(data as Metadata)),
+  }),
+  [apiKeys.produce]: (theirs) => ({
+    ...theirs,
+    parse: (data) => withErrors(data as Produced, theirs.parse),
+  }),
 };
 
 function topicsThatAreThere(data: Metadata): Metadata {

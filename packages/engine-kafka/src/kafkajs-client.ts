@@ -14,7 +14,6 @@ import type {
 import { type LenientBroker, type TopicMetadata } from './kafkajs-answers.ts';
 import { type Connections, anyBroker, brokerOf, openConnections } from './kafkajs-cluster.ts';
 import { toFailure } from './kafkajs-failure.ts';
-import { type RawFetchResponse, toFetched } from './kafkajs-fetch.ts';
 import { type GroupTimes, KafkajsGroup } from './kafkajs-group.ts';
 import { KafkajsSender } from './kafkajs-sender.ts';
 import type { Sockets } from './kafkajs-sockets.ts';
@@ -31,8 +30,12 @@ export interface KafkajsOptions extends GroupTimes {
 /** How long an orderly end of the connections may take, in milliseconds. */
 const disconnectMs = 1000;
 const retryMs = 200;
+/** How long a broker may take for an answer, in milliseconds: as in Kafka's Java client. */
+const answerMs = 30_000;
 const readCommitted = 1;
 const readUncommitted = 0;
+/** What Kafka takes for the ends of a partition, in place of a time. */
+const timestamps = { latest: -1, earliest: -2 } as const;
 
 /** kafkajs as the engine wants it. */
 export class KafkajsClient implements KafkaClient {
@@ -49,7 +52,7 @@ export class KafkajsClient implements KafkaClient {
     this.#kafka = kafka;
     this.#options = options;
     this.#sockets = sockets;
-    this.#reading = openConnections(kafka, 'polybus');
+    this.#reading = openConnections(kafka, 'polybus', answerMs);
     this.#sender = new KafkajsSender(kafka, options.producer);
   }
 
@@ -59,17 +62,18 @@ export class KafkajsClient implements KafkaClient {
 
   async connect(): Promise<void> {
     const { signal } = this.#closing;
-    const deadline = Date.now() + this.#options.connectTimeoutMs;
+    const deadline = performance.now() + this.#options.connectTimeoutMs;
     for (;;) {
       try {
         const all = [this.#reading, this.#sender.connections];
         const attempt = Promise.all(all.map((one) => this.#connect(one)));
-        await bounded(attempt, deadline - Date.now(), signal);
-        await bounded(this.#reading.look(), deadline - Date.now(), signal);
+        await bounded(attempt, deadline - performance.now(), signal);
+        await bounded(this.#reading.look(), deadline - performance.now(), signal);
         return;
       } catch (error) {
         const failure = toFailure(error);
-        if (failure.kind !== 'passing' || signal.aborted || Date.now() + retryMs >= deadline) throw failure;
+        if (failure.kind !== 'passing' || signal.aborted || performance.now() + retryMs >= deadline)
+          throw failure;
       }
       // Where it is closed meanwhile, there is no other attempt.
       await pause(retryMs, signal);
@@ -125,31 +129,37 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]> {
-    // Kafka counts from the epoch: below it a time stamp is a position with a name (-1 the end, -2 the beginning), or is refused.
-    const position =
-      at instanceof Date && at.getTime() > 0
-        ? { fromTimestamp: at.getTime() }
-        : { fromBeginning: at !== 'latest' };
-    const topics = [...this.#led(partitions)].map(([topic, ids]) => ({
-      topic,
-      partitions: ids.map((partition) => ({ partition })),
-      ...position,
-    }));
-    if (topics.length === 0) return [];
+    // Kafka counts from the epoch: below it a time stamp is a position with a name, or is refused.
+    const timestamp =
+      at instanceof Date && at.getTime() > 0 ? at.getTime() : timestamps[at === 'latest' ? at : 'earliest'];
     return this.#try(async () => {
-      const found = await this.#cluster.fetchTopicsOffset(topics);
-      return found.flatMap(({ topic, partitions: ofTopic }) =>
-        ofTopic.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+      const asked = [...this.#byLeader(partitions)].map(([leader, led]) =>
+        this.#offsetsAt(leader, led, timestamp),
       );
+      return (await Promise.all(asked)).flat();
     });
+  }
+
+  async #offsetsAt(leader: number, led: PartitionsByTopic, timestamp: number): Promise<PartitionOffset[]> {
+    const broker = await brokerOf(this.#cluster, leader);
+    const { responses } = await broker.listOffsets({
+      isolationLevel: this.#isolationLevel,
+      topics: [...led].map(([topic, ids]) => ({
+        topic,
+        partitions: ids.map((partition) => ({ partition, timestamp })),
+      })),
+    });
+    return responses.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+    );
   }
 
   async fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
     const { positions, maxWaitMs, maxBytes, maxBytesPerPartition } = request;
     return this.#try(async () => {
       const connected = await brokerOf(this.#cluster, broker);
-      const response = (await connected.fetch({
-        isolationLevel: this.#options.readUncommitted ? readUncommitted : readCommitted,
+      const { partitions } = await connected.fetch({
+        isolationLevel: this.#isolationLevel,
         maxWaitTime: maxWaitMs,
         minBytes: 1,
         maxBytes,
@@ -157,9 +167,13 @@ export class KafkajsClient implements KafkaClient {
           topic,
           partitions: [{ partition, fetchOffset: String(offset), maxBytes: maxBytesPerPartition }],
         })),
-      })) as RawFetchResponse;
-      return toFetched(response);
+      });
+      return partitions;
     });
+  }
+
+  get #isolationLevel(): number {
+    return this.#options.readUncommitted ? readUncommitted : readCommitted;
   }
 
   send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
@@ -171,7 +185,8 @@ export class KafkajsClient implements KafkaClient {
   }
 
   group(groupId: string): GroupSession {
-    const connections = openConnections(this.#kafka, groupId);
+    // Later than that its session has ended.
+    const connections = openConnections(this.#kafka, groupId, this.#options.sessionTimeoutMs);
     this.#groups.add(connections);
     return new KafkajsGroup(connections, this.#reading, groupId, this.#options, async () => {
       this.#groups.delete(connections);
@@ -179,19 +194,24 @@ export class KafkajsClient implements KafkaClient {
     });
   }
 
-  /** Those that have a leader: kafkajs fails for all of them where one has none. */
-  #led(partitions: PartitionsByTopic): PartitionsByTopic {
-    const known = new Map(
-      this.#reading.seen?.topicMetadata.map((one): [string, TopicMetadata] => [one.topic, one]),
-    );
-    const led = new Map<string, readonly number[]>();
+  /** Those that have a leader: the others cannot be asked for. */
+  #byLeader(partitions: PartitionsByTopic): ReadonlyMap<number, Map<string, number[]>> {
+    const known = new Map(this.#reading.seen?.topicMetadata.map((one) => [one.topic, one]));
+    const byLeader = new Map<number, Map<string, number[]>>();
     for (const [topic, ids] of partitions) {
       const of = known.get(topic);
       const leaders = of === undefined ? [] : leadersOf(of);
-      const kept = ids.filter((id) => (leaders[id] ?? -1) >= 0);
-      if (kept.length > 0) led.set(topic, kept);
+      for (const id of ids) {
+        const leader = leaders[id] ?? -1;
+        if (leader < 0) continue;
+        const led = byLeader.get(leader) ?? new Map<string, number[]>();
+        byLeader.set(leader, led);
+        const ofTopic = led.get(topic);
+        if (ofTopic === undefined) led.set(topic, [id]);
+        else ofTopic.push(id);
+      }
     }
-    return led;
+    return byLeader;
   }
 
   async #controller(): Promise<LenientBroker> {

@@ -1,7 +1,7 @@
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import { type LenientBroker, type Metadata, lenient } from './kafkajs-answers.ts';
 import type { GroupCoordinator } from './kafkajs-group.ts';
-import { mendRequestTimers } from './kafkajs-timers.ts';
+import { type ConnectionPool, mendConnections } from './kafkajs-connection.ts';
 import { KafkaFailure } from './client-port.ts';
 
 /** The engine tries again itself, and so can stop trying when it closes. */
@@ -20,14 +20,21 @@ export interface Connections {
 
 /** What kafkajs's types leave out of a cluster. */
 interface AnyCluster {
-  readonly brokerPool?: { createBroker?: (options: unknown) => LenientBroker };
+  readonly brokerPool?: Partial<BrokerPool>;
+}
+
+interface BrokerPool {
+  createBroker: (options: unknown) => LenientBroker;
+  connectionPoolBuilder: { readonly build: (options: unknown) => Promise<ConnectionPool> };
 }
 
 /**
  * kafkajs gives its connections to partition assigners, and that is the documented way to them. Its own consumer is not used
  * beyond that: see docs/decisions/0010-kafka-consumers.md.
+ *
+ * @param answerMs - How long a broker may take for an answer, before its connection is given up; less where `kafka` says less.
  */
-export function openConnections(kafka: Kafka, groupId: string): Connections {
+export function openConnections(kafka: Kafka, groupId: string, answerMs: number): Connections {
   let given: Cluster | undefined;
   const assigner: PartitionAssigner = ({ cluster }) => {
     given = cluster;
@@ -44,15 +51,23 @@ export function openConnections(kafka: Kafka, groupId: string): Connections {
     allowAutoTopicCreation: false,
     retry: noRetries,
   });
-  const pool = (given as AnyCluster | undefined)?.brokerPool;
-  if (given === undefined || typeof pool?.createBroker !== 'function') {
+  const { createBroker, connectionPoolBuilder } = (given as AnyCluster | undefined)?.brokerPool ?? {};
+  if (given === undefined || createBroker === undefined || connectionPoolBuilder === undefined) {
     throw new KafkaFailure(
       'lasting',
       'This version of kafkajs gives its connections to no assigner.',
       undefined,
     );
   }
-  return new LenientConnections(given, consumer, pool as Required<typeof pool>);
+  const pool = (given as AnyCluster).brokerPool as BrokerPool;
+  pool.connectionPoolBuilder = {
+    build: async (options) => {
+      const built = await connectionPoolBuilder.build(options);
+      mendConnections(built, answerMs);
+      return built;
+    },
+  };
+  return new LenientConnections(given, consumer, pool);
 }
 
 class LenientConnections implements Connections {
@@ -62,19 +77,11 @@ class LenientConnections implements Connections {
   #asked = 0;
   #answered = 0;
 
-  constructor(
-    cluster: Cluster,
-    consumer: Consumer,
-    pool: { createBroker: (options: unknown) => LenientBroker },
-  ) {
+  constructor(cluster: Cluster, consumer: Consumer, pool: BrokerPool) {
     this.cluster = cluster;
     this.consumer = consumer;
     const create = pool.createBroker;
-    pool.createBroker = (options) => {
-      const broker = create(options);
-      mendRequestTimers(broker);
-      return this.#overheard(lenient(broker));
-    };
+    pool.createBroker = (options) => this.#overheard(lenient(create(options)));
   }
 
   async look(): Promise<Metadata> {

@@ -7,8 +7,6 @@ interface KafkajsError {
   readonly type?: string;
   readonly code?: string | number;
   readonly retriable?: boolean;
-  readonly topic?: string;
-  readonly partition?: number;
   readonly cause?: KafkajsError;
   readonly errors?: readonly KafkajsError[];
 }
@@ -66,9 +64,7 @@ const tlsRefusal = /certificate|self.signed|ERR_TLS|SSL alert|wrong version numb
 export function toFailure(error: unknown): KafkaFailure {
   if (error instanceof KafkaFailure) return error;
   const root = rootOf(error);
-  const { topic, partition } = root;
-  const at = topic !== undefined && partition !== undefined ? { topic, partition } : undefined;
-  return new KafkaFailure(kindOf(root), maskUrl(root.message ?? String(error)), error, at);
+  return new KafkaFailure(kindOf(root), maskUrl(root.message ?? String(error)), error);
 }
 
 /** kafkajs wraps what it gave up to try again, and what it does not try again. */

@@ -40,7 +40,7 @@ export class KafkajsSender {
   #until = 0;
 
   constructor(kafka: Kafka, options: ProducerOptions) {
-    this.connections = openConnections(kafka, 'polybus');
+    this.connections = openConnections(kafka, 'polybus', options.requestTimeoutMs);
     this.#options = options;
     this.#partitioner = partitionerFor(options.keyless)();
     this.#sequences = options.idempotent ? new Sequences() : undefined;
@@ -54,7 +54,7 @@ export class KafkajsSender {
 
   async send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
     const isKnown = batch.every(({ topic }) => this.#topics.has(topic));
-    if (!isKnown || Date.now() >= this.#until) await this.#look();
+    if (!isKnown || performance.now() >= this.#until) await this.#look();
     const refusals: Refusal[] = [];
     const requests: Promise<unknown>[] = [];
     const shares = this.#shares(batch, refusals);
@@ -68,7 +68,7 @@ export class KafkajsSender {
   async #look(): Promise<void> {
     const { topicMetadata } = await this.connections.look();
     this.#topics = new Map(topicMetadata.map((one) => [one.topic, one]));
-    this.#until = Date.now() + metadataMs;
+    this.#until = performance.now() + metadataMs;
   }
 
   /** By the broker that leads their partition. What has no such broker is refused here. */

@@ -10,7 +10,7 @@ import {
 import { messageOf } from './errors.ts';
 import type { ConsumerOptions } from './options.ts';
 import { pause } from './pause.ts';
-import { Suspensions, suspensionMs } from './reader-suspensions.ts';
+import { Suspensions } from './reader-suspensions.ts';
 import { Turns } from './reader-turns.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
 
@@ -52,8 +52,6 @@ const atOnce = 100;
 const shortWaitMs = 20;
 /** Answers without anything, one after the other, beyond which there is nothing that could be had at once. */
 const idleTurns = 4;
-/** Failures in passing, one after the other, beyond which one partition may be the reason. */
-const patience = 3;
 
 /**
  * Reads partitions for everybody in the process: each partition once, for all places in it that stand together. Those that do
@@ -130,10 +128,11 @@ export class Reader {
       ahead = undefined;
       try {
         if (answer === undefined) {
-          await loop.sleep(this.#closing);
+          await loop.sleep(this.#suspensions.leastMs, this.#closing);
           continue;
         }
         const fetched = await answer;
+        const failed = this.#suspend(fetched);
         const taken = this.#take(positions, fetched);
         idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
         // While the last of it is handled the broker can look for more; not where somebody has no room, who may have it in a
@@ -142,12 +141,16 @@ export class Reader {
           if (ahead === undefined && allOpen(taken)) ahead = this.#fetchAt(broker, idle);
         });
         failures = 0;
+        if (failed.length > 0) await this.#recover(failed);
         // So that a flood of events leaves the timers of the process their turn.
         await setImmediate();
       } catch (error) {
         if (this.#closing.aborted) break;
         failures++;
-        await this.#recover(error, broker, positions, failures).catch(() => {});
+        this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(error), broker });
+        await this.#catalog.refresh().catch(() => {});
+        this.#begin();
+        await pause(Math.min(backoffMs * 2 ** (failures - 1), maxBackoffMs), this.#closing).catch(() => {});
       }
     }
   }
@@ -195,8 +198,6 @@ export class Reader {
     for (const { topic, partition, records, next } of fetched) {
       const key = keyOf({ topic, partition });
       const begin = begins.get(key);
-      if (this.#suspensions.isOver(key))
-        this.#logger.info?.('a partition can be read again', { topic, partition });
       if (next === undefined || begin === undefined) continue;
       for (const place of this.#places.get(key) ?? []) {
         // One that stands elsewhere would miss what lies between: its turn comes.
@@ -224,25 +225,33 @@ export class Reader {
     }
   }
 
-  async #recover(
-    reason: unknown,
-    broker: number,
-    positions: readonly PartitionOffset[],
-    failures: number,
-  ): Promise<void> {
-    this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(reason), broker });
-    if (isFailure(reason, 'offset') && reason.at !== undefined) await this.#findPlaceIn(reason.at);
-    else if (isFailure(reason, 'refused', 'lasting')) await this.#isolate(broker, positions, false);
-    else {
-      await this.#catalog.refresh().catch(() => {});
-      if (failures >= patience) {
-        // Each time from another one on: not all of them may be asked.
-        const first = failures % positions.length;
-        await this.#isolate(broker, [...positions.slice(first), ...positions.slice(0, first)], true);
+  /** Leaves alone for a while what could not be read, and returns it. */
+  #suspend(fetched: readonly FetchedPartition[]): readonly FetchedPartition[] {
+    const failed: FetchedPartition[] = [];
+    for (const one of fetched) {
+      const { topic, partition, failure } = one;
+      const key = keyOf(one);
+      if (!this.#places.has(key)) continue;
+      if (failure !== undefined) {
+        failed.push(one);
+        const error = messageOf(failure);
+        this.#logger.debug?.('a partition could not be read and is tried again', { topic, partition, error });
+        const isPassing = !isFailure(failure, 'refused', 'lasting');
+        if (this.#suspensions.suspend(key, error, isPassing))
+          this.#logger.warn('a partition cannot be read', { topic, partition, error });
+      } else if (this.#suspensions.isOver(key)) {
+        this.#logger.info?.('a partition can be read again', { topic, partition });
       }
     }
+    return failed;
+  }
+
+  async #recover(failed: readonly FetchedPartition[]): Promise<void> {
+    const isOfOffset = ({ failure }: FetchedPartition): boolean => isFailure(failure, 'offset');
+    // Another broker may lead them now.
+    if (!failed.every(isOfOffset)) await this.#catalog.refresh().catch(() => {});
+    for (const one of failed) if (isOfOffset(one)) await this.#findPlaceIn(one).catch(() => {});
     this.#begin();
-    await pause(Math.min(backoffMs * 2 ** (failures - 1), maxBackoffMs), this.#closing);
   }
 
   /** The offset is not there: retention has taken it, or the topic is another one of the same name. */
@@ -256,30 +265,6 @@ export class Reader {
     for (const place of this.#places.get(keyOf({ topic, partition })) ?? []) {
       if (place.position < first.offset) place.move(first.offset, true);
       else if (place.position > end.offset) place.move(first.offset, false);
-    }
-  }
-
-  /** Finds which partition it is that fails: the answer does not say. Where all do, in passing, it is the broker. */
-  async #isolate(broker: number, positions: readonly PartitionOffset[], isPassing: boolean): Promise<void> {
-    const failed = new Map<PartitionOffset, unknown>();
-    let isAnyRead = false;
-    for (const position of positions) {
-      if (this.#closing.aborted || (isPassing && !isAnyRead && failed.size === patience)) return;
-      try {
-        const request = { positions: [position], maxWaitMs: 0 };
-        const taken = this.#take(request.positions, await this.#fetch(broker, request));
-        isAnyRead = true;
-        this.#handle(taken, () => {});
-      } catch (error) {
-        if (isPassing ? !isFailure(error, 'offset') : isFailure(error, 'refused', 'lasting'))
-          failed.set(position, error);
-      }
-    }
-    if (isPassing && !isAnyRead) return;
-    for (const [position, error] of failed) {
-      if (!this.#suspensions.suspend(keyOf(position))) continue;
-      const { topic, partition } = position;
-      this.#logger.warn('a partition cannot be read', { topic, partition, error: messageOf(error) });
     }
   }
 }
@@ -298,15 +283,14 @@ class Loop {
     this.#wake = undefined;
   }
 
-  sleep(signal: AbortSignal): Promise<void> {
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         signal.removeEventListener('abort', wake);
         clearTimeout(timer);
         resolve();
       };
-      // A suspension that ends wakes nobody.
-      const timer = setTimeout(wake, suspensionMs);
+      const timer = setTimeout(wake, ms);
       this.#wake = wake;
       signal.addEventListener('abort', wake, { once: true });
     });

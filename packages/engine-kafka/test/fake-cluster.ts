@@ -1,5 +1,11 @@
 import { onTestFinished } from 'vitest';
-import type { FetchRequest, FetchedRecord, KafkaClient, PartitionOffset } from '../src/client-port.ts';
+import type {
+  FetchRequest,
+  FetchedRecord,
+  KafkaClient,
+  KafkaFailure,
+  PartitionOffset,
+} from '../src/client-port.ts';
 
 /** A cluster of one broker behind the engine's port to its client, for what depends on who answers when. */
 export class FakeCluster {
@@ -8,8 +14,8 @@ export class FakeCluster {
   /** Each topic, with the leader of each partition. */
   topics: ReadonlyMap<string, readonly number[]> = new Map();
   readonly requests: FetchRequest[] = [];
-  /** Throws what a fetch of these positions fails with. */
-  onFetch: (positions: readonly PartitionOffset[]) => void = () => {};
+  /** What a fetch of a position fails with. */
+  failureAt: (position: PartitionOffset) => KafkaFailure | undefined = () => undefined;
   readonly #ends = new Map<string, number>();
   #wake: (() => void)[] = [];
 
@@ -39,15 +45,18 @@ export class FakeCluster {
 
   async #fetch(request: FetchRequest) {
     this.requests.push(request);
-    this.onFetch(request.positions);
     const isAny = request.positions.some(
-      ({ topic, partition, offset }) => offset < this.end(topic, partition),
+      (one) => one.offset < this.end(one.topic, one.partition) || this.failureAt(one) !== undefined,
     );
     if (!isAny && request.maxWaitMs > 0) await this.#more(request.maxWaitMs);
-    return request.positions.map(({ topic, partition, offset }) => {
-      const next = Math.min(offset + this.perFetch, this.end(topic, partition));
+    return request.positions.map((position) => {
+      const { topic, partition, offset } = position;
+      const end = this.end(topic, partition);
+      const failure = this.failureAt(position);
+      const next = failure === undefined ? Math.min(offset + this.perFetch, end) : offset;
       const records = Array.from({ length: Math.max(0, next - offset) }, (_, n) => recordAt(offset + n));
-      return { topic, partition, records, next: records.length === 0 ? undefined : next };
+      const of = { topic, partition, highWatermark: end, lastStable: end, failure };
+      return { ...of, records, next: records.length === 0 ? undefined : next };
     });
   }
 

@@ -127,10 +127,8 @@ test('a place that had no room is read on as soon as it has, whatever others wai
 
 test('one partition that fails again and again, in passing, does not keep the others from being read', async () => {
   const { cluster, logger, reader } = await makeReader(3, 20);
-  cluster.onFetch = (positions) => {
-    if (positions.some(({ partition }) => partition === 1))
-      throw new KafkaFailure('passing', 'the disk is bad', undefined);
-  };
+  const failure = new KafkaFailure('passing', 'the disk is bad', undefined);
+  cluster.failureAt = ({ partition }) => (partition === 1 ? failure : undefined);
   for (let partition = 0; partition < 3; partition++) {
     cluster.append('t', partition, 5);
     reader.add(new TestPlace(partition, 0));
@@ -146,8 +144,9 @@ test('one partition that fails again and again, in passing, does not keep the ot
 
 test('that a partition cannot be read is news once, until it can', () => {
   const suspensions = new Suspensions();
-  expect([suspensions.suspend('t:1'), suspensions.suspend('t:1')]).toEqual([true, false]);
+  const suspend = (isPassing: boolean): boolean => suspensions.suspend('t:1', 'why', isPassing);
+  expect([suspend(false), suspend(false)]).toEqual([true, false]);
   expect([suspensions.has('t:1'), suspensions.has('t:2')]).toEqual([true, false]);
   expect([suspensions.isOver('t:1'), suspensions.isOver('t:1')]).toEqual([true, false]);
-  expect(suspensions.suspend('t:1')).toBe(true);
+  expect(Array.from({ length: 5 }, () => suspend(true))).toEqual([false, false, false, true, false]);
 });

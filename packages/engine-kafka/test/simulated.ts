@@ -105,7 +105,9 @@ export class Simulation implements GroupSession {
         return positions.map(({ topic, partition, offset }) => {
           const all = partition === 0 ? (this.topics.get(topic)?.records ?? []) : [];
           const records = all.slice(offset).map((value, i) => recordOf(offset + i, value));
-          return { topic, partition, records, next: records.length === 0 ? undefined : all.length };
+          const next = records.length === 0 ? undefined : all.length;
+          const end = all.length;
+          return { topic, partition, records, next, highWatermark: end, lastStable: end, failure: undefined };
         });
       },
       send: async () => [],

@@ -1,0 +1,133 @@
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import kafkajs from 'kafkajs';
+import type { Kafka, KafkaConfig } from 'kafkajs';
+import { onTestFinished } from 'vitest';
+
+/** Kafka's numbers for kinds of requests. */
+export const apiKeys = {
+  produce: 0,
+  fetch: 1,
+  listOffsets: 2,
+  metadata: 3,
+  offsetCommit: 8,
+  offsetFetch: 9,
+  findCoordinator: 10,
+  joinGroup: 11,
+  heartbeat: 12,
+  leaveGroup: 13,
+  syncGroup: 14,
+  apiVersions: 18,
+  createTopics: 19,
+  describeConfigs: 32,
+} as const;
+
+/** Where a request says what it is, and which it is: behind its length. */
+const at = { apiKey: 4, correlation: 8 } as const;
+const lengthBytes = 4;
+
+/** Stands between a client and a real broker, and ends connections in the middle of answers. */
+export class CuttingProxy {
+  /** Of the next answer of this kind, so many bytes get through, and then the connection ends. Below zero, others do. */
+  cut: { readonly apiKey: number; readonly bytes: number } | undefined;
+  /** How often it has. */
+  cuts = 0;
+  /** The length of the last answer of each kind. */
+  readonly lengths = new Map<number, number>();
+  readonly #server: Server;
+  readonly #broker: { readonly host: string; readonly port: number };
+  readonly #open = new Set<Relay>();
+
+  constructor(broker: string) {
+    const [host = '', port] = broker.split(':');
+    this.#broker = { host, port: Number(port) };
+    this.#server = createServer((client) => this.#open.add(new Relay(client, connect(this.#broker), this)));
+  }
+
+  static async start(broker: string): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(broker);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      for (const relay of proxy.#open) relay.end();
+      proxy.#server.close();
+    });
+    return proxy;
+  }
+
+  /** A client whose connections all go through here, whatever the broker says of its address. */
+  kafka(config: Partial<KafkaConfig> = {}): Kafka {
+    const { port } = this.#server.address() as AddressInfo;
+    return new kafkajs.Kafka({
+      brokers: [`${this.#broker.host}:${this.#broker.port}`],
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { retries: 0 },
+      socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port }, onConnect),
+      ...config,
+    });
+  }
+
+  /** From now on nothing comes over the connections that there are, though they stay open; new ones work. */
+  freeze(): void {
+    for (const relay of this.#open) relay.isFrozen = true;
+  }
+
+  /** Ends all connections at once, some of them in the middle of an answer. */
+  reset(): void {
+    for (const relay of this.#open) relay.end();
+    this.#open.clear();
+  }
+}
+
+class Relay {
+  isFrozen = false;
+  readonly #client: Socket;
+  readonly #proxy: CuttingProxy;
+  readonly #asked = new Map<number, number>();
+
+  constructor(client: Socket, broker: Socket, proxy: CuttingProxy) {
+    this.#client = client;
+    this.#proxy = proxy;
+    for (const socket of [client, broker]) socket.on('error', () => {});
+    client.on('close', () => broker.destroy());
+    broker.on('close', () => client.destroy());
+    frames(client, (request) => {
+      if (this.isFrozen) return;
+      this.#asked.set(request.readInt32BE(at.correlation), request.readInt16BE(at.apiKey));
+      broker.write(request);
+    });
+    frames(broker, (answer) => this.#answer(answer));
+  }
+
+  #answer(answer: Buffer): void {
+    if (this.isFrozen) return;
+    const apiKey = this.#asked.get(answer.readInt32BE(lengthBytes)) ?? -1;
+    this.#proxy.lengths.set(apiKey, answer.length);
+    const { cut } = this.#proxy;
+    if (cut?.apiKey !== apiKey) {
+      this.#client.write(answer);
+      return;
+    }
+    this.#proxy.cut = undefined;
+    this.#proxy.cuts++;
+    this.isFrozen = true;
+    // With its orderly end, so that what was written arrives.
+    if (cut.bytes < 0) this.#client.write(Buffer.alloc(answer.length, 0xff));
+    else this.#client.end(answer.subarray(0, Math.min(cut.bytes, answer.length - 1)));
+  }
+
+  end(): void {
+    this.#client.resetAndDestroy();
+  }
+}
+
+/** Tells of each request or answer once it is there in full. */
+function frames(socket: Socket, onFrame: (frame: Buffer) => void): void {
+  let waiting: Buffer = Buffer.alloc(0);
+  socket.on('data', (bytes) => {
+    waiting = Buffer.concat([waiting, bytes]);
+    while (waiting.length >= lengthBytes && waiting.length >= lengthBytes + waiting.readInt32BE()) {
+      const end = lengthBytes + waiting.readInt32BE();
+      onFrame(waiting.subarray(0, end));
+      waiting = waiting.subarray(end);
+    }
+  });
+}
