@@ -47,7 +47,7 @@ export async function configReference(): Promise<string> {
   const retry = entriesOf(engines[0]!.schema)['retry']!;
   const retryObject = unwrapped(retry).options!.find(({ entries }) => entries !== undefined)!;
   const parts = [
-    '### One engine\n\nThe defaults are those of the memory engine; what another engine does not know, it refuses.',
+    '### One engine\n\nThe defaults are those of the engine `memory`, of which `durable-memory` has its own `deliveryMode` (`block`) and `eventTTL` (0). A field that the chosen engine does not have is left out with a warning.',
     table(withDefaults.filter(({ field }) => !lists.includes(field))),
     '### The bus',
     table(withDefaults.filter(({ field }) => lists.includes(field))),

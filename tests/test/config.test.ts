@@ -22,9 +22,9 @@ function problemsOf(make: () => unknown): readonly ConfigProblem[] {
 const parse = (config: unknown) => () => parseConfig(config as EventBusConfig);
 
 describe('a bus’s configuration', () => {
-  test('is one memory engine where nothing is given', () => {
+  test('is the engine that never drops by itself where nothing is given', () => {
     expect(parseConfig()).toEqual({
-      engines: [{ name: 'default', type: 'memory', config: {} }],
+      engines: [{ name: 'default', type: 'durable-memory', config: {} }],
       routing: [],
       source: 'polybus',
       isMultiEngine: false,
@@ -43,7 +43,7 @@ describe('a bus’s configuration', () => {
       {
         name: 'default',
         type: 'redis',
-        config: { workerCount: 9, externalBrokerURL: 'redis://h', eventTTL: 120_000 },
+        config: { workerCount: 9, externalBrokerURL: 'redis://h', eventTTL: '2m' },
       },
     ]);
   });
@@ -137,7 +137,18 @@ describe('a bus’s configuration', () => {
       expect(problemsOf(memory(config))[0]!.message).toMatch(/at least 1|at most 2147483647 milliseconds/);
     expect(problemsOf(parse({ publishBlockTimeout: '30d' }))[0]!.path).toBe('publishBlockTimeout');
     // It is compared, not waited for.
-    expect(parseConfig({ eventTTL: '30d' }).engines[0]!.config).toEqual({ eventTTL: 30 * 86_400_000 });
+    expect(parseConfig({ eventTTL: '30d' }).engines[0]!.config).toEqual({ eventTTL: '30d' });
+  });
+
+  test.each([3600, '3600', 1000.5])('says both readings of an eventTTL without a unit: %j', (eventTTL) => {
+    const config = { eventTTL } as object;
+    for (const check of [parse(config), () => memoryEngine(config), () => durableMemoryEngine(config)]) {
+      const [{ path, message } = { path: '', message: '' }] = problemsOf(check);
+      expect(path).toMatch(/eventTTL$/);
+      expect(message).toContain(`"${eventTTL}s" for seconds, which is what the Go module means by it`);
+      expect(message).toContain(`or "${eventTTL}ms" for milliseconds, got`);
+    }
+    expect(parseConfig({ eventTTL: 0 }).engines[0]!.config).toEqual({ eventTTL: 0 });
   });
 
   test('has no engine of the name that metrics have for all', () => {
@@ -206,6 +217,7 @@ describe('the memory engine’s configuration', () => {
 
   test('takes the fields of a one-engine bus', async () => {
     const bus = createEventBus({
+      engine: 'memory',
       workerCount: 1,
       retentionDays: 2,
       rotateSubscriberOrder: true,

@@ -34,7 +34,7 @@ test('a stream that nobody reads does not hold up the stop of its bus', async ()
 });
 
 test('a retry that falls due after eventTTL is made', async () => {
-  const bus = createEventBus({ eventTTL: 5, logger: quietLogger() });
+  const bus = createEventBus({ engine: 'memory', eventTTL: '5ms', logger: quietLogger() });
   await bus.start();
   const attempts: number[] = [];
   const retry = { attempts: 2, backoff: { initialMs: 20, jitter: 'none' } } as const;

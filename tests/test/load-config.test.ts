@@ -156,7 +156,7 @@ describe('the environment', () => {
       WORKER_COUNT: 'expected a whole number of at least 1, got "many"',
       RETENTION_DAYS: 'expected a whole number of at least 1, got 0',
       ROTATE_SUBSCRIBER_ORDER: 'expected true or false, got "perhaps"',
-      EVENT_TTL: 'expected milliseconds, or text such as "250ms", "30s", "5m", "1h30m", "7d", got "1 hour"',
+      EVENT_TTL: 'expected text such as "90s", "5m", "1h30m", "7d", or 0 for no limit, got "1 hour"',
     });
   });
 

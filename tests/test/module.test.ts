@@ -63,7 +63,14 @@ describe('the module, as a host sees it', () => {
     const host: ModuleHost = { registerConfigSection: (name, section) => void sections.set(name, section) };
     new EventBusModule().registerConfig(host);
     expect([...sections.keys()]).toEqual(['eventbus']);
-    expect(sections.get('eventbus')!.defaults).toEqual({ engine: 'memory' });
+    expect(sections.get('eventbus')!.defaults).toEqual({
+      engine: 'memory',
+      maxEventQueueSize: 1000,
+      defaultEventBufferSize: 10,
+      workerCount: 5,
+      eventTTL: '1h',
+      retentionDays: 7,
+    });
     const module = new EventBusModule({ config: { workerCount: 2, source: '/app' } });
     module.registerConfig(host);
     const { defaults, check } = sections.get('eventbus')!;
@@ -73,6 +80,35 @@ describe('the module, as a host sees it', () => {
     expect(() => check({ workerCount: 0 })).toThrow(InvalidConfigError);
     // A host without sections is a host all the same.
     module.registerConfig({});
+  });
+
+  test('has the registered defaults where its host says nothing', async () => {
+    const { bus } = await started(new EventBusModule({ logger: quietLogger() }));
+    expect(bus.config.engines).toMatchObject([
+      { type: 'memory', config: { eventTTL: '1h', retentionDays: 7 } },
+    ]);
+  });
+
+  test.each([
+    [{ engine: 'durable-memory' }, {}],
+    [{ engine: 'durable-memory', workerCount: 5 }, { workerCount: 5 }],
+    // As an application has it that merges what its sources say into the defaults.
+    [
+      {
+        engine: 'durable-memory',
+        maxEventQueueSize: 1000,
+        defaultEventBufferSize: 10,
+        workerCount: 7,
+        eventTTL: '1h',
+        retentionDays: 7,
+      },
+      { workerCount: 7 },
+    ],
+  ])('keeps the defaults of the memory engine from another: %j', async (section, config) => {
+    const logger = quietLogger();
+    const { bus } = await started(new EventBusModule({ logger }), hostWith(section));
+    expect(bus.config.engines).toEqual([{ name: 'default', type: 'durable-memory', config }]);
+    expect(logger.lines).toEqual([]);
   });
 
   test('takes the section of its host over what it was given, field by field', async () => {

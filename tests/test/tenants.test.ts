@@ -79,7 +79,7 @@ describe('a bus for a tenant', () => {
       () => {
         throw new Error('no');
       },
-      { group: 'workers', deadLetter: true },
+      { group: 'workers', retry: false, deadLetter: true },
     );
     expect(group).toBe('_tenant.acme.workers');
     await forTenant(bus, 'acme').publish('a', 1);

@@ -69,6 +69,12 @@ describe('an engine on a broker does not pass that', () => {
         countsGivingBack: true,
       },
     ),
+    faulty(
+      'drops what finds no room',
+      'of 1,000 awaited publishes to an async subscription',
+      'a durable engine dropped what it had accepted',
+      { dropsWhatFindsNoRoom: true },
+    ),
     faulty('delivers every event twice', 'members of a group share the events', 'strictly deep-equal', {
       deliversTwice: true,
     }),

@@ -5,6 +5,9 @@ import type { RawRecord } from './transport.ts';
 /** A duration in milliseconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"7d"`. */
 export type Duration = number | string;
 
+/** A duration with its unit, such as `"90s"` or `"1h30m"`, or 0 for no limit. A bare number is refused: it may mean seconds as well as milliseconds. */
+export type TimeToLive = string | 0;
+
 /** Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. */
 export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => void | Promise<void>;
 
@@ -59,7 +62,7 @@ export interface SubscribeOptions {
 
 /** A handler's place on a topic or pattern. */
 export interface Subscription extends AsyncDisposable {
-  /** Unique in this process. */
+  /** Unique over all processes. */
   readonly id: string;
   /** The topic or pattern as it was subscribed to. */
   readonly topic: string;

@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import type { Subscription } from './contract.ts';
 
+const processId = randomBytes(6).toString('hex');
 let lastId = 0;
 
-/** A subscription's id, unique in this process; readable in logs. */
+/** A subscription's id, unique over all processes; those of one process begin alike. */
 export function nextSubscriptionId(): string {
-  return `sub-${(++lastId).toString(36)}`;
+  return `sub-${processId}-${(++lastId).toString(36)}`;
 }
 
 /** A subscription whose `cancel` is a function that its maker gives. */

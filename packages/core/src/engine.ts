@@ -29,6 +29,7 @@ import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundErro
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
 import { onAbort } from './engine-kit/on-abort.ts';
+import { safeLogger } from './logger.ts';
 import { orAborted, settlesWithin } from './engine-kit/or-aborted.ts';
 import {
   type DeliveryDefaults,
@@ -120,7 +121,10 @@ class TransportEngine implements Engine {
     const missed = this.#missed;
     const givingUp = (this.#givingUp = new AbortController());
     try {
-      const opening = orAborted(this.#transport.open({ name, logger, source, missed }), signal);
+      const opening = orAborted(
+        this.#transport.open({ name, logger: safeLogger(logger), source, missed }),
+        signal,
+      );
       await orAborted(opening, givingUp.signal);
       this.#state = 'started';
       this.#stalls.begin();

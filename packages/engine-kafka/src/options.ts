@@ -1,8 +1,7 @@
-import { type Duration, InvalidConfigError, type RetryOptions } from '@polybus/core';
+import { InvalidConfigError, type RetryOptions, type TimeToLive } from '@polybus/core';
 import {
   atLeastOne,
   deadLetter,
-  duration,
   flag,
   handlerTimeout,
   milliseconds,
@@ -10,6 +9,7 @@ import {
   stallLimit,
   strict,
   text,
+  timeToLive,
   validateConfig,
 } from '@polybus/core/config';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
@@ -103,7 +103,7 @@ export interface KafkaConfig {
   /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
-  readonly eventTTL?: Duration | undefined;
+  readonly eventTTL?: TimeToLive | undefined;
 }
 
 /** How to reach the cluster. */
@@ -234,7 +234,7 @@ const schema = strict({
   deadLetter: v.optional(deadLetter, true),
   handlerTimeoutMs: v.optional(handlerTimeout),
   stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(duration, 0),
+  eventTTL: v.optional(timeToLive, 0),
 });
 
 /**

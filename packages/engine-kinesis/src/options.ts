@@ -1,9 +1,14 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { type Duration, InvalidConfigError, type RetryOptions, assertTopic } from '@polybus/core';
+import {
+  type Duration,
+  InvalidConfigError,
+  type RetryOptions,
+  type TimeToLive,
+  assertTopic,
+} from '@polybus/core';
 import {
   atLeastOne,
   deadLetter,
-  duration,
   flag,
   handlerTimeout,
   milliseconds,
@@ -12,6 +17,7 @@ import {
   strict,
   text,
   timerDuration,
+  timeToLive,
   topic,
   validateConfig,
 } from '@polybus/core/config';
@@ -79,7 +85,7 @@ export interface KinesisConfig {
   /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
-  readonly eventTTL?: Duration | undefined;
+  readonly eventTTL?: TimeToLive | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -169,7 +175,7 @@ const schema = strict({
   deadLetter: v.optional(deadLetter),
   handlerTimeoutMs: v.optional(handlerTimeout),
   stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(duration, 0),
+  eventTTL: v.optional(timeToLive, 0),
 });
 
 /** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */

@@ -1,6 +1,6 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
 import { MemoryTransport } from './memory-transport.ts';
-import { type MemoryConfig, resolveOptions } from './options.ts';
+import { type DurableMemoryConfig, type MemoryConfig, resolveOptions } from './options.ts';
 
 /**
  * The in-process engine: the least latency, and nothing outlives the process. By default it drops what a full buffer
@@ -13,11 +13,12 @@ export function memoryEngine(config: MemoryConfig = {}): Engine {
 }
 
 /**
- * The in-process engine that loses nothing while the process lives: it only ever blocks the publisher.
+ * The in-process engine that loses nothing while the process lives: it only ever blocks the publisher, and events expire only if
+ * `eventTTL` says so. What fails is retried and dead-lettered, as on a broker. A bus without a configuration has it.
  *
  * @throws {@link InvalidConfigError} listing every problem of the configuration.
  */
-export function durableMemoryEngine(config: Omit<MemoryConfig, 'deliveryMode'> = {}): Engine {
+export function durableMemoryEngine(config: DurableMemoryConfig = {}): Engine {
   return create('durable-memory', config, 'durableMemoryEngine');
 }
 

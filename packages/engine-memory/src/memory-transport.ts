@@ -3,9 +3,11 @@ import {
   type Event,
   type ListenRequest,
   type Listener,
+  type Logger,
   type Receiver,
   TopicMatcher,
   type Transport,
+  type TransportContext,
   insideHandler,
 } from '@polybus/core';
 import { onAbort } from '@polybus/core/engine-kit';
@@ -28,13 +30,19 @@ export class MemoryTransport implements Transport {
   readonly #loads = new Map<string, TopicLoad>();
   readonly #history: History;
   #turn = 0;
+  #name = '';
+  #logger: Logger | undefined;
+  #hasAdvised = false;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
     this.#history = new History(options.historySize, options.retentionDays * 24 * 60 * 60 * 1000);
   }
 
-  async open(): Promise<void> {}
+  async open({ name, logger }: TransportContext): Promise<void> {
+    this.#name = name;
+    this.#logger = logger;
+  }
 
   async close(): Promise<void> {
     for (const group of this.#groups.values()) group.close();
@@ -81,6 +89,7 @@ export class MemoryTransport implements Transport {
     const hasRoom = mailbox.hasRoom(load);
     const linesUp = mailbox.isReplaying && mailbox.waiting < this.#options.maxEventQueueSize;
     if (!hasRoom && !linesUp && !this.#waitsForRoom) {
+      this.#advise();
       receiver.drop(event, 'buffer-full');
       return wait;
     }
@@ -115,9 +124,25 @@ export class MemoryTransport implements Transport {
     mailbox.hold(envelope);
     if (this.#options.deliveryMode === 'timeout' && !linesUp) {
       const { publishBlockTimeout } = this.#options;
-      envelope.timer = setTimeout(() => mailbox.giveUp(envelope, 'block-timeout'), publishBlockTimeout);
+      envelope.timer = setTimeout(() => {
+        this.#advise();
+        mailbox.giveUp(envelope, 'block-timeout');
+      }, publishBlockTimeout);
     }
     return wait;
+  }
+
+  /** Once, at the first event that no buffer had room for: who did not choose to drop events has to hear of it. */
+  #advise(): void {
+    if (this.#hasAdvised) return;
+    this.#hasAdvised = true;
+    const { deliveryMode, defaultEventBufferSize, maxEventQueueSize } = this.#options;
+    this.#logger?.warn(
+      `the engine "${this.#name}" drops events that find a buffer full (deliveryMode "${deliveryMode}"). To lose none, ` +
+        'set the engine "durable-memory", or deliveryMode "block": publishers then wait for room. ' +
+        'A larger defaultEventBufferSize, or bufferSize of one subscription, takes larger bursts',
+      { engine: this.#name, deliveryMode, defaultEventBufferSize, maxEventQueueSize },
+    );
   }
 
   get #waitsForRoom(): boolean {

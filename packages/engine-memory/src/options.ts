@@ -1,13 +1,13 @@
-import type { Duration, RetryOptions } from '@polybus/core';
+import type { Duration, RetryOptions, TimeToLive } from '@polybus/core';
 import {
   atLeastOne,
   deadLetter,
-  duration,
   flag,
   handlerTimeout,
   retry,
   stallLimit,
   strict,
+  timeToLive,
   timerDuration,
   validateConfig,
   wholeNumber,
@@ -31,20 +31,29 @@ export interface MemoryConfig {
   readonly workerCount?: number | undefined;
   /** Begin each publish at another subscription, so that drops spread evenly. Default false. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** An event that waited longer in a buffer is dropped. 0 for no limit. Default `"1h"`. */
-  readonly eventTTL?: Duration | undefined;
+  /** An event that waited longer in a buffer is dropped. 0 for no limit. Default `"1h"`; of `durable-memory` 0. */
+  readonly eventTTL?: TimeToLive | undefined;
   /** Days that the history, from which `from: 'earliest'` replays, goes back. Default 7. */
   readonly retentionDays?: number | undefined;
   /** Events that the history holds at most, over all topics. 0 for none, which takes the capability `replay` away. Default 1000. */
   readonly historySize?: number | undefined;
-  /** Default for subscriptions: one attempt. */
+  /** Default for subscriptions: one attempt; of `durable-memory` five. */
   readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: false. */
+  /** Default for subscriptions: false; of `durable-memory` `_dead.<topic>`. */
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
   /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
+}
+
+/** The configuration of the engine durable-memory. */
+export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' | 'publishBlockTimeout'> {
+  /**
+   * Events that may wait for each subscription, as the Go module calls it; wins over `defaultEventBufferSize`. 0 for as many as
+   * `maxEventQueueSize`. Default: `defaultEventBufferSize`.
+   */
+  readonly maxDurableQueueDepth?: number | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -58,35 +67,45 @@ export interface MemoryOptions {
   readonly eventTTL: number;
   readonly retentionDays: number;
   readonly historySize: number;
-  readonly retry: RetryOptions | false;
+  readonly retry?: RetryOptions | false | undefined;
   readonly deadLetter: string | boolean;
-  readonly handlerTimeoutMs: number | undefined;
   readonly stallLimitMs: number;
+  readonly handlerTimeoutMs?: number | undefined;
 }
 
 const entries = {
-  publishBlockTimeout: v.optional(timerDuration, 0),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
   maxEventQueueSize: v.optional(atLeastOne, 1000),
   workerCount: v.optional(atLeastOne, 5),
   rotateSubscriberOrder: v.optional(flag, false),
-  eventTTL: v.optional(duration, '1h'),
   retentionDays: v.optional(atLeastOne, 7),
   historySize: v.optional(wholeNumber, 1000),
-  retry: v.optional(retry, false),
-  deadLetter: v.optional(deadLetter, false),
   handlerTimeoutMs: v.optional(handlerTimeout),
   stallLimitMs: v.optional(stallLimit, 30_000),
 };
 
 const memorySchema = strict({
   deliveryMode: v.optional(v.picklist(['drop', 'block', 'timeout'], '"drop", "block" or "timeout"'), 'drop'),
+  publishBlockTimeout: v.optional(timerDuration, 0),
   ...entries,
+  eventTTL: v.optional(timeToLive, '1h'),
+  retry: v.optional(retry, false),
+  deadLetter: v.optional(deadLetter, false),
 });
 
 const durableSchema = strict({
-  deliveryMode: v.optional(v.literal('block', '"block", or none: durable-memory only ever blocks'), 'block'),
+  deliveryMode: v.optional(
+    v.literal(
+      'block',
+      '"block", or none: durable-memory only ever blocks, and the engine "memory" has the other modes',
+    ),
+    'block',
+  ),
   ...entries,
+  maxDurableQueueDepth: v.optional(wholeNumber),
+  eventTTL: v.optional(timeToLive, 0),
+  retry: v.optional(retry),
+  deadLetter: v.optional(deadLetter, true),
 });
 
 /** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
@@ -102,5 +121,9 @@ export const configSchemas: Readonly<Record<string, v.GenericSchema>> = {
  * @throws {@link InvalidConfigError} listing every problem.
  */
 export function resolveOptions(config: unknown, isDurable: boolean, path: string): MemoryOptions {
-  return validateConfig(isDurable ? durableSchema : memorySchema, config, path) as MemoryOptions;
+  if (!isDurable) return validateConfig(memorySchema, config, path);
+  const { maxDurableQueueDepth, ...given } = validateConfig(durableSchema, config, path);
+  const depth = maxDurableQueueDepth ?? given.defaultEventBufferSize;
+  const defaultEventBufferSize = depth === 0 ? given.maxEventQueueSize : depth;
+  return { ...given, defaultEventBufferSize, publishBlockTimeout: 0 };
 }

@@ -1,14 +1,14 @@
-import type { Duration, RetryOptions } from '@polybus/core';
+import type { RetryOptions, TimeToLive } from '@polybus/core';
 import {
   atLeastOne,
   deadLetter,
-  duration,
   handlerTimeout,
   milliseconds,
   retry,
   stallLimit,
   strict,
   text,
+  timeToLive,
   validateConfig,
   wholeNumber,
 } from '@polybus/core/config';
@@ -73,7 +73,7 @@ export interface RedisConfig {
   /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
-  readonly eventTTL?: Duration | undefined;
+  readonly eventTTL?: TimeToLive | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -160,7 +160,7 @@ const schema = strict({
   deadLetter: v.optional(deadLetter),
   handlerTimeoutMs: v.optional(handlerTimeout),
   stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(duration, 0),
+  eventTTL: v.optional(timeToLive, 0),
 });
 
 /** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */

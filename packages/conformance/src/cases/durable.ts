@@ -3,6 +3,7 @@ import type { SubscribeOptions } from '@polybus/core';
 import type { CaseContext } from '../case-context.ts';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
 import type { Recorder } from '../recorder.ts';
+import { turns } from '../eventually.ts';
 import { attempts, roomy } from '../subscriptions.ts';
 
 const needs = { durable: true, groups: true } as const;
@@ -38,6 +39,31 @@ async function stopsWithAll(
 
 /** Engines that keep events. Killing a process is beyond a suite in one process: giving up on it is the next best. */
 export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
+  {
+    name: 'of 1,000 awaited publishes to an async subscription with little room, each is handled or counted as dropped, and a durable engine drops none',
+    rules: [4, 7],
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<number>(() => turns(1));
+      await engine.subscribeAsync(t.topic(), seen.handler, { bufferSize: 5, concurrency: 2 });
+      for (let from = 0; from < 1000; from += 100) {
+        const some = numbers(100).map((n) => t.publish(engine, t.topic(), from + n));
+        await Promise.all(some);
+      }
+      const left = (): number => 1000 - seen.ended - engine.stats().dropped;
+      await t.eventually(
+        () => left() <= 0,
+        () => `${left()} more of 1000 to be handled or dropped`,
+      );
+      assert.equal(left(), 0, 'more than were published');
+      if (!engine.capabilities.durable) return;
+      assert.equal(engine.stats().dropped, 0, 'a durable engine dropped what it had accepted');
+      assert.deepEqual(
+        [...seen.payloads].sort((a, b) => a - b),
+        numbers(1000),
+      );
+    },
+  },
   {
     name: 'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
     rules: [4, 7],

@@ -4,6 +4,7 @@ export interface Faults {
   readonly losesWhatIsGivenBack?: boolean;
   readonly countsGivingBack?: boolean;
   readonly repeatsBehindWhatIsGivenBack?: boolean;
+  readonly dropsWhatFindsNoRoom?: boolean;
   readonly deliversTwice?: boolean;
   readonly handsKeysToAnyMember?: boolean;
   readonly endsOnGarbage?: boolean;

@@ -127,7 +127,8 @@ export class LogGroup {
     for (let tried = 0; tried < this.#members.length; tried++) {
       const member = this.#members[this.#turn++ % this.#members.length];
       if (member === undefined) break;
-      if (this.#matches(member.request.pattern, topic) && member.receiver.capacity > 0) return member;
+      const isFree = member.receiver.capacity > 0 || this.#faults.dropsWhatFindsNoRoom === true;
+      if (isFree && this.#matches(member.request.pattern, topic)) return member;
     }
     return undefined;
   }
@@ -161,6 +162,11 @@ export class LogGroup {
     try {
       const event = decodeStructured(record.bytes, { topic: record.topic });
       if (this.#faults.dropsLongKeys === true && (event.key?.length ?? 0) > 256) throw new Error('long key');
+      if (receiver.capacity <= 0) {
+        receiver.drop(event, 'buffer-full');
+        this.#ended(record);
+        return;
+      }
       receiver.enqueue(
         event,
         acknowledgement,

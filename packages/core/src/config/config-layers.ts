@@ -1,5 +1,10 @@
 import { type ConfigProblem, InvalidConfigError, type PolybusError } from '../errors.ts';
-import { type EventBusConfig, mistakesIn, singleEngineFields } from './event-bus-config.ts';
+import {
+  type EventBusConfig,
+  defaultEngineType,
+  mistakesIn,
+  singleEngineFields,
+} from './event-bus-config.ts';
 import { oneConfigError } from './one-config-error.ts';
 import { problemsOf } from './own-config.ts';
 import { type SourceOf, rememberSources } from './sources.ts';
@@ -57,7 +62,7 @@ function check(layers: readonly ConfigLayer[]): Checked {
 
 /** The types of the engines that a configuration has, right or wrong. */
 export function engineTypesIn(layers: readonly ConfigLayer[]): string[] {
-  const { engines, engine = 'memory' } = merge(layers).config;
+  const { engines, engine = defaultEngineType } = merge(layers).config;
   const types: unknown[] = Array.isArray(engines)
     ? engines.map((one: unknown) => (one as { type?: unknown } | null)?.type)
     : [engine];

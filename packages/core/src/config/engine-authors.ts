@@ -11,6 +11,7 @@ export {
   stallLimit,
   strict,
   text,
+  timeToLive,
   timerDuration,
   topic,
   topicOrPattern,

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Duration, Engine } from '../contract.ts';
+import type { Duration, Engine, TimeToLive } from '../contract.ts';
 import {
   DuplicateEngineNameError,
   InvalidConfigError,
@@ -8,7 +8,16 @@ import {
 } from '../errors.ts';
 import { type OwnConfig, makeKnown } from './known-engines.ts';
 import { oneConfigError } from './one-config-error.ts';
-import { atLeastOne, duration, flag, strict, tenant, text, timerDuration, topicOrPattern } from './schema.ts';
+import {
+  atLeastOne,
+  flag,
+  givenTimeToLive,
+  strict,
+  tenant,
+  text,
+  timerDuration,
+  topicOrPattern,
+} from './schema.ts';
 import type { MadeEngine } from './own-config.ts';
 import { type SourceOf, noSource } from './sources.ts';
 import { toProblem } from './validate.ts';
@@ -37,7 +46,7 @@ export interface RoutingRule {
 
 /** The configuration of a bus, with one engine or, where `engines` is given, with several. */
 export interface EventBusConfig {
-  /** The type of the one engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or one of your own. Default `memory`. */
+  /** The type of the one engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or one of your own. Default `durable-memory`. */
   readonly engine?: string | undefined;
   /** Unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
@@ -52,7 +61,7 @@ export interface EventBusConfig {
   /** Begin each publish at another subscription, so that drops spread evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
   /** An event that waited longer in a buffer is dropped; 0 for no limit. */
-  readonly eventTTL?: Duration | undefined;
+  readonly eventTTL?: TimeToLive | undefined;
   /** Days that events are kept for replay. */
   readonly retentionDays?: number | undefined;
   /** Where the broker is, for engines that have one outside the process. */
@@ -80,6 +89,9 @@ export interface ParsedConfig {
   readonly defaultEngine: string;
 }
 
+/** The type of the one engine if a configuration names none: it loses nothing that it accepted while the process lives. */
+export const defaultEngineType = 'durable-memory';
+
 /** The name of the one engine. */
 const defaultName = 'default';
 
@@ -91,7 +103,8 @@ const singleEngineEntries = {
   deliveryMode: v.optional(v.picklist(['drop', 'block', 'timeout'], '"drop", "block" or "timeout"')),
   publishBlockTimeout: v.optional(timerDuration),
   rotateSubscriberOrder: v.optional(flag),
-  eventTTL: v.optional(duration),
+  // As it is given: the engine reads it once more.
+  eventTTL: v.optional(givenTimeToLive),
   retentionDays: v.optional(atLeastOne),
   externalBrokerURL: v.optional(v.string('a URL')),
   externalBrokerUser: v.optional(v.string('text')),
@@ -131,7 +144,7 @@ const engineSchema = v.pipe(
 );
 
 const schema = strict({
-  engine: v.optional(text, 'memory'),
+  engine: v.optional(text, defaultEngineType),
   ...singleEngineEntries,
   engines: v.optional(v.pipe(v.array(engineSchema, 'a list'), v.minLength(1, 'at least one engine'))),
   routing: v.optional(
@@ -215,7 +228,7 @@ function examine(
 
 /** What engines are to be made of, as far as it can be told beside mistakes. */
 function ownConfigsIn(fields: Readonly<Record<string, unknown>>): OwnConfig[] {
-  const { engines, engine = 'memory' } = fields;
+  const { engines, engine = defaultEngineType } = fields;
   if (engines === undefined) {
     if (typeof engine !== 'string') return [];
     const right = Object.entries(singleEngineEntries).flatMap(([field, entry]) => {

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { TimeToLive } from '../contract.ts';
 import type { RetryOptions } from '../retry.ts';
 import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../topics.ts';
 import { tenantForm, tenantGrammar } from '../tenant.ts';
@@ -45,6 +46,27 @@ export const duration: v.GenericSchema<number | string, number> = v.pipe(
     ],
     durationForm,
   ),
+  v.transform((value) => durationMs(value)!),
+);
+
+const timeToLiveForm = ({ input }: v.BaseIssue<unknown>): string =>
+  isBareNumber(input)
+    ? `a duration with its unit: "${input}s" for seconds, which is what the Go module means by it, or "${input}ms" for milliseconds`
+    : 'text such as "90s", "5m", "1h30m", "7d", or 0 for no limit';
+
+function isBareNumber(value: unknown): value is number | string {
+  return typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value));
+}
+
+/** `eventTTL` as it is given. A bare number is refused: the Go module means seconds by it, and every other field here milliseconds. */
+export const givenTimeToLive: v.GenericSchema<TimeToLive> = v.union(
+  [v.literal(0), v.pipe(v.string(), v.regex(durationGrammar, timeToLiveForm))],
+  timeToLiveForm,
+);
+
+/** `eventTTL`, in milliseconds once parsed. */
+export const timeToLive: v.GenericSchema<TimeToLive, number> = v.pipe(
+  givenTimeToLive,
   v.transform((value) => durationMs(value)!),
 );
 

@@ -27,6 +27,7 @@ import { lifecycleEventTypes } from '../lifecycle.ts';
 import type { Router } from '../router.ts';
 import { isPattern, matchesTopic } from '../topics.ts';
 import type { TopicMap, TopicPublishOptions } from '../typed-topics.ts';
+import { defaultsFor, moduleDefaults, withoutDefaults } from './default-config.ts';
 import type {
   ModuleEvent,
   ModuleHost,
@@ -44,7 +45,7 @@ export const serviceName = 'eventbus.provider';
 
 /** What the module is made of beside the application's configuration. */
 export interface EventBusModuleOptions extends EventBusParts {
-  /** What holds where the application's configuration says nothing. Default: one memory engine. */
+  /** What holds where the application's configuration says nothing. Default: the memory engine, with the Go module's values. */
   readonly config?: EventBusConfig | undefined;
 }
 
@@ -107,7 +108,7 @@ export class EventBusModule<
 
   /** Tells the application of the section `eventbus`, and what holds where it says nothing. */
   registerConfig(host: ModuleHost): void {
-    const { config: defaults = { engine: 'memory' } } = this.#options;
+    const { config: defaults = moduleDefaults } = this.#options;
     host.registerConfigSection?.(moduleName, { defaults, check: (section) => void this.#configOf(section) });
   }
 
@@ -136,13 +137,17 @@ export class EventBusModule<
       const message = `expected an object with fields such as "engine", got ${shown}`;
       throw new InvalidConfigError([{ path: moduleName, message }]);
     }
-    const layer = (fields: object | undefined, source: string): ConfigLayer => ({
-      fields: (fields ?? {}) as Record<string, unknown>,
+    const layer = (fields: object, source: string): ConfigLayer => ({
+      fields: fields as Record<string, unknown>,
       sourceOf: () => source,
       errors: [],
     });
     const { config } = this.#options;
-    return combineConfig([layer(config, 'the module'), layer(section, `section "${moduleName}"`)]);
+    const fields = (section ?? {}) as Readonly<Record<string, unknown>>;
+    return combineConfig([
+      layer(config ?? defaultsFor(fields), 'the module'),
+      layer(config === undefined ? withoutDefaults(fields) : fields, `section "${moduleName}"`),
+    ]);
   }
 
   /**
