@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Engine, type Event, createEventBus, forTenant } from '@polybus/core';
+import { type Engine, type Event, createEventBus, deadLetterOf, forTenant } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
 import { quietLogger } from './quiet-logger.ts';
@@ -17,6 +17,14 @@ async function startedBus(historySize = 1000) {
   stops.push(() => bus.stop());
   await bus.start();
   return bus;
+}
+
+/** The dead letters on a bus. */
+async function lettersOf(bus: Awaited<ReturnType<typeof startedBus>>): Promise<Event[]> {
+  const letters: Event[] = [];
+  await bus.subscribe('_dead.*', (event) => void letters.push(event), { from: 'earliest' });
+  await expect.poll(() => letters.length).toBeGreaterThan(0);
+  return letters;
 }
 
 /** Two groups on one topic; `billing` fails until told otherwise. */
@@ -100,6 +108,58 @@ describe('redrive', () => {
     state.fails = false;
     expect((await bus.redrive('order.placed', { idleMs })).redriven).toBe(2);
     expect((await bus.redrive('order.placed', { idleMs })).redriven).toBe(0);
+  });
+
+  test('says that there is nothing on a topic that is misspelt, and writes nothing to the dead letters', async () => {
+    const { bus } = await failingBilling(2);
+    const seen: string[] = [];
+    await bus.subscribe('_dead.*', ({ id }) => void seen.push(id), { from: 'earliest' });
+    expect(await bus.redrive('order.plcaed', { idleMs })).toEqual({
+      redriven: 0,
+      kept: 0,
+      notFound: '_dead.order.plcaed',
+    });
+    for (let n = 0; n < 2; n++)
+      expect(await bus.redrive('order.placed', { idleMs, filter: () => false })).toEqual({
+        redriven: 0,
+        kept: 2,
+      });
+    expect(seen).toEqual(['e0', 'e1']);
+  });
+
+  test.each([
+    ['whole', undefined, 1],
+    ['cut in what its error says', ['error.message', 'error.stack'], 1],
+    ['cut in its payload too', ['error.stack', 'payload'], 0],
+  ])('of a dead letter that is %s', async (_, fields, redriven) => {
+    const { bus, state } = await failingBilling(1);
+    state.fails = false;
+    const [letter] = await lettersOf(bus);
+    const origin = { ...deadLetterOf(letter!), ...(fields && { cut: { fields, bytes: 1, sha256: '' } }) };
+    await bus.publish('_dead.other', 0, {
+      key: 'k',
+      metadata: { 'polybus.deadLetter': { ...origin, sourceTopic: 'other' } },
+    });
+    const seen: unknown[] = [];
+    await bus.subscribe('other', ({ payload, key }) => void seen.push([payload, key]), { group: 'billing' });
+    expect(await bus.redrive('other', { idleMs })).toEqual({ redriven, kept: 1 - redriven });
+    expect(seen).toEqual(redriven === 1 ? [[0, 'k']] : []);
+  });
+
+  test('what is kept has its key when it is published back later', async () => {
+    const { bus, state } = await failingBilling(0);
+    const keys: unknown[] = [];
+    await bus.subscribe('keyed', ({ key }) => {
+      if (state.fails) throw new Error('no');
+      keys.push(key);
+    });
+    await bus.publish('keyed', 1, { key: 'k' });
+    await bus.publish('keyed', 2);
+    for (const filter of [() => false, () => false, () => true]) {
+      state.fails = false;
+      await bus.redrive('keyed', { idleMs, filter });
+    }
+    expect(keys).toEqual(['k', undefined]);
   });
 
   test('needs an engine that keeps events', async () => {

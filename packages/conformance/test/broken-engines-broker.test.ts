@@ -119,6 +119,15 @@ describe('an engine on a broker does not pass that', () => {
       { hidesItsLimit: true },
     ),
     faulty(
+      'shows the dead letters that a redrive has kept once more',
+      'leaves what is filtered out where it is',
+      'dead letters were seen',
+      { keepsAmongTheDead: true },
+    ),
+    faulty('forgets the group of a redrive', 'publishes nothing back a second time', '+   redriven: 2', {
+      forgetsGroups: true,
+    }),
+    faulty(
       'is ready later than it says',
       'what is published the moment subscribe has resolved',
       '2 call(s) of the handler to end; it was called 0',

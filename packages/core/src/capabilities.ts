@@ -3,7 +3,7 @@ import { UnsupportedCapabilityError } from './errors.ts';
 
 /** Which of the engines that we publish have a capability, for the error that names them. */
 const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
-  durable: ['redis (mode "streams")', 'kafka', 'kinesis'],
+  durable: ['redis (mode "streams")', 'kafka', 'kinesis (with a shared checkpointStore)'],
   groups: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
   replay: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
   partitioned: ['kafka', 'kinesis'],

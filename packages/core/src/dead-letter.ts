@@ -55,7 +55,16 @@ export interface Failure {
 
 /** The default dead-letter topic: `_dead.<topic>`, cut and marked with a hash where that would be too long for a topic. */
 export function deadLetterTopic(topic: string): string {
-  const name = prefix + topic;
+  return prefixed(prefix, topic);
+}
+
+/** Where `redrive` puts the dead letters of a topic that it was not to publish back. */
+export function keptTopic(deadLetters: string): string {
+  return prefixed('_kept.', deadLetters);
+}
+
+function prefixed(start: string, topic: string): string {
+  const name = start + topic;
   if (name.length <= maxTopicLength) return name;
   const hash = createHash('sha256').update(topic).digest('hex').slice(0, 16);
   return `${name.slice(0, maxTopicLength - hash.length - 1)}-${hash}`;

@@ -1,9 +1,10 @@
-import { deadLetterKey, deadLetterOf, deadLetterTopic, type DeadLetter } from './dead-letter.ts';
+import { type DeadLetter, deadLetterKey, deadLetterOf, deadLetterTopic, keptTopic } from './dead-letter.ts';
 import { requireCapability } from './capabilities.ts';
 import { GiveBack } from './dispatch/give-back.ts';
-import { onAbort } from './engine-kit/on-abort.ts';
 import { InvalidOptionError } from './errors.ts';
 import { type Event, PublishedEvent } from './event.ts';
+import { newEventId } from './event-id.ts';
+import { EndOfWork } from './end-of-work.ts';
 import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
 import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
@@ -17,7 +18,7 @@ export interface RedriveOptions {
   readonly tenant?: string | undefined;
   /** How many to publish back at most. Default: no limit. */
   readonly limit?: number | undefined;
-  /** Return false to leave a dead letter where it is. */
+  /** Return false to leave a dead letter for another time. */
   readonly filter?: ((event: Event, origin: DeadLetter) => boolean) | undefined;
   /** Where the dead letters are. Default `_dead.<topic>`. */
   readonly deadLetter?: string | undefined;
@@ -47,18 +48,22 @@ export interface RedriveBus {
 export interface RedriveResult {
   /** Events published back to their topic. */
   readonly redriven: number;
-  /** Dead letters left where they are: filtered out, of another group, or failed again meanwhile. */
+  /** Dead letters left for another time: filtered out, of another group, or failed again meanwhile. */
   readonly kept: number;
+  /** The dead-letter topic, if there is nothing on it and nothing was kept: perhaps the topic is misspelt. */
+  readonly notFound?: string | undefined;
 }
 
 /**
  * Publishes a topic's dead letters back to it. Only the group that failed handles them again; those that failed in
- * subscriptions without a group go to all subscriptions without a group. Each dead letter is redriven once, however often
- * this is called: a consumer group of the bus's own remembers the place. A dead letter that is kept is written to the
- * dead-letter topic again, behind the others.
+ * subscriptions without a group go to all subscriptions without a group. Each dead letter is redriven once, however often this is called
+ * and in whichever process: a consumer group of the bus's own remembers the place. A dead letter that is kept stays in the dead-letter
+ * topic; for the next redrive a copy of it is in the topic `_kept.<dead-letter topic>`. A process that dies between the publish and its
+ * acknowledgement may redrive that one dead letter twice.
  *
  * @throws {@link InvalidTopicError}, {@link InvalidOptionError}
- * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`.
+ * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`, and on one that other processes share but whose
+ *   groups forget their place with the process, such as Kinesis without a shared `checkpointStore`: it would redrive the same again.
  */
 export async function redrive(
   bus: RedriveBus,
@@ -77,32 +82,35 @@ export async function redrive(
   const { router } = bus;
   const names = router.enginesFor(deadLetter, options.tenant);
   for (const name of names) {
-    requireCapability(router.engine(name).capabilities, 'groups', 'redrive', name);
-    requireCapability(router.engine(name).capabilities, 'replay', 'redrive', name);
+    const { capabilities } = router.engine(name);
+    requireCapability(capabilities, 'groups', 'redrive', name);
+    requireCapability(capabilities, 'replay', 'redrive', name);
+    if (capabilities.crossProcess) requireCapability(capabilities, 'durable', 'redrive', name);
   }
   signal?.throwIfAborted();
+  const isAborted = (): boolean => signal?.aborted === true;
   const total = { redriven: 0, kept: 0 };
   // One after the other: each engine has an end of its own, and a limit is for all of them.
   for (const name of names) {
-    if (total.redriven >= limit || signal?.aborted === true) break;
+    if (total.redriven >= limit || isAborted()) break;
     const own = { ...options, limit: limit - total.redriven };
     const run = new RedriveRun(bus, name, topic, deadLetter, own);
-    await redriveFrom(
-      run,
-      (handler, inGroup) => bus.subscribe(name, deadLetter, handler, inGroup),
-      idleMs,
-      signal,
-    );
+    // What this run keeps itself comes behind the mark.
+    await run.mark();
+    await redriveFrom(run, run.keptTopic, idleMs, signal);
+    if (!run.isFull && !isAborted()) await redriveFrom(run, deadLetter, idleMs, signal);
     total.redriven += run.redriven;
     total.kept += run.kept;
   }
-  return total;
+  if (total.redriven + total.kept > 0 || isAborted()) return total;
+  for (const name of names) if (await isAnythingOn(bus, name, deadLetter, idleMs, signal)) return total;
+  return { ...total, notFound: deadLetter };
 }
 
-/** Takes the dead letters of one engine, until it has seen them all. */
+/** Takes the dead letters on a topic of one engine, until it has seen its own mark, or nothing for a while. */
 async function redriveFrom(
   run: RedriveRun,
-  subscribe: (handler: EventHandler<never>, options: SubscribeOptions) => Promise<Subscription>,
+  topic: string,
   idleMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -110,19 +118,12 @@ async function redriveFrom(
   let leave!: () => void;
   const leaving = new Promise<void>((resolve) => (leave = resolve));
   try {
-    const subscription = await subscribe(
-      async (event: Event) => {
-        // Given back only when the subscription is on its way out, which would otherwise get it again at once.
-        if (end.isReached) return leaving.then(giveBack);
-        end.postpone();
-        if (!(await run.take(event))) {
-          end.reach();
-          return leaving.then(giveBack);
-        }
-        if (run.isFull) end.reach();
-      },
-      { group: `_redrive.${run.deadLetter.slice(0, 180)}`, from: 'earliest', deadLetter: false },
-    );
+    const subscription = await run.subscribe(topic, async (event: Event) => {
+      // Given back only when the subscription is on its way out, which would otherwise get it again at once.
+      if (end.isReached) return leaving.then(giveBack);
+      end.postpone();
+      if ((await run.take(event)) === 'end' || run.isFull) end.reach();
+    });
     // Not before: to join a group may take longer than it takes to find that nothing is left.
     end.begin();
     await end.reached;
@@ -135,8 +136,40 @@ async function redriveFrom(
   }
 }
 
+/** True if a topic of an engine has at least one event. */
+async function isAnythingOn(
+  bus: RedriveBus,
+  engine: string,
+  topic: string,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const end = new EndOfWork(idleMs, signal);
+  let count = 0;
+  const see = (): void => {
+    count++;
+    end.reach();
+  };
+  const subscription = await bus.subscribe(engine, topic, see, { from: 'earliest', deadLetter: false });
+  end.begin();
+  await end.reached;
+  end.close();
+  await subscription.cancel();
+  return count > 0;
+}
+
 function giveBack(): never {
   throw new GiveBack();
+}
+
+/** Where a copy of a kept dead letter has what the copy itself cannot have. */
+const keptKey = 'polybus.kept';
+
+interface KeptNote {
+  /** The dead letter's own; null if it has none. */
+  readonly key: string | null;
+  /** True for no dead letter at all, but the end of what was kept before some run. */
+  readonly isMark: boolean;
 }
 
 class RedriveRun {
@@ -150,7 +183,7 @@ class RedriveRun {
   readonly #options: RedriveOptions;
   /** Events by their id and the group that failed: of one event each group has a dead letter of its own. */
   readonly #redrivenFor = new Set<string>();
-  readonly #keptLetters = new Set<string>();
+  readonly #mark = newEventId();
 
   constructor(
     bus: RedriveBus,
@@ -171,24 +204,63 @@ class RedriveRun {
     return this.redriven >= (this.#options.limit ?? Number.POSITIVE_INFINITY);
   }
 
-  /** False where the dead letter is one that this run wrote back itself: then it has seen them all. */
-  async take(event: Event): Promise<boolean> {
+  get keptTopic(): string {
+    return keptTopic(this.deadLetter);
+  }
+
+  /** In the group that remembers what was redriven. */
+  subscribe(topic: string, handler: EventHandler<never>): Promise<Subscription> {
+    const group = `_redrive.${this.deadLetter.slice(0, 180)}`;
+    return this.#bus.subscribe(this.engineName, topic, handler, {
+      group,
+      from: 'earliest',
+      deadLetter: false,
+    });
+  }
+
+  /** Marks the end of what earlier runs have kept. */
+  mark(): Promise<void> {
+    return this.#keep(this.#mark, undefined, {}, undefined, new Date());
+  }
+
+  /** @returns `end` for the mark of this run. */
+  async take(given: Event): Promise<'end' | undefined> {
+    const kept = given.metadata[keptKey] as KeptNote | undefined;
+    if (kept?.isMark === true) return given.id === this.#mark ? 'end' : undefined;
+    const { [keptKey]: _, ...metadata } = given.metadata;
+    const { id, payload, createdAt } = given;
+    const key = kept === undefined ? given.key : (kept.key ?? undefined);
+    const event = new PublishedEvent(id, given.topic, payload, metadata, key, createdAt);
     const origin = deadLetterOf(event);
-    const letter = JSON.stringify([event.id, origin?.group, origin?.subscription, origin?.lastFailedAt]);
-    if (this.#keptLetters.has(letter)) return false;
     if (origin !== undefined && this.#isWanted(event, origin)) {
       await this.#bus.publish(publishedBack(event, origin));
       this.#redrivenFor.add(eventFor(event, origin));
       this.redriven++;
     } else {
-      const { id, payload, metadata, key, createdAt } = event;
-      // On this engine, whatever the rules say now: where it comes again, this run has seen all.
-      const copy = new PublishedEvent(id, this.deadLetter, payload, metadata, key, createdAt);
-      await this.#bus.publish(copy, this.engineName);
-      this.#keptLetters.add(letter);
+      await this.#keep(id, payload, metadata, key, createdAt);
       this.kept++;
     }
-    return true;
+    return undefined;
+  }
+
+  /** On this engine, whatever the rules say now, and all under one key, so that they keep their order. */
+  #keep(
+    id: string,
+    payload: unknown,
+    metadata: Event['metadata'],
+    key: string | undefined,
+    createdAt: Date,
+  ): Promise<void> {
+    const note: KeptNote = { key: key ?? null, isMark: id === this.#mark };
+    const copy = new PublishedEvent(
+      id,
+      this.keptTopic,
+      payload,
+      { ...metadata, [keptKey]: note },
+      keptKey,
+      createdAt,
+    );
+    return this.#bus.publish(copy, this.engineName);
   }
 
   #isWanted(event: Event, origin: DeadLetter): boolean {
@@ -223,41 +295,4 @@ function publishedBack(event: Event, origin: DeadLetter): PublishedEvent {
     key,
     createdAt,
   );
-}
-
-/** Reached when told so, when nothing came for a while, or when the signal aborts. */
-class EndOfWork {
-  readonly reached: Promise<void>;
-  isReached = false;
-  readonly #idleMs: number;
-  readonly #unlink: () => void;
-  #resolve!: () => void;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(idleMs: number, signal: AbortSignal | undefined) {
-    this.#idleMs = idleMs;
-    this.reached = new Promise((resolve) => (this.#resolve = resolve));
-    this.#unlink = onAbort(signal, this.reach);
-  }
-
-  /** From now on, nothing means that nothing is left. */
-  begin(): void {
-    if (!this.isReached && this.#timer === undefined) this.postpone();
-  }
-
-  postpone(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.reach, this.#idleMs);
-  }
-
-  readonly reach = (): void => {
-    this.isReached = true;
-    clearTimeout(this.#timer);
-    this.#resolve();
-  };
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#unlink();
-  }
 }

@@ -14,6 +14,8 @@ export interface Faults {
   /** Has a limit for its records, and no code for the error. */
   readonly hidesItsLimit?: boolean;
   readonly dropsLongKeys?: boolean;
+  /** Has one topic for the dead letters and for the copies of those that a redrive has kept. */
+  readonly keepsAmongTheDead?: boolean;
   readonly isReadyLate?: boolean;
   readonly forgetsGroups?: boolean;
   readonly hasOnePositionPerGroup?: boolean;

@@ -95,7 +95,8 @@ class LogTransport implements Transport {
       throw new InvalidEventError('id or key', 'has more than 256 characters');
     if (this.#faults.hidesItsLimit === true && bytes.length > 1024 * 1024) throw new Error('too large');
     if (this.#faults.hangsInOutage === true && this.#broker.hadOutage) await new Promise(() => {});
-    this.#broker.append(event.topic, event.key, bytes);
+    const topic = this.#faults.keepsAmongTheDead === true ? event.topic.replace(/^_kept\./, '') : event.topic;
+    this.#broker.append(topic, event.key, bytes);
     await turns(1);
   }
 
