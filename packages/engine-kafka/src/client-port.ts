@@ -112,6 +112,8 @@ export interface Joined {
   /** Counts how often the members have joined anew. */
   readonly generation: number;
   readonly partitions: Assignment;
+  /** By `performance.now()`, when the request left with which the member's session began. */
+  readonly aliveAt: number;
 }
 
 /** One member of a consumer group: the steps of Kafka's group protocol. */

@@ -20,6 +20,8 @@ export interface Subscriber {
 
 export interface DispatchOwner {
   isPaused(): boolean;
+  /** False where others may have the partitions: what a subscription has does not begin. */
+  readonly mayBegin: () => boolean;
   onSettled(): void;
   onReleased(): void;
   /** There may be room. */
@@ -64,6 +66,7 @@ export class GroupDispatch {
     const subscriber = { request, receiver, unsettled: 0, isLeaving: false, dispatch: this };
     this.#subscribers.add(subscriber);
     receiver.onRoom = () => this.planRefill();
+    receiver.mayBegin = this.#owner.mayBegin;
     return subscriber;
   }
 

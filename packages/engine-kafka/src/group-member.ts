@@ -36,6 +36,7 @@ const warnAfterMs = 5000;
 
 interface Waiting {
   readonly version: number;
+  /** By `performance.now()`. */
   readonly since: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -57,11 +58,12 @@ export class GroupMember {
   #isJoining = false;
   /** Whose heartbeat is on its way. */
   #beating: NodeJS.Timeout | undefined;
-  /** When the last heartbeat left that was answered. */
-  #aliveAt = 0;
+  /** When what the broker took for a sign of life left last, by `performance.now()`. */
+  #aliveAt = Number.NEGATIVE_INFINITY;
   #end: 'rebalance' | 'lost' | undefined;
   #joined: Joined | undefined;
   #trouble: unknown;
+  /** By `performance.now()`. */
   #failingSince: number | undefined;
   #isTold = false;
 
@@ -78,11 +80,19 @@ export class GroupMember {
     return this.#trouble;
   }
 
+  /**
+   * True while the broker cannot have given the member's partitions to others. After the process has stood still for longer
+   * than the session it is false, until the member has joined again.
+   */
+  get isSure(): boolean {
+    return this.#end !== 'lost' && !this.#isOverdue();
+  }
+
   /** Joins with the topics as they are wanted now; resolves when the places in the partitions that it got are pinned. */
   join(): Promise<void> {
     this.#version++;
     const joined = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ version: this.#version, since: Date.now(), resolve, reject });
+      this.#waiting.push({ version: this.#version, since: performance.now(), resolve, reject });
     });
     this.#running ??= this.#run();
     this.#wake?.();
@@ -142,7 +152,7 @@ export class GroupMember {
     const joined = await this.#joinSession();
     const before = this.#joined;
     this.#joined = joined;
-    this.#startHeartbeats();
+    this.#startHeartbeats(joined.aliveAt);
     // Out of the group, or without it in a generation: others may have had its partitions meanwhile, and gone on in them.
     if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
     await this.#work.assigned(joined.partitions);
@@ -179,11 +189,11 @@ export class GroupMember {
 
   #failed(error: unknown, version: number): void {
     if (!isFailure(error, 'fenced')) this.#trouble = error;
-    this.#failingSince ??= Date.now();
+    this.#failingSince ??= performance.now();
     const isFinal = isFailure(error, 'refused', 'lasting', 'invalid-topic');
-    this.#tell(error, isFinal || Date.now() - this.#failingSince >= warnAfterMs);
+    this.#tell(error, isFinal || performance.now() - this.#failingSince >= warnAfterMs);
     // What trying again does not change, those who wait have to know; and the rest, once it has lasted.
-    const since = isFinal ? Number.POSITIVE_INFINITY : Date.now() - patienceMs;
+    const since = isFinal ? Number.POSITIVE_INFINITY : performance.now() - patienceMs;
     if (!isFinal && this.#failingSince > since) return;
     const isOver = (one: Waiting): boolean => one.version <= version && one.since <= since;
     const over = this.#waiting.filter(isOver);
@@ -204,11 +214,15 @@ export class GroupMember {
     });
   }
 
-  /** They go on while a revocation waits for handlers. */
-  #startHeartbeats(): void {
+  /**
+   * They go on while a revocation waits for handlers.
+   *
+   * @param aliveAt - When the sign of life left that the broker had before the first of them.
+   */
+  #startHeartbeats(aliveAt: number): void {
     this.#stopHeartbeats();
     this.#end = undefined;
-    this.#aliveAt = Date.now();
+    this.#aliveAt = aliveAt;
     this.#heartbeats = setInterval(() => void this.#beat(), this.#times.heartbeatIntervalMs);
   }
 
@@ -219,7 +233,7 @@ export class GroupMember {
 
   async #beat(): Promise<void> {
     const timer = this.#heartbeats;
-    const now = Date.now();
+    const now = performance.now();
     // A broker that says nothing does not say that the member is out, either.
     if (this.#isOverdue()) this.#missed(undefined, now);
     if (this.#beating === timer) return;
@@ -235,7 +249,7 @@ export class GroupMember {
   }
 
   #isOverdue(): boolean {
-    return Date.now() - this.#aliveAt > this.#times.sessionTimeoutMs;
+    return performance.now() - this.#aliveAt > this.#times.sessionTimeoutMs;
   }
 
   /** @param at - When the heartbeat left. */

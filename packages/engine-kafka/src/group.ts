@@ -71,6 +71,7 @@ export class Group {
     this.#member = new GroupMember(groupId, this.#session, this.#work, context.options, context.logger);
     this.#dispatch = new GroupDispatch(isShared, {
       isPaused: () => !this.#isReading,
+      mayBegin: () => this.#member.isSure,
       onSettled: () => this.#onSettled(),
       onReleased: () => this.#onIdle?.(),
       refill: () => this.#refill(),
@@ -152,16 +153,16 @@ export class Group {
 
   /** Other members may have to pin some of them. */
   async #untilPinned(request: ListenRequest): Promise<void> {
-    let deadline = Date.now() + pinMs;
+    let deadline = performance.now() + pinMs;
     for (;;) {
       try {
         const refusal = this.#topics.refusalOf(request);
         if (refusal !== undefined) throw refusal;
         if (await this.#offsets.isPinned(this.#topics.of(request))) return;
-        deadline = Date.now() + pinMs;
+        deadline = performance.now() + pinMs;
       } catch (error) {
         // The connection, or the broker that looks after the group, goes now and then.
-        if (!isFailure(error, 'passing') || Date.now() >= deadline) throw error;
+        if (!isFailure(error, 'passing') || performance.now() >= deadline) throw error;
       }
       await pause(pinPollMs, this.#context.closing);
     }

@@ -126,7 +126,7 @@ export class KafkaTransport implements Transport {
 
   async #listenAlone(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { catalog, closing } = opened;
-    const deadline = Date.now() + pinMs;
+    const deadline = performance.now() + pinMs;
     for (;;) {
       const subscription = new PlainSubscription(request, receiver, opened.plain);
       this.#subscriptions.add(subscription);
@@ -141,7 +141,7 @@ export class KafkaTransport implements Transport {
       } catch (error) {
         await stop();
         // A topic went, or a leader, while it was being asked.
-        if (!isFailure(error, 'unknown-topic', 'passing') || Date.now() >= deadline) throw error;
+        if (!isFailure(error, 'unknown-topic', 'passing') || performance.now() >= deadline) throw error;
         await pause(pinRetryMs, closing.signal);
         await catalog.refresh();
       }

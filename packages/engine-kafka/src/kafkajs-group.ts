@@ -120,15 +120,17 @@ export class KafkajsGroup implements GroupSession {
     this.#memberId = joined.memberId;
     this.#generation = joined.generationId;
     const isLeader = joined.leaderId === joined.memberId;
+    const groupAssignment = isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [];
+    const aliveAt = performance.now();
     const synced = await coordinator.syncGroup({
       groupId,
       generationId: joined.generationId,
       memberId: joined.memberId,
-      groupAssignment: isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [],
+      groupAssignment,
     });
     const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
     const partitions = new Map(Object.entries(decoded?.assignment ?? {}));
-    return { memberId: joined.memberId, generation: joined.generationId, partitions };
+    return { memberId: joined.memberId, generation: joined.generationId, partitions, aliveAt };
   }
 
   async heartbeat(): Promise<void> {

@@ -17,7 +17,7 @@ export class Outgoing {
     this.topic = topic;
     this.record = record;
     this.bytes = sizeOf(record);
-    this.deadline = Date.now() + timeoutMs;
+    this.deadline = performance.now() + timeoutMs;
     this.#signal = signal;
     this.settled = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;

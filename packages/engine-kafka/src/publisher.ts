@@ -265,7 +265,7 @@ export class Publisher {
     this.#deadlines = setTimeout(
       () => {
         this.#deadlines = undefined;
-        const now = Date.now();
+        const now = performance.now();
         let isAnyLeft = false;
         for (const one of this.#unsettled()) {
           if (one.deadline <= now) one.reject(this.#late(one.topic));
@@ -294,8 +294,9 @@ export class Publisher {
 
   /** Waits for what is on its way, for `timeoutMs` at most, and rejects the rest. */
   async close(timeoutMs: number): Promise<void> {
-    const until = Date.now() + timeoutMs;
-    while ([...this.#unsettled()].length > 0 && Date.now() < until) await pause(5, this.#closing.signal);
+    const until = performance.now() + timeoutMs;
+    while ([...this.#unsettled()].length > 0 && performance.now() < until)
+      await pause(5, this.#closing.signal);
     clearTimeout(this.#deadlines);
     clearTimeout(this.#linger);
     this.#closing.abort(new Error('the engine is closed'));

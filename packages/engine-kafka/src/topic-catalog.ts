@@ -159,10 +159,10 @@ export class TopicCatalog {
   }
 
   async #ensure(topic: string): Promise<void> {
-    const deadline = Date.now() + leaderMs;
+    const deadline = performance.now() + leaderMs;
     await this.refresh();
     while (!this.has(topic)) {
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw this.#refused(
           topic,
           'it has partitions without a leader, or this user may not see it (Describe).',
@@ -173,7 +173,7 @@ export class TopicCatalog {
       if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
     }
     while (!(await this.#isServed(topic))) {
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw this.#refused(topic, 'its leaders do not know of it, or do not answer.');
       await pause(leaderRetryMs, this.#closing);
     }

@@ -7,6 +7,7 @@ import { HeldReceiver, newPlace, recordOf, request } from './simulated.ts';
 function partition(): { place: GroupPlace; dispatch: GroupDispatch; take: () => void } {
   const dispatch: GroupDispatch = new GroupDispatch(false, {
     isPaused: () => false,
+    mayBegin: () => true,
     onSettled: () => {},
     onReleased: () => {},
     refill: () => place.refill(),

@@ -10,6 +10,7 @@ import { until } from './support.ts';
 
 const idle: DispatchOwner = {
   isPaused: () => false,
+  mayBegin: () => true,
   onSettled: () => {},
   onReleased: () => {},
   refill: () => {},

@@ -118,7 +118,12 @@ export class Simulation implements GroupSession {
 
   /** All partitions that there are, as the member of a generation. */
   joined(generation: number, partitions: Record<string, number[]>, memberId = 'm'): Joined {
-    return { memberId, generation, partitions: new Map(Object.entries(partitions)) };
+    return {
+      memberId,
+      generation,
+      partitions: new Map(Object.entries(partitions)),
+      aliveAt: performance.now(),
+    };
   }
 
   async join(
