@@ -5,6 +5,7 @@ import { Wakeup, eventually, turns, within } from './eventually.ts';
 import { Gate } from './gate.ts';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
 import { Recorder } from './recorder.ts';
+import { WallClock } from './wall-clock.ts';
 import { assertConserved, isOnItsWay } from './stats.ts';
 
 /** How long to wait for what has to happen, where the options do not say. */
@@ -23,6 +24,8 @@ export class CaseContext {
   readonly #engines: Engine[] = [];
   readonly #gates: Gate[] = [];
   readonly #wakeup = new Wakeup();
+  /** The time of day in this process; right again when the case ends. Only for cases that run alone. */
+  readonly clock: WallClock = new WallClock();
   #names = 0;
 
   constructor(factory: EngineUnderTest, options: ConformanceOptions = {}) {
@@ -129,6 +132,7 @@ export class CaseContext {
 
   /** Stops every engine of the case, and checks that nothing waits in vain and that each accounts for all its deliveries. */
   async end(): Promise<void> {
+    this.clock.restore();
     for (const gate of this.#gates) gate.open();
     for (const engine of this.#engines) {
       const waiting = (): string =>
@@ -148,6 +152,7 @@ export class CaseContext {
 
   /** The end of a case that failed: lets everything go, and reports nothing, since the failure says more. */
   async abandon(): Promise<void> {
+    this.clock.restore();
     for (const gate of this.#gates) gate.open();
     const stops = this.#engines.map(async (engine) => engine.stop({ timeoutMs: 0 }));
     await this.#bounded(Promise.allSettled(stops), 'stop to resolve').catch(() => {});

@@ -11,7 +11,7 @@ export interface ConformanceCase {
   readonly rules: readonly number[];
   /** Run only on engines whose capabilities have these values. */
   readonly needs?: Partial<Capabilities> | undefined;
-  /** It stops or breaks the broker, so nothing else may run beside it. */
+  /** It stops or breaks the broker, or sets the clock, so nothing else may run beside it. */
   readonly isDisruptive?: boolean | undefined;
   run(t: CaseContext): Promise<void>;
 }

@@ -34,9 +34,9 @@ export async function eventually(
   deadlineMs: number,
   wakeup: Wakeup = new Wakeup(),
 ): Promise<void> {
-  const end = Date.now() + deadlineMs;
+  const end = performance.now() + deadlineMs;
   for (let pollMs = 1; !(await condition()); pollMs = Math.min(pollMs * 2, longestPollMs)) {
-    if (Date.now() > end) throw new DeadlineError(`${deadlineMs} ms passed without: ${textOf(what)}`);
+    if (performance.now() > end) throw new DeadlineError(`${deadlineMs} ms passed without: ${textOf(what)}`);
     await wakeup.next(pollMs);
   }
 }

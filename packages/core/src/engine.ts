@@ -28,6 +28,7 @@ import { CancellableSubscription } from './engine-subscription.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError, SubscriptionNotFoundError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
+import { countdown } from './engine-kit/countdown.ts';
 import { onAbort } from './engine-kit/on-abort.ts';
 import { safeLogger } from './logger.ts';
 import { orAborted, settlesWithin } from './engine-kit/or-aborted.ts';
@@ -177,12 +178,12 @@ class TransportEngine implements Engine {
    */
   async #started(timeoutMs: number): Promise<number> {
     const starting = this.#starting!;
-    const until = Date.now() + timeoutMs;
+    const left = countdown(timeoutMs);
     if (!(await settlesWithin(starting, timeoutMs))) {
       this.#givingUp?.abort(new EventBusNotStartedError('start', 'stopping', { engine: this.#host.name }));
       await starting.catch(() => {});
     }
-    return Math.max(0, until - Date.now());
+    return left();
   }
 
   async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {

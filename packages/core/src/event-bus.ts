@@ -29,6 +29,7 @@ import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
 import type { HandleMiddleware, Middleware } from './middleware.ts';
+import { countdown } from './engine-kit/countdown.ts';
 import { settlesWithin } from './engine-kit/or-aborted.ts';
 import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';
@@ -211,9 +212,9 @@ export class UntypedEventBus implements Engine {
   async stop(options?: StopOptions): Promise<void> {
     let timed = options;
     if (this.#starting !== undefined) {
-      const until = Date.now() + resolveStopTimeout(options?.timeoutMs);
-      await settlesWithin(this.#starting, until - Date.now());
-      timed = { ...options, timeoutMs: Math.max(0, until - Date.now()) };
+      const left = countdown(resolveStopTimeout(options?.timeoutMs));
+      await settlesWithin(this.#starting, left());
+      timed = { ...options, timeoutMs: left() };
     }
     const wasStarted = this.#isStarted;
     this.#isStarted = false;

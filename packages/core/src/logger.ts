@@ -9,7 +9,7 @@ export const consoleLogger: Logger = {
 /** Logs the first of a burst at once and then at most one line a second, with how many it stands for. */
 export class BurstLog {
   readonly #write: (count: number, fields: Readonly<Record<string, unknown>>) => void;
-  #nextAt = 0;
+  #nextAt = Number.NEGATIVE_INFINITY;
   #unlogged = 0;
   #fields: Readonly<Record<string, unknown>> = {};
 
@@ -17,7 +17,7 @@ export class BurstLog {
     this.#write = write;
   }
 
-  add(fields: Readonly<Record<string, unknown>>, now: number = Date.now()): void {
+  add(fields: Readonly<Record<string, unknown>>, now: number = performance.now()): void {
     this.#unlogged++;
     this.#fields = fields;
     if (now < this.#nextAt) return;

@@ -25,6 +25,7 @@ import { EngineNotFoundError, EventBusNotStartedError, PolybusError } from './er
 import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
 import { loadEngines } from './load-engines.ts';
+import { countdown } from './engine-kit/countdown.ts';
 import { settlesWithin } from './engine-kit/or-aborted.ts';
 import { Routing } from './routing.ts';
 import {
@@ -166,7 +167,7 @@ class EngineRouter implements Router {
 
   async drain(options: StopOptions = {}): Promise<void> {
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
-    const until = Date.now() + timeoutMs;
+    const timeLeft = countdown(timeoutMs);
     const engines = [...this.#engines.values()];
     let before: number;
     // What the caller asked for stands in the error of the first round, where nearly every timeout happens.
@@ -177,7 +178,7 @@ class EngineRouter implements Router {
         engines.map(async (engine) => engine.drain?.({ ...options, timeoutMs: left })),
         'engines were not drained',
       );
-      left = Math.max(0, until - Date.now());
+      left = timeLeft();
       // A handler of one engine that finished last may have published to another that was drained already.
     } while (this.stats().enqueued !== before);
   }
@@ -194,14 +195,14 @@ class EngineRouter implements Router {
   }
 
   async #stop(options: StopOptions): Promise<void> {
-    const until = Date.now() + resolveStopTimeout(options.timeoutMs);
+    const left = countdown(resolveStopTimeout(options.timeoutMs));
     // Awaited only where there is something to wait for: what is published right after stop() is refused.
-    const timed = this.#starting === undefined ? options : await this.#started(options, until);
+    const timed = this.#starting === undefined ? options : await this.#started(options, left);
     const undrained = await this.drain(timed).then(
       () => undefined,
       (error: unknown) => error,
     );
-    const timeoutMs = Math.max(0, until - Date.now());
+    const timeoutMs = left();
     this.#spanning.clear();
     try {
       await allOrErrors(
@@ -215,13 +216,13 @@ class EngineRouter implements Router {
   }
 
   /** Waits for a start that is under way, and lets the engines give it up when the time is over. */
-  async #started(options: StopOptions, until: number): Promise<StopOptions> {
+  async #started(options: StopOptions, left: () => number): Promise<StopOptions> {
     const starting = this.#starting!;
-    if (!(await settlesWithin(starting, until - Date.now()))) {
+    if (!(await settlesWithin(starting, left()))) {
       await Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop({ timeoutMs: 0 })));
       await starting.catch(() => {});
     }
-    return { ...options, timeoutMs: Math.max(0, until - Date.now()) };
+    return { ...options, timeoutMs: left() };
   }
 
   publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {

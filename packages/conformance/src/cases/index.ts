@@ -2,6 +2,7 @@ import type { ConformanceCase } from '../conformance-case.ts';
 import { badInputCases } from './bad-input.ts';
 import { burstCases } from './bursts.ts';
 import { capabilityCases } from './capabilities.ts';
+import { clockCases } from './clock.ts';
 import { deadLetterCases } from './dead-letters.ts';
 import { deliveryCases } from './delivery.ts';
 import { durableCases } from './durable.ts';
@@ -59,4 +60,5 @@ export const cases: readonly ConformanceCase[] = [
   ...durableCases,
   ...processCases,
   ...reconnectCases,
+  ...clockCases,
 ];

@@ -26,9 +26,16 @@ export interface BrokenEngine {
 /** Long enough for a busy machine to get to what is wrong; what never happens does not happen in it either. */
 const brokenDeadlineMs = 4000;
 
-/** Registers, for each broken engine, that its case fails there and passes on the intact engine. */
-export function describeBroken(broken: readonly BrokenEngine[]): void {
-  test.concurrent.each(broken)(
+/**
+ * Registers, for each broken engine, that its case fails there and passes on the intact engine.
+ *
+ * @param register - `test`, where one must not run beside another.
+ */
+export function describeBroken(
+  broken: readonly BrokenEngine[],
+  register: Pick<typeof test, 'each'> = test.concurrent,
+): void {
+  register.each(broken)(
     '$wrong',
     async ({
       foundBy,

@@ -103,7 +103,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
       this.#reporter.enqueued();
       this.#queued++;
       const delivery = new Delivery(event, this, acknowledgement, previousAttempts);
-      if (this.#policy.ttlMs !== undefined) delivery.expiresAt = Date.now() + this.#policy.ttlMs;
+      if (this.#policy.ttlMs !== undefined) delivery.expiresAt = performance.now() + this.#policy.ttlMs;
       this.#backlog.push(delivery);
     } else {
       acknowledgement.settled();
@@ -173,7 +173,7 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   #takeReady(): Delivery | undefined {
     for (;;) {
       const delivery = this.#backlog.shift();
-      if (delivery === undefined || delivery.expiresAt === never || delivery.expiresAt >= Date.now()) {
+      if (delivery === undefined || delivery.expiresAt === never || delivery.expiresAt >= performance.now()) {
         return delivery;
       }
       this.#finish(delivery, 'expired');

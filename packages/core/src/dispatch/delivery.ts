@@ -45,10 +45,11 @@ export class Delivery implements Chained<Delivery> {
   place = 0;
   context: AttemptContext | undefined = undefined;
   timer: NodeJS.Timeout | undefined = undefined;
-  /** Milliseconds since the epoch. */
+  /** By `performance.now()`. */
   expiresAt: number = never;
   /** When the running attempt began, by `performance.now()`; 0 where nobody asks. */
   startedAt = 0;
+  /** Milliseconds since the epoch, for the dead letter; 0 before the first failure. */
   firstFailedAt = 0;
   lastFailedAt = 0;
   /** How many waits the handler is in, each for another subscription; its worker is lent out meanwhile. */

@@ -1,0 +1,48 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from './docs-blocks.ts';
+
+/** Where the time of day is meant, because a timestamp is. */
+const timestamps = [
+  'conformance/src/wall-clock.ts',
+  'core/src/dispatch/delivery-queue.ts',
+  'core/src/dispatch/delivery.ts',
+  'core/src/dispatch/reporter.ts',
+  'core/src/subscribe-options.ts',
+  'engine-kinesis/src/kinesis-api.ts',
+  'engine-kinesis/src/shard-reader.ts',
+  'engine-memory/src/history.ts',
+];
+
+/** Deadlines that still go by it: this list only gets shorter. */
+const notYet = [
+  'engine-kafka/src/group-member.ts',
+  'engine-kafka/src/group.ts',
+  'engine-kafka/src/kafka-transport.ts',
+  'engine-kafka/src/outgoing.ts',
+  'engine-kafka/src/publisher.ts',
+  'engine-kafka/src/topic-catalog.ts',
+  'engine-redis/src/publisher.ts',
+  'engine-redis/src/trimmer.ts',
+];
+
+/** `Date.now()`, or the number of a date that was made just now. */
+const timeOfDay = /\bDate\.now\(|\+\s*new Date\(\)|new Date\(\)\s*\.(?:getTime|valueOf)\(/;
+
+test('durations come from performance.now(): only these files ask for the time of day', () => {
+  const packages = join(root, 'packages');
+  const found = readdirSync(packages)
+    .flatMap((name) => sourcesIn(join(packages, name, 'src')))
+    .filter((file) => timeOfDay.test(readFileSync(file, 'utf8')))
+    .map((file) => relative(packages, file))
+    // The suite's cases are tests: they publish events of yesterday.
+    .filter((file) => !file.startsWith('conformance/src/cases/') && !notYet.includes(file));
+  expect(found.toSorted()).toEqual(timestamps);
+});
+
+function sourcesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
