@@ -49,15 +49,15 @@ describe('BurstLog', () => {
     expect(lines.reduce((sum, [count]) => sum + count, 0)).toBe(1000);
   });
 
-  test('goes by the wall clock where it gets no time', () => {
-    vi.useFakeTimers({ now: 50_000 });
+  test('goes by the clock that nobody sets where it gets no time', () => {
+    vi.useFakeTimers();
     try {
       const { log, lines } = make();
       log.add({});
-      vi.setSystemTime(50_999);
+      vi.advanceTimersByTime(999);
       log.add({});
       expect(lines).toHaveLength(1);
-      vi.setSystemTime(51_000);
+      vi.advanceTimersByTime(1);
       log.add({});
       expect(lines).toHaveLength(2);
     } finally {
