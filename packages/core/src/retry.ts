@@ -81,7 +81,11 @@ export function isRetryable(policy: RetryPolicy, attempt: number, error: unknown
 }
 
 /** Milliseconds to wait after attempt number `attempt` (from 1) failed. */
-export function backoffMs(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
+export function backoffMs(
+  policy: Pick<RetryPolicy, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>,
+  attempt: number,
+  random: () => number = Math.random,
+): number {
   // Kept finite: zero times infinity is no time at all.
   const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
   const ceiling = Math.min(policy.maxMs, policy.initialMs * growth);

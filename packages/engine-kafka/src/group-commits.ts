@@ -4,6 +4,9 @@ import type { GroupOffsets } from './group-offsets.ts';
 import type { GroupPlace } from './group-place.ts';
 import type { ConsumerOptions } from './options.ts';
 
+/** How long a place that does not move goes without a commit, in milliseconds. */
+const renewMs = 3_600_000;
+
 export interface CommitContext {
   readonly groupId: string;
   readonly options: Pick<ConsumerOptions, 'commitCount' | 'commitIntervalMs'>;
@@ -18,6 +21,8 @@ export class GroupCommits {
   #committing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #settled = 0;
+  /** When all places were committed last, by `performance.now()`. */
+  #renewedAt = performance.now();
   /** While members join there are none: what was settled waits for the next generation, since one of the last is refused. */
   #isActive = false;
 
@@ -44,11 +49,20 @@ export class GroupCommits {
     void this.now();
   }
 
-  /** One after the other: an older one must not come behind a newer one. Resolves whether or not it was accepted. */
-  now(): Promise<void> {
+  /**
+   * One after the other: an older one must not come behind a newer one. Resolves whether or not it was accepted.
+   *
+   * The cluster forgets the place in a topic that the group does not read so long after its last commit: one that never moved
+   * would be gone as soon as the group leaves the topic for a while.
+   *
+   * @param isLast - The group may be about to leave a topic: places that did not move are committed, too.
+   */
+  now(isLast = false): Promise<void> {
     const before = this.#committing ?? Promise.resolve();
+    const isAll = isLast || performance.now() - this.#renewedAt > renewMs;
+    if (isAll) this.#renewedAt = performance.now();
     const committing = before
-      .then(() => this.#offsets.commit(this.#places.values()))
+      .then(() => this.#offsets.commit(this.#places.values(), isAll))
       .catch((error: unknown) => {
         this.#context.logger.debug?.('offsets could not be committed and are with the next commit', {
           group: this.#context.groupId,

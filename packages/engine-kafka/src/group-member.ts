@@ -1,4 +1,5 @@
 import type { Logger } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
 import {
   type Assignment,
   type GroupSession,
@@ -27,7 +28,7 @@ export interface MemberTimes {
   readonly sessionTimeoutMs: number;
 }
 
-const backoffMs = 200;
+const initialBackoffMs = 200;
 const maxBackoffMs = 2000;
 /** How long those who wait for a member are told nothing of what may pass. */
 const patienceMs = 30_000;
@@ -127,9 +128,7 @@ export class GroupMember {
           failures++;
         }
         if (isFailure(error, 'fenced')) this.#work.lost();
-        await pause(Math.min(backoffMs * 2 ** Math.max(0, failures - 1), maxBackoffMs), signal).catch(
-          () => {},
-        );
+        await pause(backoffMs(Math.max(1, failures), initialBackoffMs, maxBackoffMs), signal).catch(() => {});
       } finally {
         this.#stopHeartbeats();
       }

@@ -163,14 +163,21 @@ export class GroupOffsets {
     return known.every(({ offset }) => offset >= 0);
   }
 
-  /** Commits what these places have settled. */
-  async commit(places: Iterable<GroupPlace>): Promise<void> {
-    const own = [...places].filter(({ isDropped }) => !isDropped);
+  /**
+   * Commits what these places have settled.
+   *
+   * @param isAll - Also where nothing was: the cluster forgets a place so long after its last commit.
+   */
+  async commit(places: Iterable<GroupPlace>, isAll: boolean): Promise<void> {
+    // One of a topic that is gone may not come into another one of that name.
+    const own = [...places].filter(
+      ({ isDropped, topic }) => !isDropped && this.#catalog.partitionsOf(topic) > 0,
+    );
     for (;;) {
       const offsets = own.map((place) => place.toCommit(this.#maxMetadataLength));
       const moved = offsets.filter(
         ({ offset, metadata }, i) =>
-          offset !== own[i]!.committed.offset || metadata !== own[i]!.committed.metadata,
+          isAll || offset !== own[i]!.committed.offset || metadata !== own[i]!.committed.metadata,
       );
       if (moved.length === 0) return;
       try {

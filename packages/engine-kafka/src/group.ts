@@ -300,7 +300,7 @@ export class Group {
         },
       );
     }
-    await this.#commits.now();
+    await this.#commits.now(true);
   }
 
   #drop(place: GroupPlace): void {

@@ -67,3 +67,32 @@ test('a member that is expelled while it waits for handlers takes its places for
   await until('another join', () => simulation.asked.length === 2);
   await until('to go on where others were', () => [...group.lag(() => 50)][0]?.events === 0);
 });
+
+test('a place in which nothing happened is committed when the member lets go of it, so that the cluster keeps it', async () => {
+  const simulation = new Simulation();
+  const { topics, places, catalog, group } = simulation;
+  topics.set('t', new SimulatedTopic(2));
+  await catalog.refresh();
+  await group.listen(request('t'), new HeldReceiver());
+  // As Kafka does with one whose last commit was long ago, once the group does not read its topic.
+  const before = new Map(places);
+  places.clear();
+  await group.close();
+  expect(places).toEqual(before);
+});
+
+test('a place in a topic that is gone is not committed: there may be another topic of that name by then', async () => {
+  const simulation = new Simulation();
+  const { topics, places, catalog, group } = simulation;
+  for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));
+  await catalog.refresh();
+  await group.listen(request('*'), new HeldReceiver());
+  topics.delete('a');
+  places.clear();
+  await until('the group to join without it', async () => {
+    await catalog.refresh();
+    return simulation.asked.at(-1)?.topics.join() === 'b';
+  });
+  await group.close();
+  expect([...places.keys()]).toEqual(['b:0']);
+});

@@ -28,7 +28,4 @@ export class Pause {
   }
 }
 
-/** Full jitter: a random time up to a bound that doubles with each failure. Milliseconds. */
-export function backoffMs(failures: number, initialMs: number, maxMs: number): number {
-  return Math.random() * Math.min(maxMs, initialMs * 2 ** Math.min(failures - 1, 20));
-}
+export { backoffMs } from '@polybus/core/engine-kit';
