@@ -7,6 +7,8 @@ export class Outgoing {
   /** What the server said last; undefined while it has said nothing. */
   lastError: unknown = undefined;
   isOver = false;
+  /** Takes back what waits for its signal. */
+  unlink: (() => void) | undefined;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
 
@@ -21,11 +23,13 @@ export class Outgoing {
 
   resolve(): void {
     this.isOver = true;
+    this.unlink?.();
     this.#resolve();
   }
 
   reject(error: unknown): void {
     this.isOver = true;
+    this.unlink?.();
     this.#reject(error);
   }
 }

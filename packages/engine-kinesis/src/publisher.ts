@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import { type Event, encodeStructured } from '@polybus/core';
+import { onAbort } from '@polybus/core/engine-kit';
 import { RecordTooLargeError, isPermanent, isThrottle, publishError } from './errors.ts';
 import { aggregate, overhead, overheadPerRecord } from './aggregation.ts';
 import type { KinesisApi } from './kinesis-api.ts';
@@ -28,6 +29,8 @@ interface Lane {
   /** Not before; `underWay` while a request has its first events. */
   readyAt: number;
   isQueued: boolean;
+  /** Some of those that wait were given up by who published them. */
+  hasGivenUp: boolean;
 }
 
 /** A record of a request, and the events in it. */
@@ -95,7 +98,16 @@ export class Publisher {
     this.#queue(lane);
     this.#schedule();
     this.#expiryTimer ??= this.#watch(this.#options.timeoutMs);
-    return signal === undefined ? one.settled : orAborted(one.settled, signal);
+    if (signal !== undefined) one.unlink = onAbort(signal, () => this.#giveUp(one, lane, signal.reason));
+    return one.settled;
+  }
+
+  /** It does not leave any more. If it has left already, it may be in the stream. */
+  #giveUp(one: Outgoing, lane: Lane, reason: unknown): void {
+    if (one.isOver) return;
+    this.#unsettledCount--;
+    lane.hasGivenUp = true;
+    one.reject(reason);
   }
 
   #queue(lane: Lane): void {
@@ -108,7 +120,15 @@ export class Publisher {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       if (this.#lanes.size >= this.#sweepAt) this.#sweep();
-      lane = { key, keyBytes: Buffer.byteLength(key), waiting: [], failures: 0, readyAt: 0, isQueued: false };
+      lane = {
+        key,
+        keyBytes: Buffer.byteLength(key),
+        waiting: [],
+        failures: 0,
+        readyAt: 0,
+        isQueued: false,
+        hasGivenUp: false,
+      };
       this.#lanes.set(key, lane);
     }
     return lane;
@@ -156,6 +176,10 @@ export class Publisher {
         if (!isFull) next = Math.min(next, lane.readyAt);
         left.push(lane);
         continue;
+      }
+      if (lane.hasGivenUp) {
+        lane.hasGivenUp = false;
+        lane.waiting = lane.waiting.filter(({ isOver }) => !isOver);
       }
       const [first] = lane.waiting;
       if (first === undefined) {
@@ -354,12 +378,4 @@ const farewellMs = 1000;
 /** A key that is longer than a partition key may be is replaced by its digest; the event keeps its own. */
 function partitionKeyOf(key: string): string {
   return key.length <= maxPartitionKey ? key : createHash('sha256').update(key).digest('hex');
-}
-
-function orAborted(sending: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    sending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

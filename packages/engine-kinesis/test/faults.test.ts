@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { FaultProxy, everyNth } from './fault-proxy.ts';
@@ -117,6 +118,53 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
       await until('every event', () => plain.size === 10 && grouped.size === 10);
     },
   );
+
+  test(
+    'a publish that is aborted before it left is never sent, and the key goes on without it',
+    patient,
+    async () => {
+      const config = { ...configOf(newStream()), shardCount: 1 };
+      const proxy = await FaultProxy.to(kinesis.endpoint);
+      const engine = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 2000 });
+      const keys = ['one', 'two'];
+      // The first request of each key hangs: what comes after it waits.
+      proxy.rule = ({ operation }) => (operation === 'PutRecords' ? 'silence' : undefined);
+      const publish = (payload: string, key: string, signal?: AbortSignal): Promise<void> =>
+        engine.publish({ topic: 'a', payload, key }, { signal });
+      const first = Promise.all(keys.map((key) => publish('first', key)));
+      await until('the first request', () => proxy.counts.get('PutRecords') === 1);
+      const giveUp = new AbortController();
+      const aborted = Array.from({ length: 300 }, (_, n) =>
+        publish('aborted', keys[n % 2]!, giveUp.signal).then(
+          () => 'published',
+          (error: unknown) => error,
+        ),
+      );
+      expect(getEventListeners(giveUp.signal, 'abort')).toHaveLength(1);
+      const last = Promise.all(keys.map((key) => publish('last', key)));
+      const reason = new Error('not wanted any more');
+      giveUp.abort(reason);
+      expect(new Set(await Promise.all(aborted))).toEqual(new Set([reason]));
+      proxy.rule = () => undefined;
+      await Promise.all([first, last]);
+      const seen: unknown[] = [];
+      await engine.subscribe('a', ({ payload }) => void seen.push(payload), { from: 'earliest' });
+      await until('the last events', () => seen.filter((payload) => payload === 'last').length === 2);
+      expect(seen.toSorted()).toEqual(['first', 'first', 'last', 'last']);
+      expect(getEventListeners(giveUp.signal, 'abort')).toEqual([]);
+    },
+  );
+
+  test('publishes that settle leave nothing at the signal that they share', patient, async () => {
+    const engine = await startEngine(configOf(newStream()));
+    const { signal } = new AbortController();
+    const publishing = Array.from({ length: 50 }, (_, n) =>
+      engine.publish({ topic: 'a', payload: n, key: `${n}` }, { signal }),
+    );
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await Promise.all(publishing);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
 
   test(
     'what is of no use to try again rejects at once, and throttling without end when the time is over',
