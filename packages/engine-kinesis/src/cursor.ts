@@ -1,3 +1,4 @@
+import { messageOf } from './errors.ts';
 import { type ShardRecord, compareSequence } from './record.ts';
 import type { Pin } from './shard-readers.ts';
 import type { ShardInfo } from './stream.ts';
@@ -47,6 +48,12 @@ export class Cursor {
   isLastUnknown = false;
   /** When the last record arrived, by the server's clock; undefined where that was not seen here. */
   lastArrivedAt: number | undefined;
+  /** Why the last read failed; undefined where it did not. */
+  lastError: unknown;
+  /** A read is under way that it leads. */
+  isReading = false;
+  /** Reads that brought it nearer to the end of the shard, or found it there. */
+  moves = 0;
   /** Milliseconds between the last record of the shard and the last that was read. */
   lagMs: number | undefined;
   #batch: readonly ShardRecord[] = [];
@@ -98,6 +105,17 @@ export class Cursor {
   /** Nothing waits to be taken, the shard goes on, and there is room. */
   get wantsMore(): boolean {
     return !this.#isOver && this.#next >= this.#batch.length && !this.isAtEnd && this.owner.hasRoom;
+  }
+
+  /** Why there is more to read, as far as is known; undefined where there is not, or where nobody has room for it. */
+  get behind(): string | undefined {
+    if (this.#isOver && this.isAtEnd)
+      return 'it is at its end, and the shards that come after it are not known yet';
+    if (!this.wantsMore) return undefined;
+    if (this.lastError !== undefined) return `reads fail (${messageOf(this.lastError)})`;
+    if (this.isReading) return 'a read is not answered';
+    if ((this.lagMs ?? 0) > 0) return `there are records to read (${this.lagMs} ms behind)`;
+    return this.dueAt <= performance.now() ? 'it is time to read, and nobody does' : undefined;
   }
 
   /** The last read reached the end of a closed shard. */

@@ -94,6 +94,11 @@ export class GroupPlace implements CursorOwner {
     return this.successors !== undefined && this.#prefix.isEmpty;
   }
 
+  /** Why there is more to read; undefined where there is not. */
+  get behind(): string | undefined {
+    return this.successors === undefined ? this.#cursor.behind : undefined;
+  }
+
   /** The last record that was taken in. */
   get taken(): string | undefined {
     return this.#taken;

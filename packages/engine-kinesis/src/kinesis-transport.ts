@@ -6,6 +6,7 @@ import {
   type ListenRequest,
   type Listener,
   type Logger,
+  type ReadProgress,
   type Receiver,
   type Transport,
   type TransportContext,
@@ -151,6 +152,25 @@ export class KinesisTransport implements Transport {
 
   async ping(): Promise<void> {
     await this.#opened!.readers.api.ping(Math.min(this.#options.requestTimeoutMs, 1000));
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    const { streamName } = this.#options;
+    for (const { request, cursors } of this.#plain) {
+      for (const [shardId, { moves, behind }] of cursors) {
+        yield {
+          source: `shard ${shardId} of "${streamName}" for "${request.pattern}"`,
+          position: moves,
+          behind,
+        };
+      }
+    }
+    for (const group of this.#groups.values()) {
+      for (const { pattern, shardId, cursor, behind } of group.places) {
+        const source = `shard ${shardId} of "${streamName}" for "${pattern}" in the group "${group.name}"`;
+        yield { source, position: cursor.moves, behind };
+      }
+    }
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {

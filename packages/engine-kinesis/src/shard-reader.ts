@@ -112,6 +112,7 @@ export class ShardReader {
   async #read(leader: Cursor): Promise<void> {
     const news = this.#news;
     const others = [...this.#cursors].filter((cursor) => cursor !== leader && cursor.wantsMore);
+    leader.isReading = true;
     try {
       leader.iterator ??= await this.#iteratorFor(leader);
       const startedAt = performance.now();
@@ -122,6 +123,8 @@ export class ShardReader {
       this.#give([answer, children], leader, others, [startedAt, news !== this.#news]);
     } catch (error) {
       if (!this.#isStopped) this.#failed(leader, error);
+    } finally {
+      leader.isReading = false;
     }
   }
 
@@ -171,6 +174,8 @@ export class ShardReader {
         isAtTip && cursor.sequenceNumber === undefined ? { from: startedAt, until: now } : undefined;
       cursor.placedAt = now;
       cursor.failures = 0;
+      cursor.lastError = undefined;
+      if (last !== undefined || isAtTip || lagMs < (cursor.lagMs ?? Number.POSITIVE_INFINITY)) cursor.moves++;
       cursor.lagMs = lagMs;
       cursor.dueAt = isAtTip && !isNews ? startedAt + pollIntervalMs : 0;
     }
@@ -191,6 +196,7 @@ export class ShardReader {
   }
 
   #failed(cursor: Cursor, error: unknown): void {
+    cursor.lastError = error;
     const name = nameOf(error);
     const about = { shard: this.shardId, error: messageOf(error) };
     if (name === 'ResourceNotFoundException') {

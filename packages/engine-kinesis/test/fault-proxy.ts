@@ -19,6 +19,8 @@ export type Fault =
   | 'lost answer'
   /** or the connection is cut at once. */
   | 'cut'
+  /** Or the server's answer is changed. */
+  | { readonly change: (answer: Readonly<Record<string, unknown>>) => unknown }
   /** Or these of its records are refused, for this reason, and the server gets the others. */
   | { readonly refused: ReadonlySet<number>; readonly reason: string };
 
@@ -87,6 +89,10 @@ export class FaultProxy {
       const { status, headers, bytes: content } = await this.#forward(incoming, bytes);
       if (fault === undefined) answer.writeHead(status, headers).end(content);
       else answer.destroy();
+    } else if ('change' in fault) {
+      const { bytes: content } = await this.#forward(incoming, bytes);
+      answer.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+      answer.end(JSON.stringify(fault.change(JSON.parse(content.toString()) as Record<string, unknown>)));
     } else if ('status' in fault) {
       answer.writeHead(fault.status, { 'content-type': 'application/x-amz-json-1.1' });
       answer.end(JSON.stringify({ __type: fault.type, message: fault.message ?? 'injected' }));
