@@ -6,6 +6,7 @@ import {
   EventBusNotStartedError,
   type ListenRequest,
   type Listener,
+  type ReadProgress,
   type Receiver,
   type Transport,
   type TransportContext,
@@ -27,6 +28,7 @@ interface Opened {
   readonly client: KafkaClient;
   readonly catalog: TopicCatalog;
   readonly publisher: Publisher;
+  readonly reader: Reader;
   readonly plain: PlainContext;
   readonly group: GroupContext;
   readonly closing: AbortController;
@@ -75,6 +77,7 @@ export class KafkaTransport implements Transport {
     this.#opened = {
       client,
       catalog,
+      reader,
       closing,
       engine: name,
       publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
@@ -181,6 +184,16 @@ export class KafkaTransport implements Transport {
 
   async ping(): Promise<void> {
     await bounded(this.#opened!.catalog.refresh(), pingMs);
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    if (this.#opened === undefined) return;
+    yield* this.#opened.reader.progress();
+    yield this.#opened.publisher.progress;
+    for (const group of this.#groups.values()) {
+      const behind = group.isClosing ? undefined : group.trouble?.message;
+      yield { source: `the group "${group.groupId}"`, position: 0, behind };
+    }
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {

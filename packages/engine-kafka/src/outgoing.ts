@@ -1,3 +1,4 @@
+import { onAbort } from '@polybus/core/engine-kit';
 import type { OutgoingRecord } from './client-port.ts';
 import { sizeOf } from './record.ts';
 
@@ -9,7 +10,7 @@ export class Outgoing {
   readonly deadline: number;
   readonly settled: Promise<void>;
   isDone = false;
-  readonly #signal: AbortSignal | undefined;
+  #unlink = nothing;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
 
@@ -18,28 +19,24 @@ export class Outgoing {
     this.record = record;
     this.bytes = sizeOf(record);
     this.deadline = performance.now() + timeoutMs;
-    this.#signal = signal;
     this.settled = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    signal?.addEventListener('abort', this, { once: true });
-  }
-
-  /** The publisher has given it up. */
-  handleEvent(): void {
-    this.reject(this.#signal!.reason);
+    this.#unlink = signal === undefined ? nothing : onAbort(signal, () => this.reject(signal.reason));
   }
 
   resolve(): void {
     this.isDone = true;
-    this.#signal?.removeEventListener('abort', this);
+    this.#unlink();
     this.#resolve();
   }
 
   reject(error: unknown): void {
     this.isDone = true;
-    this.#signal?.removeEventListener('abort', this);
+    this.#unlink();
     this.#reject(error);
   }
 }
+
+function nothing(): void {}

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { type Event, type Logger, PolybusError, PublishError } from '@polybus/core';
+import { type Event, type Logger, PolybusError, PublishError, type ReadProgress } from '@polybus/core';
 import {
   type KafkaClient,
   KafkaFailure,
@@ -44,6 +44,8 @@ export class Publisher {
   #flushing: Promise<void> | undefined;
   #linger: NodeJS.Timeout | undefined;
   #deadlines: NodeJS.Timeout | undefined;
+  /** Answers that accepted something. */
+  #answers = 0;
 
   constructor(context: PublisherContext) {
     // As many as there are topics that are being created: no leak.
@@ -58,6 +60,14 @@ export class Publisher {
     const outgoing = new Outgoing(event.topic, record, options.requestTimeoutMs, signal);
     this.#add(outgoing);
     return outgoing.settled;
+  }
+
+  /** Publishing that stands still is told like reading that does. */
+  get progress(): ReadProgress {
+    let waiting = 0;
+    for (const _ of this.#unsettled()) waiting++;
+    const behind = waiting === 0 ? undefined : `${waiting} events wait to be accepted`;
+    return { source: 'publishing', position: this.#answers, behind };
   }
 
   #add(outgoing: Outgoing): void {
@@ -187,6 +197,7 @@ export class Publisher {
       return [{ records: batch.map(({ record }) => record), failure }];
     });
     const refused = new Map<KafkaFailure, Outgoing[]>();
+    if (refusals.length < batch.length) this.#answers++;
     if (refusals.length > 0) {
       const failures = new Map<OutgoingRecord, KafkaFailure>();
       for (const { records, failure } of refusals) for (const one of records) failures.set(one, failure);

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Logger } from '@polybus/core';
+import type { Logger, ReadProgress } from '@polybus/core';
 import {
   type FetchedPartition,
   type FetchedRecord,
@@ -10,6 +10,7 @@ import {
 import { messageOf } from './errors.ts';
 import type { ConsumerOptions } from './options.ts';
 import { pause } from './pause.ts';
+import { Loop } from './reader-loop.ts';
 import { Suspensions } from './reader-suspensions.ts';
 import { Turns } from './reader-turns.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
@@ -44,6 +45,8 @@ interface Fetch {
   readonly answer: Promise<readonly FetchedPartition[]> | undefined;
 }
 
+/** How much later than asked for a broker may answer without being the reason that nothing is read, in milliseconds. */
+const lateMs = 1000;
 const backoffMs = 100;
 const maxBackoffMs = 1000;
 /** Records of a place that are handed over, and thus decoded, before the first of them is handled. */
@@ -67,6 +70,8 @@ export class Reader {
   readonly #loops = new Map<number, Loop>();
   readonly #turns = new Turns();
   readonly #suspensions = new Suspensions();
+  /** Where each partition ended, by the last answer about it. */
+  readonly #ends = new Map<string, Pick<FetchedPartition, 'highWatermark' | 'lastStable'>>();
 
   constructor(
     client: KafkaClient,
@@ -98,6 +103,35 @@ export class Reader {
     this.#places.delete(key);
     this.#turns.forget(key);
     this.#suspensions.forget(key);
+    this.#ends.delete(key);
+  }
+
+  /** How far each place is, and why it is behind. */
+  *progress(): Iterable<ReadProgress> {
+    for (const [key, places] of this.#places) {
+      for (const place of places) {
+        const { topic, partition, position } = place;
+        const source = `partition ${partition} of "${topic}"`;
+        yield { source, position, behind: this.#whyBehind(key, place) };
+      }
+    }
+  }
+
+  #whyBehind(key: string, { topic, partition, position, isOpen }: Place): string | undefined {
+    const reason = this.#suspensions.reasonOf(key);
+    if (reason !== undefined) return `it cannot be read: ${reason}`;
+    const leader = this.#catalog.leaderOf(topic, partition);
+    if (leader === undefined) return 'no broker leads it';
+    const trouble = this.#loops.get(leader)?.troubleAfter(this.#options.fetchMaxWaitMs + lateMs);
+    if (trouble !== undefined) return `broker ${leader} ${trouble}`;
+    if (!isOpen) return undefined;
+    const ends = this.#ends.get(key);
+    if (ends === undefined) return 'it has not been read yet';
+    const { highWatermark, lastStable } = ends;
+    const end = this.#options.readUncommitted ? highWatermark : lastStable;
+    if (position < end) return `there are ${end - position} offsets more`;
+    // A consumer that waits for the end of a transaction gets nothing of what follows either.
+    return position < highWatermark ? 'a transaction that is open keeps back what follows' : undefined;
   }
 
   /** Something can be read that could not be before. */
@@ -131,8 +165,8 @@ export class Reader {
           await loop.sleep(this.#suspensions.leastMs, this.#closing);
           continue;
         }
-        const fetched = await answer;
-        const failed = this.#suspend(fetched);
+        const fetched = await loop.waitFor(answer);
+        const failed = this.#note(fetched);
         const taken = this.#take(positions, fetched);
         idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
         // While the last of it is handled the broker can look for more; not where somebody has no room, who may have it in a
@@ -141,12 +175,14 @@ export class Reader {
           if (ahead === undefined && allOpen(taken)) ahead = this.#fetchAt(broker, idle);
         });
         failures = 0;
-        if (failed.length > 0) await this.#recover(failed);
+        // The others are not to wait for it.
+        if (failed.length > 0) this.#recover(failed).catch(() => {});
         // So that a flood of events leaves the timers of the process their turn.
         await setImmediate();
       } catch (error) {
         if (this.#closing.aborted) break;
         failures++;
+        loop.failed(messageOf(error));
         this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(error), broker });
         await this.#catalog.refresh().catch(() => {});
         this.#begin();
@@ -225,8 +261,8 @@ export class Reader {
     }
   }
 
-  /** Leaves alone for a while what could not be read, and returns it. */
-  #suspend(fetched: readonly FetchedPartition[]): readonly FetchedPartition[] {
+  /** Notes what the answer says of each partition. Leaves alone for a while what could not be read, and returns it. */
+  #note(fetched: readonly FetchedPartition[]): readonly FetchedPartition[] {
     const failed: FetchedPartition[] = [];
     for (const one of fetched) {
       const { topic, partition, failure } = one;
@@ -239,9 +275,12 @@ export class Reader {
         const isPassing = !isFailure(failure, 'refused', 'lasting');
         if (this.#suspensions.suspend(key, error, isPassing))
           this.#logger.warn('a partition cannot be read', { topic, partition, error });
-      } else if (this.#suspensions.isOver(key)) {
-        this.#logger.info?.('a partition can be read again', { topic, partition });
+        continue;
       }
+      const { highWatermark, lastStable } = one;
+      this.#ends.set(key, { highWatermark, lastStable });
+      if (this.#suspensions.isOver(key))
+        this.#logger.info?.('a partition can be read again', { topic, partition });
     }
     return failed;
   }
@@ -272,29 +311,6 @@ export class Reader {
 function allOpen(places: Iterable<Place>): boolean {
   for (const { isOpen } of places) if (!isOpen) return false;
   return true;
-}
-
-/** Lets a loop that has nothing to do sleep. */
-class Loop {
-  #wake: (() => void) | undefined;
-
-  wake(): void {
-    this.#wake?.();
-    this.#wake = undefined;
-  }
-
-  sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        signal.removeEventListener('abort', wake);
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(wake, ms);
-      this.#wake = wake;
-      signal.addEventListener('abort', wake, { once: true });
-    });
-  }
 }
 
 function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {

@@ -65,9 +65,12 @@ export class CuttingProxy {
     });
   }
 
-  /** From now on nothing comes over the connections that there are, though they stay open; new ones work. */
-  freeze(): void {
-    for (const relay of this.#open) relay.isFrozen = true;
+  /**
+   * From now on nothing comes over the connections that there are, or that such a request came over, though they stay open; new
+   * ones work.
+   */
+  freeze(apiKey?: number): void {
+    for (const relay of this.#open) relay.isFrozen ||= apiKey === undefined || relay.kinds.has(apiKey);
   }
 
   /** Ends all connections at once, some of them in the middle of an answer. */
@@ -79,6 +82,8 @@ export class CuttingProxy {
 
 class Relay {
   isFrozen = false;
+  /** Of the requests that came. */
+  readonly kinds = new Set<number>();
   readonly #client: Socket;
   readonly #proxy: CuttingProxy;
   readonly #asked = new Map<number, number>();
@@ -91,7 +96,9 @@ class Relay {
     broker.on('close', () => client.destroy());
     frames(client, (request) => {
       if (this.isFrozen) return;
-      this.#asked.set(request.readInt32BE(at.correlation), request.readInt16BE(at.apiKey));
+      const apiKey = request.readInt16BE(at.apiKey);
+      this.kinds.add(apiKey);
+      this.#asked.set(request.readInt32BE(at.correlation), apiKey);
       broker.write(request);
     });
     frames(broker, (answer) => this.#answer(answer));

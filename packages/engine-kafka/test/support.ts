@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Engine, Logger } from '@polybus/core';
 import { waitFor } from '@polybus/testbed';
 import kafkajs from 'kafkajs';
+import type * as Kafkajs from 'kafkajs';
 import type { Admin, Kafka } from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { type KafkaConfig, kafkaEngine } from '../src/index.ts';
@@ -63,6 +68,16 @@ export async function startEngine(config: KafkaConfig, logger?: Logger): Promise
 /** kafkajs by itself, as others use it. */
 export function plainKafka(brokers: readonly string[]): Kafka {
   return new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+}
+
+/** A copy of kafkajs that only the test has, as of a program whose kafkajs is not that of the engine. */
+export function anotherKafkajs(): typeof Kafkajs {
+  const require = createRequire(import.meta.url);
+  // A folder of its own: it loads much of itself only once it needs it.
+  const folder = mkdtempSync(join(tmpdir(), 'polybus-kafkajs-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(dirname(require.resolve('kafkajs/package.json')), folder, { recursive: true });
+  return require(folder) as typeof Kafkajs;
 }
 
 /** A client that the tests look into the cluster with. */

@@ -1,21 +1,7 @@
-import { createRequire } from 'node:module';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import type * as Kafkajs from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
 import type { KafkaConfig } from '../src/index.ts';
-import { newName, startEngine, until } from './support.ts';
-
-/** A copy of kafkajs that only the test has, as of a program whose kafkajs is not that of the engine. */
-function anotherKafkajs(): typeof Kafkajs {
-  const require = createRequire(import.meta.url);
-  const isOfKafkajs = (path: string): boolean => path.includes('/kafkajs/');
-  const before = Object.entries(require.cache).filter(([path]) => isOfKafkajs(path));
-  for (const [path] of before) delete require.cache[path];
-  const another = require('kafkajs') as typeof Kafkajs;
-  for (const path of Object.keys(require.cache).filter(isOfKafkajs)) delete require.cache[path];
-  for (const [path, module] of before) require.cache[path] = module;
-  return another;
-}
+import { anotherKafkajs, newName, startEngine, until } from './support.ts';
 
 const clients: readonly (readonly [string, (brokers: string[]) => KafkaConfig])[] = [
   ['a client of its own', (brokers) => ({ brokers })],

@@ -1,0 +1,48 @@
+/** Lets a loop that has nothing to do sleep, and says what keeps it from reading. */
+export class Loop {
+  #wake: (() => void) | undefined;
+  /** By `performance.now()`. */
+  #waitingSince: number | undefined;
+  #failure: string | undefined;
+
+  /** The answer, which says that the broker can be read. */
+  async waitFor<T>(answer: Promise<T>): Promise<T> {
+    this.#waitingSince = performance.now();
+    try {
+      const answered = await answer;
+      this.#failure = undefined;
+      return answered;
+    } finally {
+      this.#waitingSince = undefined;
+    }
+  }
+
+  failed(failure: string): void {
+    this.#failure = failure;
+  }
+
+  /** @param answerMs - How long an answer takes at most, if nothing is wrong. */
+  troubleAfter(answerMs: number): string | undefined {
+    if (this.#failure !== undefined) return `cannot be read: ${this.#failure}`;
+    const since = this.#waitingSince;
+    return since !== undefined && performance.now() - since > answerMs ? 'gives no answer' : undefined;
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        signal.removeEventListener('abort', wake);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}
