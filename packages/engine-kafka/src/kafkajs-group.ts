@@ -10,6 +10,7 @@ import {
   type MemberTopics,
   type PartitionsByTopic,
 } from './client-port.ts';
+import { decodeAssignment } from './kafkajs-assignment.ts';
 import { type Connections, coordinatorOf } from './kafkajs-cluster.ts';
 import { coordinatorFor } from './kafkajs-coordinator.ts';
 import { toFailure } from './kafkajs-failure.ts';
@@ -128,8 +129,7 @@ export class KafkajsGroup implements GroupSession {
       memberId: joined.memberId,
       groupAssignment,
     });
-    const decoded = kafkajs.AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
-    const partitions = new Map(Object.entries(decoded?.assignment ?? {}));
+    const partitions = decodeAssignment(synced.memberAssignment);
     return { memberId: joined.memberId, generation: joined.generationId, partitions, aliveAt };
   }
 
