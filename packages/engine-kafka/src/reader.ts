@@ -118,13 +118,13 @@ export class Reader {
   }
 
   #whyBehind(key: string, { topic, partition, position, isOpen }: Place): string | undefined {
+    if (!isOpen) return undefined;
     const reason = this.#suspensions.reasonOf(key);
     if (reason !== undefined) return `it cannot be read: ${reason}`;
     const leader = this.#catalog.leaderOf(topic, partition);
     if (leader === undefined) return 'no broker leads it';
     const trouble = this.#loops.get(leader)?.troubleAfter(this.#options.fetchMaxWaitMs + lateMs);
     if (trouble !== undefined) return `broker ${leader} ${trouble}`;
-    if (!isOpen) return undefined;
     const ends = this.#ends.get(key);
     if (ends === undefined) return 'it has not been read yet';
     const { highWatermark, lastStable } = ends;

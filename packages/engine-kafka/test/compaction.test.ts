@@ -190,6 +190,19 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
     expect(Math.max(plain.size, grouped.size)).toBeLessThan(2000);
   });
 
+  test('records that are larger than what a fetch brings are read, from each of several partitions', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, ...oneBatch, numPartitions: 3 });
+    const fill = 'x'.repeat(50_000);
+    const numbers = Array.from({ length: 30 }, (_, n) => n);
+    for (const n of numbers) await engine.publish({ topic, payload: { n, fill }, key: `key-${n % 9}` });
+    const seen = new Set<number>();
+    await engine.subscribe<{ n: number }>(topic, ({ payload }) => void seen.add(payload.n), {
+      from: 'earliest',
+    });
+    await until('all of them', () => seen.size === numbers.length);
+  });
+
   test(
     'a batch of more records than a call takes arguments is read, and what follows it',
     async () => {
