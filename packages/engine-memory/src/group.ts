@@ -1,4 +1,10 @@
-import { type Event, type ListenRequest, type StartPosition, matchesTopic } from '@polybus/core';
+import {
+  type Event,
+  type ListenRequest,
+  type StartPosition,
+  matchesTopic,
+  patternCovers,
+} from '@polybus/core';
 import type { GroupDelivery } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -89,7 +95,9 @@ export class Group {
     if (index === -1) return;
     this.#members.splice(index, 1);
     const { pattern } = member.request;
-    if (!this.hasPattern(pattern)) this.#positions.leave(pattern, nextSequence);
+    // Where others stay on all of its topics, theirs is the position.
+    const isCovered = this.#members.some(({ request }) => patternCovers(request.pattern, pattern));
+    if (!isCovered) this.#positions.leave(pattern, nextSequence);
   }
 
   /** The engine stops: nobody will take what was given back. */
