@@ -2,13 +2,14 @@ import {
   type Event,
   type ListenRequest,
   type StartPosition,
+  type TopicMatcher,
   matchesTopic,
   patternCovers,
 } from '@polybus/core';
 import type { GroupDelivery } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
-import { GroupPositions } from './positions.ts';
+import { GroupPositions, type Loss } from './positions.ts';
 
 /** Where the unsettled events of one key are, so that no two members ever handle the same key at once. */
 interface KeyState {
@@ -16,6 +17,13 @@ interface KeyState {
   unsettled: number;
   /** Events of the key that wait until a member that left has settled its last one. */
   parked: GroupDelivery[];
+}
+
+/** What a subscription finds when it joins. */
+export interface Joined {
+  readonly missed: readonly MissedEvent[];
+  /** What it would have got, and the history has lost. */
+  readonly losses: readonly Loss[];
 }
 
 /** An event that was published before the subscription that gets it. */
@@ -33,14 +41,16 @@ export interface MissedEvent {
 export class Group {
   readonly #members: Mailbox[] = [];
   readonly #keys = new Map<string, KeyState>();
-  readonly #positions = new GroupPositions();
+  readonly #positions: GroupPositions;
   /** By sequence number: what was given back while no member wanted its topic. */
   readonly #kept = new Map<number, GroupDelivery>();
   readonly #redeliver: (delivery: GroupDelivery, member: Mailbox) => void;
   #turn = 0;
   #isClosed = false;
 
-  constructor(redeliver: (delivery: GroupDelivery, member: Mailbox) => void) {
+  /** @param away - Groups by the topics and patterns that they have left, for events that the history loses. */
+  constructor(away: TopicMatcher<Group>, redeliver: (delivery: GroupDelivery, member: Mailbox) => void) {
+    this.#positions = new GroupPositions(this, away);
     this.#redeliver = redeliver;
   }
 
@@ -56,12 +66,17 @@ export class Group {
    * Adds a member, and returns what it gets of what was published before, in order: from the group's position in each topic, and
    * from where it asks to begin in a topic that is new to the group.
    */
-  join(member: Mailbox, history: History): MissedEvent[] {
+  join(member: Mailbox, history: History): Joined {
     const { request } = member;
     const missed = this.#missed(request, history);
-    this.#positions.join(request.pattern);
+    const losses = this.#positions.join(request.pattern);
     this.#members.push(member);
-    return missed;
+    return { missed, losses };
+  }
+
+  /** The history has lost an event, which counts if the group is away from its topic. */
+  lost(event: Event, sequence: number): void {
+    if (!this.#members.some((member) => member.matches(event.topic))) this.#positions.lost(event, sequence);
   }
 
   #missed(request: ListenRequest, history: History): MissedEvent[] {

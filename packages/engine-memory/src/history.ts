@@ -25,9 +25,13 @@ export class History {
   #oldest = 0;
   #next = 0;
 
-  constructor(size: number, retentionMs: number) {
+  readonly #onLost: (event: Event, sequence: number) => void;
+
+  /** @param onLost - Told of each event that makes room for a younger one, or is too old. */
+  constructor(size: number, retentionMs: number, onLost: (event: Event, sequence: number) => void) {
     this.#size = size;
     this.#retentionMs = retentionMs;
+    this.#onLost = onLost;
   }
 
   /** The sequence number that the next event gets. */
@@ -41,8 +45,8 @@ export class History {
     if (this.#size === 0) return sequence;
     const now = performance.now();
     const age = Math.max(0, Date.now() - event.createdAt.getTime());
+    if (sequence - this.#oldest === this.#size) this.#lose();
     this.#ring[sequence % this.#size] = { event, since: now - age };
-    if (this.#next - this.#oldest > this.#size) this.#oldest++;
     this.#expire(now);
     return sequence;
   }
@@ -65,10 +69,16 @@ export class History {
   }
 
   #expire(now: number): void {
-    for (; this.#oldest < this.#next; this.#oldest++) {
-      const at = this.#oldest % this.#size;
-      if (now - this.#ring[at]!.since <= this.#retentionMs) return;
-      this.#ring[at] = undefined;
+    while (this.#oldest < this.#next) {
+      if (now - this.#ring[this.#oldest % this.#size]!.since <= this.#retentionMs) return;
+      this.#lose();
     }
+  }
+
+  #lose(): void {
+    const sequence = this.#oldest++;
+    const at = sequence % this.#size;
+    this.#onLost(this.#ring[at]!.event, sequence);
+    this.#ring[at] = undefined;
   }
 }

@@ -3,7 +3,6 @@ import {
   type Event,
   type ListenRequest,
   type Listener,
-  type Logger,
   type Receiver,
   TopicMatcher,
   type Transport,
@@ -30,23 +29,31 @@ export class MemoryTransport implements Transport {
   readonly #loads = new Map<string, TopicLoad>();
   readonly #history: History;
   #turn = 0;
-  #name = '';
-  #logger: Logger | undefined;
+  /** Groups by the topics and patterns that they have a position in, and no subscription to. */
+  #away = new TopicMatcher<Group>();
+  #context: TransportContext | undefined;
   #hasAdvised = false;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
-    this.#history = new History(options.historySize, options.retentionDays * 24 * 60 * 60 * 1000);
+    this.#history = new History(
+      options.historySize,
+      options.retentionDays * 24 * 60 * 60 * 1000,
+      (event, sequence) => {
+        if (this.#groups.size === 0) return;
+        for (const group of this.#away.match(event.topic)) group.lost(event, sequence);
+      },
+    );
   }
 
-  async open({ name, logger }: TransportContext): Promise<void> {
-    this.#name = name;
-    this.#logger = logger;
+  async open(context: TransportContext): Promise<void> {
+    this.#context = context;
   }
 
   async close(): Promise<void> {
     for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
+    this.#away = new TopicMatcher();
     this.#loads.clear();
     this.#history.clear();
   }
@@ -134,14 +141,15 @@ export class MemoryTransport implements Transport {
 
   /** Once, at the first event that no buffer had room for: who did not choose to drop events has to hear of it. */
   #advise(): void {
-    if (this.#hasAdvised) return;
+    const context = this.#context;
+    if (this.#hasAdvised || context === undefined) return;
     this.#hasAdvised = true;
     const { deliveryMode, defaultEventBufferSize, maxEventQueueSize } = this.#options;
-    this.#logger?.warn(
-      `the engine "${this.#name}" drops events that find a buffer full (deliveryMode "${deliveryMode}"). To lose none, ` +
+    context.logger.warn(
+      `the engine "${context.name}" drops events that find a buffer full (deliveryMode "${deliveryMode}"). To lose none, ` +
         'set the engine "durable-memory", or deliveryMode "block": publishers then wait for room. ' +
         'A larger defaultEventBufferSize, or bufferSize of one subscription, takes larger bursts',
-      { engine: this.#name, deliveryMode, defaultEventBufferSize, maxEventQueueSize },
+      { engine: context.name, deliveryMode, defaultEventBufferSize, maxEventQueueSize },
     );
   }
 
@@ -174,7 +182,7 @@ export class MemoryTransport implements Transport {
   #groupOf(name: string): Group {
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = new Group((delivery, member) => this.#redeliver(delivery, member));
+      group = new Group(this.#away, (delivery, member) => this.#redeliver(delivery, member));
       this.#groups.set(name, group);
     }
     return group;
@@ -195,7 +203,10 @@ export class MemoryTransport implements Transport {
   }
 
   #join(mailbox: Mailbox, group: Group): void {
-    for (const { sequence, event, attempts } of group.join(mailbox, this.#history)) {
+    const { missed, losses } = group.join(mailbox, this.#history);
+    const reason = `the history of ${this.#options.historySize} events lost some before the group "${mailbox.request.group}" came back; raise historySize`;
+    for (const loss of losses) this.#context?.missed({ ...loss, reason });
+    for (const { sequence, event, attempts } of missed) {
       const load = this.#loadOf(event.topic);
       load.taken();
       const delivery = new GroupDelivery(group, event, sequence, load, load, attempts);

@@ -1,11 +1,34 @@
-import { matchesTopic, patternCovers } from '@polybus/core';
+import { type Event, type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core';
+import type { Group } from './group.ts';
+
+/** What a group will not get, because the history lost it while the group was away. */
+export interface Loss {
+  /** The topic or pattern that the group was subscribed to. */
+  readonly topic: string;
+  /** When the first of these events was published, and the last. */
+  readonly since: Date;
+  readonly until: Date;
+}
+
+interface Position {
+  /** The sequence number of the first event that the group has not had. */
+  readonly next: number;
+  loss: Loss | undefined;
+}
 
 /**
- * A group's position in each topic that it has no subscription to now: the sequence number of the first event that it has not
- * had. A pattern counts for every topic that it matches.
+ * A group's position in each topic that it has no subscription to now. A pattern counts for every topic that it matches.
  */
 export class GroupPositions {
-  readonly #left = new Map<string, number>();
+  readonly #left = new Map<string, Position>();
+  readonly #group: Group;
+  readonly #away: TopicMatcher<Group>;
+
+  /** @param away - Where to be found by the topics and patterns that the group has left. */
+  constructor(group: Group, away: TopicMatcher<Group>) {
+    this.#group = group;
+    this.#away = away;
+  }
 
   get isEmpty(): boolean {
     return this.#left.size === 0;
@@ -13,20 +36,47 @@ export class GroupPositions {
 
   /** The last subscription to the topic or pattern has ended; `next` is the sequence number of the next event. */
   leave(pattern: string, next: number): void {
-    this.#left.set(pattern, next);
+    this.#left.set(pattern, { next, loss: undefined });
+    this.#away.add(pattern, this.#group);
   }
 
-  /** A subscription has taken over the positions in all topics that it matches. */
-  join(pattern: string): void {
-    for (const left of this.#left.keys()) if (patternCovers(pattern, left)) this.#left.delete(left);
+  /**
+   * A subscription takes over the positions in all topics that it matches.
+   *
+   * @returns what may be lost to it.
+   */
+  join(pattern: string): Loss[] {
+    const losses: Loss[] = [];
+    for (const [left, { loss }] of this.#left) {
+      const isTaken = patternCovers(pattern, left);
+      if (isTaken) {
+        this.#left.delete(left);
+        this.#away.remove(left, this.#group);
+      }
+      if (loss !== undefined && (isTaken || patternCovers(left, pattern))) losses.push(loss);
+    }
+    return losses;
   }
 
   /** Undefined for a topic that is new to the group. */
   of(topic: string): number | undefined {
-    let position: number | undefined;
-    for (const [pattern, next] of this.#left) {
-      if (matchesTopic(pattern, topic)) position = Math.max(position ?? 0, next);
+    return this.#find(topic)?.[1].next;
+  }
+
+  /** The history has lost an event. */
+  lost({ topic, createdAt }: Event, sequence: number): void {
+    const [left, position] = this.#find(topic) ?? [];
+    if (left === undefined || position === undefined || sequence < position.next) return;
+    position.loss = { topic: left, since: position.loss?.since ?? createdAt, until: createdAt };
+  }
+
+  /** The latest position of those that count for the topic. */
+  #find(topic: string): readonly [string, Position] | undefined {
+    let found: readonly [string, Position] | undefined;
+    for (const entry of this.#left) {
+      if (matchesTopic(entry[0], topic) && !(found !== undefined && found[1].next >= entry[1].next))
+        found = entry;
     }
-    return position;
+    return found;
   }
 }

@@ -1,7 +1,7 @@
-import type { Engine } from '@polybus/core';
+import type { Engine, Subscription } from '@polybus/core';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
-import { HeldHandler } from './held-handler.ts';
+import { HeldHandler, captureLog } from './held-handler.ts';
 
 const engines: Engine[] = [];
 afterEach(async () => {
@@ -118,6 +118,40 @@ describe('history', () => {
     const got: unknown[] = [];
     await engine.subscribe('a', ({ payload }) => void got.push(payload), group);
     expect(got).toEqual([1, 2, 3, 4, 7, 8]);
+  });
+
+  test('a group is told what the history has lost while it was away, and nothing else', async () => {
+    const engine = memoryEngine({ historySize: 3 });
+    engines.push(engine);
+    const log = captureLog(engine);
+    await engine.start();
+    const join = async (topic: string): Promise<Subscription> => {
+      return engine.subscribe(topic, () => {}, { group: 'g' });
+    };
+    const publish = async (topic: string, count: number): Promise<void> => {
+      for (let n = 0; n < count; n++) await engine.publish({ topic, payload: n });
+    };
+    await publish('a.x', 5);
+    const [all, b] = [await join('a.*'), await join('b')];
+    await publish('a.x', 5);
+    await all.cancel();
+    await publish('other', 10);
+    await publish('b', 10);
+    const again = await join('a.*');
+    expect(log).toEqual([]);
+    await b.cancel();
+    await again.cancel();
+    await publish('a.x', 2);
+    await publish('other', 4);
+    await join('b');
+    expect(log).toEqual([]);
+    await join('a.*');
+    expect(log).toMatchObject([
+      {
+        message: 'events may have been missed',
+        fields: { topic: 'a.*', reason: expect.stringContaining('"g"') },
+      },
+    ]);
   });
 
   test('what nobody came back for is dropped and counted when the engine stops', async () => {
