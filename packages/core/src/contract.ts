@@ -250,7 +250,11 @@ export interface EngineHost {
   publishDeadLetter(event: NewEvent): Promise<void>;
 }
 
-/** Where a logger is wanted, `console` fits, and so do winston and most others. */
+/**
+ * What the bus and its engines log to. Given to a bus, `console`, winston, pino and bunyan fit as they are: a logger with a method
+ * `bindings`, as pino's, or `addSerializers`, as bunyan's, gets the fields first and then the message, and any other gets the message
+ * first. An error in the fields is an `Error` of which JSON shows name, message, code, stack and causes.
+ */
 export interface Logger {
   debug?(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info?(message: string, fields?: Readonly<Record<string, unknown>>): void;

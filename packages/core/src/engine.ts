@@ -30,7 +30,7 @@ import { type NewEvent, createEvent } from './event.ts';
 import { standaloneHost } from './host.ts';
 import { countdown } from './engine-kit/countdown.ts';
 import { onAbort } from './engine-kit/on-abort.ts';
-import { safeLogger } from './logger.ts';
+import { adaptedLogger } from './adapted-logger.ts';
 import { orAborted, settlesWithin } from './engine-kit/or-aborted.ts';
 import {
   type DeliveryDefaults,
@@ -123,7 +123,7 @@ class TransportEngine implements Engine {
     const givingUp = (this.#givingUp = new AbortController());
     try {
       const opening = orAborted(
-        this.#transport.open({ name, logger: safeLogger(logger), source, missed }),
+        this.#transport.open({ name, logger: adaptedLogger(logger), source, missed }),
         signal,
       );
       await orAborted(opening, givingUp.signal);

@@ -1,3 +1,4 @@
+import { adaptedLogger } from './adapted-logger.ts';
 import { assertSubscription } from './assert-subscription.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
 import { type EventBusConfig, type ParsedConfig, parseAndMake } from './config/event-bus-config.ts';
@@ -54,7 +55,7 @@ export interface EventBusParts {
   /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
   readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
   readonly middleware?: Middleware | undefined;
-  /** Default: warnings and errors to the console. */
+  /** `console`, winston, pino or bunyan as it is; see {@link Logger}. Default: warnings and errors to the console. */
   readonly logger?: Logger | undefined;
   /** Told of lifecycle events from the very first on. */
   readonly observers?: readonly Observer[] | undefined;
@@ -106,8 +107,8 @@ export class UntypedEventBus implements Engine {
       this.config.routing,
       this.config.engines.map(({ name }) => name),
     );
-    this.#logger = logger;
-    this.#lifecycle = new Lifecycle(this.config.source, logger);
+    this.#logger = adaptedLogger(logger);
+    this.#lifecycle = new Lifecycle(this.config.source, this.#logger);
     this.#subscriptions = new BusSubscriptions(this.#lifecycle);
     for (const observer of observers) this.#lifecycle.observe(observer);
     this.#schemas = new Map(Object.entries(schemas));

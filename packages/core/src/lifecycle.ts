@@ -8,7 +8,7 @@ import type {
   MissedData,
 } from './contract.ts';
 import { newEventId } from './event-id.ts';
-import { safeLogger } from './logger.ts';
+import { adaptedLogger } from './adapted-logger.ts';
 
 /** The ten things that happen in the life of a bus. */
 export const lifecycleEventTypes = [
@@ -61,7 +61,7 @@ export class Lifecycle implements EngineObserver {
   constructor(source: string, logger: Logger) {
     this.#source = source;
     // A logger that throws must end neither a delivery nor the telling.
-    this.#logger = safeLogger(logger);
+    this.#logger = adaptedLogger(logger);
   }
 
   get active(): boolean {

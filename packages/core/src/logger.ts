@@ -32,23 +32,3 @@ export class BurstLog {
     this.#unlogged = 0;
   }
 }
-
-/** The logger, except that it never throws: neither a broken logger nor an error that cannot be shown may end a delivery. */
-export function safeLogger(logger: Logger): Logger {
-  const safe = (level: keyof Logger): Logger['warn'] => {
-    return (message, fields) => {
-      try {
-        logger[level]?.(message, fields);
-      } catch {
-        // There is nowhere left to say so.
-      }
-    };
-  };
-  return {
-    // Absent where the logger has none, so that nothing is put together for it.
-    ...(logger.debug === undefined ? {} : { debug: safe('debug') }),
-    ...(logger.info === undefined ? {} : { info: safe('info') }),
-    warn: safe('warn'),
-    error: safe('error'),
-  };
-}

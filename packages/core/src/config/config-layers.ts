@@ -94,7 +94,7 @@ function merge(layers: readonly ConfigLayer[]): Merged {
       origins.set(field, sourceOf);
     }
   }
-  return { config, origins, problems };
+  return { config: { ...config }, origins, problems };
 }
 
 function pathsOf(errors: readonly PolybusError[]): (path: string) => boolean {

@@ -16,7 +16,8 @@ import {
   isDeadLetterTopic,
 } from '../dead-letter.ts';
 import type { Event, PublishedEvent } from '../event.ts';
-import { BurstLog, safeLogger } from '../logger.ts';
+import { adaptedLogger } from '../adapted-logger.ts';
+import { BurstLog } from '../logger.ts';
 import { PolybusError } from '../polybus-error.ts';
 import type { RawRecord } from '../transport.ts';
 import type { Counters } from './counters.ts';
@@ -44,9 +45,10 @@ export class Reporter {
   constructor(counters: Counters, host: EngineHost, subscription: ReportedSubscription) {
     this.#counters = counters;
     this.#host = host;
-    this.#logger = safeLogger(host.logger);
+    this.#logger = adaptedLogger(host.logger);
     this.#subscription = subscription;
-    const about = { engine: host.name, subscription: subscription.id, topic: subscription.topic };
+    const { id, topic, group } = subscription;
+    const about = { engine: host.name, subscription: id, topic, ...(group === undefined ? {} : { group }) };
     this.#drops = new BurstLog((count, fields) =>
       this.#logger.warn(`dropped ${count} event(s)`, { ...about, ...fields }),
     );
@@ -129,7 +131,8 @@ export class Reporter {
     const topic = this.#deadLetterTopic(delivery.source.topic);
     if (topic === undefined) {
       this.#counters.failed++;
-      this.#discards.add({ event: delivery.source.id, eventTopic: delivery.source.topic, error });
+      const { source, attempt } = delivery;
+      this.#discards.add({ event: source.id, eventTopic: source.topic, attempts: attempt, error });
       this.#failed(delivery, error, { outcome: 'discarded' });
       return undefined;
     }
@@ -145,6 +148,17 @@ export class Reporter {
       if (delivery.state === 'done') return;
       this.#counters.failed++;
       this.#counters.deadLettered++;
+      const { source, attempt } = delivery;
+      this.#logger.warn('a handler failed and the attempts are used up: the event has a dead letter', {
+        engine: this.#host.name,
+        topic: source.topic,
+        id: source.id,
+        group: this.#subscription.group,
+        subscription: this.#subscription.id,
+        attempts: attempt,
+        deadLetter: topic,
+        error,
+      });
       this.#failed(delivery, error, { outcome: 'dead-letter' });
     });
   }
