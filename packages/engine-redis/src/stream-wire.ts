@@ -13,12 +13,13 @@ const maxRemembered = 10_000;
  */
 export class StreamWire implements Wire {
   readonly #keys: StreamKeys;
-  readonly #onPublished: (topic: string) => void;
+  readonly #onPublish: (topic: string) => void;
   readonly #announced = new Set<string>();
 
-  constructor(keys: StreamKeys, onPublished: (topic: string) => void) {
+  /** @param onPublish - Told of each event that is sent, whether the server takes it or not. */
+  constructor(keys: StreamKeys, onPublish: (topic: string) => void) {
     this.#keys = keys;
-    this.#onPublished = onPublished;
+    this.#onPublish = onPublish;
   }
 
   /** The server may have lost what it knew of topics. */
@@ -27,11 +28,13 @@ export class StreamWire implements Wire {
   }
 
   send(client: Redis, message: Message): Promise<unknown> {
+    this.#onPublish(message.topic);
     if (!this.#announced.has(message.topic)) return this.#announce(client, message);
     return client.xadd(...this.#arguments(message));
   }
 
   add(pipeline: ChainableCommander, message: Message): void {
+    this.#onPublish(message.topic);
     if (this.#announced.has(message.topic)) pipeline.xadd(...this.#arguments(message));
     else pipeline.eval(...addAnnounced.evalArguments(...this.#announcement(message)));
   }
@@ -46,7 +49,6 @@ export class StreamWire implements Wire {
   #published({ topic }: Message): void {
     if (this.#announced.size >= maxRemembered) this.#announced.clear();
     this.#announced.add(topic);
-    this.#onPublished(topic);
   }
 
   #announce(client: Redis, message: Message): Promise<unknown> {

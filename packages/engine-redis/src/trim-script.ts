@@ -50,7 +50,8 @@ if #going > step then
   bound = going[#going][1]
   going[#going] = nil
 end
-redis.call('HSET', KEYS[2], ARGV[3], going[#going][1])
+-- In this order: a server that is full refuses only the first write of a script, and never this one.
 redis.call('XTRIM', stream, 'MINID', bound)
+redis.call('HSET', KEYS[2], ARGV[3], going[#going][1])
 return {more, isHeld}
 `);

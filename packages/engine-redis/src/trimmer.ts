@@ -8,9 +8,12 @@ const restMs = 600_000;
 /** How many topics are remembered, so that unbounded topic names cannot fill the memory. */
 const maxRemembered = 10_000;
 
+const never = Number.NEGATIVE_INFINITY;
+
 interface Topic {
   /** How many events since the last trim. */
   published: number;
+  /** By `performance.now()`. */
   trimmedAt: number;
 }
 
@@ -34,10 +37,11 @@ export class Trimmer {
     this.#timer = setInterval(() => this.#trimAll(this.#due()), intervalMs).unref();
   }
 
+  /** An event is sent. One that a server refuses because it is full counts too: trimming is what makes room for it. */
   published(topic: string): void {
     let about = this.#topics.get(topic);
     if (about === undefined) {
-      about = { published: 0, trimmedAt: Date.now() };
+      about = { published: 0, trimmedAt: performance.now() };
       this.#topics.set(topic, about);
       if (this.#topics.size > maxRemembered) this.#topics.delete(this.#topics.keys().next().value!);
     }
@@ -46,7 +50,7 @@ export class Trimmer {
   }
 
   #due(): string[] {
-    const longAgo = Date.now() - restMs;
+    const longAgo = performance.now() - restMs;
     return [...this.#topics]
       .filter(([, { published, trimmedAt }]) => published > 0 || trimmedAt <= longAgo)
       .map(([topic]) => topic);
@@ -60,15 +64,15 @@ export class Trimmer {
   async #trim(topics: readonly string[]): Promise<void> {
     const { retentionMs } = this.#store.options;
     for (const topic of topics) {
-      const about = this.#topics.get(topic) ?? { published: 0, trimmedAt: 0 };
+      const about = this.#topics.get(topic) ?? { published: 0, trimmedAt: never };
       about.published = 0;
-      const now = Date.now();
+      const now = performance.now();
       try {
-        await this.#trimTopic(topic, `${Math.max(1, now - retentionMs)}-0`);
+        await this.#trimTopic(topic, `${Math.max(1, Date.now() - retentionMs)}-0`);
         about.trimmedAt = now;
       } catch (error) {
         // Again with the next that are due, and not with the next event, which would fail as well.
-        about.trimmedAt = 0;
+        about.trimmedAt = never;
         this.#store.logger.debug?.('a stream could not be trimmed', { topic, error: messageOf(error) });
       }
     }
