@@ -1,4 +1,5 @@
 import { type Event, type PublishError, encodeStructured } from '@polybus/core';
+import { onAbort } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { publishError } from './errors.ts';
@@ -31,7 +32,9 @@ export interface PublisherOptions {
 }
 
 interface Outgoing extends Message {
+  /** By `performance.now()`. */
   readonly since: number;
+  isAborted: boolean;
   readonly settled: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -53,6 +56,8 @@ export class Publisher {
   #waiting: Outgoing[] = [];
   readonly #underWay = new Set<readonly Outgoing[]>();
   #isScheduled = false;
+  /** Whether some of those that wait are aborted. */
+  #hasAborted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, wire: Wire, options: PublisherOptions) {
@@ -71,19 +76,35 @@ export class Publisher {
       resolve = onSent;
       reject = onFailed;
     });
-    this.#waiting.push({ topic, text, key, since: Date.now(), settled: sending, resolve, reject });
+    const since = performance.now();
+    const one = { topic, text, key, since, isAborted: false, settled: sending, resolve, reject };
+    this.#waiting.push(one);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       // For less than a microtask of its own costs.
       void now.then(this.#flush);
     }
     this.#timer ??= this.#watch(this.#options.timeoutMs);
-    return signal === undefined ? sending : orAborted(sending, signal);
+    if (signal !== undefined) this.#abortWith(signal, one);
+    return sending;
+  }
+
+  /** What is aborted before it has left is not sent. */
+  #abortWith(signal: AbortSignal, one: Outgoing): void {
+    const unlink = onAbort(signal, () => {
+      one.isAborted = this.#hasAborted = true;
+      one.reject(signal.reason);
+    });
+    one.settled.then(unlink, unlink);
   }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
     if (!this.#connection.isReady) return;
+    if (this.#hasAborted) {
+      this.#hasAborted = false;
+      this.#waiting = this.#waiting.filter(({ isAborted }) => !isAborted);
+    }
     while (this.#waiting.length > maxBatch) this.#sendBatch(this.#waiting.splice(0, maxBatch));
     if (this.#waiting.length === 0) return;
     const batch = this.#waiting;
@@ -144,7 +165,7 @@ export class Publisher {
   }
 
   #accept(one: Outgoing, answer: unknown): void {
-    const more = this.#wire.accept?.(this.#connection.client, one, answer);
+    const more = one.isAborted ? undefined : this.#wire.accept?.(this.#connection.client, one, answer);
     if (more === undefined) {
       one.resolve();
       return;
@@ -183,7 +204,7 @@ export class Publisher {
   #watch(inMs: number): NodeJS.Timeout {
     return setTimeout(() => {
       this.#timer = undefined;
-      const now = Date.now();
+      const now = performance.now();
       const { timeoutMs } = this.#options;
       let next = Number.POSITIVE_INFINITY;
       const isLate = (one: Outgoing): boolean => {
@@ -221,12 +242,4 @@ const farewellMs = 1000;
 
 function reject(one: Outgoing, error: PublishError): void {
   one.reject(error);
-}
-
-function orAborted(sending: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    sending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

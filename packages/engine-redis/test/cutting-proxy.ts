@@ -1,0 +1,102 @@
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** Stands between clients and a real server, and fails in the middle of answers. */
+export class CuttingProxy {
+  /** When such a request has passed, so many bytes of what the server says then get through, and the connection ends. */
+  cut: { readonly after: RegExp; readonly bytes: number } | undefined;
+  /** How often it has. */
+  cuts = 0;
+  /** How long the first answer to such a request was. */
+  readonly measured = new Map<RegExp, number>();
+  /** Connections end, and new ones are refused. */
+  isDown = false;
+  readonly #server: { readonly host: string; readonly port: number };
+  readonly #relays = new Set<Relay>();
+  readonly #listening = createServer((client) => {
+    if (this.isDown) client.destroy();
+    else this.#relays.add(new Relay(client, connect(this.#server), this));
+  });
+
+  private constructor(url: string) {
+    const { hostname, port } = new URL(url);
+    this.#server = { host: hostname, port: Number(port) };
+  }
+
+  static async start(url: string): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(url);
+    await new Promise<void>((resolve) => proxy.#listening.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      for (const relay of proxy.#relays) relay.end();
+      proxy.#listening.close();
+    });
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#listening.address() as AddressInfo).port}`;
+  }
+
+  /** From now on nothing that the server says comes over the connections of this name that there are; new ones work. */
+  swallow(name: string): void {
+    for (const relay of this.#relays) if (relay.said.includes(name)) relay.isSwallowing = true;
+  }
+
+  down(): void {
+    this.isDown = true;
+    for (const relay of this.#relays) relay.end();
+    this.#relays.clear();
+  }
+
+  up(): void {
+    this.isDown = false;
+  }
+}
+
+class Relay {
+  isSwallowing = false;
+  /** The beginning of what the client has said: with its name. */
+  said = '';
+  readonly #client: Socket;
+  #left = Number.POSITIVE_INFINITY;
+  #measuring: RegExp | undefined;
+
+  constructor(client: Socket, server: Socket, proxy: CuttingProxy) {
+    this.#client = client;
+    for (const socket of [client, server]) socket.setNoDelay(true).on('error', () => {});
+    client.on('close', () => server.destroy());
+    server.on('close', () => client.destroy());
+    client.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      if (this.said.length < 1000) this.said += text;
+      const { cut } = proxy;
+      if (cut?.after.test(text) === true) {
+        this.#measuring = cut.after;
+        if (cut.bytes >= 0) this.#left = cut.bytes;
+        proxy.cut = undefined;
+      }
+      server.write(bytes);
+      if (this.#left === 0) this.#cut(proxy);
+    });
+    server.on('data', (bytes) => {
+      if (this.isSwallowing) return;
+      if (this.#measuring !== undefined) proxy.measured.set(this.#measuring, bytes.length);
+      this.#measuring = undefined;
+      client.write(bytes.subarray(0, this.#left));
+      this.#left -= bytes.length;
+      if (this.#left <= 0) this.#cut(proxy);
+    });
+  }
+
+  #cut(proxy: CuttingProxy): void {
+    proxy.cuts++;
+    this.#left = Number.POSITIVE_INFINITY;
+    this.isSwallowing = true;
+    // With its orderly end, so that what was written arrives.
+    this.#client.end();
+  }
+
+  end(): void {
+    this.#client.resetAndDestroy();
+  }
+}
