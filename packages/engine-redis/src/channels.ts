@@ -1,4 +1,5 @@
 import { type Receiver, type TransportContext, isPattern } from '@polybus/core';
+import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { messageOf } from './errors.ts';
 
@@ -46,6 +47,7 @@ export class Channels {
   readonly #context: TransportContext;
   readonly #exact = new Map<string, Channel>();
   readonly #patterns = new Map<string, Channel>();
+  /** From then on something may have been missed: the last time at which the connection was known to work. */
   #lostAt: Date | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
@@ -56,9 +58,13 @@ export class Channels {
     this.#timeoutMs = options.timeoutMs;
     this.#context = options.context;
     connection.listen({
-      onLost: () => (this.#lostAt ??= new Date()),
+      onLost: () => (this.#lostAt ??= this.#lastAlive),
       onRestored: () => void this.#resubscribe(),
     });
+  }
+
+  get #lastAlive(): Date {
+    return new Date(Date.now() - (performance.now() - this.#connection.aliveAt));
   }
 
   /** What `health()` says about gaps: events published meanwhile were missed. */
@@ -139,13 +145,14 @@ export class Channels {
   }
 
   async #resubscribe(): Promise<void> {
-    const { client } = this.#connection;
-    const lostAt = this.#lostAt ?? new Date();
+    const lostAt = this.#lostAt ?? this.#lastAlive;
+    const [exact, patterns] = [[...this.#exact.keys()], [...this.#patterns.keys()]];
+    const run = (command: (client: Redis) => Promise<unknown>): Promise<unknown> =>
+      this.#connection.run(command, this.#timeoutMs);
     try {
-      const [exact, patterns] = [[...this.#exact.keys()], [...this.#patterns.keys()]];
       await Promise.all([
-        exact.length === 0 ? undefined : client.subscribe(...exact),
-        patterns.length === 0 ? undefined : client.psubscribe(...patterns),
+        exact.length === 0 ? undefined : run((client) => client.subscribe(...exact)),
+        patterns.length === 0 ? undefined : run((client) => client.psubscribe(...patterns)),
       ]);
     } catch (error) {
       // Lost again, most likely; the next time it is restored is another chance. If it is not lost, make it so.

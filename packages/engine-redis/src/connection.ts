@@ -55,6 +55,7 @@ export class Connection {
   #isLost = false;
   #reconnects = 0;
   #lastError: unknown;
+  #aliveAt = performance.now();
   #watchdog: Watchdog | undefined;
 
   constructor(role: string, client: RedisClient, isOwn: boolean, logger: Logger) {
@@ -81,6 +82,14 @@ export class Connection {
     const { status } = this.client;
     const about = { status, reconnects: this.#reconnects };
     return this.#lastError === undefined ? about : { ...about, lastError: messageOf(this.#lastError) };
+  }
+
+  /**
+   * When the server was last asked for something that it has answered, by `performance.now()`: all that it sent before that has
+   * arrived. What arrives by itself proves less, since it may have been on its way for long.
+   */
+  get aliveAt(): number {
+    return this.#aliveAt;
   }
 
   listen(listener: ConnectionListener): void {
@@ -139,11 +148,16 @@ export class Connection {
     wait.command(this.client).then(
       (answer) => {
         this.#end(wait);
+        this.#alive(wait.until - wait.timeoutMs);
         wait.resolve(answer as never);
       },
       (error: unknown) => this.#fail(wait, error),
     );
   }
+
+  readonly #alive = (since: number): void => {
+    this.#aliveAt = Math.max(this.#aliveAt, since);
+  };
 
   #fail(wait: Wait, error: unknown): void {
     this.#end(wait);
@@ -218,7 +232,9 @@ export class Connection {
       client.disconnect(true);
       client.stream?.destroy();
     };
-    if (!this.#isClosed) this.#watchdog = new Watchdog(() => this.#nodes(), { everyMs, canAsk, onSilent });
+    if (this.#isClosed) return;
+    const options = { everyMs, canAsk, onSilent, onAnswer: this.#alive };
+    this.#watchdog = new Watchdog(() => this.#nodes(), options);
   }
 
   #nodes(): Redis[] {

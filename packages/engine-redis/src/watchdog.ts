@@ -7,6 +7,8 @@ export interface WatchdogOptions {
   readonly canAsk: boolean;
   /** Nothing came from the server since the last look, though it owed something. */
   readonly onSilent: (client: Redis) => void;
+  /** @param since - When the server was asked for what it has answered, by `performance.now()`. */
+  readonly onAnswer: (since: number) => void;
 }
 
 /**
@@ -43,8 +45,16 @@ export class Watchdog {
         continue;
       }
       owed.set(stream, stream.bytesRead);
-      if (isAsked) client.ping().catch(() => {});
+      if (isAsked) this.#ask(client);
     }
     this.#owed = owed;
+  }
+
+  #ask(client: Redis): void {
+    const since = performance.now();
+    client.ping().then(
+      () => this.#options.onAnswer(since),
+      () => {},
+    );
   }
 }
