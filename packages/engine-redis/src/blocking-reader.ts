@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { ReadProgress } from '@polybus/core';
 import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from './connection.ts';
-import { messageOf } from './errors.ts';
+import { isAnswer, messageOf } from './errors.ts';
 import { firstId } from './stream-ids.ts';
 import { type StreamEntry, streamsOf } from './stream-entry.ts';
 import type { StreamStore } from './stream-store.ts';
@@ -53,6 +54,10 @@ export class BlockingReader {
   #isRinging = false;
   #pause: { readonly timer: NodeJS.Timeout; readonly end: () => void } | undefined;
   #reading: Promise<void> | undefined;
+  /** How many reads have succeeded, with all that they led to. */
+  #rounds = 0;
+  /** Why the last one has not. */
+  #failure: string | undefined;
 
   constructor(
     connection: Connection,
@@ -96,6 +101,11 @@ export class BlockingReader {
     for (const [error] of answers ?? []) if (error) throw error;
   }
 
+  /** @param source - What it is called. */
+  progress(source: string): ReadProgress {
+    return { source, position: this.#rounds, behind: this.#failure };
+  }
+
   /** Ends reading; the connection is closed with it. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -108,11 +118,14 @@ export class BlockingReader {
     while (!this.#isStopped) {
       try {
         await this.#readOnce();
+        this.#rounds++;
+        this.#failure = undefined;
         // Behind what handlers publish, and what is published because an acceptance has come by now: a server that this
         // has woken takes the read along.
         await nextPoll();
       } catch (error) {
         if (this.#isStopped) return;
+        this.#failure = `its reads fail: ${messageOf(error)}`;
         this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
         await this.#wait();
       }
@@ -145,7 +158,8 @@ export class BlockingReader {
         blockMs + commandTimeoutMs,
       );
     } catch (error) {
-      if (this.#connection.isReady && !this.#isStopped) this.#connection.reconnect();
+      // One that answers, with whatever error, has nothing wrong with it.
+      if (this.#connection.isReady && !this.#isStopped && !isAnswer(error)) this.#connection.reconnect();
       throw error;
     } finally {
       this.#isBlocked = false;

@@ -28,6 +28,12 @@ export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && !isRefusal(error);
 }
 
+/** True where the server has answered, be it with a refusal: the connection works. */
+export function isAnswer(error: unknown): boolean {
+  const origin = error instanceof RedisConnectionError ? error.cause : error;
+  return origin instanceof Error && origin.name === 'ReplyError';
+}
+
 /** True for an answer of the server with this code, also where the client has put words of its own before it. */
 export function isError(error: unknown, code: string): boolean {
   return error instanceof Error && error.message.includes(code);

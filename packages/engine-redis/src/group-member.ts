@@ -1,4 +1,4 @@
-import type { ListenRequest, Receiver } from '@polybus/core';
+import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core';
 import { previousAttempts } from './attempt-count.ts';
 import { briefly } from './briefly.ts';
 import type { Connection } from './connection.ts';
@@ -146,6 +146,7 @@ export class GroupMember {
         place.end = undefined;
         if (isGone(error)) await place.recreate();
         else place.debug('a group read failed and is tried again', error);
+        place.failure = messageOf(error);
       }
       read = undefined;
     }
@@ -190,6 +191,8 @@ export class GroupMember {
       this.#reserved -= count;
     }
     this.#hand(place, read.entries, withdrawals);
+    place.reads++;
+    place.failure = undefined;
     place.end = read.end;
     place.isHeld = read.isHeld;
     if (read.hasLooked) place.isLookDue = false;
@@ -253,6 +256,13 @@ export class GroupMember {
     if (place.polling === undefined) void this.poll(place.topic);
     // The read under way has found no room, and does not look again by itself.
     else if (place.isOutOfRoom) place.isPollWanted = true;
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    const whose = `the subscription ${this.request.subscriptionId} of the group "${this.group}"`;
+    for (const { topic, reads, behind } of this.places.values())
+      if (behind !== undefined)
+        yield { source: `the stream of "${topic}" for ${whose}`, position: reads, behind };
   }
 
   /** After a connection was lost, with answers on their way. */

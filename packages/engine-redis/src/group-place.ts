@@ -24,6 +24,10 @@ export class GroupPlace {
   isPollWanted = false;
   /** The last read was not made, because there was no room for what it brings. */
   isOutOfRoom = false;
+  /** How many reads have succeeded. */
+  reads = 0;
+  /** Why the last one has not. */
+  failure: string | undefined = undefined;
   /** Something is left to read, but not before something here is settled. */
   isHeld = false;
   /** The read under way waits behind a blocking one. */
@@ -79,6 +83,13 @@ export class GroupPlace {
   /** The keys of what is not settled. */
   get keys(): Iterable<string> {
     return this.#keys.keys();
+  }
+
+  /** Why there is something to read. Without room, or behind what is not settled, it waits, which is seen at the receiver. */
+  get behind(): string | undefined {
+    if (this.end !== undefined) return undefined;
+    if (this.failure !== undefined) return `its reads fail: ${this.failure}`;
+    return this.isHeld || this.isOutOfRoom ? undefined : 'it has not been read to its end';
   }
 
   take(entry: StreamEntry): Acknowledgement {

@@ -1,6 +1,7 @@
 import {
   type ListenRequest,
   type Listener,
+  type ReadProgress,
   type Receiver,
   type StartPosition,
   isPattern,
@@ -131,6 +132,11 @@ export class GroupWatcher {
       topic,
       new Set([...members].map(({ group }) => group)),
     ]);
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    yield this.#reader.progress('the reader of the groups');
+    for (const member of this.#members) yield* member.progress();
   }
 
   *#streams(): Iterable<readonly [string, string]> {

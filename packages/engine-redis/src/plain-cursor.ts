@@ -1,4 +1,4 @@
-import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core';
+import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core';
 import { messageOf } from './errors.ts';
 import type { Decoded } from './record.ts';
 import { type StreamEntry, decodeEntry } from './stream-entry.ts';
@@ -13,6 +13,8 @@ export interface Cursor {
   isCatchingUp: boolean;
   /** It begins with what there is, so what was trimmed before is none that it has missed. */
   isReplay: boolean;
+  /** Why its last read failed. */
+  failure: string | undefined;
 }
 
 /** What a plain subscription needs of the hub. */
@@ -86,7 +88,7 @@ export class PlainSubscription {
   }
 
   add(topic: string, position: string, isLive: boolean, isReplay = false): Cursor {
-    const cursor: Cursor = { topic, position, isCatchingUp: false, isReplay };
+    const cursor: Cursor = { topic, position, isCatchingUp: false, isReplay, failure: undefined };
     this.cursors.set(topic, cursor);
     if (!isLive) {
       this.#behind.add(cursor);
@@ -141,6 +143,16 @@ export class PlainSubscription {
     this.#store.missed({ topic, since: position === firstId ? until : timeOf(position), until, reason });
   }
 
+  /** How far those are that catch up. Without room they wait, which is seen at the receiver. */
+  *progress(): Iterable<ReadProgress> {
+    if (this.receiver.capacity < this.#refillAt) return;
+    const { subscriptionId } = this.request;
+    for (const { topic, position, failure } of this.#behind) {
+      const source = `the stream of "${topic}" for the subscription ${subscriptionId}`;
+      yield { source, position, behind: failure ?? 'it has not been read to its end' };
+    }
+  }
+
   /** After the connection was lost. */
   resume(): void {
     this.#refill();
@@ -158,6 +170,7 @@ export class PlainSubscription {
           this.#store.trimmedTo(cursor.topic),
         ]);
         if (this.#isStopped) return;
+        cursor.failure = undefined;
         this.#tellMissed(cursor, trimmed, entries[0]?.id);
         for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
         this.receiver.run();
@@ -171,6 +184,7 @@ export class PlainSubscription {
         }
       }
     } catch (error) {
+      cursor.failure = `its reads fail: ${messageOf(error)}`;
       this.#store.logger.debug?.('catching up failed and is tried again', { error: messageOf(error) });
     } finally {
       cursor.isCatchingUp = false;

@@ -1,6 +1,7 @@
 import {
   type ListenRequest,
   type Listener,
+  type ReadProgress,
   type Receiver,
   type StartPosition,
   isPattern,
@@ -180,6 +181,11 @@ export class StreamHub {
   /** After the connection was lost: those that were catching up go on. */
   resume(): void {
     for (const subscription of this.#subscriptions) subscription.resume();
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    yield this.#reader.progress('the reader of the subscriptions without a group');
+    for (const subscription of this.#subscriptions) yield* subscription.progress();
   }
 
   stop(): Promise<void> {

@@ -4,6 +4,7 @@ import type {
   Event,
   ListenRequest,
   Listener,
+  ReadProgress,
   Receiver,
   Transport,
   TransportContext,
@@ -42,6 +43,7 @@ export class StreamsTransport implements Transport {
   // Each has a connection that it blocks, so each is made when it is needed first.
   #hub: Promise<StreamHub> | undefined;
   #groups: Promise<GroupWatcher> | undefined;
+  readonly #reading = new Set<StreamHub | GroupWatcher>();
 
   constructor(options: RedisOptions) {
     this.#options = options;
@@ -81,6 +83,7 @@ export class StreamsTransport implements Transport {
     this.#opened = undefined;
     const readers = [this.#hub, this.#groups];
     this.#hub = this.#groups = undefined;
+    this.#reading.clear();
     this.#connections?.closeOpening();
     for (const reader of readers) await (await reader?.catch(() => undefined))?.stop();
     if (opened !== undefined) {
@@ -112,15 +115,24 @@ export class StreamsTransport implements Transport {
     if (request.group === undefined) {
       this.#hub ??= connections
         .make('reader', 'blocking')
-        .then((one) => new StreamHub(one, store, id, new BusyPoll(published)));
+        .then((one) => this.#reads(new StreamHub(one, store, id, new BusyPoll(published))));
       this.#hub.catch(() => (this.#hub = undefined));
       return await (await this.#hub).listen(request, receiver);
     }
     this.#groups ??= connections
       .make('group-reader', 'blocking')
-      .then((one) => new GroupWatcher(one, store, id, new BusyPoll(published)));
+      .then((one) => this.#reads(new GroupWatcher(one, store, id, new BusyPoll(published))));
     this.#groups.catch(() => (this.#groups = undefined));
     return await (await this.#groups).listen(request, receiver);
+  }
+
+  #reads<T extends StreamHub | GroupWatcher>(reader: T): T {
+    this.#reading.add(reader);
+    return reader;
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    for (const reader of this.#reading) yield* reader.progress();
   }
 
   async ping(): Promise<void> {
