@@ -31,7 +31,9 @@ export class GroupDocuments {
 
   /** The document as it is now. */
   async read(): Promise<GroupDocument> {
-    return this.#documentIn(await this.#ask(() => this.#store.read(this.#options.name)));
+    // What is changed next is what was seen here, or younger: a decision that rests on it must not meet an older one.
+    this.#known = await this.#ask(() => this.#store.read(this.#options.name));
+    return this.#documentIn(this.#known);
   }
 
   #documentIn(stored: StoredDocument | undefined): GroupDocument {

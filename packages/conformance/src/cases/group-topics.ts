@@ -168,6 +168,24 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
+    name: 'two processes that add a pattern to a group, and a topic that it covers, right after each other share the events',
+    rules: [1, 2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const other = await t.elsewhere(engine);
+      const seen = t.record<string>();
+      await join(t, engine, 'b', seen);
+      for (const name of ['a', 'c', 'd']) {
+        await join(t, other, `${name}.*`, seen, 'earliest');
+        await join(t, engine, `${name}.x`, seen, 'earliest');
+      }
+      const topics = ['b', 'a.x', 'a.y', 'c.x', 'c.y', 'd.x', 'd.y'];
+      await publish(t, other, ...topics.map((topic) => `${topic} 1`));
+      await assertGot(t, engine, seen, ...topics.map((topic) => `${topic} 1`));
+    },
+  },
+  {
     name: 'a topic that first appears while a pattern of the group is there is read from its first event, and continues later',
     rules: [1, 2, 5],
     needs,
