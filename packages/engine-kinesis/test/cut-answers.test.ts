@@ -6,22 +6,15 @@ import { resolveOptions } from '../src/options.ts';
 import { newStream, patient, startEngine } from './support.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
-/** Each kind of call that an engine makes, and what tells that its answer was whole. */
-const calls: readonly (readonly [string, (api: KinesisApi, shardId: string) => Promise<unknown>])[] = [
+const shardId = 'shardId-000000000000';
+const fromFirst = { ShardIteratorType: 'TRIM_HORIZON' } as const;
+
+/** Each kind of call that an engine makes, and what tells that its answer was whole. `iterator` is a good one. */
+const calls: readonly (readonly [string, (api: KinesisApi, iterator: string) => Promise<unknown>])[] = [
   ['DescribeStreamSummary', async (api) => (await api.describe())?.StreamStatus],
   ['ListShards', async (api) => (await api.listShards()).length],
-  [
-    'GetShardIterator',
-    async (api, shardId) =>
-      (await api.iterator(shardId, { ShardIteratorType: 'TRIM_HORIZON' })).iterator.length > 0,
-  ],
-  [
-    'GetRecords',
-    async (api, shardId) => {
-      const { iterator } = await api.iterator(shardId, { ShardIteratorType: 'TRIM_HORIZON' });
-      return async () => (await api.getRecords(iterator, 10)).Records?.length;
-    },
-  ],
+  ['GetShardIterator', async (api) => (await api.iterator(shardId, fromFirst)).iterator.length > 0],
+  ['GetRecords', async (api, iterator) => (await api.getRecords(iterator, 10)).Records?.length],
   [
     'PutRecords',
     async (api) =>
@@ -43,13 +36,8 @@ describeWithBroker('kinesis', 'an answer that is not whole', (kinesis) => {
       // Only for what is never answered.
       const hasty = new KinesisApi(resolveOptions({ ...config, requestTimeoutMs: 100 }, ''));
       onTestFinished(() => [api, hasty].forEach((one) => one.close()));
-      const callOf = async (one: KinesisApi): Promise<() => Promise<unknown>> => {
-        const made = await make(one, 'shardId-000000000000');
-        return typeof made === 'function'
-          ? (made as () => Promise<unknown>)
-          : () => make(one, 'shardId-000000000000');
-      };
-      const call = await callOf(api);
+      const { iterator } = await api.iterator(shardId, fromFirst);
+      const call = (): Promise<unknown> => make(api, iterator);
       const whole = await call();
       const length = proxy.answerBytes;
       expect(length).toBeGreaterThan(100);
@@ -66,15 +54,14 @@ describeWithBroker('kinesis', 'an answer that is not whole', (kinesis) => {
         expect(await call()).toEqual(whole);
       }
       expect([...outcomes.keys()]).toEqual(['failed']);
-      const hastyCall = await callOf(hasty);
       for (const afterBytes of [0, 1, 17, Math.floor(length / 2), length - 1]) {
         proxy.fault = { afterBytes, how: 'silence' };
-        const before = proxy.connections;
-        await expect(hastyCall()).rejects.toMatchObject({ name: 'TimeoutError' });
+        await expect(make(hasty, iterator)).rejects.toMatchObject({ name: 'TimeoutError' });
         proxy.fault = undefined;
         // Over another connection: on the old one there is still the rest of the answer to come.
         expect(await call()).toEqual(whole);
-        await hastyCall().catch(() => {});
+        const before = proxy.connections;
+        await make(hasty, iterator).catch(() => {});
         expect(proxy.connections).toBeGreaterThan(before);
       }
     },
