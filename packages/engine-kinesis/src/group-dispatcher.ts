@@ -175,15 +175,31 @@ export class GroupDispatcher {
   }
 
   #pumpShare(share: GroupShare): void {
+    const { keyless } = share;
+    // What is given back at once goes to another list, and is put at its place afterwards.
+    share.keyless = [];
     const left: Item[] = [];
-    for (const item of share.keyless) {
+    let next = 0;
+    // One record may hold a hundred thousand of them: they are not looked through where nobody has room.
+    for (; next < keyless.length && this.#hasRoom; next++) {
+      const item = keyless[next]!;
       const member = this.#memberFor(item);
       if (member === undefined) left.push(item);
       else this.#hand(item, member, undefined);
     }
-    share.keyless = left;
+    const returned = share.keyless;
+    share.keyless = left.concat(keyless.slice(next));
+    for (const item of returned) share.park(item, undefined);
     if (share.parkedInLanes === 0) return;
-    for (const lane of share.lanes.values()) this.#pumpLane(share, lane);
+    for (const lane of share.lanes.values()) {
+      if (!this.#hasRoom) return;
+      this.#pumpLane(share, lane);
+    }
+  }
+
+  get #hasRoom(): boolean {
+    for (const { receiver } of this.members) if (receiver.capacity > 0) return true;
+    return false;
   }
 
   #pumpLane(share: GroupShare, lane: Lane): void {

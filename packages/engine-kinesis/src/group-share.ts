@@ -20,7 +20,7 @@ export interface Lane {
   /** Handed over to the holder and not settled. */
   unsettled: number;
   /** In the order of their rank. */
-  readonly parked: Item[];
+  parked: Item[];
 }
 
 /** More than so many events that no member can take now, and reading stops. */
@@ -62,7 +62,7 @@ export class GroupShare {
     for (const [key, lane] of this.lanes) {
       const kept = lane.parked.filter(isOther);
       this.parkedInLanes -= lane.parked.length - kept.length;
-      lane.parked.splice(0, lane.parked.length, ...kept);
+      lane.parked = kept;
       if (lane.unsettled === 0 && kept.length === 0) this.lanes.delete(key);
     }
   }

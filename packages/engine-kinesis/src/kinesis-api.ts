@@ -120,7 +120,7 @@ export class KinesisApi {
       const input = token === undefined ? { StreamName: this.#streamName } : { NextToken: token };
       const command = new ListShardsCommand(input);
       const page = await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
-      shards.push(...(page.Shards ?? []));
+      for (const shard of page.Shards ?? []) shards.push(shard);
       token = page.NextToken;
     } while (token !== undefined);
     return shards;
