@@ -17,6 +17,7 @@ import {
 } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { quietLogger } from './quiet-logger.ts';
 
 let folder = '';
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'polybus-config-'))));
@@ -161,7 +162,7 @@ describe('the environment', () => {
   });
 
   test('a misspelt variable is told where a prefix says that it is ours', async () => {
-    const env = { APP_WOKER_COUNT: '3', APP_DATABASE_URL: 'x', WOKER_COUNT: '3' };
+    const env = { APP_WOKER_COUNT: '3', WOKER_COUNT: '3' };
     expect(await problemsOf({ env, envPrefix: 'APP_' })).toEqual([
       {
         path: 'APP_WOKER_COUNT',
@@ -169,6 +170,33 @@ describe('the environment', () => {
       },
     ]);
     expect(await load({ env })).toEqual({});
+  });
+
+  test('a variable with the prefix that sets nothing is told of, with the nearest, unless the file refers to it', async () => {
+    const env = { SHOP_MODE: 'streams', SHOP_PORT: '80', SHOP_URL_OF_REDIS: 'redis://h', PORT: '80' };
+    const file = await written('engine: redis\nexternalBrokerURL: ${SHOP_URL_OF_REDIS}\n');
+    const logger = quietLogger();
+    expect(await load({ file, env, envPrefix: 'SHOP_', logger })).toEqual({
+      engine: 'redis',
+      externalBrokerURL: 'redis://h',
+    });
+    expect(logger.lines.map(({ message }) => message)).toEqual([
+      expect.stringContaining(
+        'SHOP_MODE (the nearest that is read is SHOP_DELIVERY_MODE), SHOP_PORT.',
+      ) as string,
+    ]);
+  });
+
+  test('the names of the newest Go module are read, and two names of one field do not contradict each other', async () => {
+    const env = { ENGINE: 'durable-memory', MAX_DURABLE_QUEUE_DEPTH: '7', SOURCE: '/shop' };
+    const fields = { engine: 'durable-memory', maxDurableQueueDepth: 7, source: '/shop' };
+    expect(await load({ env })).toEqual(fields);
+    expect(await load({ env: { ...env, EVENT_SOURCE: '/shop' } })).toEqual(fields);
+    const [problem] = await problemsOf({ env: { ...env, EVENT_SOURCE: '/other' } });
+    expect(problem).toMatchObject({
+      path: 'EVENT_SOURCE',
+      message: 'it sets the same field as SOURCE, to another value; unset one of the two',
+    });
   });
 });
 

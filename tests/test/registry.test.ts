@@ -16,6 +16,14 @@ describe('the engine registry', () => {
     await bus.stop();
   });
 
+  test('lists the types that are installed, before any of them is used', () => {
+    const { program } = application({ listed: '() => {}' });
+    runs(program);
+    expect(registeredEngines()).toEqual(
+      expect.arrayContaining(['memory', 'durable-memory', 'redis', 'kafka', 'kinesis', 'listed']),
+    );
+  });
+
   test('takes a registered factory, and hands it its configuration', async () => {
     const got: unknown[] = [];
     registerEngine('custom', (config, context) => {

@@ -19,6 +19,20 @@ type Subscribe = [topic: string, handler: EventHandler<never>, options?: Subscri
 describe('an engine that delivers wrongly does not pass:', () => {
   describeBroken([
     {
+      wrong: 'it takes no notice of options that it does not have',
+      foundBy: 'an option that a call does not have',
+      because: 'resolved, but should have rejected with UNKNOWN_OPTION',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options: SubscribeOptions = {}): SubscribeOptions {
+            const { group, tenant, concurrency, from, retry, deadLetter, handlerTimeoutMs, bufferSize } =
+              options;
+            return { group, tenant, concurrency, from, retry, deadLetter, handlerTimeoutMs, bufferSize };
+          }
+        },
+      ),
+    },
+    {
       wrong: 'it does not look at the tenant',
       foundBy: 'a subscription of a tenant gets the events of that tenant',
       because: 'deep-equal',

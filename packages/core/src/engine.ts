@@ -1,4 +1,5 @@
 import { assertSubscription } from './assert-subscription.ts';
+import { assertOptionsOf } from './call-options.ts';
 import type {
   Capabilities,
   ConsumerLag,
@@ -108,9 +109,10 @@ class TransportEngine implements Engine {
     this.#host = host;
   }
 
-  start(options: StartOptions = {}): Promise<void> {
-    if (this.#state === 'started') return done;
-    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  async start(options: StartOptions = {}): Promise<void> {
+    assertOptionsOf('start', options);
+    if (this.#state === 'started') return;
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start({ signal }: StartOptions): Promise<void> {
@@ -136,13 +138,14 @@ class TransportEngine implements Engine {
     }
   }
 
-  stop(options: StopOptions = {}): Promise<void> {
-    if (this.#starting === undefined && (this.#state === 'new' || this.#state === 'stopped')) return done;
+  async stop(options: StopOptions = {}): Promise<void> {
+    assertOptionsOf('stop', options);
+    if (this.#starting === undefined && (this.#state === 'new' || this.#state === 'stopped')) return;
     const caller = activeDelivery();
     // A stop that is under way waits for this very handler, which would then wait for itself.
     if (this.#stopping !== undefined && caller !== undefined && this.#subscriptions.hasQueue(caller.queue))
-      return done;
-    return (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+      return;
+    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
   }
 
   async #stop(options: StopOptions): Promise<void> {
@@ -164,6 +167,7 @@ class TransportEngine implements Engine {
   }
 
   async drain(options: StopOptions = {}): Promise<void> {
+    assertOptionsOf('drain', options);
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
     if (this.#starting !== undefined && this.#state === 'starting')
       await settlesWithin(this.#starting, timeoutMs);
@@ -219,6 +223,7 @@ class TransportEngine implements Engine {
     try {
       const event = createEvent(input);
       this.#assertOpen('publish', event.topic);
+      assertOptionsOf('publish', options);
       assertSignal(options.signal);
       options.signal?.throwIfAborted();
       const sent = this.#transport.send(event, options.signal);
@@ -260,6 +265,14 @@ class TransportEngine implements Engine {
     options.signal?.throwIfAborted();
     const { policy, deadLetter, from } = resolved;
     const { group, concurrency } = policy;
+    const { workerCount } = this.#defaults;
+    if (isAsync && concurrency > workerCount) {
+      this.#host.logger.warn(
+        `the subscription to "${topic}" asked for a concurrency of ${concurrency} and gets at most ${workerCount}: that is the workerCount ` +
+          `of the engine "${name}", for all its async subscriptions together. Raise workerCount`,
+        { engine: name, topic, group, concurrency, workerCount },
+      );
+    }
     const about = { topic, isAsync, engine: name, group };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
     const shown = options[identityOption] ?? subscription;

@@ -33,6 +33,17 @@ export class InvalidOptionError extends PolybusError {
   }
 }
 
+/** A call was given an option that it does not have. */
+export class UnknownOptionError extends PolybusError {
+  /** Its name; with its path if it is inside of another, as in `retry.attempt`. */
+  readonly option: string;
+
+  constructor(option: string, call: string, hint: string, options: PolybusErrorOptions = {}) {
+    super('UNKNOWN_OPTION', `There is no option "${option}" of ${call}; ${hint}`, options);
+    this.option = option;
+  }
+}
+
 /** `subscribe` without a function as its handler. */
 export class HandlerRequiredError extends PolybusError {
   constructor(topic: string, got: unknown) {

@@ -1,5 +1,7 @@
 import { adaptedLogger } from './adapted-logger.ts';
 import { assertSubscription } from './assert-subscription.ts';
+import { assertOptionsOf } from './call-options.ts';
+import { assertParts } from './check-parts.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
 import { type EventBusConfig, type ParsedConfig, parseAndMake } from './config/event-bus-config.ts';
 import { type OwnConfig, makeOwn } from './config/known-engines.ts';
@@ -24,7 +26,7 @@ import type {
 } from './contract.ts';
 import { describeError } from './dead-letter.ts';
 import { CancellableSubscription } from './engine-subscription.ts';
-import { EventBusNotStartedError, SubscriptionNotFoundError } from './errors.ts';
+import { EventBusNotStartedError, InvalidOptionError, SubscriptionNotFoundError } from './errors.ts';
 import { type NewEvent, createEvent } from './event.ts';
 import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
@@ -39,12 +41,7 @@ import { findEngineFactory } from './registry.ts';
 import { type Router, createRouter } from './router.ts';
 import { Routing } from './routing.ts';
 import type { StandardSchema } from './standard-schema.ts';
-import {
-  type InternalSubscribeOptions,
-  assertOptions,
-  identityOption,
-  resolveStopTimeout,
-} from './subscribe-options.ts';
+import { type InternalSubscribeOptions, identityOption, resolveStopTimeout } from './subscribe-options.ts';
 import { groupFor } from './tenant.ts';
 import { assertTopicOrPattern } from './topics.ts';
 import type { RawRecord } from './transport.ts';
@@ -91,6 +88,7 @@ export class UntypedEventBus implements Engine {
   #starting: Promise<void> | undefined;
 
   constructor(options: EventBusConfig & EventBusParts = {}) {
+    assertParts(options);
     const {
       schemas = {},
       middleware = {},
@@ -168,8 +166,9 @@ export class UntypedEventBus implements Engine {
     return this.router.capabilities;
   }
 
-  start(options?: StartOptions): Promise<void> {
-    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  async start(options?: StartOptions): Promise<void> {
+    assertOptionsOf('start', options);
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start(options?: StartOptions): Promise<void> {
@@ -201,6 +200,7 @@ export class UntypedEventBus implements Engine {
    * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
    */
   async drain(options?: StopOptions): Promise<void> {
+    assertOptionsOf('drain', options);
     this.#endUnreadStreams();
     await this.router.drain?.(options);
   }
@@ -211,6 +211,7 @@ export class UntypedEventBus implements Engine {
   }
 
   async stop(options?: StopOptions): Promise<void> {
+    assertOptionsOf('stop', options);
     let timed = options;
     if (this.#starting !== undefined) {
       const left = countdown(resolveStopTimeout(options?.timeoutMs));
@@ -242,15 +243,21 @@ export class UntypedEventBus implements Engine {
     topicOptions?: TopicPublishOptions,
   ): Promise<void> {
     try {
-      const isTopic = typeof eventOrTopic === 'string';
-      const event = createEvent(
-        isTopic ? { ...topicOptions, topic: eventOrTopic, payload: payloadOrOptions } : eventOrTopic,
-      );
-      const options = isTopic ? topicOptions : (payloadOrOptions as PublishOptions | undefined);
-      return this.#publisher.publish(event, options);
+      if (typeof eventOrTopic === 'string')
+        return this.#publishTo(eventOrTopic, payloadOrOptions, topicOptions);
+      const options = payloadOrOptions as PublishOptions | undefined;
+      assertOptionsOf('publish', options);
+      return this.#publisher.publish(createEvent(eventOrTopic), options);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
+    assertOptionsOf('publish(topic, payload)', options);
+    const { signal, id, key, metadata, createdAt } = options;
+    const event = createEvent({ topic, payload, id, key, metadata, createdAt });
+    return this.#publisher.publish(event, signal === undefined ? undefined : { signal });
   }
 
   subscribe(topic: string, handler: EventHandler<never>, options?: SubscribeOptions): Promise<Subscription> {
@@ -287,7 +294,7 @@ export class UntypedEventBus implements Engine {
     only?: string,
   ): Promise<Subscription> {
     assertTopicOrPattern(topic);
-    assertOptions(options);
+    assertOptionsOf('subscribe', options);
     const { tenant } = options;
     const engine = only ?? this.router.enginesFor(topic, tenant).join(',');
     const on: EventBus = only === undefined ? this.router : this.router.engine(only);
@@ -320,7 +327,17 @@ export class UntypedEventBus implements Engine {
   /** A subscription as an async iterator, for `for await`. See {@link EventStream}. */
   events(topic: string, options: SubscribeOptions = {}): EventStream {
     const stream = new EventStream(
-      (handler) => this.subscribeAsync(topic, handler, { ...options, concurrency: 1 }),
+      async (handler) => {
+        assertOptionsOf('subscribe', options);
+        const { concurrency = 1 } = options;
+        if (concurrency !== 1)
+          throw new InvalidOptionError(
+            'concurrency',
+            concurrency,
+            '1, or none: a stream hands out one event at a time',
+          );
+        return this.subscribeAsync(topic, handler, { ...options, concurrency });
+      },
       () => this.#streams.delete(stream),
     );
     this.#streams.add(stream);

@@ -1,3 +1,4 @@
+import { assertEventNames } from './call-options.ts';
 import { newEventId } from './event-id.ts';
 import { InvalidEventError, quote } from './errors.ts';
 import { toJsonValue } from './json.ts';
@@ -83,6 +84,7 @@ export function createEvent<T>(input: NewEvent<T>): PublishedEvent<T> {
   }
   const { topic, id, key, metadata, createdAt } = input;
   assertTopic(topic);
+  assertEventNames(input, topic);
   if (id !== undefined) assertId(id, topic);
   if (key !== undefined) assertKey(key, topic);
   if (createdAt !== undefined && !(createdAt instanceof Date && !Number.isNaN(createdAt.getTime()))) {

@@ -1,3 +1,4 @@
+import { assertOptionsOf } from './call-options.ts';
 import { type DeadLetter, deadLetterKey, deadLetterOf, deadLetterTopic, keptTopic } from './dead-letter.ts';
 import { requireCapability } from './capabilities.ts';
 import { GiveBack } from './dispatch/give-back.ts';
@@ -71,6 +72,7 @@ export async function redrive(
   options: RedriveOptions = {},
 ): Promise<RedriveResult> {
   assertTopic(topic);
+  assertOptionsOf('redrive', options);
   const {
     limit = Number.POSITIVE_INFINITY,
     idleMs = 1000,

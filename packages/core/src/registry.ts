@@ -3,6 +3,7 @@ import type { Engine } from './contract.ts';
 import { InvalidConfigError, UnknownEngineTypeError } from './errors.ts';
 import { maskValue } from './config/mask.ts';
 import { closest } from './config/suggest.ts';
+import { installedEngineTypes } from './installed-engines.ts';
 
 /** What a factory is told beside its configuration. */
 export interface EngineFactoryContext {
@@ -40,9 +41,13 @@ export function registerEngine(type: string, factory: EngineFactory): void {
   factories.set(type, factory);
 }
 
-/** The engine types that are registered, or were found by their package's name, so far. */
+/** The engine types that a bus can have: those that are registered, and those whose packages are installed. */
 export function registeredEngines(): string[] {
-  return [...factories.keys()];
+  const installed = installedEngineTypes();
+  const named = [...packageOf].flatMap(([type, name]) =>
+    installed.includes(name.slice('@polybus/engine-'.length)) ? [type] : [],
+  );
+  return [...new Set([...factories.keys(), ...installed, ...named])];
 }
 
 /** The factory of an engine type that is registered, or was found before. */
@@ -87,7 +92,7 @@ function adviceOn(type: string, candidates: readonly string[]): string {
   if (publishedTypes.includes(type)) {
     return `The engine "${type}" is not installed: it ${placesSearched()}. Install it: npm install ${first}`;
   }
-  const meant = closest(type, [...publishedTypes, ...factories.keys()]);
+  const meant = closest(type, [...publishedTypes, ...registeredEngines()]);
   const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
   const packages = candidates.map((name) => `"${name}"`).join(' or ');
   return (

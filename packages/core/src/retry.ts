@@ -1,3 +1,4 @@
+import { assertRetryNames } from './call-options.ts';
 import { InvalidOptionError, PolybusError } from './errors.ts';
 import { longestTimerMs } from './timer-limit.ts';
 
@@ -52,6 +53,7 @@ export function resolveRetry(options: RetryOptions | false | undefined): RetryPo
   if (typeof backoff !== 'object' || backoff === null) {
     throw new InvalidOptionError('retry.backoff', backoff, 'an object with initialMs, maxMs, factor, jitter');
   }
+  assertRetryNames(options === false || options === undefined ? {} : options, backoff);
   if (shouldRetry !== undefined && typeof shouldRetry !== 'function') {
     throw new InvalidOptionError('retry.shouldRetry', shouldRetry, 'a function of the error');
   }

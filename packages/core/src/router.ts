@@ -1,5 +1,6 @@
 import { allOrErrors } from './all-or-errors.ts';
 import { assertSubscription } from './assert-subscription.ts';
+import { assertOptionsOf } from './call-options.ts';
 import { commonCapabilities } from './capabilities.ts';
 import type { RoutingRule } from './config/event-bus-config.ts';
 import type {
@@ -142,8 +143,9 @@ class EngineRouter implements Router {
     throw new EventBusNotStartedError(operation, 'new', { engine: name });
   }
 
-  start(options: StartOptions = {}): Promise<void> {
-    return (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  async start(options: StartOptions = {}): Promise<void> {
+    assertOptionsOf('start', options);
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start(options: StartOptions): Promise<void> {
@@ -166,6 +168,7 @@ class EngineRouter implements Router {
   }
 
   async drain(options: StopOptions = {}): Promise<void> {
+    assertOptionsOf('drain', options);
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
     const timeLeft = countdown(timeoutMs);
     const engines = [...this.#engines.values()];
@@ -188,10 +191,11 @@ class EngineRouter implements Router {
    *
    * @throws what the one engine threw that failed; an `AggregateError` where several did.
    */
-  stop(options: StopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    assertOptionsOf('stop', options);
     // A stop that is under way may wait for this very handler, which would then wait for itself.
-    if (this.#stopping !== undefined && insideHandler()) return Promise.resolve();
-    return (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+    if (this.#stopping !== undefined && insideHandler()) return;
+    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
   }
 
   async #stop(options: StopOptions): Promise<void> {
@@ -253,6 +257,7 @@ class EngineRouter implements Router {
     attach: (engine: Engine, options: InternalSubscribeOptions | undefined) => Promise<Subscription>,
   ): Promise<Subscription> {
     assertTopicOrPattern(topic);
+    assertOptionsOf('subscribe', options);
     const names = this.enginesFor(topic, options?.tenant);
     const engines = names.map((name) => this.#loaded(name, 'subscribe'));
     if (engines.length === 1) {

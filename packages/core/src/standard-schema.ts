@@ -13,6 +13,13 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
+/** True for what a schema library makes; some make functions. */
+export function isStandardSchema(value: unknown): value is StandardSchema {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  const standard = (value as Partial<StandardSchema>)['~standard'];
+  return typeof standard?.validate === 'function';
+}
+
 type StandardResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 

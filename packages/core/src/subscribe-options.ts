@@ -1,3 +1,4 @@
+import { assertOptionsOf } from './call-options.ts';
 import { requireCapability } from './capabilities.ts';
 import type {
   Capabilities,
@@ -72,7 +73,7 @@ export function resolveSubscribeOptions(
 ): ResolvedSubscribeOptions {
   assertTopicOrPattern(topic);
   if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
-  assertOptions(options);
+  assertOptionsOf('subscribe', options);
   const {
     group,
     tenant,
@@ -159,17 +160,6 @@ export function timerMs(option: string, value: unknown): number {
 export function resolveStopTimeout(timeoutMs: number | undefined): number {
   if (timeoutMs === 0) return 0;
   return timeoutMs === undefined ? 30_000 : timerMs('timeoutMs', timeoutMs);
-}
-
-/**
- * Checks that there are options to look at.
- *
- * @throws {@link InvalidOptionError}
- */
-export function assertOptions(options: SubscribeOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError('options', options, 'an object');
-  }
 }
 
 /**

@@ -26,6 +26,7 @@ const all: readonly PolybusError[] = [
   new errors.MissingVariableError([{ variable: 'URL', path: 'externalBrokerURL' }], 'polybus.yaml'),
   new errors.ConfigFileError('polybus.yaml', 'there is no such file'),
   new errors.MissingPackageError('yaml', 'A configuration file in YAML'),
+  new errors.UnknownOptionError('retries', 'subscribe', 'did you mean "retry"?'),
   new errors.UnknownEngineTypeError('kafka', 'Install @polybus/engine-kafka.'),
   new errors.ContractVersionError({ name: 'log', type: 'kafka', version: 2 }, 1),
   new errors.EngineNotFoundError('lag', ['log']),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { InvalidEventError, InvalidOptionError } from '@polybus/core';
+import type { InvalidEventError, InvalidOptionError, UnknownOptionError } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
 import { refusedPayloads } from '../payload-table.ts';
 import { rejectsWith } from '../rejects.ts';
@@ -105,6 +105,43 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
         await rejectsWith(() => engine.subscribe(t.topic(), () => {}, { deadLetter }), 'INVALID_TOPIC');
       }
       assert.deepEqual(engine.topics(), []);
+    },
+  },
+  {
+    name: 'an option that a call does not have, and a field that an event does not have, are refused, and the nearest is named',
+    rules: [10, 12],
+    async run(t) {
+      const engine = await t.started();
+      const topic = t.topic();
+      const refuse = async (
+        call: () => PromiseLike<unknown>,
+        option: string,
+        nearest: string,
+      ): Promise<void> => {
+        const error = await rejectsWith(call, 'UNKNOWN_OPTION', option, nearest);
+        assert.equal((error as UnknownOptionError).option, option);
+      };
+      for (const [options, option, nearest] of [
+        [{ retries: 3 }, 'retries', '"retry"'],
+        [{ concurency: 3 }, 'concurency', '"concurrency"'],
+        [{ delay: 100 }, 'delay', 'handlerTimeoutMs'],
+        [{ retry: { attempt: 3 } }, 'retry.attempt', '"attempts"'],
+        [{ retry: { backoff: { jiter: 'none' } } }, 'retry.backoff.jiter', '"jitter"'],
+      ] as [never, string, string][]) {
+        await refuse(() => engine.subscribe(topic, () => {}, options), option, nearest);
+        await refuse(() => engine.subscribeAsync(topic, () => {}, options), option, nearest);
+      }
+      await refuse(() => engine.publish({ topic, payload: 1 }, { delay: 1 } as never), 'delay', 'signal');
+      await refuse(() => engine.publish({ topic, payload: 1 }, { Signal: 1 } as never), 'Signal', '"signal"');
+      await refuse(() => engine.start({ timeout: 1 } as never), 'timeout', 'signal');
+      await refuse(() => engine.stop({ timeout: 1 } as never), 'timeout', '"timeoutMs"');
+      const event = { topic, payload: 1, partitionKey: 'a' };
+      await rejectsWith(() => engine.publish(event), 'INVALID_EVENT', 'partitionKey', '"key"');
+      assert.deepEqual(engine.topics(), []);
+      assert.equal(engine.stats().published, 0);
+      // As a caller has it who spreads options that were not given.
+      const absent = { retries: undefined } as never;
+      await (await engine.subscribe(topic, () => {}, absent)).cancel();
     },
   },
   {

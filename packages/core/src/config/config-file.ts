@@ -14,6 +14,8 @@ export interface FileFields {
   readonly name: string;
   readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
+  /** The environment variables that it refers to. */
+  readonly variables: ReadonlySet<string>;
 }
 
 /**
@@ -32,11 +34,11 @@ export async function readConfigFile(file: string | URL, environment: Environmen
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || parsed instanceof PlainText) {
     throw new ConfigFileError(path, 'expected fields, such as "engine: memory", at its top');
   }
-  const { value, typed, errors } = substitute(parsed, environment, basename(path));
+  const { value, typed, errors, variables } = substitute(parsed, environment, basename(path));
   const fields = value as Record<string, unknown>;
   // For editors, which find the schema there.
   delete fields['$schema'];
-  return { fields, name: basename(path), typed, errors };
+  return { fields, name: basename(path), typed, errors, variables };
 }
 
 async function read(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { closest } from './suggest.ts';
+import { closest, nearest } from './suggest.ts';
 import type { EventBusConfig } from './event-bus-config.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors.ts';
 
@@ -17,6 +17,7 @@ export const variables: Readonly<
 > = {
   ENGINE: ['engine', asText],
   MAX_EVENT_QUEUE_SIZE: ['maxEventQueueSize', asNumber],
+  MAX_DURABLE_QUEUE_DEPTH: ['maxDurableQueueDepth', asNumber],
   DEFAULT_EVENT_BUFFER_SIZE: ['defaultEventBufferSize', asNumber],
   WORKER_COUNT: ['workerCount', asNumber],
   DELIVERY_MODE: ['deliveryMode', asText],
@@ -27,6 +28,8 @@ export const variables: Readonly<
   EXTERNAL_BROKER_URL: ['externalBrokerURL', asText],
   EXTERNAL_BROKER_USER: ['externalBrokerUser', asText],
   EXTERNAL_BROKER_PASSWORD: ['externalBrokerPassword', asText],
+  // As the Go module calls it.
+  SOURCE: ['source', asText],
   EVENT_SOURCE: ['source', asText],
 };
 
@@ -36,29 +39,55 @@ export interface EnvironmentFields {
   /** The variable that set each field. */
   readonly variableOf: ReadonlyMap<string, string>;
   readonly errors: readonly InvalidConfigError[];
+  /** Variables with the prefix that set nothing: they may be for another program. */
+  readonly unknown: readonly UnknownVariable[];
 }
 
-/** Reads the fields that environment variables set. An empty variable sets nothing. */
+/** A variable that sets nothing. */
+export interface UnknownVariable {
+  readonly name: string;
+  /** The variable that sets something and is most like it. */
+  readonly nearest: string | undefined;
+}
+
+/**
+ * Reads the fields that environment variables set. An empty variable sets nothing. One that is nearly the name of a variable is
+ * a mistake.
+ */
 export function readEnvironment(environment: Environment, prefix: string): EnvironmentFields {
   const fields: Record<string, unknown> = {};
   const variableOf = new Map<string, string>();
+  const problems: ConfigProblem[] = [];
   for (const [name, [field, read]] of Object.entries(variables)) {
     const value = environment[prefix + name]?.trim();
     if (value === undefined || value === '') continue;
+    const other = variableOf.get(field);
+    if (other !== undefined && fields[field] !== read(value)) {
+      const message = `it sets the same field as ${other}, to another value; unset one of the two`;
+      problems.push({ path: prefix + name, message });
+    }
     fields[field] = read(value);
     variableOf.set(field, prefix + name);
   }
-  const problems = prefix === '' ? [] : misspelt(environment, prefix);
-  return { fields, variableOf, errors: problems.length > 0 ? [new InvalidConfigError(problems)] : [] };
-}
-
-/** Only those near a name of ours: others may share the prefix. */
-function misspelt(environment: Environment, prefix: string): ConfigProblem[] {
-  return Object.keys(environment).flatMap((name) => {
+  const unknown: UnknownVariable[] = [];
+  for (const name of prefix === '' ? [] : Object.keys(environment)) {
     const rest = name.slice(prefix.length);
-    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest)) return [];
+    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest)) continue;
     const meant = closest(rest, Object.keys(variables));
-    if (meant === undefined) return [];
-    return [{ path: name, message: `there is no variable "${name}"; did you mean "${prefix}${meant}"?` }];
-  });
+    if (meant === undefined) {
+      const like = nearest(rest, Object.keys(variables));
+      unknown.push({ name, nearest: like === undefined ? undefined : prefix + like });
+    } else {
+      problems.push({
+        path: name,
+        message: `there is no variable "${name}"; did you mean "${prefix}${meant}"?`,
+      });
+    }
+  }
+  return {
+    fields,
+    variableOf,
+    errors: problems.length > 0 ? [new InvalidConfigError(problems)] : [],
+    unknown,
+  };
 }

@@ -17,6 +17,7 @@ import {
   text,
   timerDuration,
   topicOrPattern,
+  wholeNumber,
 } from './schema.ts';
 import type { MadeEngine } from './own-config.ts';
 import { type SourceOf, noSource } from './sources.ts';
@@ -52,6 +53,8 @@ export interface EventBusConfig {
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
+  /** Events that may wait for each subscription of `durable-memory`, as the Go module calls it; 0 for as many as `maxEventQueueSize`. */
+  readonly maxDurableQueueDepth?: number | undefined;
   /** Handlers at once, over all async subscriptions. */
   readonly workerCount?: number | undefined;
   /** What happens where there is no room: `drop`, `block`, or `timeout`, which blocks so long and then drops. */
@@ -99,6 +102,7 @@ const defaultName = 'default';
 const singleEngineEntries = {
   maxEventQueueSize: v.optional(atLeastOne),
   defaultEventBufferSize: v.optional(atLeastOne),
+  maxDurableQueueDepth: v.optional(wholeNumber),
   workerCount: v.optional(atLeastOne),
   deliveryMode: v.optional(v.picklist(['drop', 'block', 'timeout'], '"drop", "block" or "timeout"')),
   publishBlockTimeout: v.optional(timerDuration),
@@ -143,7 +147,7 @@ const engineSchema = v.pipe(
   ),
 );
 
-const schema = strict({
+const entries = {
   engine: v.optional(text, defaultEngineType),
   ...singleEngineEntries,
   engines: v.optional(v.pipe(v.array(engineSchema, 'a list'), v.minLength(1, 'at least one engine'))),
@@ -164,7 +168,12 @@ const schema = strict({
     [],
   ),
   source: v.optional(text, 'polybus'),
-});
+};
+
+const schema = strict(entries);
+
+/** The names of all fields of a configuration. */
+export const configFields: readonly string[] = Object.keys(entries);
 
 /** What a configuration has to be; JSON Schema and the reference in the documentation are made of it. */
 export const configSchema: v.GenericSchema = schema;

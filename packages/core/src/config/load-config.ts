@@ -1,7 +1,11 @@
+import { assertOptionsOf } from '../call-options.ts';
+import type { Logger } from '../contract.ts';
+import { adaptedLogger } from '../adapted-logger.ts';
+import { consoleLogger } from '../logger.ts';
 import { readConfigFile } from './config-file.ts';
 import { findEngineFactory } from '../registry.ts';
 import { type ConfigLayer, combineConfig, engineTypesIn } from './config-layers.ts';
-import { type Environment, readEnvironment } from './environment.ts';
+import { type Environment, type UnknownVariable, readEnvironment } from './environment.ts';
 import type { EventBusConfig } from './event-bus-config.ts';
 
 /** Where `loadConfig` looks. */
@@ -12,6 +16,8 @@ export interface LoadConfigOptions {
   readonly env?: Environment | undefined;
   /** What the names of the variables that set fields begin with, such as `POLYBUS_`. Default: nothing. */
   readonly envPrefix?: string | undefined;
+  /** Gets a warning of variables that begin with the prefix and set nothing. Default: the console. */
+  readonly logger?: Logger | undefined;
   /** What wins over all else. */
   readonly code?: EventBusConfig | undefined;
 }
@@ -28,10 +34,15 @@ export interface LoadConfigOptions {
  * @throws {@link MissingPackageError} where the file is YAML and the package `yaml` is not installed.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EventBusConfig> {
-  const { file, env = process.env, envPrefix = '', code = {} } = options;
+  assertOptionsOf('loadConfig', options);
+  const { file, env = process.env, envPrefix = '', logger = consoleLogger, code = {} } = options;
+  const fromFile = file === undefined ? undefined : await readConfigFile(file, env);
+  const fromEnvironment = readEnvironment(env, envPrefix);
+  const unknown = fromEnvironment.unknown.filter(({ name }) => fromFile?.variables.has(name) !== true);
+  if (unknown.length > 0) adaptedLogger(logger).warn(warningOf(unknown));
   const layers: ConfigLayer[] = [
-    ...(file === undefined ? [] : [await fileLayer(file, env)]),
-    environmentLayer(env, envPrefix),
+    ...(fromFile === undefined ? [] : [{ ...fromFile, sourceOf: () => fromFile.name }]),
+    { ...fromEnvironment, sourceOf: (field) => fromEnvironment.variableOf.get(field) },
     { fields: code as Record<string, unknown>, sourceOf: () => 'code', errors: [] },
   ];
   // What engines have to say of their own fields is to be in the same error. One that cannot be found may be registered later.
@@ -39,12 +50,12 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Event
   return combineConfig(layers);
 }
 
-async function fileLayer(file: string | URL, env: Environment): Promise<ConfigLayer> {
-  const { fields, name, typed, errors } = await readConfigFile(file, env);
-  return { fields, sourceOf: () => name, typed, errors };
-}
-
-function environmentLayer(env: Environment, prefix: string): ConfigLayer {
-  const { fields, variableOf, errors } = readEnvironment(env, prefix);
-  return { fields, sourceOf: (field) => variableOf.get(field), errors };
+function warningOf(unknown: readonly UnknownVariable[]): string {
+  const list = unknown.map(({ name, nearest }) =>
+    nearest === undefined ? name : `${name} (the nearest that is read is ${nearest})`,
+  );
+  return (
+    `environment variables with the prefix that set nothing: ${list.join(', ')}. ` +
+    'A file of the configuration may refer to any variable, as in ${NAME}'
+  );
 }

@@ -32,6 +32,8 @@ export interface Substituted {
   readonly value: unknown;
   readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
+  /** The variables that it refers to. */
+  readonly variables: ReadonlySet<string>;
 }
 
 /** Puts the environment's values for the references in every text of a parsed file, at whatever depth. */
@@ -39,6 +41,7 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
   const missing: { variable: string; path: string }[] = [];
   const malformed: ConfigProblem[] = [];
   const typed: Typed[] = [];
+  const variables = new Set<string>();
 
   function inText(text: string, path: string): string {
     return text.replace(reference, (whole, name: string | undefined, fallback: string | undefined) => {
@@ -51,6 +54,7 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
         malformed.push({ path, message, source: file });
         return whole;
       }
+      variables.add(name);
       const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
       // As in a shell: an empty variable counts as not set where there is a default.
       if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
@@ -83,6 +87,7 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
   return {
     value,
     typed,
+    variables,
     errors: missing.length > 0 ? [...errors, new MissingVariableError(missing, file)] : errors,
   };
 }

@@ -9,6 +9,34 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** The candidate that somebody who wrote the word may have meant, though it is no slip of it: the one that shares most with it. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const slip = closest(word, candidates);
+  if (slip !== undefined) return slip;
+  const lower = word.toLowerCase();
+  let best: string | undefined;
+  let bestLength = 2;
+  for (const candidate of candidates) {
+    const other = candidate.toLowerCase();
+    const isInside = lower.includes(other) || other.includes(lower);
+    const shared = isInside ? Math.min(lower.length, other.length) : commonPrefix(lower, other);
+    if (shared > bestLength && (isInside || shared > 3)) [best, bestLength] = [candidate, shared];
+  }
+  return best;
+}
+
+function commonPrefix(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return length;
+}
+
+/** What to say of a word that is none of the names. */
+export function suggestion(word: string, names: readonly string[], what: string): string {
+  const meant = nearest(word, names);
+  return meant === undefined ? `the ${what} are ${names.join(', ')}` : `did you mean "${meant}"?`;
+}
+
 /** Levenshtein's distance: how many letters to insert, delete or replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

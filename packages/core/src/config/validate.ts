@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { type ConfigProblem, InvalidConfigError, quote } from '../errors.ts';
 import { maskValue } from './mask.ts';
-import { closest } from './suggest.ts';
+import { suggestion } from './suggest.ts';
 
 const secretKey = /pass(?:word|wd|phrase|code)|secret|token|credential|(?:api|access|private)_?key/i;
 
@@ -60,10 +60,7 @@ export function appendKey(path: string, key: unknown): string {
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const suggestion = closest(key, known);
-  const hint =
-    suggestion === undefined ? `the fields are ${known.join(', ')}` : `did you mean "${suggestion}"?`;
-  return `there is no field "${maskValue(key)}"; ${hint}`;
+  return `there is no field "${maskValue(key)}"; ${suggestion(key, known, 'fields')}`;
 }
 
 function shown(keys: readonly unknown[], value: unknown): string {

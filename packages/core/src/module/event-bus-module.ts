@@ -22,7 +22,7 @@ import {
   quote,
 } from '../errors.ts';
 import type { NewEvent } from '../event.ts';
-import type { EventBusParts } from '../event-bus.ts';
+import type { EventBusParts, UntypedEventBus } from '../event-bus.ts';
 import { lifecycleEventTypes } from '../lifecycle.ts';
 import type { Router } from '../router.ts';
 import { isPattern, matchesTopic } from '../topics.ts';
@@ -248,9 +248,8 @@ export class EventBusModule<
     options?: TopicPublishOptions,
   ): Promise<void> {
     const bus = this.#ready('publish');
-    if (typeof eventOrTopic !== 'string')
-      return bus.publish(eventOrTopic, payloadOrOptions as PublishOptions | undefined);
-    return bus.publish({ ...options, topic: eventOrTopic, payload: payloadOrOptions }, options);
+    if (typeof eventOrTopic !== 'string') return bus.publish(eventOrTopic, payloadOrOptions);
+    return bus.publish(eventOrTopic, payloadOrOptions, options);
   }
 
   async subscribe<T>(
@@ -273,9 +272,9 @@ export class EventBusModule<
     await this.#ready('unsubscribe').unsubscribe(subscription);
   }
 
-  #ready(operation: string): EventBus {
+  #ready(operation: string): UntypedEventBus {
     if (this.#bus === undefined) throw new EventBusNotStartedError(operation, 'new');
-    return this.#bus.untyped;
+    return this.#bus.untyped as UntypedEventBus;
   }
 
   topics(): string[] {

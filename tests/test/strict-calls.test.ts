@@ -1,0 +1,147 @@
+import { type EventBusOptions, type NewEvent, createEventBus, forTenant, loadConfig } from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { quietLogger } from './quiet-logger.ts';
+
+async function startedBus(options: EventBusOptions = {}) {
+  const bus = createEventBus({ logger: quietLogger(), ...options });
+  onTestFinished(() => bus.stop());
+  await bus.start();
+  return bus;
+}
+
+const twoEngines: EventBusOptions = {
+  engines: [
+    { name: 'left', engine: memoryEngine() },
+    { name: 'right', engine: memoryEngine() },
+  ],
+  routing: [{ topics: ['a.*'], engine: 'left' }],
+};
+
+describe('an option that a call does not have is refused, and the nearest is named', () => {
+  test.each([[{}], [twoEngines]])('on a bus: %#', async (config) => {
+    const bus = await startedBus(config);
+    const handler = (): void => {};
+    const refused = (call: Promise<unknown>, option: string, text: string) =>
+      expect(call).rejects.toMatchObject({
+        code: 'UNKNOWN_OPTION',
+        option,
+        message: expect.stringContaining(text) as string,
+      });
+    await refused(bus.subscribe('*', handler, { retries: 3 } as object), 'retries', 'did you mean "retry"?');
+    await refused(
+      bus.subscribeAsync('a', handler, { delay: 3 } as object),
+      'delay',
+      'the options are signal, group',
+    );
+    const retry = { attempt: 3 } as object;
+    await refused(bus.subscribe('a', handler, { retry }), 'retry.attempt', 'did you mean "attempts"?');
+    const backoff = { max: 3 } as object;
+    await refused(bus.subscribe('a', handler, { retry: { backoff } }), 'retry.backoff.max', '"maxMs"');
+    await refused(bus.publish('a', 1, { delay: 3 } as object), 'delay', 'the options are signal, id, key');
+    await refused(
+      bus.publish('a', 1, { partitionKey: 'k' } as object),
+      'partitionKey',
+      'did you mean "key"?',
+    );
+    await refused(
+      bus.publish({ topic: 'a', payload: 1 }, { key: 'k' } as object),
+      'key',
+      'the options are signal',
+    );
+    await refused(bus.events('a', { buffer: 3 } as object).ready, 'buffer', 'did you mean "bufferSize"?');
+    await refused(bus.start({ timeout: 3 } as object), 'timeout', 'the options are signal');
+    await refused(bus.stop({ timeout: 3 } as object), 'timeout', 'did you mean "timeoutMs"?');
+    await refused(bus.drain({ timeout: 3 } as object), 'timeout', 'did you mean "timeoutMs"?');
+    await refused(bus.redrive('a', { max: 3 } as object), 'max', 'the options are');
+    await refused(
+      forTenant(bus, 'acme').subscribe('a', handler, { groups: 'x' } as object),
+      'groups',
+      '"group"',
+    );
+    await refused(loadConfig({ prefix: 'APP_' } as object), 'prefix', 'did you mean "envPrefix"?');
+    expect(bus.topics()).toEqual([]);
+    expect(bus.stats().published).toBe(0);
+    await bus.publish('a', 1);
+  });
+
+  test('an event has no other fields than events have, and one that was received is published on', async () => {
+    const bus = await startedBus();
+    const misspelt = { topic: 'a', payload: 1, kye: 'k' } as never;
+    await expect(bus.publish(misspelt)).rejects.toThrow('kye is no field of an event; did you mean "key"?');
+    const seen: unknown[] = [];
+    await bus.subscribe('a', (event) =>
+      bus.publish({ ...event, processingStarted: event.processingStarted, topic: 'b' } as NewEvent),
+    );
+    await bus.subscribe('b', ({ payload }) => void seen.push(payload));
+    await bus.publish('a', 1);
+    expect(seen).toEqual([1]);
+  });
+
+  test('a stream hands out one event at a time, and says so', async () => {
+    const bus = await startedBus();
+    await expect(bus.events('a', { concurrency: 5 }).ready).rejects.toThrow(
+      'a stream hands out one event at a time',
+    );
+  });
+});
+
+describe('what a bus is made of', () => {
+  const problemsOf = (options: object): unknown => {
+    try {
+      createEventBus(options);
+    } catch (error) {
+      return (error as { problems?: unknown }).problems;
+    }
+    return 'no error';
+  };
+
+  test.each([
+    [{ schemas: { a: { parse: () => 1 } } }, 'schemas["a"]', 'expected a Standard Schema'],
+    [{ schemas: { a: null } }, 'schemas["a"]', 'expected a Standard Schema'],
+    [{ schemas: { 'a.*': z.string() } }, 'schemas["a.*"]', 'for one topic, not for a pattern'],
+    [{ middleware: { handlers: [] } }, 'middleware.handlers', 'the fields are publish, handle'],
+    [{ middleware: { handle: () => {} } }, 'middleware.handle', 'expected a list of functions'],
+    [{ middleware: [() => {}] }, 'middleware', 'expected an object { publish, handle }'],
+    [{ logger: { log: () => {} } }, 'logger', 'as console is one'],
+    [{ observers: [1] }, 'observers[0]', 'expected a function, got 1'],
+    [{ onUndecodable: 'drop' }, 'onUndecodable', 'expected a function, got "drop"'],
+    [{ shemas: {} }, 'shemas', 'did you mean "schemas"?'],
+    [{ wokerCount: 1 }, 'wokerCount', 'did you mean "workerCount"?'],
+  ])('is checked when it is made: %j', (options, path, message) => {
+    expect(problemsOf(options)).toMatchObject([
+      { path, message: expect.stringContaining(message) as string },
+    ]);
+  });
+
+  test('takes the schemas of zod, valibot and arktype', () => {
+    expect(createEventBus({ schemas: { a: z.string(), b: v.string(), c: type('string') } }).type).toBe('bus');
+  });
+});
+
+describe('a concurrency beyond workerCount', () => {
+  test('is bounded by it, and the bus says so when it subscribes', async () => {
+    const logger = quietLogger();
+    const bus = await startedBus({ engine: 'durable-memory', workerCount: 3, logger });
+    let running = 0;
+    let most = 0;
+    const handler = async (): Promise<void> => {
+      most = Math.max(most, ++running);
+      await new Promise(setImmediate);
+      running--;
+    };
+    await bus.subscribeAsync('a', handler, { concurrency: 50 });
+    const [{ level, message } = { level: '', message: '' }] = logger.lines;
+    expect(level).toBe('warn');
+    expect(message).toMatch(/"a" asked for a concurrency of 50 and gets at most 3.*Raise workerCount/);
+    for (let n = 0; n < 20; n++) await bus.publish('a', n);
+    await expect.poll(() => bus.stats().pending).toBe(0);
+    expect(most).toBe(3);
+    await bus.subscribeAsync('b', handler, { concurrency: 3 });
+    await bus.subscribe('c', handler);
+    expect(logger.lines).toHaveLength(1);
+  });
+});
