@@ -230,7 +230,7 @@ export class Group {
     for (const { at, state } of pins) {
       const place = new GroupPlace(at, state, this.#owner);
       this.#places.set(`${at.topic}:${at.partition}`, place);
-      this.#context.reader.add(place);
+      this.#context.reader.add(place, this.groupId);
     }
     this.#context.reader.wake();
     this.#refill();

@@ -10,6 +10,7 @@ import {
 import { messageOf } from './errors.ts';
 import type { ConsumerOptions } from './options.ts';
 import { pause } from './pause.ts';
+import { Ends } from './reader-ends.ts';
 import { Loop } from './reader-loop.ts';
 import { Suspensions } from './reader-suspensions.ts';
 import { Turns } from './reader-turns.ts';
@@ -67,11 +68,12 @@ export class Reader {
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   readonly #places = new Map<string, Set<Place>>();
+  /** Whose place it is, where it is a group's. */
+  readonly #groups = new Map<Place, string>();
   readonly #loops = new Map<number, Loop>();
   readonly #turns = new Turns();
   readonly #suspensions = new Suspensions();
-  /** Where each partition ended, by the last answer about it. */
-  readonly #ends = new Map<string, Pick<FetchedPartition, 'highWatermark' | 'lastStable'>>();
+  readonly #ends: Ends;
 
   constructor(
     client: KafkaClient,
@@ -85,10 +87,12 @@ export class Reader {
     this.#options = options;
     this.#logger = logger;
     this.#closing = closing;
+    this.#ends = new Ends(options.readUncommitted);
   }
 
-  add(place: Place): void {
+  add(place: Place, group?: string): void {
     const key = keyOf(place);
+    if (group !== undefined) this.#groups.set(place, group);
     const places = this.#places.get(key);
     if (places === undefined) this.#places.set(key, new Set([place]));
     else places.add(place);
@@ -97,13 +101,14 @@ export class Reader {
 
   remove(place: Place): void {
     const key = keyOf(place);
+    this.#groups.delete(place);
     const places = this.#places.get(key);
     places?.delete(place);
     if (places?.size !== 0) return;
     this.#places.delete(key);
     this.#turns.forget(key);
     this.#suspensions.forget(key);
-    this.#ends.delete(key);
+    this.#ends.forget(key);
   }
 
   /** How far each place is, and why it is behind. */
@@ -111,7 +116,9 @@ export class Reader {
     for (const [key, places] of this.#places) {
       for (const place of places) {
         const { topic, partition, position } = place;
-        const source = `partition ${partition} of "${topic}"`;
+        const group = this.#groups.get(place);
+        const whose = group === undefined ? '' : ` for the group "${group}"`;
+        const source = `partition ${partition} of "${topic}"${whose}`;
         yield { source, position, behind: this.#whyBehind(key, place) };
       }
     }
@@ -125,13 +132,7 @@ export class Reader {
     if (leader === undefined) return 'no broker leads it';
     const trouble = this.#loops.get(leader)?.troubleAfter(this.#options.fetchMaxWaitMs + lateMs);
     if (trouble !== undefined) return `broker ${leader} ${trouble}`;
-    const ends = this.#ends.get(key);
-    if (ends === undefined) return 'it has not been read yet';
-    const { highWatermark, lastStable } = ends;
-    const end = this.#options.readUncommitted ? highWatermark : lastStable;
-    if (position < end) return `there are ${end - position} offsets more`;
-    // A consumer that waits for the end of a transaction gets nothing of what follows either.
-    return position < highWatermark ? 'a transaction that is open keeps back what follows' : undefined;
+    return this.#ends.whyBehind(key, position);
   }
 
   /** Something can be read that could not be before. */
@@ -277,8 +278,7 @@ export class Reader {
           this.#logger.warn('a partition cannot be read', { topic, partition, error });
         continue;
       }
-      const { highWatermark, lastStable } = one;
-      this.#ends.set(key, { highWatermark, lastStable });
+      this.#ends.note(key, one);
       if (this.#suspensions.isOver(key))
         this.#logger.info?.('a partition can be read again', { topic, partition });
     }

@@ -49,12 +49,16 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await createTopics(broken, whole);
     const engine = await startEngine({ brokers: list, stallLimitMs: 300 });
     const seen: unknown[] = [];
-    await engine.subscribe(broken, ({ payload }) => void seen.push(payload), { group: newName('g') });
+    const group = newName('g');
+    await engine.subscribe(broken, ({ payload }) => void seen.push(payload), { group });
     await engine.subscribe(whole, ({ payload }) => void seen.push(payload));
     await engine.publish({ topic: broken, payload: 'before' });
     await until('what is before', () => seen.length === 1);
     await sendCompressed(kafkaWithSnappy(), broken, '"compressed"');
-    await untilDegraded(engine, new RegExp(`partition 0 of "${broken}" .* cannot be read: .*Snappy`));
+    await untilDegraded(
+      engine,
+      new RegExp(`partition 0 of "${broken}" for the group "${group}" .* cannot be read: .*Snappy`),
+    );
     await engine.publish({ topic: whole, payload: 'other' });
     await until('the other topic', () => seen.includes('other'));
     const before = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy];
