@@ -78,6 +78,10 @@ export class Group {
     });
   }
 
+  wants(topic: string): boolean {
+    return this.#dispatch.memberFor(topic) !== undefined;
+  }
+
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }

@@ -188,6 +188,12 @@ export class KafkaTransport implements Transport {
 
   *progress(): Iterable<ReadProgress> {
     if (this.#opened === undefined) return;
+    const consumers = [...this.#subscriptions, ...this.#groups.values()];
+    for (const topic of this.#opened.catalog.unready()) {
+      if (!consumers.some((one) => one.wants(topic))) continue;
+      yield { source: `the topic "${topic}"`, position: 0, behind: 'it has partitions without a leader' };
+    }
+    for (const subscription of this.#subscriptions) yield* subscription.unread();
     yield* this.#opened.reader.progress();
     yield this.#opened.publisher.progress;
     for (const group of this.#groups.values()) {

@@ -4,6 +4,7 @@ import {
   type Event,
   type ListenRequest,
   type RawRecord,
+  type ReadProgress,
   type Receiver,
   isPattern,
   matchesTopic,
@@ -15,6 +16,7 @@ import {
   type OffsetPosition,
   type PartitionsByTopic,
 } from './client-port.ts';
+import { messageOf } from './errors.ts';
 import { pause } from './pause.ts';
 import { decode } from './record.ts';
 import type { Place, Reader } from './reader.ts';
@@ -42,6 +44,8 @@ export class PlainSubscription {
   readonly #context: PlainContext;
   /** Each partition that is, or is about to be, read. */
   readonly #places = new Map<string, Map<number, PlainPlace | undefined>>();
+  /** Why the last partitions that appeared are not read. */
+  #trouble: string | undefined;
   #isRunPlanned = false;
   #isStopped = false;
 
@@ -78,6 +82,10 @@ export class PlainSubscription {
     }
   }
 
+  wants(topic: string): boolean {
+    return matchesTopic(this.#request.pattern, topic);
+  }
+
   partitions(): PartitionsByTopic {
     return new Map([...this.#places].map(([topic, places]) => [topic, [...places.keys()]]));
   }
@@ -90,14 +98,17 @@ export class PlainSubscription {
       this.#drop(places);
       this.#places.delete(topic);
     }
-    const news = this.#news();
-    if (news.size === 0) return;
     // From its first event, whatever `from` says: nothing of it was there when this subscription began.
-    this.#add(news, 'earliest').catch(() => this.#addLater(news));
+    for (const [topic, partitions] of this.#news()) {
+      // Each by itself: one that nobody can be asked about keeps none of the others waiting.
+      const one = new Map([[topic, partitions]]);
+      this.#add(one, 'earliest').catch((error: unknown) => this.#addLater(one, error));
+    }
   };
 
   /** A leader went, or the topic, while it was being asked. */
-  #addLater(news: PartitionsByTopic): void {
+  #addLater(news: PartitionsByTopic, error: unknown): void {
+    this.#trouble = messageOf(error);
     for (const [topic, partitions] of news) this.#forget(topic, partitions);
     if (this.#isStopped) return;
     const { catalog, closing } = this.#context;
@@ -108,20 +119,34 @@ export class PlainSubscription {
       .catch(() => {});
   }
 
-  /** Partitions that it should read and does not; from here on they are taken for read. */
-  #news(): PartitionsByTopic {
+  /** Each partition of the topics that it is for. */
+  *#wanted(): Iterable<readonly [topic: string, partition: number]> {
     const { catalog } = this.#context;
     const { pattern } = this.#request;
-    const news = new Map<string, number[]>();
     for (const topic of isPattern(pattern) ? catalog.names() : [pattern]) {
       if (!matchesTopic(pattern, topic) || !catalog.has(topic)) continue;
+      for (let partition = 0; partition < catalog.partitionsOf(topic); partition++) yield [topic, partition];
+    }
+  }
+
+  /** Those of them that it does not read. */
+  *unread(): Iterable<ReadProgress> {
+    for (const [topic, partition] of this.#wanted()) {
+      if (this.#places.get(topic)?.get(partition) !== undefined) continue;
+      const behind = `where to begin is not known: ${this.#trouble ?? 'Kafka is being asked'}`;
+      yield { source: `partition ${partition} of "${topic}"`, position: 0, behind };
+    }
+  }
+
+  /** Partitions that it should read and does not; from here on they are taken for read. */
+  #news(): PartitionsByTopic {
+    const news = new Map<string, number[]>();
+    for (const [topic, partition] of this.#wanted()) {
       const places = this.#places.get(topic) ?? new Map<number, PlainPlace | undefined>();
-      for (let partition = 0; partition < catalog.partitionsOf(topic); partition++) {
-        if (places.has(partition)) continue;
-        places.set(partition, undefined);
-        news.set(topic, [...(news.get(topic) ?? []), partition]);
-      }
-      if (places.size > 0) this.#places.set(topic, places);
+      if (places.has(partition)) continue;
+      places.set(partition, undefined);
+      this.#places.set(topic, places);
+      news.set(topic, [...(news.get(topic) ?? []), partition]);
     }
     return news;
   }
@@ -135,6 +160,7 @@ export class PlainSubscription {
     const isLate = found.some(({ offset }) => offset < 0);
     const ends = isLate ? await client.offsets(partitions, 'latest') : [];
     if (this.#isStopped) return;
+    this.#trouble = undefined;
     for (const { topic, partition, offset } of found) {
       const places = this.#places.get(topic);
       if (places === undefined || places.get(partition) !== undefined) continue;

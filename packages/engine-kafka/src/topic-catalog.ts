@@ -72,6 +72,11 @@ export class TopicCatalog {
     for (const name of this.#leaders.keys()) if (!ofCluster.has(name) && isTopic(name)) yield name;
   }
 
+  /** Topics that cannot be read yet, since they have had partitions without a leader from the beginning. */
+  *unready(): Iterable<string> {
+    for (const name of this.names()) if (!this.has(name)) yield name;
+  }
+
   partitionsOf(topic: string): number {
     return this.#leaders.get(topic)?.length ?? 0;
   }

@@ -19,6 +19,17 @@ test('a partition without a leader, of any topic, keeps nobody from starting, pu
   expect((await engine.health()).status).toBe('up');
 });
 
+test('a topic that a pattern cannot read, since it has never had all its leaders, is told', async () => {
+  const broken = newName('broken');
+  const { brokers } = await stubBroker({ topics: () => new Map([[broken, [1, -1]]]) });
+  const engine = await startEngine({ brokers, stallLimitMs: 100 });
+  await engine.subscribe(`${broken.slice(0, -1)}*`, () => {});
+  await until('health to say so', async () => {
+    const { status, error } = await engine.health();
+    return status === 'degraded' && error?.includes(`the topic "${broken}"`) === true;
+  });
+});
+
 test('where a partition loses its leader, the others of its topic are published to, and are not given up', async () => {
   const topic = newName();
   let leaders = [1, 1];

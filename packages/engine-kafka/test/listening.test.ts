@@ -1,10 +1,10 @@
 import type { TransportContext } from '@polybus/core';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaClient, KafkaFailure } from '../src/client-port.ts';
 import { KafkaTransport } from '../src/kafka-transport.ts';
 import { resolveOptions } from '../src/options.ts';
 import { HeldReceiver, request } from './simulated.ts';
-import { LogLines } from './support.ts';
+import { LogLines, until } from './support.ts';
 
 const client = vi.hoisted(() => ({ now: undefined as unknown }));
 vi.mock('../src/kafka.ts', () => ({ createClient: () => client.now }));
@@ -64,3 +64,37 @@ test.each(['once', 'twice'])(
     expect(joined).toBe(0);
   },
 );
+
+test('a partition of which nobody can say where it begins is told, until somebody can, and holds up no other', async () => {
+  const topics = new Map([['t.a', [1]]]);
+  let isLost = true;
+  client.now = {
+    connect: async () => {},
+    close: async () => {},
+    topics: async () => topics,
+    offsets: async (partitions) => {
+      if (isLost && partitions.has('t.b')) throw new KafkaFailure('passing', 'broker 1 is busy', undefined);
+      return [...partitions.keys()].map((topic) => ({ topic, partition: 0, offset: 0 }));
+    },
+    fetch: () => new Promise(() => {}),
+  } satisfies Partial<KafkaClient>;
+  const transport = new KafkaTransport(resolveOptions({ metadataRefreshMs: 100 }, 'config'));
+  const context = { name: 'kafka', logger: new LogLines(), source: 'test', missed: () => {} };
+  await transport.open(context as TransportContext);
+  onTestFinished(() => transport.close());
+  await transport.listen(request('t.*', { group: undefined }), new HeldReceiver());
+  const read = () => [...transport.progress()].map(({ source }) => source);
+  const lost = () =>
+    [...transport.progress()].find(({ behind }) => behind?.includes('where to begin') === true);
+  expect(lost()).toBeUndefined();
+  topics.set('t.b', [1]);
+  await until('the reason', () => lost()?.behind?.includes('broker 1 is busy') === true);
+  expect(lost()?.source).toBe('partition 0 of "t.b"');
+  topics.set('t.c', [1]);
+  await until(
+    'another topic',
+    () => read().includes('partition 0 of "t.c"') && lost()?.source.includes('t.c') !== true,
+  );
+  isLost = false;
+  await until('the place', () => lost() === undefined);
+});
