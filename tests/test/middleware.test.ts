@@ -113,6 +113,31 @@ describe('middleware', () => {
     expect(handled).toEqual([1, 2]);
   });
 
+  test('a publish whose signal aborts while middleware waits is never sent; one that has left is not told otherwise', async () => {
+    let go!: () => void;
+    const waits = new Promise<void>((resolve) => (go = resolve));
+    const { bus } = await startedBus({
+      publish: [
+        async ({ payload }, next) => {
+          if (payload === 'waits') await waits;
+          await next();
+        },
+      ],
+    });
+    const handled: unknown[] = [];
+    await bus.subscribeAsync('a', ({ payload }) => void handled.push(payload));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const [waiting, left] = [bus.publish('a', 'waits', { signal }), bus.publish('a', 'left', { signal })];
+    controller.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await left;
+    go();
+    await bus.publish('a', 'afterwards');
+    await expect.poll(() => handled).toEqual(['left', 'afterwards']);
+    expect(bus.stats()).toMatchObject({ published: 2 });
+  });
+
   test('is told which engine delivered, whatever the rules say', async () => {
     const told: unknown[] = [];
     const bus = createEventBus({

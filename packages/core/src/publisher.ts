@@ -45,12 +45,24 @@ export class Publisher {
       assertSignal(options?.signal);
       options?.signal?.throwIfAborted();
       if (this.#middleware.length === 0) return await this.send(event, options);
-      const send = (changed: Event): Promise<void> => this.send(changed, options);
-      // A middleware that does not look at the signal must not hold the publisher back.
-      await orAborted(aroundPublish(this.#middleware, this.#router, send)(event), options?.signal);
+      await this.#throughMiddleware(event, options);
     } catch (error) {
       this.#tellNotPublished(event, error);
       throw error;
+    }
+  }
+
+  async #throughMiddleware(event: Event, options: PublishOptions | undefined): Promise<void> {
+    const signal = options?.signal;
+    let sending: Promise<void> | undefined;
+    const send = (changed: Event): Promise<void> => (sending = this.send(changed, options));
+    try {
+      // A middleware that does not look at the signal must not hold the publisher back.
+      await orAborted(aroundPublish(this.#middleware, this.#router, send)(event), signal);
+    } catch (error) {
+      // Once it is on its way, only the engine knows whether it was given up before it left.
+      if (sending === undefined || signal === undefined || error !== signal.reason) throw error;
+      await sending;
     }
   }
 
