@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
+import { turns } from '../eventually.ts';
 import { rejection } from '../rejects.ts';
 import { roomy } from '../subscriptions.ts';
 
@@ -81,6 +83,60 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
       await fast.ends(1);
       await t.publish(engine, t.topic(), 2);
       await slow.ends(2);
+    },
+  },
+  {
+    name: 'a publish that is aborted before it left is never sent: each of them arrives or rejects, not both',
+    rules: [3, 7],
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<number>();
+      await engine.subscribeAsync(t.topic(), seen.handler, roomy);
+      const publisher = await t.elsewhere(engine);
+      await t.publish(publisher, t.topic(), 0);
+      const controller = new AbortController();
+      const publishes = Array.from({ length: 20 }, (_, n) =>
+        publisher.publish(
+          { topic: t.topic(), payload: n + 1, key: `key-${n}` },
+          { signal: controller.signal },
+        ),
+      );
+      controller.abort(reason);
+      const ends = await t.within(Promise.allSettled(publishes), 'each publish to settle');
+      for (const end of ends) if (end.status === 'rejected') assert.equal(end.reason, reason);
+      await t.publish(publisher, t.topic(), 21);
+      await t.eventually(() => seen.payloads.includes(21), 'what was published afterwards to arrive');
+      await t.quiet(engine);
+      const resolved = ends.flatMap((end, n) => (end.status === 'fulfilled' ? [n + 1] : []));
+      assert.deepEqual(
+        seen.payloads.toSorted((a, b) => a - b),
+        [0, ...resolved, 21],
+        'what arrived is not what was published and not given up',
+      );
+    },
+  },
+  {
+    name: 'a signal that 300 publishes share has one listener, and none when they have settled',
+    rules: [12],
+    async run(t) {
+      const engine = await t.started();
+      await engine.subscribeAsync(t.topic(), t.record().handler, roomy);
+      const { signal } = new AbortController();
+      const publishes = Array.from({ length: 300 }, (_, n) =>
+        engine.publish({ topic: t.topic(), payload: n, key: `key-${n}` }, { signal }),
+      );
+      const settled = Promise.allSettled(publishes);
+      let most = getEventListeners(signal, 'abort').length;
+      await turns(1);
+      most = Math.max(most, getEventListeners(signal, 'abort').length);
+      assert.ok(most <= 1, `${most} listeners: Node warns of a leak at the eleventh`);
+      const ends = await t.within(settled, '300 publishes to settle');
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+      const left = (): number => getEventListeners(signal, 'abort').length;
+      await t.eventually(
+        () => left() === 0,
+        () => `${left()} listeners to be removed`,
+      );
     },
   },
   {
