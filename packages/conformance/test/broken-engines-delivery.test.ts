@@ -62,6 +62,23 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
+      wrong: 'it keeps its topics in an object that has a prototype',
+      foundBy: 'a topic named like a member of Object.prototype',
+      because: 'each event; 0,0,0,0,0 of 1,1,1,1,4 arrived',
+      engine: of(
+        class extends WrappedEngine {
+          readonly #known: Record<string, string> = {};
+
+          override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const known = this.#known[event.topic];
+            if (known !== undefined && known !== event.topic) return Promise.resolve();
+            this.#known[event.topic] = event.topic;
+            return this.inner.publish(event, options);
+          }
+        },
+      ),
+    },
+    {
       wrong: 'it copies metadata by assignment',
       foundBy: 'fields named like members of Object.prototype arrive',
       because: '+ \'{"constructor"',

@@ -43,6 +43,40 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
       }) satisfies Omit<ConformanceCase, 'behaviour'>,
   ),
   {
+    name: 'a topic named like a member of Object.prototype is a topic like any other, alone, within a pattern and in a group',
+    rules: [2, 5],
+    async run(t) {
+      const engine = await t.started();
+      const publisher = await t.elsewhere(engine);
+      const { groups } = engine.capabilities;
+      const topics = ['constructor', 'toString', 'hasOwnProperty', '__proto__'];
+      const seen = topics.map(() => t.record());
+      const [patterns, members] = [t.record(), t.record()];
+      for (const [n, topic] of topics.entries()) {
+        await engine.subscribe(topic, seen[n]!.handler, roomy);
+        await engine.subscribe(`${topic.slice(0, -1)}*`, patterns.handler, roomy);
+        if (groups) await engine.subscribe(topic, members.handler, { ...roomy, group: t.group() });
+      }
+      // Others may use these topics on the same broker.
+      for (const topic of topics) await t.publish(publisher, topic, t.id);
+      const own = ({ events }: typeof patterns): string[] =>
+        events.filter(({ payload }) => payload === t.id).map(({ topic }) => topic);
+      const all = [...seen, patterns, ...(groups ? [members] : [])];
+      const each = topics.length;
+      const expected = [...seen.map(() => 1), each, ...(groups ? [each] : [])];
+      const arrived = (): number[] => all.map((one) => own(one).length);
+      await t.eventually(
+        () => arrived().every((count, n) => count >= expected[n]!),
+        () => `each event; ${arrived().join()} of ${expected.join()} arrived`,
+      );
+      await t.quiet(engine);
+      assert.deepEqual(arrived(), expected);
+      assert.deepEqual(seen.flatMap(own), topics);
+      assert.ok(topics.every((topic) => engine.topics().includes(topic)));
+      assert.ok(topics.every((topic) => engine.subscriberCount(topic) === (groups ? 3 : 2)));
+    },
+  },
+  {
     name: 'overlapping patterns and the topic itself each get the event, once per subscription',
     rules: [2, 5],
     async run(t) {
