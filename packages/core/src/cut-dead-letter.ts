@@ -4,6 +4,7 @@ import { put } from './cloudevents-attributes.ts';
 import { encodeStructured } from './cloudevents-structured.ts';
 import { type CutDeadLetter, type DeadLetter, deadLetterKey } from './dead-letter.ts';
 import { PublishedEvent } from './event.ts';
+import { PolybusError } from './polybus-error.ts';
 
 /** How much is left: of the payload, of each other field of the event, and of each text of the error. Characters, or bytes. */
 interface Room {
@@ -21,19 +22,33 @@ const rooms: readonly Room[] = [
 ];
 
 /**
- * A dead letter that its broker did not take, cut so that it fits: an event whose dead letter is never written would keep all behind it
- * from being handled.
+ * Publishes a dead letter, cut if it has to be: until it is written, its event holds up whatever is behind it.
  *
- * @param tries - How often it was cut before; each time less is left.
- * @returns undefined if no less can be left.
+ * @throws what `publish` throws, if that has another reason than the dead letter itself.
  */
-export function cutDeadLetter(letter: PublishedEvent, tries: number): PublishedEvent | undefined {
-  const room = rooms[tries];
-  return room === undefined ? undefined : new Cut(room).of(letter);
+export async function publishFitting(
+  letter: PublishedEvent,
+  publish: (letter: PublishedEvent) => Promise<void>,
+): Promise<void> {
+  let fitting = letter;
+  for (let tries = 0; ; tries++) {
+    try {
+      await publish(fitting);
+      return;
+    } catch (error) {
+      const room = rooms[tries];
+      if (room === undefined || !isUnwritable(fitting, error)) throw error;
+      fitting = new Cut(room).of(letter);
+    }
+  }
 }
 
-/** True if a dead letter can be written as JSON. A handler may have made of its event what cannot. */
-export function isEncodable(letter: PublishedEvent): boolean {
+/** True if the dead letter itself is why it was not written: it is too large, or its handler has made of its event what JSON cannot hold. */
+function isUnwritable(letter: PublishedEvent, error: unknown): boolean {
+  return (PolybusError.is(error) && error.code === 'RECORD_TOO_LARGE') || !isEncodable(letter);
+}
+
+function isEncodable(letter: PublishedEvent): boolean {
   try {
     encodeStructured(letter, { source: 'polybus' });
     return true;

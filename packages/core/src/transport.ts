@@ -16,7 +16,8 @@ export interface Transport {
   /**
    * Resolves, or returns nothing, when the broker has accepted the event. Calls made at the same time may leave as one batch.
    *
-   * @throws {@link PublishError} where the broker did not accept it, with the client's error as `cause`.
+   * @throws {@link PublishError} where the broker did not accept it, with the client's error as `cause`. If the event is too large for the
+   *   broker, a `PolybusError` with the code `RECORD_TOO_LARGE`: a dead letter is then cut until it fits.
    */
   send(event: Event, signal?: AbortSignal): Promise<void> | void;
   /** Resolves when nothing published from then on is missed. */

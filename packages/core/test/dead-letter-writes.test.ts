@@ -125,3 +125,32 @@ test('a record that is no event, whose broker does not keep it, counts as droppe
   expect(log).toEqual(['junk released']);
   expect(engine.stats()).toMatchObject({ enqueued: 1, dropped: 1, delivered: 0, pending: 0 });
 });
+
+test('a hook for records that are no events which fails is logged, and called again until it takes the record', async () => {
+  const transport = new ManualTransport();
+  const engine = createEngine({
+    type: 'test',
+    capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
+    transport,
+  });
+  const errors: unknown[] = [];
+  let left = 2;
+  const onUndecodable = async (): Promise<void> => {
+    if (left-- > 0) throw broken;
+  };
+  const logger = { warn: () => {}, error: (message: string) => void errors.push(message) };
+  engine.attach!({ ...quietHost(async () => {}), logger, onUndecodable });
+  await engine.start();
+  await engine.subscribe('t', () => {});
+  const log: string[] = [];
+  const error = new UndecodableRecordError('no');
+  transport.receiver('t').undecodable({ topic: 't', bytes: new Uint8Array(1), error }, noting(log, 'raw'));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(log).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(log).toEqual(['raw settled']);
+  expect(errors).toEqual([
+    expect.stringContaining('onUndecodable failed'),
+    expect.stringContaining('onUndecodable failed'),
+  ]);
+});

@@ -6,7 +6,7 @@ import type {
   FailureData,
   Logger,
 } from '../contract.ts';
-import { cutDeadLetter, isEncodable } from '../cut-dead-letter.ts';
+import { publishFitting } from '../cut-dead-letter.ts';
 import {
   type Failure,
   createDeadLetter,
@@ -18,7 +18,6 @@ import {
 import type { Event, PublishedEvent } from '../event.ts';
 import { adaptedLogger } from '../adapted-logger.ts';
 import { BurstLog } from '../logger.ts';
-import { PolybusError } from '../polybus-error.ts';
 import type { RawRecord } from '../transport.ts';
 import type { Counters } from './counters.ts';
 import { type Delivery, currentDelivery } from './delivery.ts';
@@ -168,7 +167,7 @@ export class Reporter {
     const topic = this.#deadLetterTopic(record.topic);
     const { onUndecodable, observer } = this.#host;
     if (onUndecodable !== undefined) {
-      await onUndecodable(record);
+      await this.#handOver(record, onUndecodable);
     } else if (topic !== undefined) {
       const now = Date.now();
       const failure: Failure = {
@@ -203,6 +202,22 @@ export class Reporter {
       outcome: isWritten ? 'dead-letter' : 'discarded',
       error: { name, message },
     });
+  }
+
+  async #handOver(record: RawRecord, hook: NonNullable<EngineHost['onUndecodable']>): Promise<void> {
+    try {
+      await hook(record);
+    } catch (error) {
+      this.#logger.error(
+        'onUndecodable failed; it gets the record again, and the record is not acknowledged',
+        {
+          engine: this.#host.name,
+          topic: record.topic,
+          error,
+        },
+      );
+      throw error;
+    }
   }
 
   /** Counts and logs a record that is no event, and that its broker does not keep either. */
@@ -244,20 +259,11 @@ export class Reporter {
   }
 
   async #writeDeadLetter(letter: PublishedEvent): Promise<void> {
-    let fitting = letter;
-    for (let tries = 0; ; tries++) {
-      try {
-        await this.#host.publishDeadLetter(fitting);
-        return;
-      } catch (error) {
-        // It never will be smaller, and until it is written its event holds up whatever is behind it.
-        const cut = isUnwritable(fitting, error) ? cutDeadLetter(letter, tries) : undefined;
-        if (cut === undefined) {
-          this.#unwritten.add({ topic: letter.topic, event: letter.id, error });
-          throw error;
-        }
-        fitting = cut;
-      }
+    try {
+      await publishFitting(letter, (fitting) => this.#host.publishDeadLetter(fitting));
+    } catch (error) {
+      this.#unwritten.add({ topic: letter.topic, event: letter.id, error });
+      throw error;
     }
   }
 
@@ -295,9 +301,4 @@ export class Reporter {
       attempt,
     };
   }
-}
-
-/** True if the dead letter itself is why it was not written: it is too large, or JSON cannot hold it. */
-function isUnwritable(letter: PublishedEvent, error: unknown): boolean {
-  return (PolybusError.is(error) && error.code === 'RECORD_TOO_LARGE') || !isEncodable(letter);
 }
