@@ -109,13 +109,13 @@ describe('an engine on a broker does not pass that', () => {
     faulty(
       'writes no dead letter of what could not be published',
       'a foreign CloudEvent whose handler fails leaves a dead letter',
-      '4 call(s) of the handler to end; it was called 1',
+      '5 call(s) of the handler to end; it was called 2',
       { limitsWhatItSends: true },
     ),
     faulty(
       'does not say that a dead letter is too large',
       'a foreign CloudEvent whose handler fails leaves a dead letter',
-      '4 call(s) of the handler to end; it was called 3',
+      '5 call(s) of the handler to end; it was called 4',
       { hidesItsLimit: true },
     ),
     faulty(

@@ -62,6 +62,8 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
       const records = [
         { id: `id${long}` },
         { id: 'key', partitionkey: long },
+        // Half a character, which no broker has in a key of its own.
+        { id: 'half', partitionkey: 'k\ud83d' },
         { id: 'time', time: '2026-02-30T00:00:00Z' },
         { ...large, data },
       ].map((attributes) => cloudEvent(t, attributes));
@@ -76,10 +78,11 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
       };
       assert.equal(letter('id').id, `id${long}`);
       assert.equal(letter('key').key, long);
+      assert.equal(letter('half').key, 'k\ud83d');
       const raw = dead.events.filter(({ payload }) => payload instanceof Uint8Array);
       assert.deepEqual(
         raw.map(({ payload }) => [...(payload as Uint8Array)]),
-        [[...records[2]!]],
+        [[...records[3]!]],
       );
       const { payload } = letter('large');
       const cut = deadLetterOf(letter('large'))?.cut;
