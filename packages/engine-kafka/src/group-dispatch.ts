@@ -5,6 +5,7 @@ import {
   type Receiver,
   matchesTopic,
 } from '@polybus/core';
+import { Handed, Shares } from './group-handed.ts';
 import { type Lane, Lanes } from './group-lanes.ts';
 import type { Entry, GroupPlace } from './group-place.ts';
 
@@ -39,11 +40,6 @@ export class GroupDispatch {
   readonly #leaving = new Set<Subscriber>();
   readonly #lanes = new Lanes<Subscriber>();
   readonly #toRun = new Set<Receiver>();
-  /** Where each gets all: who has had a record, of those that are not settled by all. */
-  readonly #settledBy = new WeakMap<Entry, Set<Subscriber>>();
-  readonly #handedTo = new WeakMap<Entry, Set<Subscriber>>();
-  /** Where each gets all: the attempts that had begun when each gave a record back. */
-  readonly #attempts = new WeakMap<Entry, Map<Subscriber, number>>();
   /** Handlers that wait for the group themselves. */
   #excused = 0;
   #isRefillPlanned = false;
@@ -85,6 +81,7 @@ export class GroupDispatch {
 
   /** Hands over what a place has, as far as there is room, and at most so many; returns whether it has handed over so many. */
   handOver(place: GroupPlace, limit: number = Number.POSITIVE_INFINITY): boolean {
+    if (!this.#owner.mayBegin()) return false;
     for (let left = limit; left > 0; left--) {
       if (this.#owner.isPaused() || place.isDropped) return false;
       const entry = place.first;
@@ -128,22 +125,20 @@ export class GroupDispatch {
     if (targets === undefined) return false;
     entry.place.shift();
     if (targets.length === 0) this.#leftOut(entry);
+    const shares = (entry.shares ??= new Shares());
     // All of them, before the first: one that it is not for settles it at once.
-    for (const one of targets) remember(this.#handedTo, entry, one);
-    const attempts = this.#attempts.get(entry);
-    for (const one of targets) this.#give(entry, one, new Handed(entry, one), attempts?.get(one) ?? 0);
+    for (const one of targets) shares.handedTo.add(one);
+    for (const one of targets) this.#give(entry, one, new Handed(entry, one), shares.attemptsOf(one));
     return true;
   }
 
   #allTargets(entry: Entry): readonly Subscriber[] | undefined {
-    const done = this.#settledBy.get(entry);
-    const has = this.#handedTo.get(entry);
     const targets: Subscriber[] = [];
     let isWanted = false;
     for (const one of this.#subscribers) {
       if (!matchesTopic(one.request.pattern, entry.place.topic)) continue;
       isWanted = true;
-      if (done?.has(one) === true || has?.has(one) === true) continue;
+      if (entry.shares?.has(one) === true) continue;
       // The slowest sets the pace: the group has one place for all of them.
       if (one.receiver.capacity <= 0) return undefined;
       targets.push(one);
@@ -173,13 +168,6 @@ export class GroupDispatch {
     this.#owner.onSettled();
   }
 
-  /** For acknowledgements, before `released`, where each gets all. */
-  begunBefore(entry: Entry, subscriber: Subscriber, attempts: number): void {
-    const all = this.#attempts.get(entry);
-    if (all === undefined) this.#attempts.set(entry, new Map([[subscriber, attempts]]));
-    else all.set(subscriber, attempts);
-  }
-
   /** For acknowledgements. */
   released(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): boolean {
     const isKept = this.#release(entry, subscriber);
@@ -193,15 +181,14 @@ export class GroupDispatch {
       entry.place.settle(entry);
       return;
     }
-    remember(this.#settledBy, entry, subscriber);
-    this.#handedTo.get(entry)?.delete(subscriber);
+    entry.shares?.settle(subscriber);
     this.#settleIfAllHave(entry);
   }
 
   /** Where each gets all, an event is settled when all that are still there have settled it. */
   #settleIfAllHave(entry: Entry): void {
     // Who has subscribed since it was handed out does not get it: its place, too, is behind it.
-    if (entry.isWaiting || (this.#handedTo.get(entry)?.size ?? 0) > 0) return;
+    if (entry.isWaiting || (entry.shares?.handedTo.size ?? 0) > 0) return;
     entry.place.settle(entry);
   }
 
@@ -213,10 +200,10 @@ export class GroupDispatch {
 
   /** Returns whether it will be delivered again. */
   #release(entry: Entry, subscriber: Subscriber): boolean {
-    this.#handedTo.get(entry)?.delete(subscriber);
+    entry.shares?.handedTo.delete(subscriber);
     if (!this.isShared && subscriber.isLeaving && this.memberFor(entry.place.topic) !== undefined) {
       // The others go on, and so does the place that they share.
-      remember(this.#settledBy, entry, subscriber);
+      entry.shares?.settle(subscriber);
       this.#settleIfAllHave(entry);
       return false;
     }
@@ -290,42 +277,15 @@ export class GroupDispatch {
     });
   }
 
+  /** Lets all receivers begin what they have: they may again. */
+  resume(): void {
+    for (const { receiver } of [...this.#subscribers, ...this.#leaving]) receiver.run();
+  }
+
   /** Lets the receivers that got something begin. */
   run(): void {
     const receivers = [...this.#toRun];
     this.#toRun.clear();
     for (const receiver of receivers) receiver.run();
   }
-}
-
-/** An event that a subscription has, where each of them gets all, with attempts of its own. */
-class Handed implements Acknowledgement {
-  readonly #entry: Entry;
-  readonly #subscriber: Subscriber;
-  #attempts = 0;
-
-  constructor(entry: Entry, subscriber: Subscriber) {
-    this.#entry = entry;
-    this.#subscriber = subscriber;
-  }
-
-  begun(attempt: number): void {
-    this.#attempts = attempt;
-  }
-
-  settled(): void {
-    this.#subscriber.dispatch.settled(this.#entry, this.#subscriber, undefined);
-  }
-
-  release(): boolean {
-    const { dispatch } = this.#subscriber;
-    if (this.#attempts > 0) dispatch.begunBefore(this.#entry, this.#subscriber, this.#attempts);
-    return dispatch.released(this.#entry, this.#subscriber, undefined);
-  }
-}
-
-function remember(sets: WeakMap<Entry, Set<Subscriber>>, entry: Entry, subscriber: Subscriber): void {
-  const set = sets.get(entry);
-  if (set === undefined) sets.set(entry, new Set([subscriber]));
-  else set.add(subscriber);
 }

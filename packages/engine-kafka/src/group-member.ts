@@ -21,6 +21,8 @@ export interface MemberWork {
   revoked(): Promise<void>;
   /** Others may have the partitions already. */
   lost(): void;
+  /** The member is sure of its partitions again: see `isSure`. */
+  confirmed(): void;
 }
 
 export interface MemberTimes {
@@ -83,7 +85,7 @@ export class GroupMember {
 
   /**
    * True while the broker cannot have given the member's partitions to others. After the process has stood still for longer
-   * than the session it is false, until the member has joined again.
+   * than the session it is false, until the member has joined again, or a heartbeat is answered that left since.
    */
   get isSure(): boolean {
     return this.#end !== 'lost' && !this.#isOverdue();
@@ -239,12 +241,19 @@ export class GroupMember {
     this.#beating = timer;
     try {
       await this.#session.heartbeat();
-      if (timer === this.#heartbeats) this.#aliveAt = now;
+      if (timer === this.#heartbeats) this.#answered(now);
     } catch (error) {
       if (timer === this.#heartbeats) this.#missed(error, now);
     } finally {
       if (this.#beating === timer) this.#beating = undefined;
     }
+  }
+
+  /** @param at - When the heartbeat left. */
+  #answered(at: number): void {
+    const wasSure = this.isSure;
+    this.#aliveAt = at;
+    if (!wasSure && this.isSure) this.#work.confirmed();
   }
 
   #isOverdue(): boolean {

@@ -1,6 +1,7 @@
 import type { Acknowledgement } from '@polybus/core';
 import type { CommittedOffset, FetchedRecord } from './client-port.ts';
 import type { Subscriber } from './group-dispatch.ts';
+import type { Shares } from './group-handed.ts';
 import type { Lane } from './group-lanes.ts';
 import { type OffsetRange, type PlaceState, encodeMetadata } from './group-metadata.ts';
 import type { Place } from './reader.ts';
@@ -26,6 +27,8 @@ export class Entry implements Acknowledgement {
   attempts = 0;
   /** Who has it, or had it last. */
   subscriber: Subscriber | undefined = undefined;
+  /** Where each subscription gets all: who has had it. */
+  shares: Shares | undefined = undefined;
   /** The lane that it holds. */
   lane: Lane<Subscriber> | undefined = undefined;
   #decoded: Decoded | undefined = undefined;

@@ -210,6 +210,10 @@ export class Group {
     },
     assigned: (assignment: Assignment) => this.#assigned(assignment),
     revoked: () => this.#revoked(),
+    confirmed: () => {
+      this.#dispatch.resume();
+      this.#refill();
+    },
     lost: () => {
       this.#pause();
       for (const place of this.#places.values()) this.#drop(place);

@@ -19,6 +19,39 @@ test('a heartbeat that is never answered is no sign of life: once the session is
   expect(asked.length).toBe(2);
 });
 
+test('a member that has heard nothing for as long as its session lasts begins nothing, and goes on once it hears', async () => {
+  vi.useFakeTimers();
+  try {
+    const simulation = new Simulation(true, { sessionTimeoutMs: 300, heartbeatIntervalMs: 200 });
+    const { topics, catalog, group, asked } = simulation;
+    topics.set('t', new SimulatedTopic(1));
+    await catalog.refresh();
+    let answer!: () => void;
+    simulation.heartbeat = () => new Promise((resolve) => (answer = resolve));
+    const receiver = new HeldReceiver();
+    let runs = 0;
+    receiver.run = () => void runs++;
+    const listening = group.listen(request('t'), receiver);
+    await vi.advanceTimersByTimeAsync(50);
+    await listening;
+    expect(receiver.mayBegin?.()).toBe(true);
+    // The heartbeat that left at 200 ms is answered only at 380 ms.
+    await vi.advanceTimersByTimeAsync(270);
+    expect(receiver.mayBegin?.()).toBe(false);
+    topics.get('t')!.records.push('one');
+    await vi.advanceTimersByTimeAsync(60);
+    expect(receiver.held.length).toBe(0);
+    const before = runs;
+    answer();
+    await vi.advanceTimersByTimeAsync(1);
+    expect([receiver.held.length, receiver.mayBegin?.(), asked.length]).toEqual([1, true, 1]);
+    // What it had before, too.
+    expect(runs).toBeGreaterThan(before + 1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('a member whose group ends while it joins says goodbye at once', async () => {
   const simulation = new Simulation();
   const { topics, catalog, group } = simulation;
