@@ -32,6 +32,27 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
+      wrong: 'a subscribe that stop overtakes fails for the connection',
+      foundBy: 'a subscribe that stop overtakes resolves, or rejects',
+      because: 'CONNECTION_FAILED',
+      engine: of(
+        class extends WrappedEngine {
+          #isStopping = false;
+
+          override async subscribe(...args: Subscribe): Promise<Subscription> {
+            const subscription = await this.inner.subscribe(...args).catch(() => undefined);
+            if (subscription !== undefined && !this.#isStopping) return subscription;
+            throw Object.assign(new Error('the connection is closed'), { code: 'CONNECTION_FAILED' });
+          }
+
+          override stop(options?: StopOptions): Promise<void> {
+            this.#isStopping = true;
+            return this.inner.stop(options);
+          }
+        },
+      ),
+    },
+    {
       wrong: 'a second stop rejects',
       foundBy: 'start and stop are idempotent',
       because: 'stopped already',

@@ -284,9 +284,12 @@ class TransportEngine implements Engine {
     try {
       const request = { subscriptionId: shown.id, pattern: topic, isAsync, group, from, concurrency };
       listener = await this.#transport.listen(request, queue);
-    } catch (error) {
+    } catch (cause) {
       this.#subscriptions.abort(queue);
-      throw error;
+      // Not that the broker cannot be reached: we have closed the connection.
+      if (this.#state !== 'started')
+        throw new EventBusNotStartedError('subscribe', this.#state, { topic, engine: name, cause });
+      throw cause;
     }
     const { signal } = options;
     const unlink = onAbort(signal, () => void subscription.cancel());

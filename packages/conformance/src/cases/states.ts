@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Engine, Subscription } from '@polybus/core';
 import type { CaseContext } from '../case-context.ts';
 import { type ConformanceCase, defineCases } from '../conformance-case.ts';
+import { turns } from '../eventually.ts';
 import { rejectsWith } from '../rejects.ts';
 import { countNames } from '../stats.ts';
 
@@ -108,6 +109,32 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
       await t.within(stopping, 'stop to resolve');
       await t.within(publishing, 'publish to resolve');
       assert.equal(published, undefined, 'a running handler could not publish');
+    },
+  },
+  {
+    name: 'a subscribe that stop overtakes resolves, or rejects as one after stop does',
+    rules: [8, 12],
+    async run(t) {
+      const { groups } = (await t.engine()).capabilities;
+      for (const turn of [0, 1, 5]) {
+        const engine = await t.started();
+        const subscribing = ['a', 'b.*', 'c', 'd.*'].map((name, n) => {
+          const options = groups && n > 1 ? { group: t.group() } : {};
+          return engine.subscribe(t.topic(name), () => {}, options);
+        });
+        const outcomes = Promise.all(
+          subscribing.map((one) =>
+            one.then(
+              () => 'subscribed',
+              (error: { code?: string }) => error.code ?? String(error),
+            ),
+          ),
+        );
+        await turns(turn);
+        await t.within(engine.stop(), 'stop to resolve');
+        for (const outcome of await t.within(outcomes, 'subscribe to settle'))
+          assert.match(outcome, /^(subscribed|EVENT_BUS_NOT_STARTED)$/);
+      }
     },
   },
   {
