@@ -45,8 +45,13 @@ export class CaseContext {
   }
 
   /** An engine that has not been started. */
-  async engine({ stallLimitMs = defaultStallLimitMs }: Partial<FactoryContext> = {}): Promise<Engine> {
-    const engine = await this.#factory({ id: this.id, index: this.#engines.length, stallLimitMs });
+  async engine(context: Partial<FactoryContext> = {}): Promise<Engine> {
+    const engine = await this.#factory({
+      stallLimitMs: defaultStallLimitMs,
+      ...context,
+      id: this.id,
+      index: this.#engines.length,
+    });
     this.#engines.push(engine);
     return engine;
   }

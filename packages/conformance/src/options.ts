@@ -11,6 +11,11 @@ export interface FactoryContext {
   readonly index: number;
   /** What the engine is to be made with as its `stallLimitMs`, so that a case need not wait for as long as the default. */
   readonly stallLimitMs: number;
+  /**
+   * If it is given: after how long without a sign of life others take the place of a member of a group, in milliseconds. To make the
+   * engine with, if it has such a time.
+   */
+  readonly leaseMs?: number | undefined;
 }
 
 /** Makes an engine that has not been started; each call makes another one. */

@@ -9,7 +9,8 @@ describeWithBroker('kafka', 'the conformance suite, structured', async () => {
   const { brokers } = broker;
   describeEngine(
     'kafka',
-    ({ stallLimitMs }) => kafkaEngine({ ...quick, brokers, stallLimitMs, numPartitions: 3 }),
+    ({ stallLimitMs, leaseMs = quick.sessionTimeoutMs }) =>
+      kafkaEngine({ ...quick, sessionTimeoutMs: leaseMs, brokers, stallLimitMs, numPartitions: 3 }),
     {
       broker,
       deadlineMs: 30_000,

@@ -17,8 +17,14 @@ describeWithBroker('kinesis', 'the conformance suite, positions in files', async
   const config = { ...addressOf(broker), ...quick, checkpointStore };
   describeEngine(
     'kinesis',
-    ({ id, stallLimitMs }) =>
-      kinesisEngine({ ...config, streamName: id, foreignTopic: `${id}.events`, stallLimitMs }),
+    ({ id, stallLimitMs, leaseMs }) =>
+      kinesisEngine({
+        ...config,
+        streamName: id,
+        foreignTopic: `${id}.events`,
+        stallLimitMs,
+        leaseDurationMs: leaseMs,
+      }),
     {
       broker,
       produce: put,

@@ -10,11 +10,12 @@ describeWithBroker('kinesis', 'the conformance suite, positions in memory', asyn
   const config = { ...addressOf(broker), ...quick };
   describeEngine(
     'kinesis',
-    ({ id, stallLimitMs }) =>
+    ({ id, stallLimitMs, leaseMs }) =>
       kinesisEngine({
         ...config,
         streamName: id,
         stallLimitMs,
+        leaseDurationMs: leaseMs,
         foreignTopic: `${id}.events`,
         checkpointStore: storesById(id),
       }),

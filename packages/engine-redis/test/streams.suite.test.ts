@@ -8,8 +8,14 @@ describeWithBroker('redis', 'the conformance suite, mode streams', async () => {
   const redis = producer(broker.url);
   describeEngine(
     'redis, mode "streams"',
-    ({ id, stallLimitMs }) =>
-      redisEngine({ mode: 'streams', stallLimitMs, url: broker.url, keyPrefix: `${id}:` }),
+    ({ id, stallLimitMs, leaseMs }) =>
+      redisEngine({
+        mode: 'streams',
+        stallLimitMs,
+        claimIdleMs: leaseMs,
+        url: broker.url,
+        keyPrefix: `${id}:`,
+      }),
     {
       broker,
       deadlineMs: 30_000,

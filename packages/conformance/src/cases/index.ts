@@ -12,6 +12,7 @@ import { groupTopicCases } from './group-topics.ts';
 import { groupCases } from './groups.ts';
 import { handlerTimeoutCases } from './handler-timeout.ts';
 import { leakCases } from './leaks.ts';
+import { leaseCases } from './leases.ts';
 import { nestedPublishCases } from './nested-publish.ts';
 import { orderCases } from './order.ts';
 import { payloadCases } from './payloads.ts';
@@ -61,4 +62,5 @@ export const cases: readonly ConformanceCase[] = [
   ...processCases,
   ...reconnectCases,
   ...clockCases,
+  ...leaseCases,
 ];

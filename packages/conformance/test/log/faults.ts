@@ -31,4 +31,5 @@ export interface Faults {
   readonly losesWhatIsSentInOutage?: boolean;
   readonly hangsInOutage?: boolean;
   readonly closesOnlyWhileUp?: boolean;
+  readonly goesOnAfterAGap?: boolean;
 }

@@ -33,7 +33,7 @@ export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; opt
     resume: () => onAll(async (one) => one.resume()),
   };
   return {
-    factory: ({ id, stallLimitMs }) => logEngine(brokerOf(id), faults, stallLimitMs),
+    factory: ({ id, stallLimitMs, leaseMs }) => logEngine(brokerOf(id), faults, stallLimitMs, leaseMs),
     options: {
       broker,
       produce: (topic, bytes) => onAll(async (one) => one.append(topic, undefined, bytes)),
@@ -42,11 +42,11 @@ export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; opt
   };
 }
 
-function logEngine(broker: LogBroker, faults: Faults, stallLimitMs: number): Engine {
+function logEngine(broker: LogBroker, faults: Faults, stallLimitMs: number, leaseMs = 30_000): Engine {
   return createEngine({
     type: 'log',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
-    transport: new LogTransport(broker, faults),
+    transport: new LogTransport(broker, faults, leaseMs),
     defaults: { stallLimitMs },
   });
 }
@@ -54,11 +54,13 @@ function logEngine(broker: LogBroker, faults: Faults, stallLimitMs: number): Eng
 class LogTransport implements Transport {
   readonly #broker: LogBroker;
   readonly #faults: Faults;
+  readonly #leaseMs: number;
   readonly #open = new AbortController();
   #closing = this.#open;
 
-  constructor(broker: LogBroker, faults: Faults) {
+  constructor(broker: LogBroker, faults: Faults, leaseMs: number) {
     this.#broker = broker;
+    this.#leaseMs = leaseMs;
     this.#faults = faults;
   }
 
@@ -107,11 +109,24 @@ class LogTransport implements Transport {
     if (this.#faults.isReadyLate === true) void turns(4).then(join);
     else join();
     await turns(1);
+    const renewing = request.group === undefined ? undefined : this.#keepLease(receiver);
     return {
       stop: async () => {
+        clearInterval(renewing);
         if (group !== undefined) this.#broker.leave(member, group);
       },
     };
+  }
+
+  /** A member is sure of what it has for as long as its last sign of life is young enough. */
+  #keepLease(receiver: Receiver): NodeJS.Timeout {
+    let aliveAt = performance.now();
+    if (this.#faults.goesOnAfterAGap !== true)
+      receiver.mayBegin = () => performance.now() - aliveAt < this.#leaseMs;
+    return setInterval(() => {
+      aliveAt = performance.now();
+      receiver.run();
+    }, this.#leaseMs / 10);
   }
 
   async ping(): Promise<void> {
