@@ -1,5 +1,6 @@
 import {
   type Engine,
+  type EngineTypes,
   type Event,
   type EventBus,
   EventBusModule,
@@ -7,7 +8,7 @@ import {
   createEventBus,
   forTenant,
 } from '@polybus/core';
-import { memoryEngine } from '@polybus/engine-memory';
+import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 
@@ -87,6 +88,74 @@ test('a bus without a map takes any topic, and its payloads are unknown', () => 
   void open.subscribe('any.*', (event) => {
     expectTypeOf(event).toEqualTypeOf<Event>();
   });
+});
+
+test('a handler may return anything, and so may a middleware', () => {
+  const insert = async (row: unknown): Promise<unknown[]> => [row];
+  void bus.subscribe('user.created', async ({ payload }) => insert(payload));
+  void bus.subscribeAsync('user.*', ({ topic }) => topic.length);
+  const any: EventBus = bus;
+  void any.subscribe<User>('user.created', ({ payload }) => insert(payload));
+  void createEventBus({ middleware: { handle: [async (event, next) => [event, await next()]] } });
+});
+
+test('a handler receives what JSON makes of a payload', () => {
+  class Money {
+    readonly cents: number = 1;
+    format(): string {
+      return `${this.cents}`;
+    }
+  }
+  interface Order {
+    readonly at: Date;
+    readonly price: Money;
+    readonly tags?: readonly { readonly since: Date }[];
+    readonly anything: unknown;
+  }
+  type Tree = { readonly name: string; readonly inside: readonly Tree[] };
+  const orders = createEventBus<{ 'order.placed': Order; tree: Tree; bytes: Uint8Array }>();
+  void orders.publish('order.placed', { at: new Date(), price: new Money(), anything: 1 });
+  void orders.subscribe('order.placed', ({ payload }) => {
+    expectTypeOf(payload.at).toBeString();
+    expectTypeOf(payload.tags).toEqualTypeOf<readonly { readonly since: string }[] | undefined>();
+    expectTypeOf(payload.price).toEqualTypeOf<{ readonly cents: number }>();
+    expectTypeOf(payload.anything).toBeUnknown();
+    // @ts-expect-error a method does not travel
+    payload.price.format();
+  });
+  void orders.subscribe('tree', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Tree>());
+  void orders.subscribe('bytes', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Uint8Array>());
+});
+
+test('what JSON cannot write is no payload', () => {
+  const wrong = createEventBus<{
+    sum: bigint;
+    map: Map<string, number>;
+    nested: { readonly ids: Set<string> };
+  }>();
+  // @ts-expect-error JSON has no bigint
+  void wrong.publish('sum', 1n);
+  // @ts-expect-error JSON has no Map
+  void wrong.publish({ topic: 'map', payload: new Map<string, number>() });
+  // @ts-expect-error nor inside of another
+  void wrong.publish('nested', { ids: new Set<string>() });
+  void wrong.subscribe('sum', ({ payload }) => expectTypeOf(payload).toBeNever());
+});
+
+test('a typed bus stands wherever an event bus, or an engine, is wanted', () => {
+  const take = (one: EventBus): EventBus => one;
+  take(bus);
+  take(createEventBus({ schemas: { a: z.object({ b: z.number() }) } }));
+  take(createEventBus<{ 'order.placed': { readonly at: Date } }>());
+  expectTypeOf<TypedEventBus<Topics>>().toExtend<Engine>();
+});
+
+test('engines that are imported complete their types and fields, and others are taken', () => {
+  expectTypeOf<'memory' | 'durable-memory'>().toExtend<keyof EngineTypes>();
+  expectTypeOf<EngineTypes['memory']>().toEqualTypeOf<MemoryConfig>();
+  void createEventBus({ engine: 'of-my-own' });
+  void createEventBus({ engines: [{ name: 'a', type: 'memory', config: { deliveryMode: 'block' } }] });
+  void createEventBus({ engines: [{ name: 'a', type: 'of-my-own', config: { anything: 1 } }] });
 });
 
 test('an engine and an untyped bus are event buses, and a typed one stands where one is wanted', () => {

@@ -18,7 +18,8 @@ describe('an engine that takes the time of day for the time that has passed does
           class extends WrappedHandlers {
             override wrap(handler: EventHandler<never>): EventHandler<never> {
               return (event: { createdAt: Date }, context) => {
-                if (Date.now() - event.createdAt.getTime() < hourMs) return handler(event as never, context);
+                const isOld = Date.now() - event.createdAt.getTime() >= hourMs;
+                return isOld ? undefined : handler(event as never, context);
               };
             }
           },

@@ -401,7 +401,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
 
           override wrap(handler: EventHandler<never>): EventHandler<never> {
             return (event, context) => {
-              if (this.#shown.has(event.id)) return;
+              if (this.#shown.has(event.id)) return undefined;
               this.#shown.add(event.id);
               return handler(event, context);
             };

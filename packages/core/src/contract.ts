@@ -8,8 +8,11 @@ export type Duration = number | string;
 /** A duration with its unit, such as `"90s"` or `"1h30m"`, or 0 for no limit. A bare number is refused: it may mean seconds as well as milliseconds. */
 export type TimeToLive = string | 0;
 
-/** Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. */
-export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => void | Promise<void>;
+/**
+ * Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. What it returns
+ * counts for nothing; a promise is waited for.
+ */
+export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => unknown;
 
 /** What a handler gets beside its event. */
 export interface HandlerContext {
@@ -108,7 +111,7 @@ export interface EventBus extends AsyncDisposable {
    * @throws {@link PublishError} where the broker did not accept it.
    * @throws {@link EventBusNotStartedError}
    */
-  publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void>;
+  publish(event: NewEvent, options?: PublishOptions): Promise<void>;
   /**
    * One event at a time, in publish order per key (per topic where no key). Resolves when nothing published from then on is missed.
    *
@@ -142,6 +145,21 @@ export interface EventBus extends AsyncDisposable {
    */
   subscriberCount(topic: string): number;
 }
+
+/**
+ * The engine types and what their configuration takes, so that editors complete `engine`, `type` and `config`. Each engine's package
+ * adds its own: `import type {} from '@polybus/engine-redis'` brings it in where the engine is only named.
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- packages of engines add to it
+export interface EngineTypes {}
+
+/** A type of an engine: one whose package is imported, or any other. */
+// oxlint-disable-next-line typescript/no-redundant-type-constituents -- never, until a package of an engine is imported
+export type EngineType = keyof EngineTypes | (string & {});
+
+/** What an engine takes under `config`: the fields of those whose packages are imported, or of any other. */
+// oxlint-disable-next-line typescript/no-redundant-type-constituents -- never, until a package of an engine is imported
+export type EngineTypeConfig = EngineTypes[keyof EngineTypes] | Readonly<Record<string, unknown>>;
 
 /** What an engine can do. Constant over the engine's life; the conformance suite's only switch. */
 export interface Capabilities {
@@ -245,7 +263,7 @@ export interface EngineHost {
   /** Told of what happens, where somebody observes. */
   readonly observer: EngineObserver;
   /** Told of each record that cannot be decoded, in place of its dead letter. */
-  readonly onUndecodable?: ((record: RawRecord) => void | Promise<void>) | undefined;
+  readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
   /** Publishes a dead letter by the bus's routing, so that a subscription made on the bus sees it. */
   publishDeadLetter(event: NewEvent): Promise<void>;
 }

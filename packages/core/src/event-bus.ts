@@ -57,7 +57,7 @@ export interface EventBusParts {
   /** Told of lifecycle events from the very first on. */
   readonly observers?: readonly Observer[] | undefined;
   /** Takes each record that cannot be decoded, in place of its dead letter. */
-  readonly onUndecodable?: ((record: RawRecord) => void | Promise<void>) | undefined;
+  readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
 }
 
 /** The part of a bus that metrics are made of; every bus fits, whatever the types of its topics. */

@@ -72,8 +72,10 @@ export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddlewa
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
 export type { RedriveOptions, RedriveResult } from './redrive.ts';
 export type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';
+export type { PublishedPayload, ReceivedPayload } from './received-payload.ts';
 export type {
   EventOf,
+  HandledTopics,
   HandlerOf,
   MatchingTopic,
   TopicMap,

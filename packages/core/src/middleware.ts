@@ -12,7 +12,7 @@ export type PublishMiddleware = (
   event: Event,
   next: (event?: NewEvent) => Promise<void>,
   router: Router,
-) => void | Promise<void>;
+) => unknown;
 
 /**
  * Around every attempt of every handler. Call `next` to go on, with a changed event or none; return without it and the
@@ -24,7 +24,7 @@ export type HandleMiddleware = (
   next: (event?: Event) => Promise<void>,
   context: HandlerContext,
   router: Router,
-) => void | Promise<void>;
+) => unknown;
 
 /** Middleware of both sides, each in order: the first is the outermost. */
 export interface Middleware {
@@ -60,7 +60,7 @@ export function aroundHandler(
     (inner, outer) => async (event, context) => {
       await outer(
         event,
-        once(event, async (changed) => inner(changedEvent(event, changed), context)),
+        once(event, async (changed) => void (await inner(changedEvent(event, changed), context))),
         context,
         router,
       );

@@ -21,7 +21,7 @@ export function aroundReceive(
     const schema = schemas.get(event.topic);
     if (schema === undefined) return around(event as Event<never>, context);
     const payload = validatePayload(schema, event.payload, event.topic);
-    const proceed = (value: unknown): void | Promise<void> => around(withPayload(event, value), context);
+    const proceed = (value: unknown): unknown => around(withPayload(event, value), context);
     return payload instanceof Promise ? payload.then(proceed) : proceed(payload);
   };
 }

@@ -122,7 +122,7 @@ async function redriveFrom(
   try {
     const subscription = await run.subscribe(topic, async (event: Event) => {
       // Given back only when the subscription is on its way out, which would otherwise get it again at once.
-      if (end.isReached) return leaving.then(giveBack);
+      if (end.isReached) await leaving.then(giveBack);
       end.postpone();
       if ((await run.take(event)) === 'end' || run.isFull) end.reach();
     });

@@ -9,6 +9,7 @@ import type { RedriveOptions, RedriveResult } from './redrive.ts';
 import { assertTenant, tenantOf } from './tenant.ts';
 import type {
   EventOf,
+  HandledTopics,
   TopicMap,
   TopicPattern,
   TopicPublishOptions,
@@ -60,13 +61,14 @@ export interface TenantBus<Topics extends TopicMap, Published extends TopicMap =
   /** Publishes an event of this tenant. */
   readonly publish: TypedPublish<Published>;
   /** Subscribes to the events of this tenant. Its `group` is the tenant's own. */
-  readonly subscribe: TypedSubscribe<Topics>;
-  readonly subscribeAsync: TypedSubscribe<Topics>;
+  readonly subscribe: TypedSubscribe<HandledTopics<Topics, Published>>;
+  /** As `subscribe`, with up to `concurrency` handlers at once. */
+  readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
   /** The events of this tenant, for `for await`. */
   events<P extends string>(
     topic: TopicPattern<Topics, P>,
     options?: SubscribeOptions,
-  ): EventStream<EventOf<Topics, P>>;
+  ): EventStream<EventOf<HandledTopics<Topics, Published>, P>>;
   /** Publishes this tenant's dead letters back to their topic; its `group` is the tenant's own. */
   redrive(topic: string, options?: Omit<RedriveOptions, 'tenant'>): Promise<RedriveResult>;
 }

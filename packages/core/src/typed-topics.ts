@@ -1,5 +1,6 @@
 import type { EventBus, HandlerContext, PublishOptions, SubscribeOptions, Subscription } from './contract.ts';
 import type { Event, NewEvent } from './event.ts';
+import type { PublishedPayload, ReceivedPayload } from './received-payload.ts';
 
 /** Which payload each topic carries. */
 export type TopicMap = object;
@@ -38,7 +39,8 @@ export type EventOf<Topics extends TopicMap, Pattern extends string> =
   IsOpen<Topics> extends true
     ? Event
     : [MatchingTopic<Topics, Pattern>] extends [never]
-      ? Event
+      ? // No call has a topic of the type `string`: this is for comparing the bus with an event bus that takes any topic.
+        Event<string extends Pattern ? never : unknown>
       : { [T in MatchingTopic<Topics, Pattern>]: Event<Topics[T]> & { readonly topic: T } }[MatchingTopic<
           Topics,
           Pattern
@@ -48,16 +50,31 @@ export type EventOf<Topics extends TopicMap, Pattern extends string> =
 export type HandlerOf<Topics extends TopicMap, Pattern extends string> = (
   event: EventOf<Topics, Pattern>,
   context: HandlerContext,
-) => void | Promise<void>;
+) => unknown;
 
 /** What `publish(topic, payload, options)` takes beside the payload. */
 export interface TopicPublishOptions extends PublishOptions, Omit<NewEvent, 'topic' | 'payload'> {}
 
+/**
+ * What handlers receive of each topic. If publishers give the same types, it is what JSON makes of them; if they give others, because
+ * schemas transform, it is as it stands.
+ */
+export type HandledTopics<Topics extends TopicMap, Published extends TopicMap> = [Topics, Published] extends [
+  Published,
+  Topics,
+]
+  ? { [T in keyof Topics]: ReceivedPayload<Topics[T]> }
+  : Topics;
+
 /** The publishing side of a typed bus. */
 export interface TypedPublish<Topics extends TopicMap> {
-  <T extends TopicOf<Topics>>(topic: T, payload: Topics[T], options?: TopicPublishOptions): Promise<void>;
   <T extends TopicOf<Topics>>(
-    event: NewEvent<Topics[T]> & { readonly topic: T },
+    topic: T,
+    payload: PublishedPayload<Topics[T]>,
+    options?: TopicPublishOptions,
+  ): Promise<void>;
+  <T extends TopicOf<Topics>>(
+    event: NewEvent<PublishedPayload<Topics[T]>> & { readonly topic: T },
     options?: PublishOptions,
   ): Promise<void>;
 }

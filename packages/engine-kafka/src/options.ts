@@ -343,3 +343,9 @@ function assertTogether(given: Given, path: string): void {
   }
   if (problems.length > 0) throw new InvalidConfigError(problems);
 }
+
+declare module '@polybus/core' {
+  interface EngineTypes {
+    readonly kafka: KafkaConfig;
+  }
+}

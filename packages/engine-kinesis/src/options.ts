@@ -270,3 +270,9 @@ function fieldOf(path: string, name: string): string {
 function problem(path: string, message: string): InvalidConfigError {
   return new InvalidConfigError([{ path, message }]);
 }
+
+declare module '@polybus/core' {
+  interface EngineTypes {
+    readonly kinesis: KinesisConfig;
+  }
+}

@@ -127,3 +127,10 @@ export function resolveOptions(config: unknown, isDurable: boolean, path: string
   const defaultEventBufferSize = depth === 0 ? given.maxEventQueueSize : depth;
   return { ...given, defaultEventBufferSize, publishBlockTimeout: 0 };
 }
+
+declare module '@polybus/core' {
+  interface EngineTypes {
+    readonly memory: MemoryConfig;
+    readonly 'durable-memory': DurableMemoryConfig;
+  }
+}

@@ -242,3 +242,9 @@ function resolvePrefix(prefix: string | undefined, needsHashTag: boolean, path: 
     },
   ]);
 }
+
+declare module '@polybus/core' {
+  interface EngineTypes {
+    readonly redis: RedisConfig;
+  }
+}

@@ -73,7 +73,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
       const engine = await t.started();
       const watch = new KeyWatch();
       const seen = t.record<number>((event) =>
-        watch.watch(event.key!, event.payload, async () => uneven(event, null!)),
+        watch.watch(event.key!, event.payload, async () => void (await uneven(event, null!))),
       );
       await engine.subscribeAsync(t.topic(), seen.handler, { ...roomy, concurrency: 4 });
       await t.publishNumbers(await t.elsewhere(engine), t.topic(), 200, (n) => ({

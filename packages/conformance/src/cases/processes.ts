@@ -69,7 +69,7 @@ export const processCases: readonly ConformanceCase[] = defineCases('processes',
       await other.subscribe(
         '_dead.*',
         (event, context) => {
-          if (event.topic.includes(t.id)) return dead.handler(event, context);
+          return event.topic.includes(t.id) ? dead.handler(event, context) : undefined;
         },
         roomy,
       );

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Duration, Engine, TimeToLive } from '../contract.ts';
+import type { Duration, Engine, EngineType, EngineTypeConfig, TimeToLive } from '../contract.ts';
 import {
   DuplicateEngineNameError,
   InvalidConfigError,
@@ -28,9 +28,9 @@ export interface EngineConfig {
   /** Unique in the bus; routing rules name it. */
   readonly name: string;
   /** `memory`, `redis`, …: registered, or the name of an installed package. Not beside `engine`. */
-  readonly type?: string | undefined;
+  readonly type?: EngineType | undefined;
   /** What the engine of that type takes; it checks it itself. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly config?: EngineTypeConfig | undefined;
   /** An engine that code has made. Not beside `type`. */
   readonly engine?: Engine | undefined;
 }
@@ -48,7 +48,7 @@ export interface RoutingRule {
 /** The configuration of a bus, with one engine or, where `engines` is given, with several. */
 export interface EventBusConfig {
   /** The type of the one engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or one of your own. Default `durable-memory`. */
-  readonly engine?: string | undefined;
+  readonly engine?: EngineType | undefined;
   /** Unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription. */

@@ -12,11 +12,11 @@ export interface AttemptEnd {
 export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: AttemptEnd): void {
   const { handler, handlerTimeoutMs } = policy;
   const { event, context } = delivery;
-  let result: void | PromiseLike<void>;
+  let result: unknown;
   let isDone: boolean;
   try {
     result = currentDelivery.run(delivery, handler, event as never, context!);
-    isDone = typeof (result as PromiseLike<void> | undefined)?.then !== 'function';
+    isDone = typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function';
   } catch (error) {
     outcome.failed(delivery, error);
     return;
