@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger, ReadProgress } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
 import {
   type FetchedPartition,
   type FetchedRecord,
@@ -48,7 +49,7 @@ interface Fetch {
 
 /** How much later than asked for a broker may answer without being the reason that nothing is read, in milliseconds. */
 const lateMs = 1000;
-const backoffMs = 100;
+const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
 /** Records of a place that are handed over, and thus decoded, before the first of them is handled. */
 const atOnce = 100;
@@ -187,7 +188,7 @@ export class Reader {
         this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(error), broker });
         await this.#catalog.refresh().catch(() => {});
         this.#begin();
-        await pause(Math.min(backoffMs * 2 ** (failures - 1), maxBackoffMs), this.#closing).catch(() => {});
+        await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), this.#closing).catch(() => {});
       }
     }
   }
