@@ -170,6 +170,8 @@ export class GroupDispatcher {
   }
 
   #pump(): void {
+    // The dead letter of a record that is no event is written as soon as a member has it.
+    if (!this.#mayBegin()) return;
     for (const share of this.#shares.values()) if (share.isParked) this.#pumpShare(share);
     this.run();
   }
