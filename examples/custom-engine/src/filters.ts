@@ -8,7 +8,7 @@ export interface EventFilter {
   shouldProcess(event: Event): boolean;
 }
 
-/** Lets through the topics that begin with one of some prefixes. */
+/** Lets through the topics that begin with one of some prefixes; all topics if there are no prefixes. */
 export class TopicPrefixFilter implements EventFilter {
   readonly name = 'topicPrefix';
   readonly allowedPrefixes: readonly string[];
@@ -18,6 +18,7 @@ export class TopicPrefixFilter implements EventFilter {
   }
 
   shouldProcess({ topic }: Event): boolean {
-    return this.allowedPrefixes.some((prefix) => topic.startsWith(prefix));
+    const prefixes = this.allowedPrefixes;
+    return prefixes.length === 0 || prefixes.some((prefix) => topic.startsWith(prefix));
   }
 }

@@ -6,7 +6,7 @@ import { type EventFilter, TopicPrefixFilter } from './filters.ts';
 /** A filter as a configuration file can name it. */
 export interface FilterConfig {
   readonly type: 'topicPrefix';
-  /** Topics that begin with one of these are let through. */
+  /** Topics that begin with one of these are let through; all topics if there are none. */
   readonly prefixes: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export interface FilterConfig {
 export interface CustomMemoryConfig {
   /** Handlers at once over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;
-  /** Deliveries that are not settled, over all subscriptions; what would be more is dropped. Default 10 000. */
+  /** Deliveries that are not settled, over all subscriptions; what would be more is dropped. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
@@ -22,7 +22,7 @@ export interface CustomMemoryConfig {
   readonly stallLimitMs?: number | undefined;
   /** Default true. */
   readonly enableMetrics?: boolean | undefined;
-  /** How often the metrics are logged; 0 for never. Default `"1m"`. */
+  /** How often the metrics are logged; 0 for never. Default `"30s"`. */
   readonly metricsInterval?: Duration | undefined;
   /** An event is carried if each of them lets it through. Default: none. */
   readonly eventFilters?: readonly (FilterConfig | EventFilter)[] | undefined;
@@ -42,7 +42,7 @@ export interface CustomMemoryOptions {
 const prefixFilter = v.pipe(
   strict({
     type: v.literal('topicPrefix', '"topicPrefix"'),
-    prefixes: v.pipe(v.array(text, 'a list of prefixes'), v.minLength(1, 'at least one prefix')),
+    prefixes: v.array(text, 'a list of prefixes'),
   }),
   v.transform(({ prefixes }): EventFilter => new TopicPrefixFilter(prefixes)),
 );
@@ -53,11 +53,11 @@ const ownFilter = v.custom<EventFilter>(
 
 const schema = strict({
   workerCount: v.optional(atLeastOne, 5),
-  maxEventQueueSize: v.optional(atLeastOne, 10_000),
+  maxEventQueueSize: v.optional(atLeastOne, 1000),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
   stallLimitMs: v.optional(stallLimit, 30_000),
   enableMetrics: v.optional(flag, true),
-  metricsInterval: v.optional(duration, '1m'),
+  metricsInterval: v.optional(duration, '30s'),
   eventFilters: v.optional(
     v.array(
       v.union([ownFilter, prefixFilter], '{ type: "topicPrefix", prefixes: [ … ] }, or an EventFilter'),

@@ -25,6 +25,16 @@ test('a filter by prefix lets its topics through and counts the others', async (
   });
 });
 
+test('a filter without prefixes lets everything through', async () => {
+  const engine = customEngine({ eventFilters: [{ type: 'topicPrefix', prefixes: [] }] });
+  await engine.start();
+  const seen: string[] = [];
+  await engine.subscribe('*', ({ topic }) => void seen.push(topic));
+  await engine.publish({ topic: 'anything', payload: 1 });
+  expect(seen).toEqual(['anything']);
+  await engine.stop();
+});
+
 test('an event is carried only if every filter lets it through', async () => {
   const noTests: EventFilter = {
     name: 'noTests',
