@@ -1,15 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PolybusError, PublishError, type ReadProgress } from '@polybus/core';
-import {
-  type KafkaClient,
-  KafkaFailure,
-  type OutgoingRecord,
-  type TopicRecords,
-  isFailure,
-} from './client-port.ts';
+import { type KafkaClient, KafkaFailure, type OutgoingRecord, isFailure } from './client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from './errors.ts';
 import type { ProducerOptions } from './options.ts';
 import { Outgoing } from './outgoing.ts';
+import { byTopic, fitting, isWanted, laneOf } from './outgoing-batch.ts';
 import { pause } from './pause.ts';
 import { encode } from './record.ts';
 import type { TopicCatalog } from './topic-catalog.ts';
@@ -24,14 +19,21 @@ export interface PublisherContext {
   readonly logger: Logger;
 }
 
-/** Bytes of one request, of all topics together; brokers take ten times as much (`socket.request.max.bytes`). */
-const maxRequestBytes = 8 * 1024 * 1024;
+const none: ReadonlySet<string> = new Set();
 const backoffMs = 100;
 const maxBackoffMs = 1000;
 
+/** What is to be tried again. */
+interface Rest {
+  readonly events: readonly Outgoing[];
+  readonly failure: KafkaFailure;
+  readonly isUnknown: boolean;
+}
+
 /**
  * Sends events in batches: those that were published in the same turn, or within the linger window, and those that gathered
- * while the batch before was on its way. One batch at a time, so that trying one again overtakes nothing.
+ * while the batch before was on its way. One batch at a time, and what is tried again holds up what is behind it of its key, so
+ * that nothing is overtaken.
  */
 export class Publisher {
   readonly #context: PublisherContext;
@@ -41,7 +43,13 @@ export class Publisher {
   #queue: Outgoing[] = [];
   /** What was taken from the queue and has no answer. */
   #sending: readonly Outgoing[] = [];
+  /** What was refused in passing, and what of it was sent again. */
+  #again: Outgoing[] = [];
+  #sendingAgain: readonly Outgoing[] = [];
+  /** Their keys: what is published to these meanwhile stays behind. */
+  #held = new Set<string>();
   #flushing: Promise<void> | undefined;
+  #isRetrying = false;
   #linger: NodeJS.Timeout | undefined;
   #deadlines: NodeJS.Timeout | undefined;
   /** Answers that accepted something. */
@@ -128,65 +136,89 @@ export class Publisher {
   }
 
   async #flush(): Promise<void> {
-    while (this.#queue.length > 0 && !this.#closing.signal.aborted) {
-      this.#sending = this.#take();
-      await this.#deliver(this.#sending);
+    for (;;) {
+      const batch = this.#closing.signal.aborted ? [] : this.#take();
+      if (batch.length === 0) break;
+      this.#sending = batch;
+      await this.#deliver(batch);
     }
     this.#sending = [];
     this.#flushing = undefined;
   }
 
-  /** As much as one request may carry, each topic's share no more than the topic takes, wherever its keys lead. */
-  #take(): Outgoing[] {
-    const taken: Outgoing[] = [];
-    const left: Outgoing[] = [];
-    const sizes = new Map<string, number>();
-    let total = 0;
-    for (const one of this.#queue) {
-      if (one.isDone) continue;
-      const size = sizes.get(one.topic) ?? 0;
-      const fits = size === 0 || size + one.bytes <= this.#limits.of(one.topic);
-      // What does not fit holds up what comes behind it on its topic.
-      if (size < 0 || !fits || (total > 0 && total + one.bytes > maxRequestBytes)) {
-        sizes.set(one.topic, -1);
-        left.push(one);
-        continue;
-      }
-      sizes.set(one.topic, size + one.bytes);
-      total += one.bytes;
-      taken.push(one);
-    }
+  #take(): readonly Outgoing[] {
+    const { taken, left } = fitting(this.#queue, this.#held, this.#limits);
     this.#queue = left;
     return taken;
   }
 
-  /** Settles each of them, one way or the other. What was accepted is never sent again. */
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
+    // What an idempotent producer tries again has to be the same request, and none may come between.
+    if (this.#context.options.idempotent) return this.#deliverAll(batch);
+    const rest = await this.#attempt(batch);
+    if (rest === undefined) return;
+    for (const one of rest.events) {
+      this.#again.push(one);
+      this.#held.add(laneOf(one));
+    }
+    if (!this.#isRetrying) void this.#retry(rest);
+  }
+
+  /** Tries again what was refused in passing, while all goes on that is of other keys. */
+  async #retry(first: Rest): Promise<void> {
+    this.#isRetrying = true;
+    let rest: Rest | undefined = first;
+    for (let attempt = 0; this.#again.length > 0;) {
+      // Ended by close, which has rejected all.
+      if (!(await this.#isToGoOn(attempt, rest?.failure))) return;
+      const { taken, left } = fitting(this.#again, none, this.#limits);
+      this.#again = left;
+      this.#sendingAgain = taken;
+      if (rest?.isUnknown === true) await this.#relearn(taken);
+      rest = await this.#attempt(taken);
+      this.#sendingAgain = [];
+      attempt = rest?.events.length === taken.length ? attempt + 1 : 0;
+      // In the order in which they were published.
+      this.#again = [...(rest?.events ?? []), ...this.#again];
+      this.#held = new Set(this.#again.map(laneOf));
+      this.#schedule();
+    }
+    // At once: what is refused from now on begins again.
+    this.#isRetrying = false;
+  }
+
+  /** Settles each of them, one way or the other. */
+  async #deliverAll(batch: readonly Outgoing[]): Promise<void> {
     let wanted = batch;
     for (let attempt = 0; ; attempt++) {
-      if (!wanted.every(isWanted)) wanted = wanted.filter(isWanted);
-      if (wanted.length === 0) return;
-      const refused = await this.#try(wanted);
-      if (refused.size === 0) return;
-      const again = new Set<Outgoing>();
-      let last: KafkaFailure | undefined;
-      let isUnknown = false;
-      for (const [failure, ofIt] of refused) {
-        if (isFailure(failure, 'passing', 'unknown-topic', 'sequence')) {
-          for (const one of ofIt) again.add(one);
-          isUnknown ||= failure.kind !== 'passing';
-          last = failure;
-        } else {
-          await this.#divide(ofIt, failure);
-        }
-      }
-      if (last === undefined) return;
-      // In the order in which they were published.
-      wanted = wanted.filter((one) => again.has(one));
-      if (isUnknown) await this.#relearn(wanted);
-      // Ended by close, which has rejected all.
-      if (!(await this.#isToGoOn(attempt, last))) return;
+      const rest = await this.#attempt(wanted);
+      if (rest === undefined) return;
+      wanted = rest.events;
+      if (rest.isUnknown) await this.#relearn(wanted);
+      if (!(await this.#isToGoOn(attempt, rest.failure))) return;
     }
+  }
+
+  /** Settles what can be, one way or the other, and returns what is to be tried again. What was accepted is never sent again. */
+  async #attempt(batch: readonly Outgoing[]): Promise<Rest | undefined> {
+    const wanted = batch.every(isWanted) ? batch : batch.filter(isWanted);
+    if (wanted.length === 0) return undefined;
+    const refused = await this.#try(wanted);
+    const again = new Set<Outgoing>();
+    let last: KafkaFailure | undefined;
+    let isUnknown = false;
+    for (const [failure, ofIt] of refused) {
+      if (isFailure(failure, 'passing', 'unknown-topic', 'sequence')) {
+        for (const one of ofIt) again.add(one);
+        isUnknown ||= failure.kind !== 'passing';
+        last = failure;
+      } else {
+        await this.#divide(ofIt, failure);
+      }
+    }
+    if (last === undefined) return undefined;
+    // In the order in which they were published.
+    return { events: wanted.filter((one) => again.has(one)), failure: last, isUnknown };
   }
 
   /** Resolves what is accepted; the rest, by why it was not. */
@@ -222,8 +254,8 @@ export class Publisher {
       return;
     }
     const half = batch.length >> 1;
-    await this.#deliver(batch.slice(0, half));
-    await this.#deliver(batch.slice(half));
+    await this.#deliverAll(batch.slice(0, half));
+    await this.#deliverAll(batch.slice(half));
   }
 
   /** A topic, or a partition of one, is gone, or is another one of the same name. */
@@ -289,7 +321,13 @@ export class Publisher {
   }
 
   *#unsettled(): Iterable<Outgoing> {
-    for (const list of [this.#sending, this.#queue, ...this.#preparing.values()]) {
+    for (const list of [
+      this.#sending,
+      this.#sendingAgain,
+      this.#again,
+      this.#queue,
+      ...this.#preparing.values(),
+    ]) {
       for (const one of list) if (!one.isDone) yield one;
     }
   }
@@ -319,18 +357,4 @@ export class Publisher {
       'The engine stopped before Kafka accepted the event, which may have arrived all the same.';
     return new PublishError(message, { topic, engine: this.#context.engine });
   }
-}
-
-function isWanted({ isDone }: Outgoing): boolean {
-  return !isDone;
-}
-
-function byTopic(batch: readonly Outgoing[]): TopicRecords[] {
-  const topics = new Map<string, OutgoingRecord[]>();
-  for (const { topic, record } of batch) {
-    const records = topics.get(topic);
-    if (records === undefined) topics.set(topic, [record]);
-    else records.push(record);
-  }
-  return [...topics].map(([topic, records]) => ({ topic, records }));
 }

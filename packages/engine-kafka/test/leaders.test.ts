@@ -52,6 +52,31 @@ test('where a partition loses its leader, the others of its topic are published 
   expect(outcomes).toEqual(['21', 'a-little-bit-longer-string']);
 });
 
+test('what is published later goes to the partitions that have a leader, while one has none', async () => {
+  const [topic, other] = [newName(), newName('other')];
+  let leaders = [1, 1];
+  const { brokers } = await stubBroker({
+    topics: () =>
+      new Map([
+        [topic, leaders],
+        [other, [1]],
+      ]),
+    produce: (_, partition) => (leaders[partition] === -1 ? notLeader : 0),
+  });
+  const engine = await startEngine({ brokers });
+  for (const name of [topic, other]) await engine.publish({ topic: name, payload: 0, key: '21' });
+  leaders = [1, -1];
+  let isDone = false;
+  const leaderless = engine
+    .publish({ topic, payload: 1, key: 'a-little-bit-longer-string' })
+    .then(() => (isDone = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const n of [1, 2, 3]) await engine.publish({ topic: other, payload: n });
+  expect(isDone).toBe(false);
+  leaders = [1, 1];
+  await leaderless;
+});
+
 test('of a request of which a part is refused in passing, only that part is sent again', async () => {
   const topics = [newName('a'), newName('b'), newName('c')];
   const sent: string[] = [];

@@ -181,6 +181,33 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(await used('spread')).toBeGreaterThan(1);
   });
 
+  test('what is refused for a while holds up what follows of its key and nothing else, and arrives once and in order', async () => {
+    const [topic, other, admin] = [newName(), newName('other'), await adminOf(brokers)];
+    const replicas = (value: string) => [{ name: 'min.insync.replicas', value }];
+    // More than there are: the broker accepts nothing for now.
+    await admin.createTopics({ topics: [{ topic, numPartitions: 2, configEntries: replicas('2') }] });
+    const engine = await startEngine({ brokers, publishTimeoutMs: 60_000 });
+    const seen: number[] = [];
+    await engine.subscribe<number>(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic: other, payload: 0 });
+    const waiting: Promise<void>[] = [];
+    for (let n = 0; n < 20; n++) {
+      waiting.push(engine.publish({ topic, payload: n, key: `key-${n % 2}` }));
+      // Those of the other topic are accepted one after the other meanwhile.
+      await engine.publish({ topic: other, payload: n });
+    }
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: replicas('1') }],
+    });
+    await Promise.all(waiting);
+    await until('all of them', () => seen.length >= 20);
+    for (const parity of [0, 1]) {
+      const ofKey = Array.from({ length: 10 }, (_, n) => 2 * n + parity);
+      expect(seen.filter((n) => n % 2 === parity)).toEqual(ofKey);
+    }
+  });
+
   test('events of a key go where the Java client sends them: murmur2 of the key', async () => {
     const [topic, admin] = [newName(), await adminOf(brokers)];
     const engine = await startEngine({ brokers, numPartitions: 3 });
