@@ -36,7 +36,7 @@ describeWithBroker('kafka', 'records', ({ brokers }) => {
     await producer.connect();
     onTestFinished(() => producer.disconnect());
     await producer.send({ topic, compression, messages: [...messages] });
-    await producer.send({ topic, compression, messages: [...messages].reverse() });
+    await producer.send({ topic, compression, messages: messages.toReversed() });
 
     const theirs: KafkaMessage[] = [];
     const consumer = kafka.consumer({ groupId: newName('g'), maxWaitTimeInMs: 50 });
