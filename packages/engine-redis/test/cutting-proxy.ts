@@ -70,7 +70,8 @@ class Relay {
       const text = bytes.toString('latin1');
       if (this.said.length < 1000) this.said += text;
       const { cut } = proxy;
-      if (cut?.after.test(text) === true) {
+      // One that is cut already would take it from the others.
+      if (!this.isSwallowing && cut?.after.test(text) === true) {
         this.#measuring = cut.after;
         if (cut.bytes >= 0) this.#left = cut.bytes;
         proxy.cut = undefined;

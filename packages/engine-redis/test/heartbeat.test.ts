@@ -1,5 +1,6 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
+import { CuttingProxy } from './cutting-proxy.ts';
 import { LogLines, adminOf, newPrefix, startEngine, until } from './support.ts';
 
 const claimIdleMs = 500;
@@ -91,6 +92,38 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
       'nothing but that to be pending',
       async () => (await pending()).join() === `${ids[1]},${ids[2]}`,
     );
+  });
+
+  test('begin nothing once their lease is over, until the server has answered again', async () => {
+    const proxy = await CuttingProxy.start(url);
+    const engine = await startEngine({
+      url: proxy.url,
+      keyPrefix: newPrefix(),
+      mode: 'streams',
+      claimIdleMs,
+      stallLimitMs: 50,
+    });
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      return gate;
+    };
+    await engine.subscribe('work', handler, { group: 'workers' });
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'work', payload: n });
+    await until('all to be handed over', () => engine.stats().pending === 5);
+    proxy.down();
+    const end = performance.now() + claimIdleMs;
+    await until('the lease to be over', () => performance.now() > end);
+    letGo();
+    await until('health to say what waits', async () =>
+      /wait until it is sure/.test((await engine.health()).error ?? ''),
+    );
+    expect(seen).toEqual([0]);
+    proxy.up();
+    await until('the rest', () => seen.length === 5);
+    expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 
   test('are heard of while there is nothing to do', async () => {
