@@ -91,11 +91,6 @@ export class Cursor {
       : this.since + (at - this.#sinceAt);
   }
 
-  /** The time that a user has named, while there is nothing better to go by: it may be still to come. */
-  get wish(): number | undefined {
-    return this.#notBefore > 0 && this.since === this.#notBefore ? this.since : undefined;
-  }
-
   /** The place from which everything is still to be read, for somebody who goes on from there. */
   get position(): Position {
     if (this.sequenceNumber !== undefined) return { sequenceNumber: this.sequenceNumber };

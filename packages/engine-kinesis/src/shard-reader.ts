@@ -182,16 +182,6 @@ export class ShardReader {
   }
 
   async #iteratorFor(cursor: Cursor): Promise<string> {
-    const { wish } = cursor;
-    // A time that is still to come is not taken. Whether it is, the server's clock says, which comes with the end of the shard.
-    if (wish !== undefined && wish - clockGrainMs > Date.now()) {
-      const from = performance.now();
-      const end = await this.#api.iterator(this.shardId, { ShardIteratorType: 'LATEST' });
-      if (end.serverTime < wish) {
-        cursor.pinned({ ...end, from });
-        return end.iterator;
-      }
-    }
     return (await this.#api.iterator(this.shardId, startOf(cursor))).iterator;
   }
 

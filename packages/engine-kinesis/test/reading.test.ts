@@ -53,34 +53,6 @@ describe('a clock that is wrong', () => {
     isOver = true;
     await until('the event', () => seen.length === 1);
   });
-
-  test('from a time that is still to come for us alone, everything since then is read', async () => {
-    const fake = new FakeKinesis();
-    const now = shiftClock(-hourMs);
-    fake.date = now;
-    const engine = await startEngine(overFake(fake));
-    const from = new Date(now() - 10_000);
-    await engine.publish({ topic: 'a', payload: 1 });
-    const seen: unknown[] = [];
-    await engine.subscribe('a', ({ payload }) => void seen.push(payload), { from });
-    await until('the event', () => seen.length === 1);
-  });
-
-  test('from a time that is still to come for everybody, what comes until then is passed over', async () => {
-    const fake = new FakeKinesis();
-    let now = 2e12;
-    fake.date = () => now;
-    const engine = await startEngine(overFake(fake));
-    const seen: unknown[] = [];
-    await engine.subscribe('a', ({ payload }) => void seen.push(payload), { from: new Date(now + hourMs) });
-    fake.rule = (operation) => (operation === 'GetRecords' ? named('ExpiredIteratorException') : undefined);
-    await engine.publish({ topic: 'a', payload: 'early' });
-    now += 2 * hourMs;
-    await engine.publish({ topic: 'a', payload: 'in time' });
-    fake.rule = () => undefined;
-    await until('the event', () => seen.length > 0);
-    expect(seen).toEqual(['in time']);
-  });
 });
 
 /** Kinds of subscriptions, by the options that make them. */
