@@ -126,7 +126,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
           subscribing.map((one) =>
             one.then(
               () => 'subscribed',
-              (error: { code?: string }) => error.code ?? String(error),
+              (error: { code?: string; message: string }) => error.code ?? error.message,
             ),
           ),
         );
