@@ -11,7 +11,6 @@ const timestamps = [
   'core/src/dispatch/reporter.ts',
   'core/src/subscribe-options.ts',
   'engine-kinesis/src/kinesis-api.ts',
-  'engine-kinesis/src/shard-reader.ts',
   'engine-memory/src/history.ts',
   'engine-redis/src/channels.ts',
   'engine-redis/src/trimmer.ts',

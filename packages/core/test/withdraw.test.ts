@@ -14,6 +14,7 @@ import {
 async function listening(
   handler: (event: Event<number>) => void | Promise<void>,
   options?: SubscribeOptions,
+  isAsync = true,
 ): Promise<{ engine: Engine; receiver: Receiver }> {
   let receiver!: Receiver;
   const engine = createEngine({
@@ -30,7 +31,8 @@ async function listening(
     },
   });
   await engine.start();
-  await engine.subscribeAsync<number>('t', handler, options);
+  if (isAsync) await engine.subscribeAsync<number>('t', handler, options);
+  else await engine.subscribe<number>('t', handler, options);
   return { engine, receiver };
 }
 
@@ -79,6 +81,35 @@ test('withdraw gives back all that has not begun, also behind a key that is bein
   await turn();
   expect(begun).toEqual([1, 2, 5, 3]);
   expect(engine.stats()).toMatchObject({ pending: 0, delivered: 4, dropped: 0 });
+  await engine.stop();
+});
+
+test('a key whose retry is withdrawn is free for what is handed over meanwhile', async () => {
+  const begun: number[] = [];
+  const { engine, receiver } = await listening(
+    ({ payload }) => {
+      begun.push(payload);
+      if (payload === 1) throw new Error('once');
+    },
+    { bufferSize: 1, retry: { attempts: 2, backoff: { initialMs: 600_000, jitter: 'none' } } },
+    false,
+  );
+  const acknowledgement: Acknowledgement = { settled: () => {}, release: () => true };
+  const hand = (n: number): void =>
+    receiver.enqueue(createEvent({ topic: 't', payload: n, key: 'a' }), acknowledgement);
+  hand(1);
+  receiver.run();
+  await turn();
+  // A transport that fills the room at once, before the key of what left is free.
+  receiver.onRoom = () => {
+    receiver.onRoom = undefined;
+    hand(2);
+    receiver.run();
+  };
+  receiver.withdraw();
+  await turn();
+  expect(begun).toEqual([1, 2]);
+  expect(engine.stats()).toMatchObject({ pending: 0, delivered: 1, released: 1 });
   await engine.stop();
 });
 

@@ -138,6 +138,8 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     for (const delivery of this.#backlog.takeAll()) this.#giveBack(delivery);
     // Without a timer its dead letter is being written: that is no longer to be had.
     for (const delivery of [...this.#parked]) if (delivery.timer !== undefined) this.#giveBack(delivery);
+    // What was handed over as room appeared may have waited for a key that is free only now.
+    this.run();
   }
 
   beginWait(): EndWait | boolean {
