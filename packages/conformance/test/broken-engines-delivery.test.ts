@@ -64,7 +64,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
     {
       wrong: 'it keeps its topics in an object that has a prototype',
       foundBy: 'a topic named like a member of Object.prototype',
-      because: 'each event; 0,0,0,0,0 of 1,1,1,1,4 arrived',
+      because: 'each event; 0,0,0,0,0,0 of 1,1,1,1,4,4 arrived',
       engine: of(
         class extends WrappedEngine {
           readonly #known: Record<string, string> = {};
