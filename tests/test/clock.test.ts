@@ -13,7 +13,6 @@ const timestamps = [
   'engine-kinesis/src/kinesis-api.ts',
   'engine-memory/src/history.ts',
   'engine-redis/src/channels.ts',
-  'engine-redis/src/trimmer.ts',
 ];
 
 /** `Date.now()`, or the number of a date that was made just now. */

@@ -6,6 +6,14 @@ import { Script } from './script.ts';
  */
 const aboveAll = '18446744073709551614-0';
 
+/** Lua for scripts: `serverTime()`, milliseconds since the epoch by the server's clock, which the ids of entries go by too. */
+export const serverTime = `
+local function serverTime()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
 /**
  * Each member of a group says itself until when it lives, by the server's clock. What the server knows of a consumer will not do:
  * it also counts what others claim for that consumer.
@@ -13,12 +21,8 @@ const aboveAll = '18446744073709551614-0';
  * `enrol` returns 1 if the consumer was no member. It begins with a read of nothing, which makes the consumer exist, and which a
  * server that is full lets pass: it refuses no write of a script that has written already.
  */
-export const membership: string = `
+export const membership: string = `${serverTime}
 local function membersOf(stream, group) return stream .. ':members:' .. group end
-local function serverTime()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 local function enrol(stream, group, consumer, leaseMs)
   redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 1, 'STREAMS', stream, '${aboveAll}')
   return redis.call('HSET', membersOf(stream, group), consumer, serverTime() + leaseMs)

@@ -240,12 +240,9 @@ export class StreamStore {
   }
 
   /** Returns whether there is more to trim, and whether unsettled entries kept others from going. */
-  async trim(
-    topic: string,
-    firstKept: string,
-  ): Promise<{ readonly hasMore: boolean; readonly isHeld: boolean }> {
+  async trim(topic: string): Promise<{ readonly hasMore: boolean; readonly isHeld: boolean }> {
     const { keys, options } = this;
-    const args = [firstKept, options.maxLen ?? 0, topic];
+    const args = [options.retentionMs, options.maxLen ?? 0, topic];
     const reply = await this.run((client) => trim.run(client, [keys.stream(topic), keys.trimmed], args));
     const [hasMore, isHeld] = reply as [number, number];
     return { hasMore: hasMore === 1, isHeld: isHeld === 1 };

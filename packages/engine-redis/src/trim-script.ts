@@ -1,3 +1,4 @@
+import { serverTime } from './consumer-scripts.ts';
 import { Script } from './script.ts';
 import { idOrder } from './stream-ids.ts';
 
@@ -8,12 +9,13 @@ const stepSize = 500;
  * Takes out some of what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
  * It remembers the last that went, for those who have no place on the server and may have had less.
  *
- * KEYS stream, trimmed. ARGV the first id to keep, the maximum length or 0, topic.
+ * KEYS stream, trimmed. ARGV the retention in milliseconds, the maximum length or 0, topic.
  * Returns 1 where there is more to take out, and 1 where unsettled events kept others from going.
  */
-export const trim: Script = new Script(`${idOrder}local stream, step = KEYS[1], ${stepSize}
+export const trim: Script = new Script(`${idOrder}${serverTime}local stream, step = KEYS[1], ${stepSize}
 if redis.call('EXISTS', stream) == 0 then return {0, 0} end
-local bound, more = ARGV[1], 0
+-- By the server's clock, as the ids are: a client whose clock is ahead would take out what is young.
+local bound, more = string.format('%.0f-0', math.max(1, serverTime() - ARGV[1])), 0
 local most = tonumber(ARGV[2])
 if most > 0 then
   local excess = redis.call('XLEN', stream) - most

@@ -62,13 +62,12 @@ export class Trimmer {
   }
 
   async #trim(topics: readonly string[]): Promise<void> {
-    const { retentionMs } = this.#store.options;
     for (const topic of topics) {
       const about = this.#topics.get(topic) ?? { published: 0, trimmedAt: never };
       about.published = 0;
       const now = performance.now();
       try {
-        await this.#trimTopic(topic, `${Math.max(1, Date.now() - retentionMs)}-0`);
+        await this.#trimTopic(topic);
         about.trimmedAt = now;
       } catch (error) {
         // Again with the next that are due, and not with the next event, which would fail as well.
@@ -78,9 +77,9 @@ export class Trimmer {
     }
   }
 
-  async #trimTopic(topic: string, firstKept: string): Promise<void> {
+  async #trimTopic(topic: string): Promise<void> {
     for (;;) {
-      const { hasMore, isHeld } = await this.#store.trim(topic, firstKept);
+      const { hasMore, isHeld } = await this.#store.trim(topic);
       if (isHeld && !this.held.has(topic)) {
         this.#store.logger.warn(
           'a stream keeps more than it should, because a group has not settled its events',

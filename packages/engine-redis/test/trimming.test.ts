@@ -1,5 +1,5 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines, adminOf, newPrefix, startEngine, until } from './support.ts';
 
 describeWithBroker('redis', 'streams in the long run', ({ url }) => {
@@ -32,6 +32,20 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
       await publish(100);
       return (await length()) <= 300;
     });
+  });
+
+  test('the clock of a publisher does not decide what is trimmed', async () => {
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', retentionDays: 1, maxLen: 400 });
+    const now = Date.now.bind(Date);
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 26 * 3_600_000);
+    onTestFinished(() => clock.mockRestore());
+    const numbers = Array.from({ length: 1000 }, (_, n) => n);
+    await Promise.all(numbers.map((payload) => engine.publish({ topic: 'young', payload })));
+    const length = (): Promise<number> => adminOf(url).xlen(`${keyPrefix}young`);
+    await until('the stream to be trimmed', async () => (await length()) < 1000);
+    await engine.stop();
+    expect(await length()).toBeGreaterThanOrEqual(400);
   });
 
   test('a topic that is new is not trimmed before the groups of its patterns have had it', async () => {
