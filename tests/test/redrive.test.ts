@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Engine, type Event, createEventBus, deadLetterOf, forTenant } from '@polybus/core';
+import {
+  type Engine,
+  type Event,
+  type RedriveOptions,
+  createEventBus,
+  deadLetterOf,
+  forTenant,
+} from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
 import { quietLogger } from './quiet-logger.ts';
@@ -64,6 +71,49 @@ describe('redrive', () => {
     expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 1, kept: 0 });
     expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 0, kept: 0 });
     expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 1, 2]);
+  });
+
+  test('rejects if an event cannot be published back, and leaves the dead letters for the next redrive', async () => {
+    const { bus, seen, state } = await failingBilling(5);
+    state.fails = false;
+    const engine = bus.router.engine('m');
+    const publish = engine.publish.bind(engine);
+    let accepts = 2;
+    engine.publish = (event, options) =>
+      event.topic === 'order.placed' && accepts-- <= 0
+        ? Promise.reject(new Error('the broker is down'))
+        : publish(event, options);
+    await expect(bus.redrive('order.placed', { idleMs })).rejects.toThrow('the broker is down');
+    expect(seen.billing).toHaveLength(2);
+    engine.publish = publish;
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 3, kept: 0 });
+    expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test('rejects with the error of a filter that throws, and loses no dead letter', async () => {
+    const { bus, seen, state } = await failingBilling(3);
+    state.fails = false;
+    const filter = ({ payload }: { payload: unknown }): boolean => {
+      if (payload === 1) throw new Error('a filter that fails');
+      return true;
+    };
+    await expect(bus.redrive('order.placed', { idleMs, filter })).rejects.toThrow('a filter that fails');
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 2, kept: 0 });
+    expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 1, 2]);
+  });
+
+  test.each([
+    { idleMs: 2 ** 31 },
+    { idleMs: Number.POSITIVE_INFINITY },
+    { idleMs: '500' },
+    { limit: 1.5 },
+    { limit: '2' },
+    { filter: 'payload' },
+    { signal: 5 },
+  ])('refuses the option %o', async (options) => {
+    const bus = await startedBus();
+    const redriving = bus.redrive('order.placed', options as unknown as RedriveOptions);
+    await expect(redriving).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   test('keeps what the filter or the group leaves out, for a later time', async () => {

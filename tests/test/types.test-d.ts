@@ -127,14 +127,28 @@ test('a handler receives what JSON makes of a payload', () => {
   void orders.subscribe('bytes', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Uint8Array>());
 });
 
+type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+test('a payload that is JSON already keeps its type, also if that refers to itself', () => {
+  const any = createEventBus<{ json: Json; part: { body: Json; at: string } }>();
+  void any.publish('json', { a: [1, null, { b: 'c' }] });
+  void any.publish('part', { body: [1], at: 'noon' });
+  void any.subscribe('json', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Json>());
+  void any.subscribe('part', ({ payload }) => expectTypeOf(payload.body).toEqualTypeOf<Json>());
+  void any.subscribe('*', ({ topic }) => topic);
+});
+
 test('what JSON cannot write is no payload', () => {
   const wrong = createEventBus<{
+    later: Promise<string>;
     sum: bigint;
     map: Map<string, number>;
     nested: { readonly ids: Set<string> };
   }>();
   // @ts-expect-error JSON has no bigint
   void wrong.publish('sum', 1n);
+  // @ts-expect-error a promise is not its value
+  void wrong.publish('later', Promise.resolve('now'));
   // @ts-expect-error JSON has no Map
   void wrong.publish({ topic: 'map', payload: new Map<string, number>() });
   // @ts-expect-error nor inside of another

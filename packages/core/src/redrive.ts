@@ -10,6 +10,7 @@ import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
 import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
 import type { Router } from './router.ts';
+import { assertSignal, timerMs } from './subscribe-options.ts';
 import { assertTopic } from './topics.ts';
 
 export interface RedriveOptions {
@@ -62,6 +63,9 @@ export interface RedriveResult {
  * topic; for the next redrive a copy of it is in the topic `_kept.<dead-letter topic>`. A process that dies between the publish and its
  * acknowledgement may redrive that one dead letter twice.
  *
+ * Rejects with the first error of a publish or of `filter`. The dead letter that failed, and those behind it, stay for the next
+ * redrive; those before it are redriven.
+ *
  * @throws {@link InvalidTopicError}, {@link InvalidOptionError}
  * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`, and on one that other processes share but whose
  *   groups forget their place with the process, such as Kinesis without a shared `checkpointStore`: it would redrive the same again.
@@ -79,8 +83,12 @@ export async function redrive(
     deadLetter = deadLetterTopic(topic),
     signal,
   } = options;
-  if (!(limit >= 1)) throw new InvalidOptionError('limit', limit, 'a number of at least 1');
-  if (!(idleMs > 0)) throw new InvalidOptionError('idleMs', idleMs, 'milliseconds, more than 0');
+  if (limit !== Number.POSITIVE_INFINITY && !(Number.isInteger(limit) && limit >= 1))
+    throw new InvalidOptionError('limit', limit, 'a whole number of at least 1');
+  timerMs('idleMs', idleMs);
+  if (options.filter !== undefined && typeof options.filter !== 'function')
+    throw new InvalidOptionError('filter', options.filter, 'a function that returns a boolean');
+  assertSignal(signal);
   const { router } = bus;
   const names = router.enginesFor(deadLetter, options.tenant);
   for (const name of names) {
@@ -119,12 +127,20 @@ async function redriveFrom(
   const end = new EndOfWork(idleMs, signal);
   let leave!: () => void;
   const leaving = new Promise<void>((resolve) => (leave = resolve));
+  let failure: { readonly error: unknown } | undefined;
   try {
     const subscription = await run.subscribe(topic, async (event: Event) => {
       // Given back only when the subscription is on its way out, which would otherwise get it again at once.
       if (end.isReached) await leaving.then(giveBack);
       end.postpone();
-      if ((await run.take(event)) === 'end' || run.isFull) end.reach();
+      try {
+        if ((await run.take(event)) === 'end' || run.isFull) end.reach();
+      } catch (error) {
+        // Another attempt of a few would not be enough for a broker that is down, and what is left out once is never redriven.
+        failure ??= { error };
+        end.reach();
+        await leaving.then(giveBack);
+      }
     });
     // Not before: to join a group may take longer than it takes to find that nothing is left.
     end.begin();
@@ -136,6 +152,7 @@ async function redriveFrom(
     leave();
     end.close();
   }
+  if (failure !== undefined) throw failure.error;
 }
 
 /** True if a topic of an engine has at least one event. */

@@ -19,7 +19,7 @@ import { assertTopic, assertTopicOrPattern } from './topics.ts';
 export interface DeliveryDefaults {
   /** Handlers at once over all async subscriptions, and the default `concurrency` of one. Default 5. */
   readonly workerCount: number;
-  /** Events that one subscription takes in and has not settled. Default 256. */
+  /** Events that may wait for one subscription's handlers; those that its handlers have are not counted. Default 256. */
   readonly bufferSize: number;
   /** Default: 5 attempts. */
   readonly retry: RetryOptions | false | undefined;
