@@ -329,7 +329,7 @@ class TransportEngine implements Engine {
   }
 
   *#progress(): Iterable<ReadProgress> {
-    for (const queue of this.#subscriptions.queues) yield queue.progress;
+    for (const queue of this.#subscriptions.queues) yield* queue.progress();
     try {
       yield* this.#transport.progress?.() ?? [];
     } catch (error) {

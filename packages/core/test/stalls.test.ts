@@ -5,6 +5,7 @@ import {
   type EngineHost,
   type ReadProgress,
   type Transport,
+  UndecodableRecordError,
   createEngine,
   createEvent,
 } from '../src/index.ts';
@@ -116,6 +117,49 @@ describe('a subscription that stands still', () => {
     isRefused = false;
     await is(engine, 'up');
     await engine.stop();
+  });
+
+  test.each([
+    ['a dead letter that cannot be written', 'throws', '1 dead letter(s) could not be written'],
+    ['a handler that hangs', 'hangs', '1 event(s) of its key wait behind it'],
+  ])('for one key behind %s is told of, while events of other keys are handled', async (_, how, reason) => {
+    const { engine, transport } = await started({
+      publishDeadLetter: () => Promise.reject(new Error('refused')),
+    });
+    await engine.subscribeAsync('t', ({ key }) => {
+      if (key !== 'stuck') return undefined;
+      if (how === 'throws') throw new Error('always');
+      return new Promise(() => {});
+    });
+    const deliver = (key: string): void =>
+      transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1, key }), acknowledgement);
+    deliver('stuck');
+    deliver('stuck');
+    await expect
+      .poll(async () => {
+        deliver('other');
+        return (await engine.health()).error;
+      })
+      .toContain(reason);
+    expect(engine.stats().delivered).toBeGreaterThan(0);
+    await engine.stop({ timeoutMs: 1 }).catch(() => {});
+  });
+
+  test('for records that are no events, while events are handled, is told of', async () => {
+    const { engine, transport } = await started({
+      publishDeadLetter: () => Promise.reject(new Error('refused')),
+    });
+    await engine.subscribe('t', () => {});
+    const receiver = transport.receiver('t');
+    const error = new UndecodableRecordError('no JSON');
+    receiver.undecodable({ topic: 't', bytes: new Uint8Array(1), error }, acknowledgement);
+    await expect
+      .poll(async () => {
+        receiver.deliver(createEvent({ topic: 't', payload: 1 }), acknowledgement);
+        return (await engine.health()).error;
+      })
+      .toContain('1 dead letter(s) could not be written');
+    await engine.stop({ timeoutMs: 1 }).catch(() => {});
   });
 
   test('because its ownership is not confirmed is told of', async () => {

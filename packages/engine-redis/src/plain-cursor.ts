@@ -26,6 +26,8 @@ export interface LiveReader {
 }
 
 const maxCount = 500;
+/** How many events one of many cursors reads at least, if there is room: fewer are not worth a round trip. */
+const minCount = 16;
 const reason =
   'events were trimmed before this subscription had them; without a group it has no place on the server to keep them for';
 
@@ -42,6 +44,8 @@ export class PlainSubscription {
   readonly #store: StreamStore;
   readonly #live: LiveReader;
   readonly #refillAt: number;
+  /** Room that reads under way may fill. */
+  #reserved = 0;
   readonly #acknowledgement: Acknowledgement;
   /** Up to here the topics are known; undefined until the server has said. */
   #newsUntil: string | undefined;
@@ -120,9 +124,14 @@ export class PlainSubscription {
     else this.receiver.undecodable(raw, this.#acknowledgement);
   }
 
+  /** Room that no read under way may fill. */
+  get #room(): number {
+    return this.receiver.capacity - this.#reserved;
+  }
+
   #refill(): void {
     if (this.#behind.size === 0 || this.#isRefillPlanned || this.#isStopped) return;
-    if (this.receiver.capacity < this.#refillAt) return;
+    if (this.#room < this.#refillAt) return;
     this.#isRefillPlanned = true;
     queueMicrotask(() => {
       this.#isRefillPlanned = false;
@@ -147,7 +156,10 @@ export class PlainSubscription {
   *progress(): Iterable<ReadProgress> {
     if (this.receiver.capacity < this.#refillAt) return;
     const { subscriptionId } = this.request;
-    for (const { topic, position, failure } of this.#behind) {
+    const isRoomReserved = this.#room < this.#refillAt;
+    for (const { topic, position, failure, isCatchingUp } of this.#behind) {
+      // Its turn comes after the reads of other topics.
+      if (isRoomReserved && !isCatchingUp && failure === undefined) continue;
       const source = `the stream of "${topic}" for the subscription ${subscriptionId}`;
       yield { source, position, behind: failure ?? 'it has not been read to its end' };
     }
@@ -162,18 +174,20 @@ export class PlainSubscription {
     if (cursor.isCatchingUp) return;
     cursor.isCatchingUp = true;
     try {
-      while (!this.#isStopped && this.receiver.capacity > 0) {
+      while (!this.#isStopped && this.#room > 0) {
         const seen = this.#live.positionOf(cursor.topic);
-        const count = Math.min(this.receiver.capacity, maxCount);
-        const [entries, trimmed] = await Promise.all([
-          this.#store.range(cursor.topic, cursor.position, count),
-          this.#store.trimmedTo(cursor.topic),
-        ]);
+        // The cursors of a pattern share the room.
+        const share = Math.max(minCount, Math.ceil(this.#room / this.#behind.size));
+        const count = Math.min(this.#room, share, maxCount);
+        const [entries, trimmed] = await this.#read(cursor, count);
         if (this.#isStopped) return;
         cursor.failure = undefined;
         this.#tellMissed(cursor, trimmed, entries[0]?.id);
         for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
         this.receiver.run();
+        // Behind the others, so that a topic with many events does not keep them from theirs.
+        if (this.#behind.delete(cursor)) this.#behind.add(cursor);
+        this.#refill();
         const live = this.#live.positionOf(cursor.topic);
         const isPast = live === undefined || compareIds(live, cursor.position) <= 0;
         // Where the shared reader has not moved meanwhile, all that it had read has been read here too.
@@ -186,8 +200,23 @@ export class PlainSubscription {
     } catch (error) {
       cursor.failure = `its reads fail: ${messageOf(error)}`;
       this.#store.logger.debug?.('catching up failed and is tried again', { error: messageOf(error) });
+      // The room that it had is theirs now. Those that fail wait for `resume`.
+      for (const other of this.#behind) if (other.failure === undefined) void this.#catchUp(other);
     } finally {
       cursor.isCatchingUp = false;
+    }
+  }
+
+  /** Its entries from where it is, and the last id of its topic that was trimmed. */
+  async #read(cursor: Cursor, count: number): Promise<[StreamEntry[], string]> {
+    this.#reserved += count;
+    try {
+      return await Promise.all([
+        this.#store.range(cursor.topic, cursor.position, count),
+        this.#store.trimmedTo(cursor.topic),
+      ]);
+    } finally {
+      this.#reserved -= count;
     }
   }
 }

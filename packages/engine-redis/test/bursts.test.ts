@@ -41,4 +41,27 @@ describeWithBroker('redis', 'a burst', ({ url }) => {
           expect(engine.stats().pending).toBe(0);
         },
       );
+
+  test('of many topics at once does not take in more than a buffer of a pattern that begins in the past', async () => {
+    const config = { url, mode: 'streams', keyPrefix: newPrefix() } as const;
+    const engine = await startEngine(config);
+    const topics = Array.from({ length: 100 }, (_, n) => `many.${n}`);
+    for (let payload = 0; payload < 20; payload++)
+      await Promise.all(topics.map((topic) => engine.publish({ topic, payload })));
+    const seen = new Map<string, unknown[]>(topics.map((topic) => [topic, []]));
+    let most = 0;
+    await engine.subscribe(
+      'many.*',
+      async ({ topic, payload }) => {
+        seen.get(topic)!.push(payload);
+        most = Math.max(most, engine.stats().pending);
+        await new Promise(setImmediate);
+      },
+      { from: 'earliest', bufferSize: 10 },
+    );
+    await until('all of it', () => [...seen.values()].every((payloads) => payloads.length === 20));
+    for (const payloads of seen.values()) expect(payloads).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    // The buffer, and the event that is handled.
+    expect(most).toBeLessThanOrEqual(11);
+  });
 });

@@ -59,7 +59,7 @@ describeWithBroker('redis', 'connections that are being opened', async () => {
           .subscribe('a', () => {}, { group })
           .catch((error: { code?: string }) => error.code);
         expect(await timeOf(engine.stop({ timeoutMs: 100 }))).toBeLessThan(4000);
-        expect(await subscribing).toBe('CONNECTION_FAILED');
+        expect(await subscribing).toBe('EVENT_BUS_NOT_STARTED');
       });
     },
   );

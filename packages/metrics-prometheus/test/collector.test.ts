@@ -59,7 +59,7 @@ describe('a scrape over HTTP', () => {
   });
 
   test('shows what is pending and what was dropped', async () => {
-    const bus = createEventBus({ defaultEventBufferSize: 1, logger });
+    const bus = createEventBus({ engine: 'memory', defaultEventBufferSize: 1, logger });
     onTestFinished(() => bus.stop());
     await bus.start();
     const register = new Registry();

@@ -73,6 +73,11 @@ export class Backlog {
     }
   }
 
+  /** How many wait behind a delivery that holds its lane. */
+  behind(delivery: Delivery): number {
+    return delivery.holdsLane ? (this.#held.get(this.#laneOf(delivery)!)?.size ?? 0) : 0;
+  }
+
   #waitBehind(delivery: Delivery): boolean {
     if (delivery.holdsLane || this.#held.size === 0) return false;
     const lane = this.#laneOf(delivery);

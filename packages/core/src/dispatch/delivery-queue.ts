@@ -383,17 +383,30 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
       this.#giveBack(next);
   }
 
-  /** How far it is, for the watch over the engine. */
-  get progress(): ReadProgress {
+  /**
+   * How far it is, for the watch over the engine. A dead letter that cannot be written, and a handler with events of its key behind it, are
+   * places of their own: events of other keys go on beside them.
+   */
+  *progress(): Iterable<ReadProgress> {
     const { id, topic } = this.subscription;
-    return { source: `the subscription ${id} to "${topic}"`, position: this.#moves, behind: this.#behind() };
+    const subscription = `the subscription ${id} to "${topic}"`;
+    yield { source: subscription, position: this.#moves, behind: this.#behind() };
+    const exhausted = [...this.#parked].filter(({ isExhausted }) => isExhausted);
+    const oldest = exhausted[0]?.source.id ?? this.#undecodable.oldest;
+    if (oldest !== undefined) {
+      const unwritten = `${exhausted.length + this.#undecodable.size} dead letter(s) could not be written yet`;
+      yield { source: `a dead letter of ${subscription}`, position: oldest, behind: unwritten };
+    }
+    for (const delivery of this.#running.all) {
+      const waiting = this.#backlog.behind(delivery);
+      if (waiting === 0) continue;
+      const source = `the handler of the event ${delivery.source.id} in ${subscription}`;
+      yield { source, position: delivery.attempt, behind: `${waiting} event(s) of its key wait behind it` };
+    }
   }
 
-  /** What keeps its events, other than the time until another attempt. */
+  /** What keeps all of its events, other than the time until another attempt. */
   #behind(): string | undefined {
-    const unwritten =
-      this.#undecodable.size + [...this.#parked].filter(({ isExhausted }) => isExhausted).length;
-    if (unwritten > 0) return `${unwritten} dead letter(s) could not be written yet`;
     const waiting = this.#queued - this.#parked.size;
     const running = this.#running.size;
     if (waiting === 0 || (running === 0 && this.#backlog.isEmpty)) return undefined;

@@ -4,12 +4,20 @@ import type { Reporter } from './reporter.ts';
 /** How soon a dead letter that could not be written is tried again, in milliseconds. */
 const retryMs = 1000;
 
+interface Dealt {
+  readonly record: RawRecord;
+  readonly acknowledgement: Acknowledgement;
+  readonly number: number;
+}
+
 /** Records that are no events: each is acknowledged once its dead letter is written, and not before. */
 export class UndecodableRecords {
   readonly #reporter: Reporter;
   readonly #onEnd: () => void;
-  readonly #retries = new Map<NodeJS.Timeout, { record: RawRecord; acknowledgement: Acknowledgement }>();
-  #writing = 0;
+  readonly #retries = new Map<NodeJS.Timeout, Dealt>();
+  /** The numbers of those that are being dealt with, in the order in which they came. */
+  readonly #pending = new Set<number>();
+  #count = 0;
   #closed = false;
 
   /** @param onEnd - Told when one has been dealt with, or was given back. */
@@ -20,47 +28,53 @@ export class UndecodableRecords {
 
   /** How many are being dealt with. */
   get size(): number {
-    return this.#writing + this.#retries.size;
+    return this.#pending.size;
+  }
+
+  /** The number of the one that has waited longest; undefined if there is none. */
+  get oldest(): number | undefined {
+    return this.#pending.values().next().value;
   }
 
   deal(record: RawRecord, acknowledgement: Acknowledgement): void {
+    const dealt = { record, acknowledgement, number: this.#count++ };
+    this.#pending.add(dealt.number);
+    this.#write(dealt);
+  }
+
+  #write(dealt: Dealt): void {
     if (this.#closed) {
-      this.#giveBack(record, acknowledgement);
+      this.#giveBack(dealt);
       return;
     }
-    this.#writing++;
-    this.#reporter.undecodable(record).then(
-      () => {
-        this.#writing--;
-        this.#tell(() => acknowledgement.settled());
-      },
-      () => {
-        this.#writing--;
-        this.#retry(record, acknowledgement);
-      },
+    this.#reporter.undecodable(dealt.record).then(
+      () => this.#end(dealt, () => dealt.acknowledgement.settled()),
+      () => this.#retry(dealt),
     );
   }
 
-  #retry(record: RawRecord, acknowledgement: Acknowledgement): void {
+  #retry(dealt: Dealt): void {
     if (this.#closed) {
-      this.#giveBack(record, acknowledgement);
+      this.#giveBack(dealt);
       return;
     }
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
-      this.deal(record, acknowledgement);
+      this.#write(dealt);
     }, retryMs);
-    this.#retries.set(timer, { record, acknowledgement });
+    this.#retries.set(timer, dealt);
   }
 
-  #giveBack(record: RawRecord, acknowledgement: Acknowledgement): void {
-    this.#tell(() => {
+  #giveBack(dealt: Dealt): void {
+    const { record, acknowledgement } = dealt;
+    this.#end(dealt, () => {
       // Where the broker does not keep it, it is gone, and that is counted.
       if (!acknowledgement.release()) this.#reporter.droppedRaw(record);
     });
   }
 
-  #tell(outcome: () => void): void {
+  #end({ number }: Dealt, outcome: () => void): void {
+    this.#pending.delete(number);
     try {
       outcome();
     } catch (error) {
@@ -74,9 +88,9 @@ export class UndecodableRecords {
     this.#closed = true;
     const retries = [...this.#retries];
     this.#retries.clear();
-    for (const [timer, { record, acknowledgement }] of retries) {
+    for (const [timer, dealt] of retries) {
       clearTimeout(timer);
-      this.#giveBack(record, acknowledgement);
+      this.#giveBack(dealt);
     }
   }
 }
