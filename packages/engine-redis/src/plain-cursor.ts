@@ -179,7 +179,18 @@ export class PlainSubscription {
         // The cursors of a pattern share the room.
         const share = Math.max(minCount, Math.ceil(this.#room / this.#behind.size));
         const count = Math.min(this.#room, share, maxCount);
-        const [entries, trimmed] = await this.#read(cursor, count);
+        let read: [StreamEntry[], string];
+        // Reserved until there is no other step before the entries are taken.
+        this.#reserved += count;
+        try {
+          read = await Promise.all([
+            this.#store.range(cursor.topic, cursor.position, count),
+            this.#store.trimmedTo(cursor.topic),
+          ]);
+        } finally {
+          this.#reserved -= count;
+        }
+        const [entries, trimmed] = read;
         if (this.#isStopped) return;
         cursor.failure = undefined;
         this.#tellMissed(cursor, trimmed, entries[0]?.id);
@@ -204,19 +215,6 @@ export class PlainSubscription {
       for (const other of this.#behind) if (other.failure === undefined) void this.#catchUp(other);
     } finally {
       cursor.isCatchingUp = false;
-    }
-  }
-
-  /** Its entries from where it is, and the last id of its topic that was trimmed. */
-  async #read(cursor: Cursor, count: number): Promise<[StreamEntry[], string]> {
-    this.#reserved += count;
-    try {
-      return await Promise.all([
-        this.#store.range(cursor.topic, cursor.position, count),
-        this.#store.trimmedTo(cursor.topic),
-      ]);
-    } finally {
-      this.#reserved -= count;
     }
   }
 }
