@@ -1,4 +1,4 @@
-import { type ConsumerLag, type ListenRequest, type Logger, type Receiver } from '@polybus/core';
+import type { ConsumerLag, ListenRequest, Logger, ReadProgress, Receiver } from '@polybus/core';
 import { assignPartitions, countsOf } from './assignment.ts';
 import {
   type Assignment,
@@ -52,6 +52,8 @@ export class Group {
   /** What the member said that it wants, when it joined last. */
   #joinedWith = '';
   #isReading = false;
+  /** How often partitions were assigned to it. */
+  #assignments = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
   readonly #onClosed: () => void;
@@ -235,6 +237,7 @@ export class Group {
       isNews: this.#news.has(topic),
     }));
     this.#isReading = true;
+    this.#assignments++;
     for (const { at, state } of pins) {
       const place = new GroupPlace(at, state, this.#owner);
       this.#places.set(`${at.topic}:${at.partition}`, place);
@@ -266,6 +269,14 @@ export class Group {
     const { refused } = this.#topics;
     if (refused.length === 0) return undefined;
     return { message: `may not read: ${refused.join(', ')}`, isLasting: true };
+  }
+
+  /** A rebalance keeps it from reading, for as long as handlers of any member run. */
+  get progress(): ReadProgress {
+    const waits =
+      this.#isReading || this.#dispatch.size === 0 ? undefined : 'it waits for a rebalance to end';
+    const behind = this.isClosing ? undefined : (this.trouble?.message ?? waits);
+    return { source: `the group "${this.groupId}"`, position: this.#assignments, behind };
   }
 
   /** The member that has assigned them may know of partitions that were added since we looked. */

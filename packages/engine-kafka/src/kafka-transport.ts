@@ -196,10 +196,7 @@ export class KafkaTransport implements Transport {
     for (const subscription of this.#subscriptions) yield* subscription.unread();
     yield* this.#opened.reader.progress();
     yield this.#opened.publisher.progress;
-    for (const group of this.#groups.values()) {
-      const behind = group.isClosing ? undefined : group.trouble?.message;
-      yield { source: `the group "${group.groupId}"`, position: 0, behind };
-    }
+    for (const group of this.#groups.values()) yield group.progress;
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {

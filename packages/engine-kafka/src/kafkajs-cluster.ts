@@ -1,7 +1,7 @@
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import { type LenientBroker, type Metadata, lenient } from './kafkajs-answers.ts';
 import type { GroupCoordinator } from './kafkajs-group.ts';
-import { type ConnectionPool, mendConnections } from './kafkajs-connection.ts';
+import { type ConnectionPool, correctConnections } from './kafkajs-connection.ts';
 import { KafkaFailure } from './client-port.ts';
 
 /** The engine tries again itself, and so can stop trying when it closes. */
@@ -63,7 +63,7 @@ export function openConnections(kafka: Kafka, groupId: string, answerMs: number)
   pool.connectionPoolBuilder = {
     build: async (options) => {
       const built = await connectionPoolBuilder.build(options);
-      mendConnections(built, answerMs);
+      correctConnections(built, answerMs);
       return built;
     },
   };

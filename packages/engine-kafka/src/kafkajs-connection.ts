@@ -51,11 +51,11 @@ const standstillMs = 1000;
  *
  * @param answerMs - How long an answer may take, if its request does not say more.
  */
-export function mendConnections({ pool }: ConnectionPool, answerMs: number): void {
+export function correctConnections({ pool }: ConnectionPool, answerMs: number): void {
   for (const connection of pool) {
-    mendSockets(connection);
-    mendQueue(connection.requestQueue);
-    mendTimeouts(connection, answerMs);
+    correctSockets(connection);
+    correctQueue(connection.requestQueue);
+    correctTimeouts(connection, answerMs);
   }
 }
 
@@ -64,7 +64,7 @@ export function mendConnections({ pool }: ConnectionPool, answerMs: number): voi
  * of it. It listens to the socket before, too, and opens two where two requests need one. What was asked while a socket ended
  * waits for ever. Bytes that are no answer end the process.
  */
-function mendSockets(connection: Connection): void {
+function correctSockets(connection: Connection): void {
   const connect = connection.connect.bind(connection);
   const disconnect = connection.disconnect.bind(connection);
   const process = connection.processData.bind(connection);
@@ -125,7 +125,7 @@ function closed(): Error {
  * fix that is proposed there, tulios/kafkajs#1768, is made here: there is nothing to schedule where no request waits. How long a
  * broker is left alone that asks for it does not depend on the wall clock here.
  */
-function mendQueue(queue: RequestQueue): void {
+function correctQueue(queue: RequestQueue): void {
   queue.maybeThrottle = (ms) => {
     if (typeof ms === 'number' && ms > 0)
       queue.throttledUntil = Math.max(performance.now() + ms, queue.throttledUntil);
@@ -150,7 +150,7 @@ function mendQueue(queue: RequestQueue): void {
  * kafkajs gives up on a request that gets no answer, by the wall clock, and asks on over the same connection. Here a connection
  * that brings nothing for as long as the oldest request may take is given up, with all that was asked over it.
  */
-function mendTimeouts(connection: Connection, answerMs: number): void {
+function correctTimeouts(connection: Connection, answerMs: number): void {
   const queue = connection.requestQueue;
   queue.requestTimeout = Math.min(queue.requestTimeout, answerMs);
   queue.scheduleRequestTimeoutCheck = () => {

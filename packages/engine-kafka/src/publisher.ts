@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PolybusError, PublishError, type ReadProgress } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
 import { type KafkaClient, KafkaFailure, type OutgoingRecord, isFailure } from './client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from './errors.ts';
 import type { ProducerOptions } from './options.ts';
@@ -20,7 +21,7 @@ export interface PublisherContext {
 }
 
 const none: ReadonlySet<string> = new Set();
-const backoffMs = 100;
+const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
 
 /** What is to be tried again. */
@@ -284,7 +285,7 @@ export class Publisher {
 
   async #backOff(attempt: number, error: unknown): Promise<void> {
     this.#context.logger.debug?.('events could not be sent and are sent again', { error: messageOf(error) });
-    await pause(Math.min(backoffMs * 2 ** attempt, maxBackoffMs), this.#closing.signal);
+    await pause(backoffMs(attempt + 1, initialBackoffMs, maxBackoffMs), this.#closing.signal);
   }
 
   #rejectAll(batch: readonly Outgoing[], error: unknown): void {

@@ -81,6 +81,31 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     expect(seen).toEqual(['compressed', 'after']);
   });
 
+  test('a group that waits for the handler of another member in a rebalance is told', async () => {
+    const [topic, group] = [newName('t'), newName('g')];
+    const options = { brokers: list, stallLimitMs: 300, rebalanceTimeoutMs: 60_000, numPartitions: 2 };
+    const [waiting, hanging, joining] = [
+      await startEngine(options),
+      await startEngine(options),
+      await startEngine(options),
+    ];
+    let release!: () => void;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const seen: unknown[] = [];
+    let isHanging = false;
+    await waiting.subscribe(topic, ({ payload }) => void seen.push(payload), { group });
+    await hanging.subscribe(topic, () => ((isHanging = true), gate), { group });
+    await until('a handler that hangs', async () => {
+      await waiting.publish({ topic, payload: 1, key: newName('k') });
+      return isHanging;
+    });
+    const joined = joining.subscribe(topic, () => {}, { group });
+    await untilDegraded(waiting, new RegExp(`the group "${group}" .* waits for a rebalance to end`));
+    release();
+    await joined;
+    await untilUp(waiting);
+  });
+
   test('a transaction that stays open is told, and what it kept back is read after it', async () => {
     const topic = newName();
     await createTopics(topic);

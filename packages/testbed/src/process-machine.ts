@@ -16,7 +16,10 @@ export interface ProcessMachineOptions {
   readonly ports: readonly number[];
   /** How long an orderly end may take before it is forced, in milliseconds. */
   readonly graceMs: number;
-  /** Run once the process has been killed, for what a power cut would have taken too. With it, an end that had to be forced rejects. */
+  /**
+   * Run once the process has ended in any way but exit code 0 in time, for what a power cut would have taken too. With it, such an end
+   * rejects.
+   */
   readonly afterKill?: () => Promise<void>;
 }
 
@@ -24,6 +27,8 @@ export interface ProcessMachineOptions {
 export class ProcessMachine implements Machine {
   readonly #options: ProcessMachineOptions;
   #process: LocalProcess | undefined;
+  /** What its end has taken is dealt with. */
+  #isKilled = false;
 
   constructor(options: ProcessMachineOptions) {
     this.#options = options;
@@ -31,20 +36,27 @@ export class ProcessMachine implements Machine {
 
   start(): Promise<void> {
     this.#process = new LocalProcess(this.#options.spec);
+    this.#isKilled = false;
     return Promise.resolve();
   }
 
   async end(): Promise<void> {
     const { graceMs, afterKill } = this.#options;
-    if ((await this.#process?.end(graceMs)) !== false || afterKill === undefined) return;
+    const ended = this.#process;
+    if (ended === undefined || this.#isKilled) return;
+    const isInTime = await ended.end(graceMs);
+    if (afterKill === undefined || (isInTime && ended.ending === 'exit code 0')) return;
+    this.#isKilled = true;
     await afterKill();
-    throw new BrokerControlError(
-      `the broker did not end within ${String(graceMs)} ms and was killed: it has lost what it held`,
-    );
+    const how = isInTime
+      ? `ended out of order (${ended.ending ?? 'unknown'})`
+      : `did not end within ${String(graceMs)} ms and was killed`;
+    throw new BrokerControlError(`the broker ${how}: it has lost what it held`);
   }
 
   async kill(): Promise<void> {
     await this.#process?.kill();
+    this.#isKilled = true;
     await this.#options.afterKill?.();
   }
 

@@ -73,6 +73,35 @@ test.each([
   expect(removals).toBe(losesData ? 1 : 0);
 });
 
+test('a process that loses its data when it is killed, and was killed by somebody else, says so at its end, once', async () => {
+  const folder = await makeTempFolder('parts');
+  let removals = 0;
+  const machine = new ProcessMachine({
+    folder,
+    ports: [],
+    graceMs: 10_000,
+    afterKill: () => Promise.resolve(void removals++),
+    spec: {
+      command: process.execPath,
+      args: ['-e', `console.log('pid', process.pid, '.'); setInterval(() => {}, 1000)`],
+      cwd: folder.path,
+      logFile: join(folder.path, 'log'),
+    },
+  });
+  onTestFinished(() => machine.dispose());
+  await machine.start();
+  const pid = async (): Promise<number> => Number(/pid (\d+) \./.exec(await machine.log())?.[1] ?? 0);
+  await waitFor('it to run', async () => (await pid()) > 0, { timeoutMs: 20_000 });
+  process.kill(await pid(), 'SIGKILL');
+  await expect(machine.end()).rejects.toThrow(
+    'ended out of order (ended by SIGKILL): it has lost what it held',
+  );
+  expect(removals).toBe(1);
+  await machine.end();
+  await machine.start();
+  expect(removals).toBe(1);
+});
+
 test('a wait that runs out says what for, how long, and why', async () => {
   const never = waitFor('Godot', () => Promise.reject(new Error('he is late')), {
     timeoutMs: 20,
