@@ -139,6 +139,8 @@ export class CaseContext {
   async end(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
+    // The handlers behind the gates end: one that runs would hide what waits for nothing.
+    await turns(3);
     for (const engine of this.#engines) {
       const waiting = (): string =>
         `what is pending to be on its way: no handler runs, and nothing waits for another attempt or its dead letter; ` +

@@ -8,7 +8,7 @@ function leaving(run: ConformanceCase['run']): ConformanceCase {
   return { name: 'leaves something', behaviour: 'test', rules: [], run };
 }
 
-/** Takes an event in for each of its subscriptions, and forgets to have it handled. */
+/** Takes an event in for each of its subscriptions, and forgets to have it handled, but on the topic `gated`. */
 const forgetful: EngineUnderTest = () =>
   createEngine({
     type: 'forgetful',
@@ -22,6 +22,7 @@ const forgetful: EngineUnderTest = () =>
           settled: () => {},
           release: () => true,
         });
+        if (pattern.endsWith('gated')) receiver.run();
         return { stop: async () => {} };
       },
     },
@@ -34,6 +35,20 @@ describe('after each case', () => {
       await engine.subscribe(t.topic(), () => {});
     });
     await runCase(one, () => memoryEngine());
+    await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
+      'what is pending to be on its way: no handler runs',
+    );
+  });
+
+  test('such an event beside a handler that waited at a gate fails the case, too', async () => {
+    const one = leaving(async (t) => {
+      const engine = await t.started();
+      const gate = t.gate();
+      const gated = t.record(() => gate.opened);
+      await engine.subscribe(t.topic('stuck'), () => {});
+      await engine.subscribe(t.topic('gated'), gated.handler);
+      await gated.begins(1);
+    });
     await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
       'what is pending to be on its way: no handler runs',
     );
