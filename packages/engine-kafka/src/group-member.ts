@@ -176,7 +176,7 @@ export class GroupMember {
     }
   }
 
-  /** Warns once: it may be out for long. What the next attempt mends, as where a topic is new or a leader moves, is no warning. */
+  /** Warns once: it may be out for long. What the next attempt repairs, such as a new topic or a leader that moves, is no warning. */
   #tell(error: unknown, isWorthIt: boolean): void {
     const message = 'a member could not join its group and tries again';
     const fields = { group: this.#groupId, error: messageOf(error) };

@@ -60,7 +60,7 @@ export interface KafkaConfig {
   readonly keyless?: Keyless | undefined;
   /** Replicas that have an event before `publish` resolves: -1 for all that are in sync, 1, or 0. Default -1. */
   readonly acks?: number | undefined;
-  /** Lets the broker leave out what a retry brings twice. Needs `acks: -1`. Default false. */
+  /** Lets the broker leave out what a retry brings twice, with the exceptions that the README lists. Needs `acks: -1`. Default false. */
   readonly idempotent?: boolean | undefined;
   /** Default `none`. */
   readonly compression?: Compression | undefined;

@@ -46,8 +46,8 @@ export class ProcessMachine implements Machine {
     if (ended === undefined || this.#isKilled) return;
     const isInTime = await ended.end(graceMs);
     if (afterKill === undefined || (isInTime && ended.ending === 'exit code 0')) return;
-    this.#isKilled = true;
     await afterKill();
+    this.#isKilled = true;
     const how = isInTime
       ? `ended out of order (${ended.ending ?? 'unknown'})`
       : `did not end within ${String(graceMs)} ms and was killed`;
@@ -56,8 +56,8 @@ export class ProcessMachine implements Machine {
 
   async kill(): Promise<void> {
     await this.#process?.kill();
-    this.#isKilled = true;
     await this.#options.afterKill?.();
+    this.#isKilled = true;
   }
 
   async pause(): Promise<void> {
