@@ -109,11 +109,19 @@ describe('redrive', () => {
     { limit: 1.5 },
     { limit: '2' },
     { filter: 'payload' },
+    { group: 5 },
+    { group: 'two words' },
     { signal: 5 },
   ])('refuses the option %o', async (options) => {
     const bus = await startedBus();
     const redriving = bus.redrive('order.placed', options as unknown as RedriveOptions);
     await expect(redriving).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+
+  test('refuses a dead-letter topic that is none', async () => {
+    const bus = await startedBus();
+    const redriving = bus.redrive('order.placed', { deadLetter: 5 as unknown as string });
+    await expect(redriving).rejects.toMatchObject({ code: 'INVALID_TOPIC' });
   });
 
   test('keeps what the filter or the group leaves out, for a later time', async () => {

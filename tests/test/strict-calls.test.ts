@@ -1,4 +1,11 @@
-import { type EventBusOptions, type NewEvent, createEventBus, forTenant, loadConfig } from '@polybus/core';
+import {
+  type EventBusOptions,
+  type NewEvent,
+  type Observer,
+  createEventBus,
+  forTenant,
+  loadConfig,
+} from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { type } from 'arktype';
 import * as v from 'valibot';
@@ -86,6 +93,25 @@ describe('an option that a call does not have is refused, and the nearest is nam
     await expect(bus.events('a', { concurrency: 5 }).ready).rejects.toThrow(
       'a stream hands out one event at a time',
     );
+  });
+});
+
+describe('what is no options, and no observer', () => {
+  test('an array is refused as options', async () => {
+    const bus = await startedBus();
+    const refused = { code: 'INVALID_OPTION' };
+    const none = [] as object;
+    await expect(bus.subscribe('a', () => {}, none)).rejects.toMatchObject(refused);
+    await expect(bus.publish('a', 1, none)).rejects.toMatchObject(refused);
+    await expect(bus.redrive('a', none)).rejects.toMatchObject(refused);
+    await expect(bus.stop(none)).rejects.toMatchObject(refused);
+  });
+
+  test('an observer is a function', async () => {
+    const bus = await startedBus();
+    const refused = expect.objectContaining({ code: 'INVALID_OPTION', option: 'observer' }) as Error;
+    expect(() => bus.observe(5 as unknown as Observer)).toThrow(refused);
+    expect(() => bus.observeAttempts(undefined as unknown as () => void)).toThrow(refused);
   });
 });
 

@@ -6,13 +6,16 @@ import { Gate } from './gate.ts';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { WallClock } from './wall-clock.ts';
-import { assertConserved, isOnItsWay } from './stats.ts';
+import { assertConserved, isAtRest, isOnItsWay } from './stats.ts';
 
 /** How long to wait for what has to happen, where the options do not say. */
 export const defaultDeadlineMs = 10_000;
 
 /** Longer than any case lets something stand still, unless it says otherwise. */
 const defaultStallLimitMs = 30_000;
+
+/** How long handlers that still run when a case ends, and attempts that are due, are waited for, in milliseconds. */
+const restMs = 500;
 
 /** What a case works with: engines, names of its own, and ways to wait. */
 export class CaseContext {
@@ -139,8 +142,13 @@ export class CaseContext {
   async end(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
-    // The handlers behind the gates end: one that runs would hide what waits for nothing.
-    await turns(3);
+    // One that runs, or waits for another attempt, would hide what waits for nothing. Those that stay as they are end with `stop`.
+    await eventually(
+      () => this.#engines.every(isAtRest),
+      'rest',
+      Math.min(restMs, this.deadlineMs),
+      this.#wakeup,
+    ).catch(() => {});
     for (const engine of this.#engines) {
       const waiting = (): string =>
         `what is pending to be on its way: no handler runs, and nothing waits for another attempt or its dead letter; ` +

@@ -40,6 +40,12 @@ export function isOnItsWay({ pending, running, deferred }: DeliveryStats): boole
   return pending === 0 || running > 0 || deferred > 0;
 }
 
+/** True if no handler runs, and nothing waits for another attempt or its dead letter. */
+export function isAtRest(engine: Engine): boolean {
+  const { running, deferred } = engine.stats();
+  return running === 0 && deferred === 0;
+}
+
 /** Checks some counts, and the conservation of all. */
 export function assertCounts(engine: Engine, expected: Partial<DeliveryStats>): void {
   const stats = engine.stats();

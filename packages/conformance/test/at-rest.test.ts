@@ -40,14 +40,22 @@ describe('after each case', () => {
     );
   });
 
-  test('such an event beside a handler that waited at a gate fails the case, too', async () => {
+  test.each([
+    ['a handler that waited at a gate', 1],
+    ['an event between two attempts', 2],
+  ])('such an event beside %s fails the case, too', async (_, attempts) => {
     const one = leaving(async (t) => {
       const engine = await t.started();
       const gate = t.gate();
-      const gated = t.record(() => gate.opened);
+      const begun = t.record((_event, { attempt }) => {
+        if (attempts === 1) return gate.opened;
+        if (attempt < attempts) throw new Error('once');
+        return undefined;
+      });
+      const retry = { attempts, backoff: { initialMs: 20, jitter: 'none' } } as const;
       await engine.subscribe(t.topic('stuck'), () => {});
-      await engine.subscribe(t.topic('gated'), gated.handler);
-      await gated.begins(1);
+      await engine.subscribe(t.topic('gated'), begun.handler, { retry });
+      await begun.begins(1);
     });
     await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
       'what is pending to be on its way: no handler runs',

@@ -98,7 +98,7 @@ export function assertRetryNames(retry: RetryOptions, backoff: BackoffOptions): 
 }
 
 function assertNames(call: string, path: string, options: object, names: object): void {
-  if (typeof options !== 'object' || options === null)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new InvalidOptionError('options', options, 'an object');
   for (const name in options) {
     if (Object.hasOwn(names, name) || (options as Record<string, unknown>)[name] === undefined) continue;

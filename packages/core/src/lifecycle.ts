@@ -7,6 +7,7 @@ import type {
   Logger,
   MissedData,
 } from './contract.ts';
+import { InvalidOptionError } from './errors.ts';
 import { newEventId } from './event-id.ts';
 import { adaptedLogger } from './adapted-logger.ts';
 
@@ -70,6 +71,7 @@ export class Lifecycle implements EngineObserver {
 
   /** @returns how to stop observing. */
   observe(observer: Observer): () => void {
+    assertObserver(observer);
     // A wrapper of its own, so that the same function may observe twice and end one of them.
     const own: Observer = (event) => observer(event);
     this.#observers.add(own);
@@ -78,6 +80,7 @@ export class Lifecycle implements EngineObserver {
 
   /** @returns how to stop observing. */
   observeAttempts(observer: AttemptObserver): () => void {
+    assertObserver(observer);
     const own: AttemptObserver = (attempt) => observer(attempt);
     this.#attemptObservers.add(own);
     this.attempted = this.#tellAttempt;
@@ -163,4 +166,8 @@ export class Lifecycle implements EngineObserver {
   readonly #observerFailed = (error: unknown): void => {
     this.#logger.warn('an observer failed', { error });
   };
+}
+
+function assertObserver(observer: unknown): void {
+  if (typeof observer !== 'function') throw new InvalidOptionError('observer', observer, 'a function');
 }

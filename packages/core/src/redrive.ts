@@ -10,7 +10,7 @@ import { groupFor, tenantOf } from './tenant.ts';
 import { type RedriveTarget, redriveKey } from './redrive-target.ts';
 import type { EventHandler, SubscribeOptions, Subscription } from './contract.ts';
 import type { Router } from './router.ts';
-import { assertSignal, timerMs } from './subscribe-options.ts';
+import { assertGroup, assertSignal, timerMs } from './subscribe-options.ts';
 import { assertTopic } from './topics.ts';
 
 export interface RedriveOptions {
@@ -86,6 +86,8 @@ export async function redrive(
   if (limit !== Number.POSITIVE_INFINITY && !(Number.isInteger(limit) && limit >= 1))
     throw new InvalidOptionError('limit', limit, 'a whole number of at least 1');
   timerMs('idleMs', idleMs);
+  if (options.group !== undefined) assertGroup(options.group);
+  assertTopic(deadLetter);
   if (options.filter !== undefined && typeof options.filter !== 'function')
     throw new InvalidOptionError('filter', options.filter, 'a function that returns a boolean');
   assertSignal(signal);

@@ -126,7 +126,8 @@ function isInFuture(from: StartPosition): boolean {
 
 const groupGrammar = /^[A-Za-z0-9._-]{1,200}$/;
 
-function assertGroup(group: unknown): void {
+/** @throws {@link InvalidOptionError} */
+export function assertGroup(group: unknown): void {
   if (typeof group === 'string' && groupGrammar.test(group)) return;
   throw new InvalidOptionError('group', group, '1 to 200 letters, digits, ".", "_" or "-"');
 }

@@ -392,11 +392,19 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     const subscription = `the subscription ${id} to "${topic}"`;
     yield { source: subscription, position: this.#moves, behind: this.#behind() };
     const exhausted = [...this.#parked].filter(({ isExhausted }) => isExhausted);
-    const oldest = exhausted[0]?.source.id ?? this.#undecodable.oldest;
-    if (oldest !== undefined) {
-      const unwritten = `${exhausted.length + this.#undecodable.size} dead letter(s) could not be written yet`;
-      yield { source: `a dead letter of ${subscription}`, position: oldest, behind: unwritten };
+    const unwritten = (count: number): string => `${count} dead letter(s) could not be written yet`;
+    if (exhausted.length > 0) {
+      const [oldest] = exhausted;
+      const behind = unwritten(exhausted.length);
+      yield { source: `a dead letter of ${subscription}`, position: oldest!.source.id, behind };
     }
+    const { oldest, size } = this.#undecodable;
+    if (oldest !== undefined)
+      yield {
+        source: `a record that is no event of ${subscription}`,
+        position: oldest,
+        behind: unwritten(size),
+      };
     for (const delivery of this.#running.all) {
       const waiting = this.#backlog.behind(delivery);
       if (waiting === 0) continue;
