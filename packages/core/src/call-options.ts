@@ -113,6 +113,9 @@ function assertNames(call: string, path: string, options: object, names: object)
  */
 export function assertEventNames(event: object, topic: string): void {
   for (const name in event) {
+    // The names that nearly every event has, first: this is asked of each event.
+    if (name === 'topic' || name === 'payload' || name === 'key' || name === 'metadata' || name === 'id')
+      continue;
     if (Object.hasOwn(eventNames, name) || (event as Record<string, unknown>)[name] === undefined) continue;
     const hint = suggestion(name, ['topic', 'payload', 'id', 'key', 'metadata', 'createdAt'], 'fields');
     throw new InvalidEventError(name, `is no field of an event; ${hint}`, { topic });

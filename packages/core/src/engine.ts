@@ -219,14 +219,18 @@ class TransportEngine implements Engine {
     }
   }
 
-  publish<T>(input: NewEvent<T>, options: PublishOptions = {}): Promise<void> {
+  publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {
     try {
       const event = createEvent(input);
       this.#assertOpen('publish', event.topic);
-      assertOptionsOf('publish', options);
-      assertSignal(options.signal);
-      options.signal?.throwIfAborted();
-      const sent = this.#transport.send(event, options.signal);
+      let signal: AbortSignal | undefined;
+      if (options !== undefined) {
+        assertOptionsOf('publish', options);
+        ({ signal } = options);
+        assertSignal(signal);
+        signal?.throwIfAborted();
+      }
+      const sent = this.#transport.send(event, signal);
       if (sent !== undefined) return sent.then(this.#accepted);
       this.#accepted();
       return done;

@@ -12,6 +12,9 @@ interface Kept {
   readonly since: number;
 }
 
+/** How far from the last look at the clocks a time stamp may be to go by that look, in milliseconds. */
+const precisionMs = 10;
+
 /**
  * The last events of the engine, at most `size` of them and none older than `retentionMs`.
  *
@@ -24,8 +27,10 @@ export class History {
   readonly #ring: (Kept | undefined)[] = [];
   #oldest = 0;
   #next = 0;
-
   readonly #onLost: (event: Event, sequence: number) => void;
+  /** The last look at both clocks: to look at them for each event would cost more than to keep it. */
+  #wallMs = Number.NEGATIVE_INFINITY;
+  #monotonicMs = 0;
 
   /** @param onLost - Told of each event that makes room for a younger one, or is too old. */
   constructor(size: number, retentionMs: number, onLost: (event: Event, sequence: number) => void) {
@@ -43,11 +48,15 @@ export class History {
   add(event: Event): number {
     const sequence = this.#next++;
     if (this.#size === 0) return sequence;
-    const now = performance.now();
-    const age = Math.max(0, Date.now() - event.createdAt.getTime());
+    const createdMs = event.createdAt.getTime();
+    if (Math.abs(createdMs - this.#wallMs) > precisionMs) {
+      this.#wallMs = Date.now();
+      this.#monotonicMs = performance.now();
+    }
+    const age = Math.max(0, this.#wallMs - createdMs);
     if (sequence - this.#oldest === this.#size) this.#lose();
-    this.#ring[sequence % this.#size] = { event, since: now - age };
-    this.#expire(now);
+    this.#ring[sequence % this.#size] = { event, since: this.#monotonicMs - age };
+    this.#expire(this.#monotonicMs);
     return sequence;
   }
 
