@@ -93,6 +93,8 @@ export class Reader {
 
   add(place: Place, group?: string): void {
     const key = keyOf(place);
+    // Another broker may come to lead a partition of which nobody is asked until then.
+    if (this.#places.size === 0) this.#catalog.watch(this.#onTopics);
     if (group !== undefined) this.#groups.set(place, group);
     const places = this.#places.get(key);
     if (places === undefined) this.#places.set(key, new Set([place]));
@@ -110,7 +112,10 @@ export class Reader {
     this.#turns.forget(key);
     this.#suspensions.forget(key);
     this.#ends.forget(key);
+    if (this.#places.size === 0) this.#catalog.unwatch(this.#onTopics);
   }
+
+  readonly #onTopics = (): void => this.wake();
 
   /** How far each place is, and why it is behind. */
   *progress(): Iterable<ReadProgress> {

@@ -4,7 +4,7 @@ import { KafkaTopicError, messageOf } from './errors.ts';
 import type { TopicOptions } from './options.ts';
 import { pause } from './pause.ts';
 
-/** Told of each change of what topics and partitions there are. */
+/** Told of each change of what topics and partitions there are, and of who leads them. */
 export type OnTopics = (catalog: TopicCatalog) => void;
 
 /** Topics of the cluster's own, which no pattern means. */
@@ -135,7 +135,7 @@ export class TopicCatalog {
       before.size === after.size &&
       [...after].every(
         ([topic, leaders]) =>
-          before.get(topic)?.length === leaders.length && wereReady.has(topic) === ready.has(topic),
+          isEqual(leaders, before.get(topic)) && wereReady.has(topic) === ready.has(topic),
       );
     if (!isSame) for (const listener of this.#listeners) listener(this);
   }
@@ -241,6 +241,12 @@ export class TopicCatalog {
 /** True where each partition has a leader; a topic that is being created has none yet. */
 function isLed(leaders: readonly number[]): boolean {
   return leaders.length > 0 && !leaders.includes(-1) && !leaders.includes(undefined as never);
+}
+
+function isEqual(leaders: readonly number[], others: readonly number[] | undefined): boolean {
+  return (
+    leaders.length === others?.length && leaders.every((leader, partition) => leader === others[partition])
+  );
 }
 
 function isTopic(name: string): boolean {

@@ -18,6 +18,8 @@ export class FakeCluster {
   failureAt: (position: PartitionOffset) => KafkaFailure | undefined = () => undefined;
   readonly #ends = new Map<string, number>();
   #wake: (() => void)[] = [];
+  /** Requests that have no answer yet. */
+  waiting = 0;
 
   readonly client = {
     topics: () => Promise.resolve(this.topics),
@@ -45,10 +47,12 @@ export class FakeCluster {
 
   async #fetch(request: FetchRequest) {
     this.requests.push(request);
+    this.waiting++;
     const isAny = request.positions.some(
       (one) => one.offset < this.end(one.topic, one.partition) || this.failureAt(one) !== undefined,
     );
     if (!isAny && request.maxWaitMs > 0) await this.#more(request.maxWaitMs);
+    this.waiting--;
     return request.positions.map((position) => {
       const { topic, partition, offset } = position;
       const end = this.end(topic, partition);

@@ -43,7 +43,8 @@ async function makeReader(partitions: number, fetchMaxWaitMs: number) {
   const logger = new LogLines();
   const catalog = new TopicCatalog(cluster.client, topics, logger, 'test', closing.signal);
   await catalog.refresh();
-  return { cluster, logger, reader: new Reader(cluster.client, catalog, consumer, logger, closing.signal) };
+  const reader = new Reader(cluster.client, catalog, consumer, logger, closing.signal);
+  return { catalog, cluster, logger, reader };
 }
 
 test('those at the tip get what is new while others replay, each from elsewhere', async () => {
@@ -140,6 +141,22 @@ test('one partition that fails again and again, in passing, does not keep the ot
   await until('the others to be read on', () => late.seen.length === 10);
   await until('a warning', () => logger.lines.some((line) => line.startsWith('a partition cannot be read')));
   expect(logger.lines.filter((line) => line.startsWith('a partition cannot')).length).toBe(1);
+});
+
+test('a partition that gets a leader which led none before is read from there, whatever it was without meanwhile', async () => {
+  const { catalog, cluster, reader } = await makeReader(1, 20);
+  const place = new TestPlace(0, 0);
+  reader.add(place);
+  cluster.append('t', 0, 5);
+  await until('the first records', () => place.seen.length === 5);
+  for (const leader of [-1, 2]) {
+    cluster.topics = new Map([['t', [leader]]]);
+    await catalog.refresh();
+    // Whatever was asked of the broker before has its answer.
+    await until('nothing to be asked of a broker', () => cluster.waiting === 0);
+  }
+  cluster.append('t', 0, 5);
+  await until('the others', () => place.seen.length === 10);
 });
 
 test('that a partition cannot be read is news once, until it can', () => {
