@@ -176,11 +176,16 @@ export class Group {
 
   readonly #onTopics = (): void => {
     const { catalog } = this.#context;
-    // One that is gone, and comes back, is another one.
-    for (const topic of this.#old) if (catalog.partitionsOf(topic) === 0) this.#old.delete(topic);
+    const known = new Set(this.#joinedWith.split(',').map((one) => one.split(' ')[0]!));
+    // One that is gone, and comes back, is another one: also if it is back before the members have joined again.
+    for (const topic of [...this.#old, ...known]) {
+      if (catalog.partitionsOf(topic) > 0) continue;
+      this.#old.delete(topic);
+      if (known.has(topic)) this.#news.add(topic);
+    }
+    for (const place of this.#places.values()) if (catalog.partitionsOf(place.topic) === 0) this.#drop(place);
     const text = this.#topics.text();
     if (text === this.#joinedWith || this.#dispatch.size === 0 || this.isClosing) return;
-    const known = new Set(this.#joinedWith.split(',').map((one) => one.split(' ')[0]));
     if (this.#joinedWith !== '' || this.#isReading) {
       for (const topic of this.#topics.wanted().keys())
         if (!known.has(topic) && !this.#old.has(topic)) this.#news.add(topic);

@@ -96,3 +96,26 @@ test('a place in a topic that is gone is not committed: there may be another top
   await group.close();
   expect([...places.keys()]).toEqual(['b:0']);
 });
+
+test('a topic that is gone, and back before the members have joined again, is read from its first event', async () => {
+  const simulation = new Simulation();
+  const { topics, places, catalog, group } = simulation;
+  for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));
+  topics.get('a')!.ends[0] = 1000;
+  await catalog.refresh();
+  const receiver = new HeldReceiver();
+  await group.listen(request('*'), receiver);
+  expect(places.get('a:0')?.offset).toBe(1000);
+  topics.get('b')!.records.push('one');
+  await until('an event, whose handler the members wait for', () => receiver.held.length === 1);
+  topics.delete('a');
+  for (const _ of ['two looks', 'find it gone']) await catalog.refresh();
+  // As Kafka does.
+  places.delete('a:0');
+  topics.set('a', new SimulatedTopic(1));
+  topics.get('a')!.ends[0] = 2000;
+  await catalog.refresh();
+  receiver.held[0]!.acknowledgement.settled();
+  await until('its place', () => places.has('a:0'));
+  expect(places.get('a:0')?.offset).toBe(0);
+});
