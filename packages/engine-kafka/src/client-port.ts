@@ -147,6 +147,7 @@ export interface GroupSession {
  * - `offset`: there is nothing at this offset
  * - `unknown-topic`: there is no such topic, or no such partition
  * - `too-large`: a record, all of them together, or the metadata of a committed offset
+ * - `invalid-record`: a record that the topic does not take, and all that are with it in a batch
  * - `invalid-topic`: the name is refused
  * - `sequence`: the broker has lost count of what an idempotent producer sent
  * - `refused`: the user, the password, or what the user may do
@@ -159,6 +160,7 @@ export type FailureKind =
   | 'offset'
   | 'unknown-topic'
   | 'too-large'
+  | 'invalid-record'
   | 'invalid-topic'
   | 'sequence'
   | 'refused'

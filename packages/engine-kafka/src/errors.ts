@@ -1,5 +1,5 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
-import { KafkaFailure } from './client-port.ts';
+import { type FailureKind, KafkaFailure } from './client-port.ts';
 
 /** Kafka cannot be reached, or does not let us in. `cause` is the client's error. */
 export class KafkaConnectionError extends PolybusError {
@@ -69,13 +69,16 @@ export function subscribeError(error: unknown, topic: string, engine: string): u
 /** The typed error for a publish that failed. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   const kind = error instanceof KafkaFailure ? error.kind : undefined;
-  const advice =
-    kind === 'refused'
-      ? 'Check the user, and what the cluster lets that user do.'
-      : 'It may have arrived: publish it again with the same id if handlers can tell.';
-  return new PublishError(`Kafka did not accept the event: ${messageOf(error)}. ${advice}`, {
+  return new PublishError(`Kafka did not accept the event: ${messageOf(error)}. ${adviceFor(kind)}`, {
     cause: error,
     topic,
     engine,
   });
+}
+
+function adviceFor(kind: FailureKind | undefined): string {
+  if (kind === 'refused') return 'Check the user, and what the cluster lets that user do.';
+  if (kind === 'invalid-record')
+    return 'A topic that is compacted takes no event without a key: give it one.';
+  return 'It may have arrived: publish it again with the same id if handlers can tell.';
 }

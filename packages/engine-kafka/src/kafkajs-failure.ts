@@ -43,8 +43,8 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   INVALID_GROUP_ID: 'lasting',
   UNSUPPORTED_COMPRESSION_TYPE: 'lasting',
   INVALID_REQUIRED_ACKS: 'lasting',
-  INVALID_TIMESTAMP: 'lasting',
-  INVALID_RECORD: 'lasting',
+  INVALID_TIMESTAMP: 'invalid-record',
+  INVALID_RECORD: 'invalid-record',
   UNSUPPORTED_VERSION: 'lasting',
 };
 

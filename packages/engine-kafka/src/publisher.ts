@@ -250,7 +250,7 @@ export class Publisher {
 
   /** Some of them cannot be accepted: finds which, so that the others are. */
   async #divide(batch: readonly Outgoing[], error: KafkaFailure): Promise<void> {
-    if (batch.length === 1 || !isFailure(error, 'too-large')) {
+    if (batch.length === 1 || !isFailure(error, 'too-large', 'invalid-record')) {
       this.#rejectAll(batch, error);
       return;
     }

@@ -111,6 +111,27 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(counts).toEqual([16, 15]);
   });
 
+  test('an event without a key, which a compacted topic does not take, is refused; those around it are not', async () => {
+    const topic = newName();
+    const admin = await adminOf(brokers);
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] });
+    const engine = await startEngine({ brokers });
+    await engine.publish({ topic, payload: 'it is known now', key: 'a' });
+    const keys = ['a', 'b', undefined, 'a', 'c', undefined];
+    const outcomes = await Promise.allSettled(
+      keys.map((key, n) => engine.publish({ topic, payload: n, ...(key === undefined ? {} : { key }) })),
+    );
+    expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([2, 5]);
+    expect(outcomes[2]).toMatchObject({
+      reason: { code: 'PUBLISH_FAILED', message: expect.stringContaining('without a key') },
+    });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { from: 'earliest' });
+    await until('those that were accepted', () => seen.length === 5);
+    expect(seen).toEqual(['it is known now', 0, 1, 3, 4]);
+  });
+
   test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers, compression: 'gzip' });
