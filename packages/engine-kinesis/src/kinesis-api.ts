@@ -13,6 +13,7 @@ import {
   type Shard,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
+import { orAborted } from '@polybus/core/engine-kit';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { hideRequest, nameOf } from './errors.ts';
 import type { KinesisOptions } from './options.ts';
@@ -73,13 +74,15 @@ export class KinesisApi {
     const controller = new AbortController();
     this.#running.add(controller);
     const timer = setTimeout(() => controller.abort(), timeoutMs);
+    // The client looks at the signal once it sends: not while it waits for credentials.
+    const made = (): Promise<T> => orAborted(call(controller.signal), controller.signal);
     try {
       try {
-        return await call(controller.signal);
+        return await made();
       } catch (error) {
         // Our clock is wrong, and by now the client knows by how much: it signs the next request with the right time.
         if (!isClockCorrected(error)) throw error;
-        return await call(controller.signal);
+        return await made();
       }
     } catch (error) {
       if (controller.signal.aborted && !this.#isClosed) throw timeoutError(timeoutMs);

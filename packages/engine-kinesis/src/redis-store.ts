@@ -12,9 +12,12 @@ export interface RedisCheckpointStoreOptions {
   readonly keyPrefix?: string | undefined;
 }
 
+// A full server refuses HSET, unless the script has written before. It must not end the leases of a group: the new document takes the
+// room of the old one, which goes first. A group that is new is refused.
 const replaceScript = `
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 if version ~= tonumber(ARGV[1]) - 1 then return 0 end
+if version > 0 then redis.call('HDEL', KEYS[1], 'text') end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'text', ARGV[2])
 return 1
 `;

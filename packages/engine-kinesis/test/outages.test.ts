@@ -1,5 +1,7 @@
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, test } from 'vitest';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { expect, onTestFinished, test } from 'vitest';
 import { addressOf, ownKinesis, quick } from './foreign.ts';
 import { Flow, Seen, newStream, patient, startEngine, storesById, until } from './support.ts';
 
@@ -64,6 +66,37 @@ describeWithBroker('kinesis', 'outages', async () => {
       const seen = new Set<unknown>();
       await other.subscribe('pause', ({ payload }) => void seen.add(payload), { group: 'g' });
       await until('all events at the other', () => seen.size === 5);
+    },
+  );
+
+  test(
+    'credentials that do not come hold up neither publishing, nor health, nor stopping',
+    patient,
+    async () => {
+      const { endpoint, region, credentials } = broker;
+      let isSilent = false;
+      const client = new KinesisClient({
+        endpoint,
+        region,
+        maxAttempts: 1,
+        requestHandler: new NodeHttpHandler(),
+        credentials: async () => {
+          if (isSilent) await new Promise<void>(() => {});
+          // They are asked for again with every call.
+          return { ...credentials, expiration: new Date(Date.now() + 1000) };
+        },
+      });
+      onTestFinished(() => client.destroy());
+      const times = { requestTimeoutMs: 300, publishTimeoutMs: 1000 };
+      const engine = await startEngine({ ...quick, ...times, client, streamName: newStream() });
+      await engine.subscribe('silence', () => {});
+      isSilent = true;
+      await expect(engine.publish({ topic: 'silence', payload: 1 })).rejects.toMatchObject({
+        code: 'PUBLISH_FAILED',
+        message: expect.stringContaining('no answer in 300 ms'),
+      });
+      expect((await engine.health()).status).toBe('down');
+      await engine.stop();
     },
   );
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startRedis } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -80,6 +81,26 @@ describeWithBroker('redis', 'the store in Redis', ({ url }) => {
   afterAll(() => client.disconnect());
   const keyPrefix = `t-${randomUUID()}:`;
   storeCases(true, () => new RedisCheckpointStore(client, { keyPrefix }));
+});
+
+describeWithBroker('redis', 'the store in a Redis that is full', async () => {
+  const broker = await startRedis({ controllable: true, args: ['--maxmemory-policy', 'noeviction'] });
+  const client = new Redis(broker.url);
+  afterAll(async () => {
+    client.disconnect();
+    await broker.stop();
+  });
+
+  test('goes on with the documents that are there, and makes no new ones', async () => {
+    const store = new RedisCheckpointStore(client);
+    expect(await store.replace('there', { version: 1, text: 'one' })).toBe(true);
+    await client.config('SET', 'maxmemory', '1');
+    await expect(client.set('other', 'value')).rejects.toThrow('OOM');
+    expect(await store.replace('there', { version: 2, text: 'two' })).toBe(true);
+    expect(await store.replace('there', { version: 2, text: 'wrong' })).toBe(false);
+    expect(await store.read('there')).toEqual({ version: 2, text: 'two' });
+    await expect(store.replace('new', { version: 1, text: 'one' })).rejects.toThrow('OOM');
+  });
 });
 
 describe('the store in DynamoDB', async () => {
