@@ -10,7 +10,7 @@ binary=$(scripts/ci/node-binary.sh "$major")
 echo "Node $("$binary" --version)"
 # The child processes of the tests find this Node first, too.
 export PATH=$(dirname "$binary"):$PATH
-"$binary" node_modules/vitest/vitest.mjs run --project engine-kafka packages/engine-kafka/test/timers.test.ts "$@"
+"$binary" node_modules/vitest/vitest.mjs run --project engine-kafka packages/engine-kafka/test/publish/timers.test.ts "$@"
 exec "$binary" node_modules/vitest/vitest.mjs run \
   --project core --project conformance --project engine-memory --project bus --project custom-engine \
   --project create-polybus-engine "$@"

@@ -14,7 +14,7 @@ import {
   brokerOf,
   expectedOutput,
   isAsExpected,
-} from '../../tests/test/docs-blocks.ts';
+} from '../../tests/test/docs/blocks.ts';
 import { pack } from './pack.ts';
 import { core, isEngine, publishedPackages, root } from './published.ts';
 import { run } from './run.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GenericSchema } from 'valibot';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import { type Descriptions, descriptionsIn } from './descriptions.ts';
 
 /** The configuration of an engine type. */
@@ -27,7 +27,8 @@ export async function engineSchemas(): Promise<EngineSchema[]> {
 
 function optionsOf(name: string): string {
   const folder = join(root, 'packages', name, 'src');
-  return readdirSync(folder)
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(join(folder, file), 'utf8'))
     .join('\n');
 }

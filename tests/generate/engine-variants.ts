@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Capabilities, EngineFactory } from '@polybus/core';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 
 /** An engine as the documentation speaks of it: a type, and what of its configuration changes what it can do. */
 export interface EngineVariant {
@@ -29,12 +29,12 @@ interface Listed {
 
 /** How to make each one; making opens nothing. */
 const listed: readonly Listed[] = [
-  { label: '`memory`', type: 'memory', config: {}, suite: 'engine-memory/test/conformance-drop.test.ts' },
+  { label: '`memory`', type: 'memory', config: {}, suite: 'engine-memory/test/conformance/drop.test.ts' },
   {
     label: '`durable-memory`',
     type: 'durable-memory',
     config: {},
-    suite: 'engine-memory/test/conformance-durable-memory.test.ts',
+    suite: 'engine-memory/test/conformance/durable-memory.test.ts',
   },
   {
     label: '`redis`, mode `pubsub`',

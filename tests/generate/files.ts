@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { readPage, root } from '../test/docs-blocks.ts';
+import { readPage, root } from '../test/docs/blocks.ts';
 import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';

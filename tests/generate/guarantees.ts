@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConformanceCase, appliesTo, cases } from '@polybus/conformance';
 import type { Capabilities } from '@polybus/core';
-import { readPage, root } from '../test/docs-blocks.ts';
+import { readPage, root } from '../test/docs/blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
 import { readResults, resultOf, resultsFile } from './suite-results.ts';
 
@@ -198,7 +198,8 @@ function linkTo(name: string): string {
 /** The file of a case, from the root. */
 function fileOf(name: string): string {
   const folder = 'packages/conformance/src/cases';
-  const file = readdirSync(join(root, folder)).find((one) => readPage(`${folder}/${one}`).includes(name));
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+  const file = files.find((one) => one.endsWith('.ts') && readPage(`${folder}/${one}`).includes(name));
   if (file === undefined) throw new Error(`the case "${name}" is in no file of ${folder}`);
   return `${folder}/${file}`;
 }

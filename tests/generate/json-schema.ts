@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
 import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import { type Descriptions, descriptionsIn } from './descriptions.ts';
 import { engineSchemas } from './engine-schemas.ts';
 
@@ -17,7 +17,7 @@ export const busDescriptions: Descriptions = descriptionsIn(config, /EventBusCon
 export const engineDescriptions: Descriptions = descriptionsIn(config, /EngineConfig/);
 export const ruleDescriptions: Descriptions = descriptionsIn(config, /RoutingRule/);
 export const retryDescriptions: Descriptions = descriptionsIn(
-  core('retry.ts'),
+  core('contract/retry.ts'),
   /RetryOptions|BackoffOptions/,
 );
 

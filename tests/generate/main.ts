@@ -1,7 +1,7 @@
 /** Writes what is generated: the JSON Schema of the configuration, and its reference in the documentation. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import { generatedFiles } from './files.ts';
 
 for (const [path, text] of Object.entries(await generatedFiles())) {

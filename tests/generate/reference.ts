@@ -1,8 +1,8 @@
 import type { JsonSchema } from '@valibot/to-json-schema';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
-import { variables } from '../../packages/core/src/config/environment.ts';
-import { topicGrammar } from '../../packages/core/src/topics.ts';
+import { variables } from '../../packages/core/src/config/loading/environment.ts';
+import { topicGrammar } from '../../packages/core/src/contract/topics.ts';
 import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
 import { durationGrammar } from '../../packages/core/src/config/duration.ts';
 import type { Descriptions } from './descriptions.ts';

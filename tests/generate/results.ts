@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import { engineVariants } from './engine-variants.ts';
 
 const suites = (await engineVariants()).map(({ suite }) => suite);

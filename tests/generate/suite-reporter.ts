@@ -4,7 +4,7 @@ import { format } from 'prettier';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { Provided } from '@polybus/testbed/vitest';
 import type { BrokerName } from '@polybus/testbed';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import { type SuiteResult, resultsFile } from './suite-results.ts';
 
 /** Writes what became of each case of the suites that were run; see `npm run results`. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { appliesTo, cases } from '@polybus/conformance';
-import { root } from '../test/docs-blocks.ts';
+import { root } from '../test/docs/blocks.ts';
 import type { EngineVariant } from './engine-variants.ts';
 
 /** Where `npm run results` writes, from the root. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Capabilities, Engine, EventHandler, NewEvent } from '@polybus/core';
-import { Wakeup, eventually, turns, within } from './eventually.ts';
-import { Gate } from './gate.ts';
+import { Wakeup, eventually, turns, within } from './support/eventually.ts';
+import { Gate } from './support/gate.ts';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
-import { Recorder } from './recorder.ts';
-import { WallClock } from './wall-clock.ts';
-import { assertConserved, isAtRest, isOnItsWay } from './stats.ts';
+import { Recorder } from './support/recorder.ts';
+import { WallClock } from './support/wall-clock.ts';
+import { assertConserved, isAtRest, isOnItsWay } from './support/stats.ts';
 
 /** How long to wait for what has to happen, where the options do not say. */
 export const defaultDeadlineMs = 10_000;

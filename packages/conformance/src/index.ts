@@ -3,6 +3,6 @@ export { cases } from './cases/index.ts';
 export { type ConformanceCase, appliesTo } from './conformance-case.ts';
 export { describeEngine } from './describe-engine.ts';
 export type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
-export { type PayloadRow, payloadTable, refusedPayloads } from './payload-table.ts';
+export { type PayloadRow, payloadTable, refusedPayloads } from './tables/payload-table.ts';
 export { runCase } from './run-case.ts';
-export { type WildcardRow, invalidPatterns, invalidTopics, wildcardTable } from './wildcard-table.ts';
+export { type WildcardRow, invalidPatterns, invalidTopics, wildcardTable } from './tables/wildcard-table.ts';

@@ -1,6 +1,6 @@
 import { CaseContext, defaultDeadlineMs } from './case-context.ts';
 import type { ConformanceCase } from './conformance-case.ts';
-import { within } from './eventually.ts';
+import { within } from './support/eventually.ts';
 import type { ConformanceOptions, EngineUnderTest } from './options.ts';
 
 /** How much longer than one wait a whole case may take. */

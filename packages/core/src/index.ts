@@ -1,12 +1,12 @@
-export { createEngine, type EngineDefinition } from './engine.ts';
-export * from './contract.ts';
-export { contractVersion } from './contract-version.ts';
-export * from './errors.ts';
-export { type Event, type NewEvent, createEvent, maxKeyLength } from './event.ts';
-export { type ForeignRecord, foreignEvent } from './foreign-event.ts';
-export type { RetryOptions, BackoffOptions } from './retry.ts';
-export type { DeliveryDefaults } from './subscribe-options.ts';
-export * from './transport.ts';
+export { createEngine, type EngineDefinition } from './engine/engine.ts';
+export * from './contract/contract.ts';
+export { contractVersion } from './contract/contract-version.ts';
+export * from './errors/errors.ts';
+export { type Event, type NewEvent, createEvent, maxKeyLength } from './contract/event.ts';
+export { type ForeignRecord, foreignEvent } from './contract/foreign-event.ts';
+export type { RetryOptions, BackoffOptions } from './contract/retry.ts';
+export type { DeliveryDefaults } from './engine/subscribe-options.ts';
+export * from './contract/transport.ts';
 export {
   TopicMatcher,
   assertTopic,
@@ -16,14 +16,14 @@ export {
   matchesTopic,
   maxTopicLength,
   patternCovers,
-} from './topics.ts';
+} from './contract/topics.ts';
 export {
   type CutDeadLetter,
   type DeadLetter,
   deadLetterOf,
   deadLetterTopic,
   isDeadLetterTopic,
-} from './dead-letter.ts';
+} from './dead-letters/dead-letter.ts';
 export { insideHandler } from './dispatch/delivery.ts';
 export { isGivenBack } from './dispatch/give-back.ts';
 export {
@@ -31,8 +31,8 @@ export {
   type EngineFactoryContext,
   registerEngine,
   registeredEngines,
-} from './registry.ts';
-export { type RoutedEngine, type Router, type RouterOptions, createRouter } from './router.ts';
+} from './registry/registry.ts';
+export { type RoutedEngine, type Router, type RouterOptions, createRouter } from './routing/router.ts';
 export {
   type EngineConfig,
   type EventBusConfig,
@@ -40,17 +40,17 @@ export {
   type RoutingRule,
   parseConfig,
 } from './config/event-bus-config.ts';
-export { type LoadConfigOptions, loadConfig } from './config/load-config.ts';
-export type { Environment } from './config/environment.ts';
-export { type EventBusOptions, type TypedEventBus, createEventBus } from './create-event-bus.ts';
-export type { EventBusParts, ObservableBus } from './event-bus.ts';
-export type { EventStream } from './event-stream.ts';
+export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
+export type { Environment } from './config/loading/environment.ts';
+export { type EventBusOptions, type TypedEventBus, createEventBus } from './bus/create-event-bus.ts';
+export type { EventBusParts, ObservableBus } from './bus/event-bus.ts';
+export type { EventStream } from './bus/event-stream.ts';
 export {
   type LifecycleEvent,
   type LifecycleEventType,
   type Observer,
   lifecycleEventTypes,
-} from './lifecycle.ts';
+} from './bus/lifecycle.ts';
 export {
   EventBusModule,
   type EventBusModuleOptions,
@@ -67,12 +67,12 @@ export type {
   ServiceDependency,
   ServiceProvider,
 } from './module/module-host.ts';
-export { tenantOf } from './tenant.ts';
-export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './tenants.ts';
-export type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
-export type { RedriveOptions, RedriveResult } from './redrive.ts';
-export type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';
-export type { PublishedPayload, ReceivedPayload } from './received-payload.ts';
+export { tenantOf } from './contract/tenant.ts';
+export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
+export type { HandleMiddleware, Middleware, PublishMiddleware } from './bus/middleware.ts';
+export type { RedriveOptions, RedriveResult } from './dead-letters/redrive.ts';
+export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';
+export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';
 export type {
   EventOf,
   HandledTopics,
@@ -84,5 +84,5 @@ export type {
   TopicPublishOptions,
   TypedPublish,
   TypedSubscribe,
-} from './typed-topics.ts';
-export * from './cloudevents.ts';
+} from './typed/typed-topics.ts';
+export * from './cloudevents/cloudevents.ts';

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { type Event, createEvent } from '../src/event.ts';
+import { type Event, createEvent } from '../src/contract/event.ts';
 
 /** As a broker would deliver it: no -0, no missing prototypes. */
 const asJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

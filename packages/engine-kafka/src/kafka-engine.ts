@@ -1,6 +1,6 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
 import { KafkaTransport } from './kafka-transport.ts';
-import { type KafkaConfig, resolveOptions } from './options.ts';
+import { type KafkaConfig, resolveOptions } from './options/options.ts';
 
 /**
  * The Kafka engine: durable, with consumer groups, replay, and order per key.

@@ -13,16 +13,16 @@ import {
   isPattern,
 } from '@polybus/core';
 import { bounded } from './bounded.ts';
-import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
+import { type KafkaClient, type PartitionsByTopic, isFailure } from './client/client-port.ts';
 import { connectionError, subscribeError } from './errors.ts';
-import { Group, type GroupContext } from './group.ts';
-import { createClient } from './kafka.ts';
-import type { KafkaOptions } from './options.ts';
+import { Group, type GroupContext } from './group/group.ts';
+import { createClient } from './client/kafka.ts';
+import type { KafkaOptions } from './options/options.ts';
 import { pause } from './pause.ts';
-import { PlainSubscription, type PlainContext } from './plain-subscription.ts';
-import { Publisher } from './publisher.ts';
-import { Reader } from './reader.ts';
-import { TopicCatalog } from './topic-catalog.ts';
+import { PlainSubscription, type PlainContext } from './read/plain-subscription.ts';
+import { Publisher } from './publish/publisher.ts';
+import { Reader } from './read/reader.ts';
+import { TopicCatalog } from './client/topic-catalog.ts';
 
 interface Opened {
   readonly client: KafkaClient;

@@ -5,7 +5,7 @@ import type {
   KafkaClient,
   KafkaFailure,
   PartitionOffset,
-} from '../src/client-port.ts';
+} from '../src/client/client-port.ts';
 
 /** A cluster of one broker behind the engine's port to its client, for what depends on who answers when. */
 export class FakeCluster {

@@ -11,12 +11,12 @@ import {
   KafkaFailure,
   type MemberTopics,
   type PartitionsByTopic,
-} from '../src/client-port.ts';
-import { Group } from '../src/group.ts';
-import type { PlaceState } from '../src/group-metadata.ts';
-import type { ConsumerOptions } from '../src/options.ts';
-import { Reader } from '../src/reader.ts';
-import { TopicCatalog } from '../src/topic-catalog.ts';
+} from '../src/client/client-port.ts';
+import { Group } from '../src/group/group.ts';
+import type { PlaceState } from '../src/group/metadata.ts';
+import type { ConsumerOptions } from '../src/options/options.ts';
+import { Reader } from '../src/read/reader.ts';
+import { TopicCatalog } from '../src/client/topic-catalog.ts';
 import { LogLines } from './support.ts';
 
 const options: ConsumerOptions = {

@@ -1,7 +1,7 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { kafkaEngine } from '../src/index.ts';
-import { ownKafka, producer } from './foreign.ts';
+import { ownKafka, producer } from './read/foreign.ts';
 import { quick } from './support.ts';
 
 describeWithBroker('kafka', 'the conformance suite, structured', async () => {

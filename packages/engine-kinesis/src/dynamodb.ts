@@ -1,1 +1,1 @@
-export { DynamoDBCheckpointStore, type DynamoDBCheckpointStoreOptions } from './dynamodb-store.ts';
+export { DynamoDBCheckpointStore, type DynamoDBCheckpointStoreOptions } from './stores/dynamodb-store.ts';

@@ -1,1 +1,1 @@
-export { FileCheckpointStore } from './file-store.ts';
+export { FileCheckpointStore } from './stores/file-store.ts';

@@ -1,5 +1,5 @@
-export type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
+export type { CheckpointStore, StoredDocument } from './stores/checkpoint-store.ts';
 export { InvalidShardCountError, KinesisConnectionError, RecordTooLargeError } from './errors.ts';
 export { engines, kinesisEngine } from './kinesis-engine.ts';
-export { MemoryCheckpointStore } from './memory-store.ts';
-export { type KinesisConfig, configSchemas } from './options.ts';
+export { MemoryCheckpointStore } from './stores/memory-store.ts';
+export { type KinesisConfig, configSchemas } from './options/options.ts';

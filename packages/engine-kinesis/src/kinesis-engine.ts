@@ -1,6 +1,6 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
 import { KinesisTransport } from './kinesis-transport.ts';
-import { type KinesisConfig, resolveOptions } from './options.ts';
+import { type KinesisConfig, resolveOptions } from './options/options.ts';
 
 /**
  * The Kinesis engine: one stream for all topics, with replay and consumer groups. It is `durable` with a checkpoint store that outlives

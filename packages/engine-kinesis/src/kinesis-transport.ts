@@ -11,17 +11,17 @@ import {
   type Transport,
   type TransportContext,
 } from '@polybus/core';
-import type { Cursor } from './cursor.ts';
+import type { Cursor } from './read/cursor.ts';
 import { connectionError } from './errors.ts';
-import { Group } from './group.ts';
-import { KinesisApi } from './kinesis-api.ts';
-import { named } from './named.ts';
-import type { KinesisOptions } from './options.ts';
+import { Group } from './group/group.ts';
+import { KinesisApi } from './client/kinesis-api.ts';
+import { named } from './options/named.ts';
+import type { KinesisOptions } from './options/options.ts';
 import { Pause } from './pause.ts';
-import { PlainSubscription } from './plain-subscription.ts';
-import { Publisher } from './publisher.ts';
-import { ShardReaders } from './shard-readers.ts';
-import { openStream } from './stream.ts';
+import { PlainSubscription } from './read/plain-subscription.ts';
+import { Publisher } from './publish/publisher.ts';
+import { ShardReaders } from './read/shard-readers.ts';
+import { openStream } from './client/stream.ts';
 
 interface Opened {
   readonly streamCreatedAt: string;

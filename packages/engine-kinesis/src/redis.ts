@@ -1,1 +1,5 @@
-export { RedisCheckpointStore, type RedisCheckpointStoreOptions, type RedisCommands } from './redis-store.ts';
+export {
+  RedisCheckpointStore,
+  type RedisCheckpointStoreOptions,
+  type RedisCommands,
+} from './stores/redis-store.ts';

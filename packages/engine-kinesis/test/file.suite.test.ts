@@ -6,7 +6,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll } from 'vitest';
 import { FileCheckpointStore } from '../src/file.ts';
 import { kinesisEngine } from '../src/index.ts';
-import { addressOf, ownKinesis, producer, quick } from './foreign.ts';
+import { addressOf, ownKinesis, producer, quick } from './read/foreign.ts';
 
 describeWithBroker('kinesis', 'the conformance suite, positions in files', async () => {
   const broker = await ownKinesis();

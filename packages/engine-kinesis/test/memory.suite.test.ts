@@ -1,7 +1,7 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { kinesisEngine } from '../src/index.ts';
-import { addressOf, ownKinesis, producer, quick } from './foreign.ts';
+import { addressOf, ownKinesis, producer, quick } from './read/foreign.ts';
 import { storesById } from './support.ts';
 
 describeWithBroker('kinesis', 'the conformance suite, positions in memory', async () => {

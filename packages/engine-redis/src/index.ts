@@ -1,3 +1,3 @@
 export { RedisCommandError, RedisConnectionError } from './errors.ts';
-export { type RedisClient, type RedisConfig, type RedisMode, configSchemas } from './options.ts';
+export { type RedisClient, type RedisConfig, type RedisMode, configSchemas } from './options/options.ts';
 export { engines, redisEngine } from './redis-engine.ts';

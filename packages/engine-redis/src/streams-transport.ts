@@ -9,20 +9,20 @@ import type {
   Transport,
   TransportContext,
 } from '@polybus/core';
-import { newEngineId } from './blocking-reader.ts';
-import { BusyPoll } from './busy-poll.ts';
-import type { Connection } from './connection.ts';
-import { Connections } from './connections.ts';
-import { GroupWatcher } from './group-watcher.ts';
+import { newEngineId } from './read/blocking-reader.ts';
+import { BusyPoll } from './read/busy-poll.ts';
+import type { Connection } from './client/connection.ts';
+import { Connections } from './client/connections.ts';
+import { GroupWatcher } from './group/watcher.ts';
 import { commandError } from './errors.ts';
-import { type RedisOptions, isCluster } from './options.ts';
-import { Publisher } from './publisher.ts';
-import { Publishers } from './publishers.ts';
-import { StreamHub } from './stream-hub.ts';
-import { StreamKeys } from './stream-keys.ts';
-import { StreamStore } from './stream-store.ts';
-import { StreamWire } from './stream-wire.ts';
-import { Trimmer } from './trimmer.ts';
+import { type RedisOptions, isCluster } from './options/options.ts';
+import { Publisher } from './publish/publisher.ts';
+import { Publishers } from './publish/publishers.ts';
+import { StreamHub } from './read/stream-hub.ts';
+import { StreamKeys } from './store/stream-keys.ts';
+import { StreamStore } from './store/stream-store.ts';
+import { StreamWire } from './store/stream-wire.ts';
+import { Trimmer } from './store/trimmer.ts';
 
 interface Opened {
   readonly connections: Connections;

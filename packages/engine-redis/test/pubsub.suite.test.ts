@@ -1,7 +1,7 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { redisEngine } from '../src/index.ts';
-import { ownRedis, producer } from './foreign.ts';
+import { ownRedis, producer } from './read/foreign.ts';
 
 describeWithBroker('redis', 'the conformance suite, mode pubsub', async () => {
   const broker = await ownRedis();

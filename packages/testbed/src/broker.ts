@@ -1,5 +1,5 @@
 import { BrokerControlError, BrokerStartError } from './errors.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from './machine/machine.ts';
 import type { Broker, BrokerControls, BrokerName, Connections, Provider } from './types.ts';
 import { waitFor } from './wait.ts';
 

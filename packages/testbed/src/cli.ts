@@ -1,6 +1,6 @@
 import { ADDRESS_VARIABLES } from './environment.ts';
 import { startByName } from './start.ts';
-import { formatTable } from './table.ts';
+import { formatTable } from './vitest/table.ts';
 import { BROKER_NAMES, type Broker, type BrokerName } from './types.ts';
 
 /** What a broker's environment variable is set to for others to use it. */

@@ -1,6 +1,6 @@
-import { startKafka } from './kafka.ts';
-import { startKinesis } from './kinesis.ts';
-import { startRedis } from './redis.ts';
+import { startKafka } from './kafka/kafka.ts';
+import { startKinesis } from './kinesis/kinesis.ts';
+import { startRedis } from './redis/redis.ts';
 import type { Broker, BrokerName, StartOptions } from './types.ts';
 
 const STARTERS: { readonly [N in BrokerName]: (options: StartOptions) => Promise<Broker<N>> } = {

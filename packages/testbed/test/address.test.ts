@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startKafka, startKinesis, startRedis, type Broker } from '../src/index.ts';
 import { providersFromEnvironment } from '../src/environment.ts';
-import { describeWithBroker } from '../src/vitest.ts';
+import { describeWithBroker } from '../src/vitest/vitest.ts';
 
 beforeEach(() => {
   // These tests are about addresses, wherever the run has its brokers from.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { DEFAULT_IMAGES } from '../src/docker.ts';
+import { DEFAULT_IMAGES } from '../src/machine/docker.ts';
 import { IMAGE_VARIABLES } from '../src/environment.ts';
 
 interface Service {

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { describeWithBroker } from '../src/vitest.ts';
+import { describeWithBroker } from '../src/vitest/vitest.ts';
 import { runNode, typescript } from './support/child.ts';
 import { traces } from './support/leftovers.ts';
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Kafka, logLevel, type KafkaConfig } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { kafkaTool, startKafka, waitFor, type KafkaBroker } from '../src/index.ts';
-import { describeWithBroker } from '../src/vitest.ts';
+import { describeWithBroker } from '../src/vitest/vitest.ts';
 import { markThisProcess } from './support/leftovers.ts';
 import { startLoad } from './support/load.ts';
 

@@ -9,7 +9,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startKinesis, waitFor, type KinesisBroker, type KinesisConnection } from '../src/index.ts';
-import { describeWithBroker } from '../src/vitest.ts';
+import { describeWithBroker } from '../src/vitest/vitest.ts';
 import { markThisProcess } from './support/leftovers.ts';
 import { startLoad } from './support/load.ts';
 

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { kafkaVariable } from '../src/kafka-options.ts';
-import { freePort } from '../src/ports.ts';
-import { ProcessMachine } from '../src/process-machine.ts';
-import { formatTable } from '../src/table.ts';
-import { makeTempFolder } from '../src/temp-folder.ts';
+import { kafkaVariable } from '../src/kafka/options.ts';
+import { freePort } from '../src/machine/ports.ts';
+import { ProcessMachine } from '../src/machine/process-machine.ts';
+import { formatTable } from '../src/vitest/table.ts';
+import { makeTempFolder } from '../src/machine/temp-folder.ts';
 import { waitFor } from '../src/wait.ts';
 
 test('the table lines up its columns and shows what is missing', () => {

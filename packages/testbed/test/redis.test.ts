@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startRedis, waitFor, type RedisBroker } from '../src/index.ts';
-import { describeWithBroker } from '../src/vitest.ts';
+import { describeWithBroker } from '../src/vitest/vitest.ts';
 import { markThisProcess } from './support/leftovers.ts';
 import { startLoad } from './support/load.ts';
 

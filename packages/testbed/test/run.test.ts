@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { run } from '../src/executables.ts';
+import { run } from '../src/machine/executables.ts';
 import { waitFor } from '../src/wait.ts';
 import { runNode, typescript } from './support/child.ts';
 

@@ -11,7 +11,7 @@ import {
   expectedOutput,
   isAsExpected,
   pages,
-} from '../../test/docs-blocks.ts';
+} from '../../test/docs/blocks.ts';
 import { runUntil } from './run-program.ts';
 
 const folder = fileURLToPath(new URL('../../.cache/docs-brokers', import.meta.url));

@@ -10,7 +10,7 @@ import { kafkaTool } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { addressesInPages, blocksOf } from '../../test/docs-blocks.ts';
+import { addressesInPages, blocksOf } from '../../test/docs/blocks.ts';
 
 // What the pages say to type at a broker makes an event.
 

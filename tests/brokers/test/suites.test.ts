@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { blocksOf, pages } from '../../test/docs-blocks.ts';
+import { blocksOf, pages } from '../../test/docs/blocks.ts';
 
 // The blocks that are tests themselves. What they register runs here; those that only declare what they use cannot.
 const folder = fileURLToPath(new URL('../../.cache/docs-suites', import.meta.url));

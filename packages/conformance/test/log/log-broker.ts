@@ -1,5 +1,5 @@
 import type { StartPosition } from '@polybus/core';
-import { turns } from '../../src/eventually.ts';
+import { turns } from '../../src/support/eventually.ts';
 import type { Faults } from './faults.ts';
 import { LogGroup, type LogRecord, type Member } from './log-group.ts';
 

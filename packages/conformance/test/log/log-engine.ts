@@ -11,7 +11,7 @@ import {
   encodeStructured,
 } from '@polybus/core';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest } from '../../src/index.ts';
-import { turns } from '../../src/eventually.ts';
+import { turns } from '../../src/support/eventually.ts';
 import type { Faults } from './faults.ts';
 import { LogBroker } from './log-broker.ts';
 import type { LogGroup, Member } from './log-group.ts';

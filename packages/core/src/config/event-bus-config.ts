@@ -1,11 +1,11 @@
 import * as v from 'valibot';
-import type { Duration, Engine, EngineType, EngineTypeConfig, TimeToLive } from '../contract.ts';
+import type { Duration, Engine, EngineType, EngineTypeConfig, TimeToLive } from '../contract/contract.ts';
 import {
   DuplicateEngineNameError,
   InvalidConfigError,
   type PolybusError,
   UnknownEngineReferenceError,
-} from '../errors.ts';
+} from '../errors/errors.ts';
 import { type OwnConfig, makeKnown } from './known-engines.ts';
 import { oneConfigError } from './one-config-error.ts';
 import {
@@ -20,7 +20,7 @@ import {
   wholeNumber,
 } from './schema.ts';
 import type { MadeEngine } from './own-config.ts';
-import { type SourceOf, noSource } from './sources.ts';
+import { type SourceOf, noSource } from './loading/sources.ts';
 import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */

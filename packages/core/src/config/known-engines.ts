@@ -1,7 +1,7 @@
-import type { PolybusError } from '../errors.ts';
-import { type EngineFactory, knownEngineFactory } from '../registry.ts';
+import type { PolybusError } from '../errors/errors.ts';
+import { type EngineFactory, knownEngineFactory } from '../registry/registry.ts';
 import { type MadeEngine, makeOfSharedFields, problemsOf, withSources } from './own-config.ts';
-import type { SourceOf } from './sources.ts';
+import type { SourceOf } from './loading/sources.ts';
 
 /** What one engine is to be made of. */
 export interface OwnConfig {

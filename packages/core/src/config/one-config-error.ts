@@ -1,4 +1,4 @@
-import { InvalidConfigError, type PolybusError } from '../errors.ts';
+import { InvalidConfigError, type PolybusError } from '../errors/errors.ts';
 import { problemsOf } from './own-config.ts';
 
 /** One error for all: the one where there is one, else one that lists the problems of each. */

@@ -1,6 +1,6 @@
-import type { Engine } from '../contract.ts';
-import { type ConfigProblem, InvalidConfigError, PolybusError } from '../errors.ts';
-import type { EngineFactory, EngineFactoryContext } from '../registry.ts';
+import type { Engine } from '../contract/contract.ts';
+import { type ConfigProblem, InvalidConfigError, PolybusError } from '../errors/errors.ts';
+import type { EngineFactory, EngineFactoryContext } from '../registry/registry.ts';
 
 /** An engine made of its configuration. */
 export interface MadeEngine {

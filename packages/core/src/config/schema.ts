@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import type { TimeToLive } from '../contract.ts';
-import type { RetryOptions } from '../retry.ts';
-import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../topics.ts';
-import { tenantForm, tenantGrammar } from '../tenant.ts';
-import { longestTimerMs } from '../timer-limit.ts';
+import type { TimeToLive } from '../contract/contract.ts';
+import type { RetryOptions } from '../contract/retry.ts';
+import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../contract/topics.ts';
+import { tenantForm, tenantGrammar } from '../contract/tenant.ts';
+import { longestTimerMs } from '../contract/timer-limit.ts';
 import { durationForm, durationGrammar, durationMs } from './duration.ts';
 
 const holds =

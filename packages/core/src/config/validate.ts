@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { type ConfigProblem, InvalidConfigError, quote } from '../errors.ts';
-import { maskValue } from './mask.ts';
-import { suggestion } from './suggest.ts';
+import { type ConfigProblem, InvalidConfigError, quote } from '../errors/errors.ts';
+import { maskValue } from '../errors/mask.ts';
+import { suggestion } from '../errors/suggest.ts';
 
 const secretKey = /pass(?:word|wd|phrase|code)|secret|token|credential|(?:api|access|private)_?key/i;
 

@@ -1,4 +1,4 @@
-import { HandlerTimeoutError } from '../errors.ts';
+import { HandlerTimeoutError } from '../errors/errors.ts';
 import { type Delivery, currentDelivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 

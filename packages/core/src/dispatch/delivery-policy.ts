@@ -1,5 +1,5 @@
-import type { EventHandler } from '../contract.ts';
-import type { RetryPolicy } from '../retry.ts';
+import type { EventHandler } from '../contract/contract.ts';
+import type { RetryPolicy } from '../contract/retry.ts';
 
 /** How one subscription wants its events handled; every default is filled in. */
 export interface DeliveryPolicy {

@@ -1,22 +1,22 @@
-import type { DropReason, Subscription } from '../contract.ts';
-import type { Event } from '../event.ts';
-import { DeliveryCountExceededError } from '../errors.ts';
-import { isMeantFor } from '../redrive-target.ts';
-import { backoffMs, isRetryable } from '../retry.ts';
-import { tenantOf } from '../tenant.ts';
-import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from '../transport.ts';
+import type { DropReason, Subscription } from '../contract/contract.ts';
+import type { Event } from '../contract/event.ts';
+import { DeliveryCountExceededError } from '../errors/errors.ts';
+import { isMeantFor } from '../dead-letters/redrive-target.ts';
+import { backoffMs, isRetryable } from '../contract/retry.ts';
+import { tenantOf } from '../contract/tenant.ts';
+import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from '../contract/transport.ts';
 import { type AttemptEnd, runAttempt } from './attempt.ts';
 import { Backlog } from './backlog.ts';
 import { Delivery, never } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 import { GiveBack } from './give-back.ts';
-import { IdleWaiters } from './idle-waiters.ts';
-import type { Reporter } from './reporter.ts';
+import { IdleWaiters } from './workers/idle-waiters.ts';
+import type { Reporter } from './reporting/reporter.ts';
 import { Running } from './running.ts';
-import { UndecodableRecords } from './undecodable-records.ts';
+import { UndecodableRecords } from './reporting/undecodable-records.ts';
 import { beginWait } from './wait-graph.ts';
-import type { WorkerPool } from './worker-pool.ts';
-import { Workers } from './workers.ts';
+import type { WorkerPool } from './workers/worker-pool.ts';
+import { Workers } from './workers/workers.ts';
 
 type End = 'handled' | 'expired' | 'given back';
 

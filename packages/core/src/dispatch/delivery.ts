@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { HandlerContext, Subscription } from '../contract.ts';
-import type { Event } from '../event.ts';
-import type { Acknowledgement } from '../transport.ts';
-import { handlerMetadata } from '../redrive-target.ts';
+import type { HandlerContext, Subscription } from '../contract/contract.ts';
+import type { Event } from '../contract/event.ts';
+import type { Acknowledgement } from '../contract/transport.ts';
+import { handlerMetadata } from '../dead-letters/redrive-target.ts';
 import type { Chained } from './fifo.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 

@@ -1,4 +1,4 @@
-import type { EndWait } from '../transport.ts';
+import type { EndWait } from '../contract/transport.ts';
 import { activeDelivery } from './delivery.ts';
 
 /**

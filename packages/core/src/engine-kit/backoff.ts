@@ -1,4 +1,4 @@
-import { backoffMs as ofPolicy } from '../retry.ts';
+import { backoffMs as ofPolicy } from '../contract/retry.ts';
 
 /**
  * How long to wait after so many failures in a row, the first being 1: a random time up to `initialMs`, doubled by each failure

@@ -1,7 +1,7 @@
-import { type ConfigLayer, combineConfig } from '../config/config-layers.ts';
+import { type ConfigLayer, combineConfig } from '../config/loading/config-layers.ts';
 import type { EventBusConfig } from '../config/event-bus-config.ts';
-import { maskValue } from '../config/mask.ts';
-import { rememberSources, sourcesOf } from '../config/sources.ts';
+import { maskValue } from '../errors/mask.ts';
+import { rememberSources, sourcesOf } from '../config/loading/sources.ts';
 import type {
   DeliveryStats,
   EventBus,
@@ -11,22 +11,22 @@ import type {
   StopOptions,
   SubscribeOptions,
   Subscription,
-} from '../contract.ts';
-import { type TypedEventBus, createEventBus } from '../create-event-bus.ts';
-import { sumStats } from '../dispatch/counters.ts';
+} from '../contract/contract.ts';
+import { type TypedEventBus, createEventBus } from '../bus/create-event-bus.ts';
+import { sumStats } from '../dispatch/reporting/counters.ts';
 import {
   EventBusNotStartedError,
   InvalidConfigError,
   ModuleNotInitializedError,
   NoSubjectForEventEmissionError,
   quote,
-} from '../errors.ts';
-import type { NewEvent } from '../event.ts';
-import type { EventBusParts, UntypedEventBus } from '../event-bus.ts';
-import { lifecycleEventTypes } from '../lifecycle.ts';
-import type { Router } from '../router.ts';
-import { isPattern, matchesTopic } from '../topics.ts';
-import type { TopicMap, TopicPublishOptions } from '../typed-topics.ts';
+} from '../errors/errors.ts';
+import type { NewEvent } from '../contract/event.ts';
+import type { EventBusParts, UntypedEventBus } from '../bus/event-bus.ts';
+import { lifecycleEventTypes } from '../bus/lifecycle.ts';
+import type { Router } from '../routing/router.ts';
+import { isPattern, matchesTopic } from '../contract/topics.ts';
+import type { TopicMap, TopicPublishOptions } from '../typed/typed-topics.ts';
 import { defaultsFor, moduleDefaults, withoutDefaults } from './default-config.ts';
 import type {
   ModuleEvent,

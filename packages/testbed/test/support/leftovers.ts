@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { dockerEngine } from '../../src/docker.ts';
+import { dockerEngine } from '../../src/machine/docker.ts';
 import { ProviderUnavailableError } from '../../src/errors.ts';
 import { delay } from '../../src/wait.ts';
 

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import type { EngineHealth } from '@polybus/core';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { roomy } from '../../support/subscriptions.ts';
+
+/** What the engines of these cases are made with, in milliseconds. */
+const stallLimitMs = 100;
+
+/** Whatever stands still, `health()` says so. */
+export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
+  {
+    name: 'a handler that hangs with events behind it makes health degraded and say why, until it goes on',
+    rules: [13],
+    async run(t) {
+      const engine = await t.started({ stallLimitMs });
+      const gate = t.gate();
+      const seen = t.record(() => gate.opened);
+      await engine.subscribeAsync(t.topic(), seen.handler, { ...roomy, concurrency: 1 });
+      for (let n = 0; n < 3; n++) await t.publish(engine, t.topic(), n);
+      await seen.begins(1);
+      let health: EngineHealth | undefined;
+      const hasStatus = async (status: EngineHealth['status']): Promise<boolean> => {
+        health = await engine.health();
+        return health.status === status;
+      };
+      const hint = (): string =>
+        `is the engine made with the stallLimitMs that the factory is given? ${JSON.stringify(health)}`;
+      await t.eventually(
+        () => hasStatus('degraded'),
+        () => `health to be degraded; ${hint()}`,
+      );
+      assert.equal(health?.state, 'started');
+      assert.ok(health?.error?.includes(t.topic()), `the reason names the topic: ${health?.error}`);
+      gate.open();
+      await seen.ends(3);
+      await t.eventually(
+        () => hasStatus('up'),
+        () => `health to be up again; ${hint()}`,
+      );
+      assert.equal(health?.error, undefined);
+    },
+  },
+  {
+    name: 'a long handler with nothing behind it, and an event between two attempts, are no reason for health to be degraded',
+    rules: [13],
+    async run(t) {
+      const engine = await t.started({ stallLimitMs });
+      const gate = t.gate();
+      const [long, failing, hanging] = [
+        t.record(() => gate.opened),
+        t.record(() => {
+          throw new Error('once');
+        }),
+        t.record(() => gate.opened),
+      ];
+      const one = { ...roomy, concurrency: 1 };
+      await engine.subscribeAsync(t.topic('long'), long.handler, one);
+      const retry = { attempts: 2, backoff: { initialMs: 600_000, jitter: 'none' } } as const;
+      const retrying = await engine.subscribeAsync(t.topic('retrying'), failing.handler, { ...one, retry });
+      await engine.subscribeAsync(t.topic('hanging'), hanging.handler, one);
+      await t.publish(engine, t.topic('long'), 1);
+      await t.publish(engine, t.topic('retrying'), 1);
+      await Promise.all([long.begins(1), failing.ends(1)]);
+      // These two stand still for longer than the one that is to be told of.
+      for (let n = 0; n < 2; n++) await t.publish(engine, t.topic('hanging'), n);
+      await hanging.begins(1);
+      let error: string | undefined;
+      await t.eventually(async () => {
+        ({ error } = await engine.health());
+        return error?.includes(t.topic('hanging')) === true;
+      }, 'health to tell of the handler that hangs');
+      for (const topic of [t.topic('long'), t.topic('retrying')])
+        assert.ok(error?.includes(topic) === false, `health tells of ${topic}: ${error}`);
+      await retrying.cancel();
+    },
+  },
+]);

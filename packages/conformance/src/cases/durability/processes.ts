@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { deadLetterOf } from '@polybus/core';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import { attempts, roomy } from '../../support/subscriptions.ts';
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? `no code: ${String(error)}`;
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+/** Several engines on one broker, each of which stands for a process; and what a broker does to them. */
+export const processCases: readonly ConformanceCase[] = defineCases('processes', [
+  {
+    name: 'what one process publishes reaches the subscriptions of every other',
+    rules: [1, 5],
+    needs: { crossProcess: true },
+    async run(t) {
+      const engines = [await t.started(), await t.started(), await t.started()];
+      const recorders = [];
+      for (const engine of engines) {
+        const seen = t.record<string>();
+        await engine.subscribe(t.topic('*'), seen.handler, roomy);
+        recorders.push(seen);
+      }
+      for (const [n, engine] of engines.entries()) await t.publish(engine, t.topic(`from-${n}`), `from ${n}`);
+      for (const seen of recorders) {
+        await seen.ends(3);
+        seen.assertPayloads(['from 0', 'from 1', 'from 2']);
+      }
+    },
+  },
+  {
+    name: 'a process that leaves a group hands over: none lost, none twice, each key in order',
+    rules: [3, 5, 8],
+    needs: { crossProcess: true, groups: true },
+    async run(t) {
+      const publisher = await t.started();
+      const [leaving, staying] = [await t.started(), await t.started()];
+      const last = new Map<string, number>();
+      const violations: string[] = [];
+      const seen = t.record<number>(async ({ key, payload }) => {
+        if (payload <= (last.get(key!) ?? -1)) violations.push(`${key}: ${payload} after ${last.get(key!)}`);
+        last.set(key!, payload);
+        await turns(2);
+      });
+      const options = { ...roomy, group: t.group() };
+      await leaving.subscribe(t.topic(), seen.handler, options);
+      await staying.subscribeAsync(t.topic(), seen.handler, { ...options, concurrency: 3 });
+      for (let n = 0; n < 100; n++) {
+        if (n === 50) void leaving.stop();
+        await t.publish(publisher, t.topic(), n, { key: `key-${Math.floor(n / 3) % 6}` });
+      }
+      await t.within(leaving.stop(), 'stop to resolve');
+      await t.eventually(
+        () => new Set(seen.payloads).size === 100,
+        () => `100 events, not ${new Set(seen.payloads).size}`,
+      );
+      await t.quiet(publisher);
+      assert.deepEqual(violations, []);
+      seen.assertPayloads(numbers(100));
+    },
+  },
+  {
+    name: 'a dead letter can be read in another process',
+    rules: [6],
+    needs: { crossProcess: true },
+    async run(t) {
+      const [engine, other] = [await t.started(), await t.started()];
+      const dead = t.record();
+      await other.subscribe(
+        '_dead.*',
+        (event, context) => {
+          return event.topic.includes(t.id) ? dead.handler(event, context) : undefined;
+        },
+        roomy,
+      );
+      const fail = (): never => {
+        throw new Error('always');
+      };
+      await engine.subscribe(t.topic(), fail, { retry: attempts(2), deadLetter: true });
+      await t.publish(other, t.topic(), { n: 1 });
+      await dead.ends(1);
+      assert.equal(deadLetterOf(dead.events[0]!)?.attempts, 2);
+    },
+  },
+  {
+    name: 'a record that is no event goes to the dead-letter topic with its bytes, and the subscription goes on',
+    rules: [11],
+    needs: { crossProcess: true },
+    async run(t) {
+      const engine = await t.started();
+      const [dead, seen] = [t.record(), t.record()];
+      await engine.subscribe(t.topic('dead'), dead.handler, roomy);
+      await engine.subscribe(t.topic(), seen.handler, { ...roomy, deadLetter: t.topic('dead') });
+      const records = [[0x7b, 0x22], [0xff, 0x00, 0xfe], [...Buffer.from('not JSON')]];
+      for (const bytes of records) await t.produce(t.topic(), Uint8Array.from(bytes));
+      await t.publish(engine, t.topic(), 'an event');
+      await seen.ends(1);
+      await dead.ends(records.length);
+      assert.deepEqual(seen.payloads, ['an event']);
+      assert.deepEqual(
+        dead.payloads.map((bytes) => [...(bytes as Uint8Array)]),
+        records,
+      );
+      assert.ok(dead.events.every((event) => deadLetterOf(event)?.sourceTopic === t.topic()));
+    },
+  },
+]);
+
+/** Needs the broker for itself. */
+export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect', [
+  {
+    name: 'subscriptions and publishers survive two restarts of the broker without help',
+    rules: [9],
+    needs: { crossProcess: true },
+    isDisruptive: true,
+    async run(t) {
+      const engine = await t.started();
+      const publisher = await t.started();
+      const seen = t.record<number>();
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const acknowledged: number[] = [];
+      for (let n = 0; n < 60; n++) {
+        if (n === 20 || n === 40) await t.broker.restart();
+        const outcome = await t.within(
+          publisher.publish({ topic: t.topic(), payload: n }).then(() => 'published', codeOf),
+          'publish to settle',
+        );
+        assert.match(outcome, /^published$|^[A-Z_]+$/, 'publish rejected with an error that has no code');
+        if (outcome === 'published') acknowledged.push(n);
+      }
+      let probe = 1000;
+      await t.eventually(async () => {
+        await publisher.publish({ topic: t.topic(), payload: probe++ }).catch(() => {});
+        return seen.payloads.some((n) => n >= 1000);
+      }, 'events to arrive again');
+      if (!engine.capabilities.durable) return;
+      const missing = (): number[] => acknowledged.filter((n) => !seen.payloads.includes(n));
+      await t.eventually(
+        () => missing().length === 0,
+        () => `what was acknowledged; missing ${missing().join()}`,
+      );
+    },
+  },
+  {
+    name: 'publishing goes on through a restart of the broker: each publish settles, and none that resolved is lost',
+    rules: [9],
+    needs: { crossProcess: true },
+    isDisruptive: true,
+    async run(t) {
+      const [engine, publisher] = [await t.started(), await t.started()];
+      const seen = t.record<number>();
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const accepted: number[] = [];
+      const over = new AbortController();
+      let next = 0;
+      const publishOn = async (key: string): Promise<void> => {
+        while (!over.signal.aborted) {
+          const n = next++;
+          const publishing = publisher.publish({ topic: t.topic(), payload: n, key });
+          const outcome = await t.within(
+            publishing.then(() => 'published', codeOf),
+            `publish ${n} to settle`,
+          );
+          assert.match(outcome, /^published$|^[A-Z_]+$/, 'publish rejected with an error that has no code');
+          if (outcome === 'published') accepted.push(n);
+          await turns(1);
+        }
+      };
+      const goOn = (count: number): Promise<void> => {
+        const goal = accepted.length + count;
+        return t.eventually(() => accepted.length >= goal, `${count} more events to be accepted`);
+      };
+      const publishing = Promise.all(['a', 'b', 'c', 'd'].map(publishOn));
+      // It is awaited further down.
+      publishing.catch(() => {});
+      try {
+        await goOn(20);
+        await Promise.race([t.broker.restart(), publishing]);
+        await goOn(20);
+      } finally {
+        over.abort();
+        await publishing;
+      }
+      const wanted = engine.capabilities.durable ? accepted : accepted.slice(-1);
+      const missing = (): number[] => {
+        const got = new Set(seen.payloads);
+        return wanted.filter((n) => !got.has(n));
+      };
+      await t.eventually(
+        () => missing().length === 0,
+        () => `what was accepted; missing ${missing().join()}`,
+      );
+    },
+  },
+  {
+    name: 'while the broker is out, publish settles, health says so, and stop ends in time',
+    rules: [8, 9],
+    needs: { crossProcess: true },
+    isDisruptive: true,
+    async run(t) {
+      const [engine, other] = [await t.started(), await t.started()];
+      await engine.subscribe(t.topic(), () => {}, roomy);
+      await t.broker.pause();
+      try {
+        const publishing = other.publish({ topic: t.topic(), payload: 1 }).then(() => 'published', codeOf);
+        await t.eventually(
+          async () => (await t.within(engine.health(), 'health to resolve')).status !== 'up',
+          'health not up',
+        );
+        await t.within(
+          engine.stop({ timeoutMs: 100 }).catch(() => {}),
+          'stop to settle beside a broker that is out',
+        );
+        await t.broker.resume();
+        assert.match(await t.within(publishing, 'publish to settle'), /^published$|^[A-Z_]+$/);
+      } finally {
+        await t.broker.resume();
+      }
+      await t.eventually(async () => (await other.health()).status === 'up', 'health to be up again');
+    },
+  },
+]);

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { UnrecoverableError } from '@polybus/core';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import { assertCounts } from '../../support/stats.ts';
+import { attempts, roomy, unrecoverableOfAnotherCopy } from '../../support/subscriptions.ts';
+
+/** What becomes of an event whose handler fails. */
+export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
+  {
+    name: 'attempts count from 1 on, of the same event: id, key, time, payload and metadata stay',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record((_, { attempt }) => {
+        if (attempt < 4) throw new Error(`attempt ${attempt}`);
+      });
+      await engine.subscribe(t.topic(), seen.handler, { retry: attempts(5) });
+      const metadata = { trace: { list: [1, 2] }, text: 'ü' };
+      const createdAt = new Date(Date.now() - 60_000);
+      await t.publish(engine, t.topic(), { deep: [1] }, { key: 'k', metadata, createdAt });
+      await seen.ends(4);
+      await t.quiet(engine);
+      assert.deepEqual(
+        seen.calls.map(({ context }) => context.attempt),
+        [1, 2, 3, 4],
+      );
+      assert.equal(new Set(seen.ids).size, 1);
+      for (const event of seen.events) {
+        assert.equal(event.key, 'k');
+        assert.deepEqual(event.metadata, metadata);
+        assert.deepEqual(event.payload, { deep: [1] });
+        assert.deepEqual(event.createdAt, createdAt);
+      }
+      assert.equal(engine.stats().retried, 3);
+      assert.equal(engine.stats().failed, 0);
+    },
+  },
+  {
+    name: 'every event gets through where each fails twice first',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const done: number[] = [];
+      const seen = t.record<number>(async (event, { attempt }) => {
+        await turns(1);
+        if (attempt <= 2) throw new Error('not yet');
+        done.push(event.payload);
+      });
+      await engine.subscribeAsync(t.topic(), seen.handler, { ...roomy, concurrency: 4, retry: attempts(3) });
+      await t.publishNumbers(engine, t.topic(), 100);
+      await seen.ends(300);
+      await t.eventually(() => engine.stats().pending === 0, 'nothing to be pending');
+      assert.deepEqual(
+        done.sort((a, b) => a - b),
+        Array.from({ length: 100 }, (_, n) => n),
+      );
+      assertCounts(engine, { enqueued: 100, delivered: 100, retried: 200, failed: 0 });
+    },
+  },
+  {
+    name: 'an event has as many attempts as `retry` says, and no more',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const fail = (): never => {
+        throw new Error('always');
+      };
+      const [three, one, none] = [t.record(fail), t.record(fail), t.record(fail)];
+      await engine.subscribe(t.topic(), three.handler, { retry: attempts(3), deadLetter: false });
+      await engine.subscribe(t.topic(), one.handler, { retry: attempts(1), deadLetter: false });
+      await engine.subscribe(t.topic(), none.handler, { retry: false, deadLetter: false });
+      await t.publish(engine, t.topic(), 1);
+      await t.eventually(() => engine.stats().failed === 3, 'three deliveries to fail');
+      await t.quiet(engine);
+      assert.deepEqual(
+        [three, one, none].map(({ calls }) => calls.length),
+        [3, 1, 1],
+      );
+      assert.equal(engine.stats().retried, 2);
+      assert.equal(engine.stats().deadLettered, 0);
+    },
+  },
+  {
+    name: 'an UnrecoverableError, also of another copy of core, has one attempt',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const own = t.record(() => {
+        throw new UnrecoverableError('never');
+      });
+      const foreign = t.record(() => {
+        throw unrecoverableOfAnotherCopy();
+      });
+      await engine.subscribe(t.topic(), own.handler, { retry: attempts(5), deadLetter: false });
+      await engine.subscribe(t.topic(), foreign.handler, { retry: attempts(5), deadLetter: false });
+      await t.publish(engine, t.topic(), 1);
+      await t.eventually(() => engine.stats().failed === 2, 'both deliveries to fail');
+      await t.quiet(engine);
+      assert.equal(own.calls.length, 1);
+      assert.equal(foreign.calls.length, 1);
+    },
+  },
+  {
+    name: '`shouldRetry` sees the error, and false ends the attempts',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const errors: unknown[] = [];
+      const seen = t.record((_, { attempt }) => {
+        throw new Error(attempt < 3 ? 'again' : 'enough');
+      });
+      const shouldRetry = (error: unknown): boolean => {
+        errors.push(error);
+        return (error as Error).message === 'again';
+      };
+      await engine.subscribe(t.topic(), seen.handler, {
+        retry: { ...attempts(10), shouldRetry },
+        deadLetter: false,
+      });
+      await t.publish(engine, t.topic(), 1);
+      await t.eventually(() => engine.stats().failed === 1, 'the delivery to fail');
+      assert.equal(seen.calls.length, 3);
+      assert.deepEqual(
+        errors.map((error) => (error as Error).message),
+        ['again', 'again', 'enough'],
+      );
+    },
+  },
+  {
+    name: 'each subscription has its own attempts',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const failing = t.record((_, { attempt }) => {
+        if (attempt < 3) throw new Error('not yet');
+      });
+      const fine = t.record();
+      await engine.subscribe(t.topic(), failing.handler, { retry: attempts(3) });
+      await engine.subscribe(t.topic(), fine.handler);
+      await t.publish(engine, t.topic(), 1);
+      await failing.ends(3);
+      await t.quiet(engine);
+      assert.equal(fine.calls.length, 1, 'a neighbour got the retries too');
+    },
+  },
+  {
+    name: 'subscriptions that failed often and were cancelled leave the topic usable',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      for (let round = 0; round < 3; round++) {
+        const seen = t.record(() => {
+          throw new Error('always');
+        });
+        const subscription = await engine.subscribe(t.topic(), seen.handler, {
+          ...roomy,
+          retry: attempts(100),
+          deadLetter: false,
+        });
+        const publishing = engine.publish({ topic: t.topic(), payload: 'poison' });
+        await seen.begins(10);
+        await t.within(subscription.cancel(), 'cancel to resolve between two attempts');
+        await t.within(publishing, 'publish to resolve');
+      }
+      const seen = t.record<number>();
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      await t.publishNumbers(engine, t.topic(), 50);
+      await seen.ends(50);
+      assert.deepEqual(
+        seen.payloads,
+        Array.from({ length: 50 }, (_, n) => n),
+      );
+    },
+  },
+  {
+    name: 'the time between attempts grows as `backoff` says',
+    rules: [6],
+    async run(t) {
+      const engine = await t.started();
+      const times: number[] = [];
+      const seen = t.record((_, { attempt }) => {
+        times.push(performance.now());
+        if (attempt < 4) throw new Error('not yet');
+      });
+      const backoff = { initialMs: 20, factor: 2, maxMs: 50, jitter: 'none' } as const;
+      await engine.subscribe(t.topic(), seen.handler, { retry: { attempts: 4, backoff } });
+      await t.publish(engine, t.topic(), 1);
+      await seen.ends(4);
+      const gaps = times.slice(1).map((time, n) => time - times[n]!);
+      // Timers may fire a millisecond early by the finer clock; how late they are depends on the machine.
+      for (const [n, least] of [20, 40, 50].entries())
+        assert.ok(gaps[n]! >= least - 2, `gap ${n}: ${gaps[n]} ms`);
+    },
+  },
+]);

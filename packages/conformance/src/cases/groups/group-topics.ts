@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import type { Engine, StartPosition, Subscription } from '@polybus/core';
+import type { CaseContext } from '../../case-context.ts';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import type { Recorder } from '../../support/recorder.ts';
+import { roomy } from '../../support/subscriptions.ts';
+
+const needs = { groups: true, replay: true } as const;
+const positions: readonly StartPosition[] = ['earliest', 'latest', new Date(0)];
+
+/** Subscribes a member of the case's group to one of the case's topics or patterns. */
+function join(
+  t: CaseContext,
+  engine: Engine,
+  name: string,
+  seen: Recorder<string>,
+  from?: StartPosition,
+): Promise<Subscription> {
+  const options = { ...roomy, group: t.group(), ...(from === undefined ? {} : { from }) };
+  return t.within(engine.subscribe(t.topic(name), seen.handler, options), `subscribe to ${name} to resolve`);
+}
+
+async function leave(t: CaseContext, ...subscriptions: Subscription[]): Promise<void> {
+  await t.within(Promise.all(subscriptions.map((one) => one.cancel())), 'cancel to resolve');
+}
+
+/** Publishes texts of the form `<name> <n>` on the topic of that name. */
+async function publish(t: CaseContext, engine: Engine, ...texts: string[]): Promise<void> {
+  for (const text of texts) await t.publish(engine, t.topic(text.split(' ')[0]), text);
+}
+
+/** Waits for these payloads, and checks that there are no others. */
+async function assertGot(
+  t: CaseContext,
+  engine: Engine,
+  seen: Recorder<string>,
+  ...texts: string[]
+): Promise<void> {
+  const missing = (): string[] => texts.filter((text) => !seen.payloads.includes(text));
+  await t.eventually(
+    () => missing().length === 0 && seen.running === 0,
+    () => `the group to get ${missing().join(', ')}; it got ${seen.payloads.join(', ')}`,
+  );
+  await t.quiet(engine);
+  seen.assertPayloads(texts);
+}
+
+/** Groups that are subscribed to several topics. A group has one position per topic, and a pattern covers all that it matches. */
+export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-topics', [
+  {
+    name: 'a group whose subscriptions to several topics ended continues in each of them, in whatever order they come back',
+    rules: [1, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<string>();
+      const both = ['order', 'user'].map((name) => join(t, engine, name, seen, 'earliest'));
+      await leave(t, ...(await Promise.all(both)));
+      await publish(t, engine, 'order 1', 'user 1');
+      const order = await join(t, engine, 'order', seen, 'earliest');
+      const user = await join(t, engine, 'user', seen, 'earliest');
+      await assertGot(t, engine, seen, 'order 1', 'user 1');
+      await leave(t, order, user);
+      await publish(t, engine, 'order 2', 'user 2');
+      await join(t, engine, 'user', seen, 'earliest');
+      await join(t, engine, 'order', seen, 'earliest');
+      await assertGot(t, engine, seen, 'order 1', 'user 1', 'order 2', 'user 2');
+    },
+  },
+  {
+    name: 'a group that has members starts at `from` in a topic that is new to it',
+    rules: [1, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<string>();
+      await publish(t, engine, 'one 1', 'two 1', 'three 1', 'four 1');
+      await join(t, engine, 'one', seen, 'latest');
+      await join(t, engine, 'two', seen, 'earliest');
+      await join(t, engine, 'three', seen, new Date(0));
+      await join(t, engine, 'four', seen, 'latest');
+      await publish(t, engine, 'one 2', 'two 2', 'three 2', 'four 2');
+      await assertGot(t, engine, seen, 'two 1', 'three 1', 'one 2', 'two 2', 'three 2', 'four 2');
+    },
+  },
+  {
+    name: 'a group that left one topic and stayed on another continues there when it comes back, whatever `from` says',
+    rules: [1, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const [staying, leaving] = [t.record<string>(), t.record<string>()];
+      await join(t, engine, 'order', staying);
+      const expected: string[] = [];
+      for (const [n, from] of positions.entries()) {
+        const user = await join(t, engine, 'user', leaving, from);
+        await publish(t, engine, `user here-${n}`);
+        expected.push(`user here-${n}`);
+        await assertGot(t, engine, leaving, ...expected);
+        await leave(t, user);
+        await publish(t, engine, `user away-${n}`, `order ${n}`);
+        expected.push(`user away-${n}`);
+      }
+      await join(t, engine, 'user', leaving, new Date(Date.now() + 3_600_000));
+      await assertGot(t, engine, leaving, ...expected);
+      await assertGot(t, engine, staying, ...positions.map((_, n) => `order ${n}`));
+    },
+  },
+  ...positions.map((from) => ({
+    name: `a pattern from ${from instanceof Date ? 'a Date' : from} that a group adds continues in topics that the group has had, and starts there in the others`,
+    rules: [1, 2, 5],
+    needs,
+    async run(t: CaseContext): Promise<void> {
+      const engine = await t.started();
+      const seen = t.record<string>();
+      await publish(t, engine, 'a.had 1', 'a.has 1', 'a.new 1', 'b 1');
+      const had = await join(t, engine, 'a.had', seen, 'earliest');
+      await join(t, engine, 'a.has', seen, 'earliest');
+      await assertGot(t, engine, seen, 'a.had 1', 'a.has 1');
+      await leave(t, had);
+      await publish(t, engine, 'a.had 2', 'a.has 2', 'a.new 2', 'b 2');
+      await join(t, engine, 'a.*', seen, from);
+      await publish(t, engine, 'a.had 3', 'a.has 3', 'a.new 3', 'b 3');
+      const ofOld = ['a.had 1', 'a.has 1', 'a.had 2', 'a.has 2', 'a.had 3', 'a.has 3'];
+      const ofNew = from === 'latest' ? ['a.new 3'] : ['a.new 1', 'a.new 2', 'a.new 3'];
+      await assertGot(t, engine, seen, ...ofOld, ...ofNew);
+    },
+  })),
+  {
+    name: 'a topic that a group subscribes to by itself, after a pattern covered it, continues where the pattern was',
+    rules: [1, 2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const [byPattern, alone] = [t.record<string>(), t.record<string>()];
+      await publish(t, engine, 'a.x 1', 'a.y 1');
+      const pattern = await join(t, engine, 'a.*', byPattern, 'latest');
+      await publish(t, engine, 'a.x 2', 'a.y 2');
+      await assertGot(t, engine, byPattern, 'a.x 2', 'a.y 2');
+      await leave(t, pattern);
+      await publish(t, engine, 'a.x 3', 'a.y 3');
+      const x = await join(t, engine, 'a.x', alone, 'earliest');
+      await publish(t, engine, 'a.x 4', 'a.y 4');
+      await assertGot(t, engine, alone, 'a.x 3', 'a.x 4');
+      await leave(t, x);
+      await publish(t, engine, 'a.x 5', 'a.y 5');
+      await join(t, engine, 'a.*', byPattern, 'latest');
+      await assertGot(t, engine, byPattern, 'a.x 2', 'a.y 2', 'a.y 3', 'a.y 4', 'a.x 5', 'a.y 5');
+    },
+  },
+  {
+    name: 'a topic that a member of the group takes from a living pattern brings nothing again, and goes back to it',
+    rules: [1, 2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<string>();
+      await publish(t, engine, 'a.x 1');
+      await join(t, engine, 'a.*', seen, 'earliest');
+      await assertGot(t, engine, seen, 'a.x 1');
+      const x = await join(t, engine, 'a.x', seen, 'earliest');
+      await publish(t, engine, 'a.x 2', 'a.y 2');
+      await assertGot(t, engine, seen, 'a.x 1', 'a.x 2', 'a.y 2');
+      await leave(t, x);
+      await publish(t, engine, 'a.x 3', 'a.y 3');
+      await assertGot(t, engine, seen, 'a.x 1', 'a.x 2', 'a.y 2', 'a.x 3', 'a.y 3');
+    },
+  },
+  {
+    name: 'two processes that add a pattern to a group, and a topic that it covers, right after each other share the events',
+    rules: [1, 2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const other = await t.elsewhere(engine);
+      const seen = t.record<string>();
+      await join(t, engine, 'b', seen);
+      for (const name of ['a', 'c', 'd']) {
+        await join(t, other, `${name}.*`, seen, 'earliest');
+        await join(t, engine, `${name}.x`, seen, 'earliest');
+      }
+      const topics = ['b', 'a.x', 'a.y', 'c.x', 'c.y', 'd.x', 'd.y'];
+      await publish(t, other, ...topics.map((topic) => `${topic} 1`));
+      await assertGot(t, engine, seen, ...topics.map((topic) => `${topic} 1`));
+    },
+  },
+  {
+    name: 'a topic that first appears while a pattern of the group is there is read from its first event, and continues later',
+    rules: [1, 2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<string>();
+      const pattern = await join(t, engine, 'a.*', seen, 'latest');
+      const other = await t.elsewhere(engine);
+      await publish(t, other, 'a.x 1', 'a.x 2');
+      await assertGot(t, engine, seen, 'a.x 1', 'a.x 2');
+      await leave(t, pattern);
+      await publish(t, other, 'a.x 3');
+      await join(t, engine, 'a.*', seen, 'latest');
+      await publish(t, other, 'a.y 1');
+      await assertGot(t, engine, seen, 'a.x 1', 'a.x 2', 'a.x 3', 'a.y 1');
+    },
+  },
+  {
+    name: 'what a group was given back of one topic goes to its next member there, while another topic goes on',
+    rules: [4, 5, 7],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const [first, staying] = [t.record<string>(() => gate.opened), t.record<string>()];
+      const second = t.record<string>(({ key }) => {
+        assert.ok(first.running === 0 || key !== first.events[0]!.key, 'two members had the key at once');
+      });
+      await join(t, engine, 'user', staying);
+      const order = await join(t, engine, 'order', first);
+      const publishing = [1, 2, 3, 4].map((n) =>
+        engine.publish({ topic: t.topic('order'), payload: `order ${n}`, key: `key-${n % 2}` }),
+      );
+      await first.begins(1);
+      await t.eventually(() => engine.stats().enqueued === 4, 'four events to be accepted');
+      const leaving = order.cancel();
+      // Before the handler ends: its key must wait for it.
+      const joining = join(t, engine, 'order', second);
+      await turns(10);
+      gate.open();
+      await t.within(Promise.all([leaving, joining, ...publishing]), 'all to resolve');
+      await t.eventually(
+        () => first.ended + second.ended >= 4,
+        () => `four events, not ${first.ended + second.ended}`,
+      );
+      await publish(t, engine, 'user 1');
+      await assertGot(t, engine, staying, 'user 1');
+      const all = [...first.payloads, ...second.payloads];
+      assert.deepEqual(all.sort(), ['order 1', 'order 2', 'order 3', 'order 4']);
+      const { dropped, failed } = engine.stats();
+      assert.deepEqual({ dropped, failed }, { dropped: 0, failed: 0 });
+    },
+  },
+]);

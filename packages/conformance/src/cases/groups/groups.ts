@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import type { Engine, Subscription } from '@polybus/core';
+import { deadLetterOf } from '@polybus/core';
+import type { CaseContext } from '../../case-context.ts';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import type { Recorder } from '../../support/recorder.ts';
+import { attempts, roomy } from '../../support/subscriptions.ts';
+
+const needs = { groups: true } as const;
+
+async function join(
+  t: CaseContext,
+  engine: Engine,
+  group: string,
+  seen: Recorder<number>,
+  isAsync = false,
+): Promise<Subscription> {
+  const options = { ...roomy, group: t.group(group) };
+  if (isAsync) return engine.subscribeAsync(t.topic(), seen.handler, { ...options, concurrency: 3 });
+  return engine.subscribe(t.topic(), seen.handler, options);
+}
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+function assertShared(recorders: readonly Recorder<number>[], count: number): void {
+  const all = recorders.flatMap(({ payloads }) => payloads).sort((a, b) => a - b);
+  assert.deepEqual(all, numbers(count));
+}
+
+/** Consumer groups whose members stay. */
+export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
+  {
+    name: 'members of a group share the events: each event goes to exactly one of them',
+    rules: [5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const other = await t.elsewhere(engine);
+      const members = [t.record<number>(), t.record<number>(), t.record<number>()];
+      await join(t, engine, 'workers', members[0]!);
+      await join(t, other, 'workers', members[1]!, true);
+      await join(t, engine, 'workers', members[2]!);
+      await t.publishNumbers(engine, t.topic(), 60);
+      await t.eventually(() => members.reduce((sum, { ended }) => sum + ended, 0) >= 60, '60 events');
+      await t.quiet(engine);
+      assertShared(members, 60);
+    },
+  },
+  {
+    name: 'a member gets only topics that it subscribed to, also where others of the group have events of the same key',
+    rules: [2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const [orders, users] = [t.record<number>(() => gate.opened), t.record<number>()];
+      const options = { ...roomy, group: t.group() };
+      await engine.subscribe(`${t.topic('orders')}.*`, orders.handler, options);
+      await engine.subscribe(`${t.topic('users')}.*`, users.handler, options);
+      const topics = { order: `${t.topic('orders')}.placed`, user: `${t.topic('users')}.changed` };
+      const publishing = [engine.publish({ topic: topics.order, payload: 0, key: 'one' })];
+      await orders.begins(1);
+      for (const n of [1, 2]) publishing.push(engine.publish({ topic: topics.user, payload: n, key: 'one' }));
+      publishing.push(engine.publish({ topic: topics.order, payload: 3, key: 'one' }));
+      await turns(3);
+      gate.open();
+      await t.within(Promise.all(publishing), 'publish to resolve');
+      await orders.ends(2);
+      await users.ends(2);
+      assert.deepEqual(orders.payloads, [0, 3]);
+      assert.deepEqual(users.payloads, [1, 2]);
+    },
+  },
+  {
+    name: 'each group gets every event, and so does each subscription without one',
+    rules: [5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const [a, b, alone] = [
+        [t.record<number>(), t.record<number>()],
+        [t.record<number>(), t.record<number>()],
+        [t.record<number>(), t.record<number>()],
+      ] as const;
+      for (const seen of a) await join(t, engine, 'a', seen);
+      for (const seen of b) await join(t, engine, 'b', seen, true);
+      for (const seen of alone) await engine.subscribe(t.topic(), seen.handler, roomy);
+      await t.publishNumbers(await t.elsewhere(engine), t.topic(), 50);
+      const total = (): number => [...a, ...b, ...alone].reduce((sum, { ended }) => sum + ended, 0);
+      await t.eventually(
+        () => total() >= 200,
+        () => `200 events, not ${total()}`,
+      );
+      await t.quiet(engine);
+      assertShared(a, 50);
+      assertShared(b, 50);
+      for (const seen of alone) assert.deepEqual(seen.payloads, numbers(50));
+    },
+  },
+  {
+    name: 'events of one key keep their order in a group, and no two members handle the key at once',
+    rules: [3, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const other = await t.elsewhere(engine);
+      const busy = new Set<string>();
+      const order = new Map<string, number[]>();
+      const violations: string[] = [];
+      const member = () =>
+        t.record<number>(async ({ key, payload }) => {
+          if (busy.has(key!)) violations.push(`${key}: ${payload} began while another was handled`);
+          busy.add(key!);
+          order.set(key!, [...(order.get(key!) ?? []), payload]);
+          await turns(payload % 4);
+          busy.delete(key!);
+        });
+      const members = [member(), member(), member()];
+      await join(t, engine, 'workers', members[0]!, true);
+      await join(t, other, 'workers', members[1]!, true);
+      await join(t, engine, 'workers', members[2]!);
+      await t.publishNumbers(engine, t.topic(), 120, (n) => ({ key: `key-${Math.floor(n / 3) % 6}` }));
+      await t.eventually(() => members.reduce((sum, { ended }) => sum + ended, 0) >= 120, '120 events');
+      assert.deepEqual(violations, []);
+      for (const list of order.values())
+        assert.deepEqual(
+          list,
+          [...list].sort((x, y) => x - y),
+        );
+      assertShared(members, 120);
+    },
+  },
+  {
+    name: 'a failing event is retried within the group and dead-lettered once, naming the group',
+    rules: [5, 6],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const dead = t.record<number>();
+      await engine.subscribe(`_dead.${t.topic()}`, dead.handler, roomy);
+      const tries: number[] = [];
+      for (let n = 0; n < 3; n++) {
+        const options = { ...roomy, group: t.group(), retry: attempts(3), deadLetter: true };
+        const fail = (_: unknown, { attempt }: { attempt: number }): never => {
+          tries.push(attempt);
+          throw new Error('always');
+        };
+        await engine.subscribe(t.topic(), fail, options);
+      }
+      await t.publish(engine, t.topic(), 1);
+      await dead.ends(1);
+      await t.quiet(engine);
+      assert.equal(dead.calls.length, 1);
+      assert.deepEqual(tries, [1, 2, 3]);
+      assert.equal(deadLetterOf(dead.events[0]!)!.group, t.group());
+    },
+  },
+  {
+    name: 'members on a topic and on a pattern that covers it share its events',
+    rules: [2, 5],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const [exact, pattern, elsewhere] = [t.record<number>(), t.record<number>(), t.record<number>()];
+      const options = { ...roomy, group: t.group() };
+      await engine.subscribe(t.topic('a.b'), exact.handler, options);
+      await engine.subscribe(t.topic('a.*'), pattern.handler, options);
+      await engine.subscribe(t.topic('z'), elsewhere.handler, options);
+      await t.publishNumbers(engine, t.topic('a.b'), 20);
+      await t.publishNumbers(engine, t.topic('a.c'), 20);
+      await t.publishNumbers(engine, t.topic('z'), 20);
+      await t.eventually(() => exact.ended + pattern.ended + elsewhere.ended >= 60, '60 events');
+      await t.quiet(engine);
+      assert.deepEqual(elsewhere.payloads, numbers(20));
+      const ofB = [...exact.events, ...pattern.events.filter(({ topic }) => topic === t.topic('a.b'))];
+      assert.deepEqual(
+        ofB.map(({ payload }) => payload).sort((x, y) => x - y),
+        numbers(20),
+      );
+      assert.ok(exact.events.every(({ topic }) => topic === t.topic('a.b')));
+      assert.equal(pattern.events.filter(({ topic }) => topic === t.topic('a.c')).length, 20);
+    },
+  },
+  {
+    name: 'a member whose handler hangs does not keep the others from the rest',
+    rules: [5, 6],
+    needs,
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const seen = t.record<number>(({ payload }) => (payload === 0 ? gate.opened : undefined));
+      const options = { ...roomy, group: t.group(), concurrency: 2 };
+      await engine.subscribeAsync(t.topic(), seen.handler, options);
+      await engine.subscribeAsync(t.topic(), seen.handler, options);
+      await t.publishNumbers(engine, t.topic(), 20);
+      await seen.ends(19);
+      gate.open();
+      await seen.ends(20);
+      assertShared([seen], 20);
+    },
+  },
+]);

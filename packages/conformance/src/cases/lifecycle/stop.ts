@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import type { ShutdownTimeoutError } from '@polybus/core';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import { rejection, rejectsWith } from '../../support/rejects.ts';
+import { assertConserved } from '../../support/stats.ts';
+import { attempts, roomy } from '../../support/subscriptions.ts';
+
+/** What each engine reports; a router puts several together. */
+function shutdownTimeouts(error: unknown): ShutdownTimeoutError[] {
+  const errors = error instanceof AggregateError ? error.errors : [error];
+  for (const one of errors) assert.equal((one as { code?: unknown }).code, 'SHUTDOWN_TIMEOUT', String(one));
+  return errors as ShutdownTimeoutError[];
+}
+
+/** Stopping while there is work. */
+export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
+  {
+    name: 'waits for the handlers that run',
+    rules: [8],
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const seen = t.record(() => gate.opened);
+      await engine.subscribe(t.topic(), seen.handler);
+      await engine.subscribeAsync(t.topic(), seen.handler);
+      const publishing = engine.publish({ topic: t.topic(), payload: 1 });
+      await seen.begins(2);
+      let isStopped = false;
+      const stopping = engine.stop().then(() => (isStopped = true));
+      await turns(5);
+      assert.equal(isStopped, false, 'stopped beside running handlers');
+      gate.open();
+      await t.within(stopping, 'stop to resolve');
+      assert.equal(seen.ended, 2);
+      assert.ok(
+        seen.calls.every(({ context }) => !context.signal.aborted),
+        'a handler that finished was aborted',
+      );
+      await t.within(publishing, 'publish to resolve');
+      assert.equal(engine.stats().delivered, 2);
+    },
+  },
+  {
+    name: 'handles what was accepted before it, where nobody else would',
+    rules: [7, 8],
+    needs: { durable: false },
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const work = async (): Promise<void> => {
+        await gate.opened;
+        await turns(1);
+      };
+      const [sync, async] = [t.record<number>(work), t.record<number>(work)];
+      await engine.subscribe(t.topic(), sync.handler, roomy);
+      await engine.subscribeAsync(t.topic(), async.handler, { ...roomy, concurrency: 2 });
+      const publishing = Array.from({ length: 20 }, (_, n) =>
+        engine.publish({ topic: t.topic(), payload: n }),
+      );
+      await t.eventually(() => engine.stats().enqueued === 40, '40 events to be accepted');
+      const stopping = engine.stop();
+      gate.open();
+      await t.within(stopping, 'stop to resolve');
+      await t.within(Promise.all(publishing), 'publish to resolve');
+      assert.equal(sync.ended, 20);
+      assert.equal(async.ended, 20);
+      assert.equal(engine.stats().delivered, 40);
+    },
+  },
+  {
+    name: 'gives up when its time is over: aborts the signals, says what was left, and is stopped all the same',
+    rules: [7, 8],
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const reasons: unknown[] = [];
+      const seen = t.record<number>(async (_, { signal }) => {
+        signal.addEventListener('abort', () => reasons.push(signal.reason));
+        await gate.opened;
+      });
+      const subscription = await engine.subscribe(t.topic('sync'), seen.handler, roomy);
+      await engine.subscribeAsync(t.topic('async'), seen.handler, { ...roomy, concurrency: 2 });
+      const publishing = ['sync', 'sync', 'async', 'async', 'async'].map((name) =>
+        engine.publish({ topic: t.topic(name), payload: 1 }),
+      );
+      await seen.begins(3);
+      await t.eventually(() => engine.stats().enqueued === 5, 'five events to be accepted');
+      const stopping = rejection(() => engine.stop({ timeoutMs: 20 }), 'SHUTDOWN_TIMEOUT');
+      const errors = shutdownTimeouts(await t.within(stopping, 'stop to settle'));
+      const sum = (count: 'inFlight' | 'queued'): number =>
+        errors.reduce((total, error) => total + error[count], 0);
+      assert.ok(
+        errors.some(({ message }) => message.includes(subscription.id)),
+        'names no subscription that was left',
+      );
+      assert.equal(sum('inFlight'), 3);
+      // What a durable broker keeps may have been given back before the time was over.
+      assert.ok(
+        engine.capabilities.durable ? sum('queued') <= 2 : sum('queued') === 2,
+        `queued: ${sum('queued')}`,
+      );
+      assert.equal(reasons.length, 3);
+      assert.ok(seen.calls.every(({ context }) => context.signal.aborted));
+      const health = await engine.health();
+      assert.equal(health.state, 'stopped');
+      assertConserved(engine.stats());
+      assert.equal(engine.stats().pending, 0);
+      await t.within(Promise.all(publishing), 'publish to resolve');
+      gate.open();
+      await seen.ends(3);
+      await turns(3);
+      assert.equal(seen.calls.length, 3, 'a handler began after stop');
+      assertConserved(engine.stats());
+      await t.within(engine.start(), 'start to resolve after that');
+      await t.publish(engine, t.topic('sync'), 1);
+    },
+  },
+  {
+    name: 'ends early when its signal aborts',
+    rules: [8],
+    async run(t) {
+      const engine = await t.started();
+      const gate = t.gate();
+      const seen = t.record(() => gate.opened);
+      await engine.subscribe(t.topic(), seen.handler);
+      const publishing = engine.publish({ topic: t.topic(), payload: 1 });
+      await seen.begins(1);
+      const controller = new AbortController();
+      const stopping = rejectsWith(() => engine.stop({ signal: controller.signal }), 'SHUTDOWN_TIMEOUT');
+      await turns(3);
+      controller.abort();
+      await t.within(stopping, 'stop to settle');
+      assert.equal(seen.calls[0]!.context.signal.aborted, true);
+      assert.equal((await engine.health()).state, 'stopped');
+      await t.within(publishing, 'publish to resolve');
+    },
+  },
+  {
+    name: 'called from inside a handler waits for the others, not for that one',
+    rules: [8],
+    async run(t) {
+      const engine = await t.started();
+      const neighbour = t.record(() => turns(5));
+      const seen = t.record(async () => {
+        await engine.stop();
+      });
+      await engine.subscribe(t.topic(), neighbour.handler, roomy);
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const publishing = engine.publish({ topic: t.topic(), payload: 1 });
+      await seen.ends(1);
+      await t.within(publishing, 'publish to resolve');
+      await t.within(engine.stop(), 'stop to resolve');
+      assert.equal(neighbour.ended, neighbour.calls.length);
+      assert.equal((await engine.health()).state, 'stopped');
+      await t.eventually(() => engine.stats().pending === 0, 'nothing to be pending');
+    },
+  },
+  {
+    name: 'called from two handlers at once',
+    rules: [8],
+    async run(t) {
+      const engine = await t.started();
+      const both = t.gate();
+      const seen = t.record(async () => {
+        if (seen.running === 2) both.open();
+        await both.opened;
+        await engine.stop();
+      });
+      await engine.subscribeAsync(t.topic(), seen.handler, roomy);
+      await engine.subscribeAsync(t.topic(), seen.handler, roomy);
+      await t.publish(engine, t.topic(), 1);
+      await seen.ends(2);
+      await t.within(engine.stop(), 'stop to resolve');
+      assert.equal((await engine.health()).state, 'stopped');
+    },
+  },
+  {
+    name: 'does not wait out the time until a next attempt where a broker keeps the event',
+    rules: [6, 8],
+    needs: { durable: true },
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record(() => {
+        throw new Error('always');
+      });
+      const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
+      await engine.subscribe(t.topic(), seen.handler, { retry: { attempts: 3, backoff } });
+      await t.publish(engine, t.topic(), 1);
+      await seen.ends(1);
+      await t.within(engine.stop(), 'stop to resolve');
+    },
+  },
+  {
+    name: 'lets retries that are due soon happen, where nobody else would handle the event',
+    rules: [6, 8],
+    needs: { durable: false },
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record((_, { attempt }) => {
+        if (attempt < 4) throw new Error('not yet');
+      });
+      await engine.subscribeAsync(t.topic(), seen.handler, { retry: attempts(4) });
+      await t.publish(engine, t.topic(), 1);
+      await seen.begins(1);
+      await t.within(engine.stop(), 'stop to resolve');
+      assert.equal(seen.ended, 4);
+      assert.equal(engine.stats().delivered, 1);
+      assert.equal(engine.stats().failed, 0);
+    },
+  },
+  {
+    name: 'with a retry far in the future gives up when its time is over, and counts the event',
+    rules: [7, 8],
+    needs: { durable: false },
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record(() => {
+        throw new Error('always');
+      });
+      const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
+      await engine.subscribeAsync(t.topic(), seen.handler, { retry: { attempts: 3, backoff } });
+      await t.publish(engine, t.topic(), 1);
+      await seen.ends(1);
+      await t.within(
+        rejectsWith(() => engine.stop({ timeoutMs: 10 }), 'SHUTDOWN_TIMEOUT'),
+        'stop to settle',
+      );
+      assert.equal(engine.stats().dropped, 1);
+      assert.equal(seen.calls.length, 1);
+    },
+  },
+  {
+    name: 'refuses a timeoutMs that is none',
+    rules: [8],
+    async run(t) {
+      const engine = await t.started();
+      for (const timeoutMs of [-1, Number.NaN, 'soon', 2 ** 31]) {
+        await rejectsWith(
+          () => engine.stop({ timeoutMs: timeoutMs as number }),
+          'INVALID_OPTION',
+          'timeoutMs',
+        );
+      }
+      assert.equal((await engine.health()).state, 'started');
+      await t.publish(engine, t.topic(), 1);
+    },
+  },
+]);

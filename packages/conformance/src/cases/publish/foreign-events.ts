@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { deadLetterOf } from '@polybus/core';
+import type { CaseContext } from '../../case-context.ts';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { roomy } from '../../support/subscriptions.ts';
+
+/** Bytes of a record that most brokers just take, while a dead letter with the same content and an error would be too large. */
+const nearLimit = 1_045_000;
+
+/** A CloudEvent of another producer. */
+function cloudEvent(t: CaseContext, attributes: Readonly<Record<string, unknown>>): Buffer {
+  const event = { specversion: '1.0', id: 'foreign', source: '/foreign', type: t.topic(), ...attributes };
+  return Buffer.from(JSON.stringify(event));
+}
+
+/** CloudEvents of other producers, which know nothing of the limits that polybus has for publishing. */
+export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreign-events', [
+  {
+    name: 'a foreign CloudEvent is delivered as it is, however long its id and its key are and whatever its attributes are called',
+    rules: [11],
+    needs: { crossProcess: true },
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record();
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const id = 'i'.repeat(300);
+      const key = 'k'.repeat(5000);
+      const time = '2016-12-31T23:59:60Z';
+      const names = '"__proto__": "p", "constructor": "c", "toString": "t"';
+      const text = cloudEvent(t, { id, partitionkey: key, time, data: 1 }).toString();
+      await t.produce(t.topic(), Buffer.from(`${text.slice(0, -1)}, ${names}}`));
+      await seen.ends(1);
+      const [event] = seen.events;
+      assert.equal(event!.id, id);
+      assert.equal(event!.key, key);
+      assert.equal(event!.payload, 1);
+      assert.deepEqual(event!.createdAt, new Date('2017-01-01T00:00:00Z'));
+      const own = Object.entries(event!.metadata).filter(([name]) => !name.startsWith('cloudevents.'));
+      // Made of entries, because a literal's `__proto__` would be no property.
+      assert.deepEqual(Object.fromEntries(own), JSON.parse(`{${names}}`));
+    },
+  },
+  {
+    name: 'a foreign CloudEvent whose handler fails leaves a dead letter, whatever of it is long, and the next event is handled',
+    rules: [6, 11],
+    needs: { crossProcess: true },
+    async run(t) {
+      const engine = await t.started();
+      const [dead, next] = [t.record(), t.record()];
+      await engine.subscribe(t.topic('dead'), dead.handler, roomy);
+      await engine.subscribe(
+        t.topic(),
+        (event, context) => {
+          if (event.payload === 'next') return next.handler(event, context);
+          throw new Error('no'.repeat(2000));
+        },
+        { ...roomy, retry: false, deadLetter: t.topic('dead') },
+      );
+      const long = 'x'.repeat(300);
+      const large = { id: `large${long}`, partitionkey: long };
+      const data = 'y'.repeat(nearLimit - cloudEvent(t, { ...large, data: '' }).length);
+      const records = [
+        { id: `id${long}` },
+        { id: 'key', partitionkey: long },
+        // Half a character, which no broker has in a key of its own.
+        { id: 'half', partitionkey: 'k\ud83d' },
+        { id: 'time', time: '2026-02-30T00:00:00Z' },
+        { ...large, data },
+      ].map((attributes) => cloudEvent(t, attributes));
+      for (const record of records) await t.produce(t.topic(), record);
+      await t.produce(t.topic(), cloudEvent(t, { data: 'next' }));
+      await dead.ends(records.length);
+      await next.ends(1);
+      const letter = (start: string): (typeof dead.events)[number] => {
+        const found = dead.events.find(({ id }) => id.startsWith(start));
+        assert.ok(found !== undefined, `no dead letter whose id begins with ${start}`);
+        return found;
+      };
+      assert.equal(letter('id').id, `id${long}`);
+      assert.equal(letter('key').key, long);
+      assert.equal(letter('half').key, 'k\ud83d');
+      const raw = dead.events.filter(({ payload }) => payload instanceof Uint8Array);
+      assert.deepEqual(
+        raw.map(({ payload }) => [...(payload as Uint8Array)]),
+        [[...records[3]!]],
+      );
+      const { payload } = letter('large');
+      const cut = deadLetterOf(letter('large'))?.cut;
+      // What its broker could not take it says, and how much that was.
+      if (payload === data) return;
+      assert.ok(
+        cut?.fields.includes('payload') === true,
+        `cut without saying so: ${String(payload).slice(0, 80)}`,
+      );
+      assert.equal(cut.bytes, data.length + 2);
+      assert.ok(`"${data}"`.startsWith(String(payload)));
+    },
+  },
+]);

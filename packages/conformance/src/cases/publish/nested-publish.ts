@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { turns } from '../../support/eventually.ts';
+import { attempts, roomy } from '../../support/subscriptions.ts';
+
+/** Handlers that publish. None of them may ever wait for itself. */
+export const nestedPublishCases: readonly ConformanceCase[] = defineCases('nested-publish', [
+  {
+    name: 'a sync handler publishes to its own topic, twice, and awaits it',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<number>(async (event) => {
+        if (event.payload > 4) return;
+        await engine.publish({ topic: t.topic(), payload: event.payload * 2 + 1 });
+        await engine.publish({ topic: t.topic(), payload: event.payload * 2 + 2 });
+      });
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      await t.publish(engine, t.topic(), 0);
+      await seen.ends(11);
+      assert.deepEqual(seen.payloads, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    },
+  },
+  {
+    name: 'two topics whose sync handlers publish to each other',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const bounce = (to: string) =>
+        t.record<number>(async ({ payload }) => {
+          if (payload < 40) await engine.publish({ topic: to, payload: payload + 1 });
+        });
+      const [ping, pong] = [bounce(t.topic('pong')), bounce(t.topic('ping'))];
+      await engine.subscribe(t.topic('ping'), ping.handler, roomy);
+      await engine.subscribe(t.topic('pong'), pong.handler, roomy);
+      await t.publish(engine, t.topic('ping'), 0);
+      await t.eventually(() => ping.ended + pong.ended === 41, 'the ball to come to rest');
+    },
+  },
+  {
+    name: 'two chains that publish into each other at the same time',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const chain = (next: string) =>
+        t.record<number>(async ({ payload }) => {
+          await turns(1);
+          if (payload > 0) await engine.publish({ topic: next, payload: payload - 1 });
+        });
+      const chains = [chain(t.topic('b')), chain(t.topic('c')), chain(t.topic('a'))];
+      for (const [n, name] of ['a', 'b', 'c'].entries()) {
+        await engine.subscribe(t.topic(name), chains[n]!.handler, roomy);
+      }
+      const starts = ['a', 'b', 'c', 'a', 'b', 'c'].map((name) => t.publish(engine, t.topic(name), 10));
+      await t.within(Promise.all(starts), 'every chain to end');
+      await t.eventually(
+        () => chains.reduce((sum, { ended }) => sum + ended, 0) === 66,
+        'every event to be handled',
+      );
+    },
+  },
+  {
+    name: 'two sync subscriptions see an event before the one that the first of them publishes while handling it',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const first = t.record<string>(async (event) => {
+        if (event.payload === 'e1') await engine.publish({ topic: t.topic(), payload: 'e2' });
+      });
+      const second = t.record<string>(() => turns(2));
+      const third = t.record<string>();
+      await engine.subscribe(t.topic(), first.handler, roomy);
+      await engine.subscribe(t.topic(), second.handler, roomy);
+      await engine.subscribe(`${t.id}.*`, third.handler, roomy);
+      await t.publish(engine, t.topic(), 'e1');
+      for (const seen of [first, second, third]) {
+        await seen.ends(2);
+        assert.deepEqual(seen.payloads, ['e1', 'e2']);
+      }
+    },
+  },
+  {
+    name: 'a handler that does not await what it publishes',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const publishing: Promise<void>[] = [];
+      const seen = t.record<number>(({ payload }) => {
+        if (payload < 5) publishing.push(engine.publish({ topic: t.topic(), payload: payload + 1 }));
+      });
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      await t.publish(engine, t.topic(), 0);
+      await seen.ends(6);
+      await t.within(Promise.all(publishing), 'publish to resolve');
+      assert.deepEqual(seen.payloads, [0, 1, 2, 3, 4, 5]);
+    },
+  },
+  {
+    name: 'async handlers that fill every worker and each await a publish to a sync and to an async subscription',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const sync = t.record<number>(() => turns(1));
+      const inner = t.record<number>(() => turns(1));
+      const outer = t.record<number>(async ({ payload }) => {
+        await engine.publish({ topic: t.topic('sync'), payload });
+        await Promise.all([
+          engine.publish({ topic: t.topic('async'), payload }),
+          engine.publish({ topic: t.topic('sync'), payload: payload + 100 }),
+        ]);
+      });
+      await engine.subscribe(t.topic('sync'), sync.handler, roomy);
+      await engine.subscribeAsync(t.topic('async'), inner.handler, roomy);
+      await engine.subscribeAsync(t.topic('outer'), outer.handler, roomy);
+      await t.publishNumbers(engine, t.topic('outer'), 40);
+      await Promise.all([outer.ends(40), sync.ends(80), inner.ends(40)]);
+    },
+  },
+  {
+    name: 'an async handler publishes to its own topic and awaits it, deep',
+    rules: [3],
+    async run(t) {
+      const engine = await t.started();
+      const seen = t.record<number>(async ({ payload }) => {
+        if (payload < 30) await engine.publish({ topic: t.topic(), payload: payload + 1 });
+      });
+      await engine.subscribeAsync(t.topic(), seen.handler, { ...roomy, concurrency: 1 });
+      await t.publish(engine, t.topic(), 0);
+      await seen.ends(31);
+    },
+  },
+  {
+    name: 'a handler that fails after it published is retried, and what it published stays published',
+    rules: [3, 6],
+    async run(t) {
+      const engine = await t.started();
+      const other = t.record<number>();
+      const seen = t.record<string>(async (_, { attempt }) => {
+        await engine.publish({ topic: t.topic('other'), payload: attempt });
+        if (attempt < 3) throw new Error('not yet');
+      });
+      await engine.subscribe(t.topic('other'), other.handler, roomy);
+      await engine.subscribe(t.topic(), seen.handler, { ...roomy, retry: attempts(3) });
+      await t.publish(engine, t.topic(), 'go');
+      await seen.ends(3);
+      await other.ends(3);
+      assert.deepEqual(other.payloads, [1, 2, 3]);
+    },
+  },
+  {
+    name: 'a handler subscribes, publishes to what it subscribed, and unsubscribes again',
+    rules: [1, 3],
+    async run(t) {
+      const engine = await t.started();
+      const inner = t.record();
+      const seen = t.record(async () => {
+        const subscription = await engine.subscribe(t.topic('inner'), inner.handler, roomy);
+        await engine.publish({ topic: t.topic('inner'), payload: 'nested' });
+        await inner.ends(1);
+        await subscription.cancel();
+        await engine.publish({ topic: t.topic('inner'), payload: 'too late' });
+      });
+      await engine.subscribe(t.topic(), seen.handler, roomy);
+      await t.publish(engine, t.topic(), 1);
+      await seen.ends(1);
+      await t.quiet(engine);
+      assert.deepEqual(inner.payloads, ['nested']);
+      assert.equal(engine.subscriberCount(t.topic('inner')), 0);
+    },
+  },
+]);

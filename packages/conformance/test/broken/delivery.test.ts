@@ -1,0 +1,453 @@
+import type {
+  Capabilities,
+  Event,
+  EventHandler,
+  NewEvent,
+  PublishOptions,
+  SubscribeOptions,
+  Subscription,
+} from '@polybus/core';
+import { memoryEngine } from '@polybus/engine-memory';
+import { describe } from 'vitest';
+import { turns } from '../../src/support/eventually.ts';
+import { describeBroken, of } from './broken-engine.ts';
+import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
+
+type Subscribe = [topic: string, handler: EventHandler<never>, options?: SubscribeOptions];
+
+/** What an engine can do wrong between publish and handler. */
+describe('an engine that delivers wrongly does not pass:', () => {
+  describeBroken([
+    {
+      wrong: 'it takes no notice of options that it does not have',
+      foundBy: 'an option that a call does not have',
+      because: 'resolved, but should have rejected with UNKNOWN_OPTION',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options: SubscribeOptions = {}): SubscribeOptions {
+            const { group, tenant, concurrency, from, retry, deadLetter, handlerTimeoutMs, bufferSize } =
+              options;
+            return { group, tenant, concurrency, from, retry, deadLetter, handlerTimeoutMs, bufferSize };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it does not look at the tenant',
+      foundBy: 'a subscription of a tenant gets the events of that tenant',
+      because: 'deep-equal',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(topic, handler, { ...options, tenant: undefined });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it filters by tenant in the handler, in a group that tenants share',
+      foundBy: 'a group of a tenant is its own',
+      because: '20',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const { tenant, ...rest } = options ?? {};
+            const filtered: EventHandler = (event, context) =>
+              tenant === undefined || event.metadata['tenant'] === tenant
+                ? handler(event as never, context)
+                : undefined;
+            return this.inner.subscribe(topic, filtered, rest);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it keeps its topics in an object that has a prototype',
+      foundBy: 'a topic named like a member of Object.prototype',
+      because: 'each event; 0,0,0,0,0,0 of 1,1,1,1,4,4 arrived',
+      engine: of(
+        class extends WrappedEngine {
+          readonly #known: Record<string, string> = {};
+
+          override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const known = this.#known[event.topic];
+            if (known !== undefined && known !== event.topic) return Promise.resolve();
+            this.#known[event.topic] = event.topic;
+            return this.inner.publish(event, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it copies metadata by assignment',
+      foundBy: 'fields named like members of Object.prototype arrive',
+      because: '+ \'{"constructor"',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) => {
+              const metadata: Record<string, unknown> = {};
+              for (const [name, value] of Object.entries(event.metadata)) metadata[name] = value;
+              return handler({ ...event, metadata } as Event<never>, context);
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: '"*" does not match',
+      foundBy: '"*" gets what it matches',
+      because: '.user',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(topic === '*' ? 'nothing' : topic, handler, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: '"user.*" is a prefix without its dot',
+      foundBy: '"user.*" gets what it matches',
+      because: '.users',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(topic.replace(/\.\*$/, '*'), handler, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: '"*" eats dead letters',
+      foundBy: 'is never seen by "*"',
+      because: '_dead.',
+      engine: of(
+        class extends WrappedEngine {
+          override async subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            if (topic === '*') await this.inner.subscribe('_*', handler, options);
+            return this.inner.subscribe(topic, handler, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'subscribe resolves too early',
+      foundBy: 'what is published the moment subscribe has resolved',
+      because: '2 call(s) of the handler to end; it was called 0',
+      engine: of(
+        class extends WrappedEngine {
+          override async subscribe(...args: Subscribe): Promise<Subscription> {
+            const real = turns(2).then(() => this.inner.subscribe(...args));
+            const cancel = async (): Promise<void> => (await real).cancel();
+            return {
+              id: 'early',
+              topic: args[0],
+              isAsync: false,
+              engine: 'x',
+              cancel,
+              [Symbol.asyncDispose]: cancel,
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a retry goes to the end of the queue',
+      foundBy: 'a later event of the topic does not overtake one that is being retried',
+      because: "'1.1'",
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const tries = new Map<string, number>();
+            const again: EventHandler<never> = async (event, { signal, subscription, engine }) => {
+              const attempt = (tries.get(event.id) ?? 0) + 1;
+              tries.set(event.id, attempt);
+              try {
+                await handler(event, { signal, subscription, engine, attempt });
+              } catch {
+                void this.inner.publish(event);
+              }
+            };
+            return this.inner.subscribe(topic, again, { ...options, retry: false });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'order per key is lost with several handlers',
+      foundBy: 'events of one key keep their order with several handlers at once',
+      because: 'began while another was handled',
+      engine: of(
+        class extends WrappedHandlers {
+          override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const { key, ...rest } = event;
+            return this.inner.publish({ ...rest, metadata: { ...event.metadata, key } }, options);
+          }
+
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) =>
+              handler(Object.assign(event, { key: event.metadata['key'] }), context);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a sync subscription handles two events at once',
+      foundBy: 'a sync subscription handles one event at a time',
+      because: '2 !== 1',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribeAsync(topic, handler, { ...options, concurrency: 2 });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an async subscription handles one event at a time',
+      foundBy: 'an async subscription handles `concurrency` events at once',
+      because: 'three handlers to run at once',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribeAsync(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribeAsync(topic, handler, { ...options, concurrency: 1 });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'publish resolves before sync handlers have finished',
+      foundBy: 'publish resolves when every sync handler has finished',
+      because: '0 !== 2',
+      engine: of(
+        class extends WrappedEngine {
+          override async publish<T>(event: NewEvent<T>): Promise<void> {
+            void this.inner.publish(event);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'publish waits for async handlers',
+      foundBy: 'publish never waits for an async handler',
+      because: 'to resolve',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribeAsync(...args: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(...args);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'publish rejects because a handler threw',
+      foundBy: 'publish does not reject',
+      because: 'nothing',
+      engine: of(
+        class extends WrappedHandlers {
+          #thrown: unknown;
+
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return async (event, context) => {
+              try {
+                await handler(event, context);
+              } catch (error) {
+                this.#thrown = error ?? new Error('nothing');
+                throw error;
+              }
+            };
+          }
+
+          override async publish<T>(event: NewEvent<T>): Promise<void> {
+            await this.inner.publish(event);
+            if (this.#thrown !== undefined) throw this.#thrown;
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a nested publish waits for the one it is nested in',
+      foundBy: 'a sync handler publishes to its own topic, twice',
+      because: 'to resolve',
+      engine: of(
+        class extends WrappedEngine {
+          #last = Promise.resolve();
+
+          override publish<T>(event: NewEvent<T>): Promise<void> {
+            return (this.#last = this.#last.then(() => this.inner.publish(event)));
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an event published by the first handler overtakes its own cause at the second',
+      foundBy: 'two sync subscriptions see an event before the one',
+      because: "'e2'",
+      engine: of(
+        class extends WrappedEngine {
+          readonly #handlers: EventHandler<never>[] = [];
+
+          override async subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            this.#handlers.push(handler);
+            const one: EventHandler<never> = async (event, context) => {
+              for (const each of this.#handlers) await each(event, context);
+            };
+            // As a loop over handlers does it: one after the other, a nested publish in between.
+            if (this.#handlers.length > 1) return this.inner.subscribe('nothing', handler, options);
+            return this.inner.subscribe(
+              topic,
+              (event, context) => void one(event as never, context),
+              options,
+            );
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an event is delivered twice in a group',
+      foundBy: 'members of a group share the events',
+      because: 'strictly deep-equal',
+      engine: of(
+        class extends WrappedEngine {
+          override async subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            return this.inner.subscribe(topic, handler, { ...options, group: undefined });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a group takes the events away from subscriptions without one',
+      foundBy: 'each group gets every event, and so does each subscription without one',
+      because: '200 events, not 150',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            return { ...options, group: options?.group ?? 'everybody' };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'what waits for a member that leaves is lost',
+      foundBy: 'what waits for a member that leaves goes to another',
+      because: 'it was called 0 time(s)',
+      engine: of(
+        class extends WrappedEngine {
+          #members = 0;
+
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const group = options?.group === undefined ? undefined : `${options.group}-${this.#members++}`;
+            return this.inner.subscribe(topic, handler, { ...options, group });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an event gets its metadata changed on the way',
+      foundBy: 'metadata arrives exactly',
+      because: 'strictly equal',
+      engine: of(
+        class extends WrappedEngine {
+          override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const flat = Object.entries(event.metadata ?? {}).map(([name, value]) => [
+              name,
+              JSON.stringify(value),
+            ]);
+            return this.inner.publish({ ...event, metadata: Object.fromEntries(flat) }, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'bytes go through JSON',
+      foundBy: 'every kind of payload arrives as JSON carries it',
+      because: 'the payload "bytes" arrived as something else',
+      engine: of(
+        class extends WrappedEngine {
+          override publish<T>(event: NewEvent<T>): Promise<void> {
+            const text = JSON.stringify(event.payload) as string | undefined;
+            const payload: unknown = text === undefined ? undefined : JSON.parse(text);
+            return this.inner.publish({ ...event, payload });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'handlers share the event, and may change it',
+      foundBy: 'no handler changes what another one sees',
+      because: "'changed'",
+      engine: of(
+        class extends WrappedHandlers {
+          readonly #events = new Map<string, Event<never>>();
+
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) => {
+              const shared = this.#events.get(event.id) ?? event;
+              this.#events.set(event.id, shared);
+              return handler(shared, context);
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a replay leaves out what it has shown before',
+      foundBy: 'each subscription that is added gets all of it again',
+      because: 'it was called 0 time(s)',
+      engine: of(
+        class extends WrappedHandlers {
+          readonly #shown = new Set<string>();
+
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event, context) => {
+              if (this.#shown.has(event.id)) return undefined;
+              this.#shown.add(event.id);
+              return handler(event, context);
+            };
+          }
+        },
+      ),
+    },
+    ...['a subscription', 'a group'].map((who) => ({
+      wrong: `${who} from a date in the future waits for that date`,
+      foundBy: `${who} from a Date in the future`,
+      because: '1 call(s) of the handler to end; it was called 0',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const from = options?.from;
+            const late: EventHandler<never> = (event: Event<never>, context) =>
+              from instanceof Date && event.createdAt < from ? undefined : handler(event, context);
+            return this.inner.subscribe(topic, late, options);
+          }
+        },
+      ),
+    })),
+    {
+      wrong: '`from` is ignored',
+      foundBy: 'from "earliest" gets what was published before',
+      because: 'it was called 20 time(s)',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            return { ...options, from: 'latest' };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an option is accepted that it has no capability for',
+      foundBy: 'without the capability `replay`',
+      because: 'should have rejected with UNSUPPORTED_CAPABILITY',
+      intact: () => memoryEngine({ historySize: 0 }),
+      engine: of(
+        class extends WrappedEngine {
+          override get capabilities(): Capabilities {
+            return Object.freeze({ ...this.inner.capabilities, replay: false });
+          }
+        },
+      ),
+    },
+  ]);
+});

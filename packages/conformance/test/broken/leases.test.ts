@@ -1,0 +1,23 @@
+import { describe, test } from 'vitest';
+import { describeBroken } from './broken-engine.ts';
+import { logEngines } from '../log/log-engine.ts';
+
+const intact = logEngines();
+const broken = logEngines({ goesOnAfterAGap: true });
+
+/** Not beside others: the event loop stands still meanwhile. */
+describe('an engine that minds no lease does not pass:', () => {
+  describeBroken(
+    [
+      {
+        wrong: 'it goes on after a gap with what others may have',
+        foundBy: 'after a gap in the event loop',
+        because: 'began, without asking, what others may have by now',
+        engine: broken.factory,
+        intact: intact.factory,
+        options: broken.options,
+      },
+    ],
+    test,
+  );
+});

@@ -1,0 +1,204 @@
+import type { Event, EventHandler, HandlerContext, SubscribeOptions, Subscription } from '@polybus/core';
+import { deadLetterOf } from '@polybus/core';
+import { describe } from 'vitest';
+import { describeBroken, of } from './broken-engine.ts';
+import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
+
+type Subscribe = [topic: string, handler: EventHandler<never>, options?: SubscribeOptions];
+
+/** An event with some fields changed. */
+function changed(event: Event<never>, fields: Partial<Event>): Event<never> {
+  return Object.assign(Object.create(event) as object, fields) as Event<never>;
+}
+
+/** What an engine can do wrong where handlers fail. */
+describe('an engine that recovers wrongly does not pass:', () => {
+  describeBroken([
+    {
+      wrong: 'an event has a new id at each attempt',
+      foundBy: 'attempts count from 1 on',
+      because: '4 !== 1',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) =>
+              handler(changed(event, { id: `${event.id}-${context.attempt}` }), context);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'every attempt is the first',
+      foundBy: 'every event gets through where each fails twice first',
+      because: 'strictly deep-equal',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event, { signal, subscription, engine }: HandlerContext) =>
+              handler(event, { signal, subscription, engine, attempt: 1 });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'there is one attempt more than `retry` says',
+      foundBy: 'an event has as many attempts as `retry` says',
+      because: 'strictly deep-equal',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            const retry = typeof options?.retry === 'object' ? options.retry : {};
+            return { ...options, retry: { ...retry, attempts: (retry.attempts ?? 1) + 1 } };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'an UnrecoverableError is retried',
+      foundBy: 'an UnrecoverableError, also of another copy of core',
+      because: '5 !== 1',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return async (event, context) => {
+              try {
+                await handler(event, context);
+              } catch (error) {
+                throw new Error('wrapped', { cause: error });
+              }
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: '`shouldRetry` is not asked',
+      foundBy: '`shouldRetry` sees the error',
+      because: '10 !== 3',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            const retry = typeof options?.retry === 'object' ? options.retry : {};
+            return { ...options, retry: { ...retry, shouldRetry: undefined } };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'retries come at once',
+      foundBy: 'the time between attempts grows',
+      // Which one depends on the machine: a busy one is late by itself.
+      because: 'gap ',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            const retry = typeof options?.retry === 'object' ? options.retry : {};
+            return { ...options, retry: { ...retry, backoff: { initialMs: 0, maxMs: 0 } } };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'errors of handlers are swallowed, without a dead letter',
+      foundBy: 'goes to _dead.<topic> with its id',
+      because: 'it was called 0 time(s)',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return async (event, context) => {
+              await Promise.resolve(handler(event, context)).catch(() => {});
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a dead letter has no key',
+      foundBy: 'goes to _dead.<topic> with its id',
+      because: "undefined !== 'k'",
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event: Event<never>, context) =>
+              handler(
+                deadLetterOf(event) === undefined ? event : changed(event, { key: undefined }),
+                context,
+              );
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a dead letter is written although `deadLetter` is false',
+      foundBy: 'is not written with `deadLetter: false`',
+      because: '1 !== 0',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            return { ...options, deadLetter: true };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'dead letters go to the default topic, whatever `deadLetter` says',
+      foundBy: 'goes to the topic that `deadLetter` names',
+      because: 'it was called 0 time(s)',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            return {
+              ...options,
+              deadLetter: typeof options?.deadLetter === 'string' ? true : options?.deadLetter,
+            };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a handler that hangs is waited for',
+      foundBy: 'a handler that hangs is failed',
+      because: 'it was called 1 time(s), of which 0 ended',
+      engine: of(
+        class extends WrappedHandlers {
+          override options(options?: SubscribeOptions): SubscribeOptions {
+            return { ...options, handlerTimeoutMs: undefined };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'the signal does not abort when the time is over',
+      foundBy: 'a handler that hangs is failed',
+      because: 'false !== true',
+      engine: of(
+        class extends WrappedHandlers {
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event, { attempt, subscription, engine }: HandlerContext) =>
+              handler(event, { attempt, subscription, engine, signal: new AbortController().signal });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a subscription ends with its first failure',
+      foundBy: 'the subscription of a failing handler goes on',
+      because: 'it was called 1 time(s)',
+      engine: of(
+        class extends WrappedEngine {
+          override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
+            const once: EventHandler<never> = async (event, context) => {
+              try {
+                await handler(event, context);
+              } catch (error) {
+                void context.subscription.cancel();
+                throw error;
+              }
+            };
+            return this.inner.subscribe(topic, once, options);
+          }
+        },
+      ),
+    },
+  ]);
+});

@@ -1,0 +1,41 @@
+import type { NewEvent, PublishOptions } from '@polybus/core';
+import { orAborted } from '@polybus/core/engine-kit';
+import { describe } from 'vitest';
+import { turns } from '../../src/support/eventually.ts';
+import { describeBroken, of } from './broken-engine.ts';
+import { WrappedEngine } from './wrapped-engine.ts';
+
+/** What an engine can do wrong with the signals that publishers give. */
+describe('an engine that minds its signals wrongly does not pass:', () => {
+  describeBroken([
+    {
+      wrong: 'a publish that was given up is sent all the same',
+      foundBy: 'a publish that is aborted before it left',
+      because: 'what arrived is not what was published and not given up',
+      engine: of(
+        class extends WrappedEngine {
+          override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const sent = turns(1).then(() => this.inner.publish(event));
+            return orAborted(sent, options?.signal);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'each publish listens to its signal',
+      foundBy: 'a signal that 300 publishes share',
+      because: '300 listeners',
+      engine: of(
+        class extends WrappedEngine {
+          override async publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
+            const listener = (): void => {};
+            options?.signal?.addEventListener('abort', listener);
+            await turns(2);
+            await this.inner.publish(event, options);
+            options?.signal?.removeEventListener('abort', listener);
+          }
+        },
+      ),
+    },
+  ]);
+});

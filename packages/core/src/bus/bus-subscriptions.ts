@@ -1,0 +1,100 @@
+import type { Subscription } from '../contract/contract.ts';
+import { onAbort } from '../engine-kit/on-abort.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+interface Routed {
+  /** What the router made of it. */
+  readonly subscription: Subscription;
+  readonly unlink: () => void;
+}
+
+/** The subscriptions made on a bus, and the lifecycle events of their coming and going. */
+export class BusSubscriptions {
+  readonly #lifecycle: Lifecycle;
+  readonly #routed = new Map<Subscription, Routed>();
+  /** Those whose making was told, and whose end was not. */
+  readonly #told = new Set<Subscription>();
+  readonly #made = new WeakSet<Subscription>();
+  readonly #cancelledEarly = new WeakSet<Subscription>();
+
+  constructor(lifecycle: Lifecycle) {
+    this.#lifecycle = lifecycle;
+  }
+
+  /** Notes a subscription that is being made: its handler may already receive, and cancel it. */
+  begin(subscription: Subscription): void {
+    this.#made.add(subscription);
+    this.#lifecycle.announceInTime(subscription.id, () => this.#tellCreated(subscription));
+  }
+
+  /** Forgets a subscription that could not be made. */
+  abort(subscription: Subscription): void {
+    this.#lifecycle.withdraw(subscription.id);
+    this.#tellRemoved(subscription, 'failed');
+  }
+
+  /** True for any subscription that was ever made here. */
+  knows(subscription: Subscription): boolean {
+    return this.#made.has(subscription);
+  }
+
+  /** Adds what the router made; a signal that aborts cancels it from now on. */
+  async add(
+    subscription: Subscription,
+    routed: Subscription,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const unlink = onAbort(signal, () => void subscription.cancel());
+    this.#routed.set(subscription, { subscription: routed, unlink });
+    this.#lifecycle.announce(subscription.id);
+    if (this.#cancelledEarly.has(subscription)) await this.remove(subscription);
+  }
+
+  /** Cancels it in the router, and forgets it. */
+  async remove(subscription: Subscription): Promise<void> {
+    const routed = this.#routed.get(subscription);
+    if (routed === undefined) {
+      this.#cancelledEarly.add(subscription);
+      return;
+    }
+    await routed.subscription.cancel();
+    this.#forget(subscription, 'cancelled');
+  }
+
+  /** Forgets all, when the router has stopped. */
+  forgetAll(): void {
+    for (const subscription of this.#routed.keys()) this.#forget(subscription, 'stopped');
+  }
+
+  #forget(subscription: Subscription, reason: RemovalReason): void {
+    this.#routed.get(subscription)?.unlink();
+    this.#routed.delete(subscription);
+    this.#tellRemoved(subscription, reason);
+  }
+
+  #tellCreated(subscription: Subscription): void {
+    const { topic, engine } = subscription;
+    const isNewTopic = !this.#isToldOf(topic);
+    this.#told.add(subscription);
+    if (isNewTopic) this.#lifecycle.emit('topic.created', { topic, engine });
+    this.#lifecycle.emit('subscription.created', aboutOf(subscription));
+  }
+
+  #tellRemoved(subscription: Subscription, reason: RemovalReason): void {
+    if (!this.#told.delete(subscription)) return;
+    const { topic, engine } = subscription;
+    this.#lifecycle.emit('subscription.removed', { ...aboutOf(subscription), reason });
+    if (!this.#isToldOf(topic)) this.#lifecycle.emit('topic.deleted', { topic, engine });
+  }
+
+  #isToldOf(topic: string): boolean {
+    for (const subscription of this.#told) if (subscription.topic === topic) return true;
+    return false;
+  }
+}
+
+type RemovalReason = 'cancelled' | 'stopped' | 'failed';
+
+function aboutOf({ id, topic, isAsync, engine, group }: Subscription): object {
+  return { topic, isAsync, engine, group, subscription: id };
+}

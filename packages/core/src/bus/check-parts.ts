@@ -1,0 +1,101 @@
+import { closest } from '../errors/suggest.ts';
+import { configFields } from '../config/event-bus-config.ts';
+import { type ConfigProblem, InvalidConfigError, quote } from '../errors/errors.ts';
+import type { EventBusParts } from './event-bus.ts';
+import { isStandardSchema } from '../typed/standard-schema.ts';
+import { assertTopic } from '../contract/topics.ts';
+
+const partNames = {
+  schemas: true,
+  middleware: true,
+  logger: true,
+  observers: true,
+  onUndecodable: true,
+} satisfies Record<keyof EventBusParts, true>;
+
+/**
+ * Checks what a bus is made of beside its configuration, which is checked by its own schema.
+ *
+ * @throws {@link InvalidConfigError} listing every problem.
+ */
+export function assertParts(options: EventBusParts): void {
+  const problems = [
+    ...misspelt(options),
+    ...inSchemas(options.schemas),
+    ...inMiddleware(options.middleware),
+    ...inLogger(options.logger),
+    ...listOf('observers', options.observers),
+    ...functionAt('onUndecodable', options.onUndecodable),
+  ];
+  if (problems.length > 0) throw new InvalidConfigError(problems);
+}
+
+/** Only what is near a part: the rest the schema of the configuration refuses. */
+function misspelt(options: object): ConfigProblem[] {
+  return Object.keys(options).flatMap((name) => {
+    if (configFields.includes(name) || Object.hasOwn(partNames, name)) return [];
+    const meant = closest(name, Object.keys(partNames));
+    if (meant === undefined || closest(name, [...configFields, meant]) !== meant) return [];
+    return [
+      { path: name, message: `there is no field "${name}"; did you mean "${meant}"?`, kind: 'unknown-field' },
+    ];
+  });
+}
+
+function inSchemas(schemas: unknown): ConfigProblem[] {
+  if (schemas === undefined) return [];
+  if (!isObject(schemas)) return [wrong('schemas', 'an object with a schema per topic', schemas)];
+  return Object.entries(schemas).flatMap(([topic, schema]) => {
+    const path = `schemas[${JSON.stringify(topic)}]`;
+    const problems: ConfigProblem[] = [];
+    try {
+      assertTopic(topic);
+    } catch (error) {
+      problems.push({
+        path,
+        message: `a schema is for one topic, not for a pattern. ${(error as Error).message}`,
+      });
+    }
+    if (!isStandardSchema(schema))
+      problems.push(wrong(path, 'a Standard Schema, as zod, valibot and arktype make them', schema));
+    return problems;
+  });
+}
+
+function inMiddleware(middleware: unknown): ConfigProblem[] {
+  if (middleware === undefined) return [];
+  if (!isObject(middleware)) return [wrong('middleware', 'an object { publish, handle }', middleware)];
+  const { publish, handle, ...rest } = middleware;
+  const unknown = Object.keys(rest).map((name) => ({
+    path: `middleware.${name}`,
+    message: `there is no field "${name}"; the fields are publish, handle`,
+  }));
+  return [...unknown, ...listOf('middleware.publish', publish), ...listOf('middleware.handle', handle)];
+}
+
+function inLogger(logger: unknown): ConfigProblem[] {
+  if (logger === undefined) return [];
+  const { warn, error } = isObject(logger) ? logger : {};
+  if (typeof warn === 'function' && typeof error === 'function') return [];
+  return [wrong('logger', 'a logger with the functions warn and error, as console is one', logger)];
+}
+
+function listOf(path: string, list: unknown): ConfigProblem[] {
+  if (list === undefined) return [];
+  if (!Array.isArray(list)) return [wrong(path, 'a list of functions', list)];
+  return list.flatMap((one: unknown, i) => functionAt(`${path}[${i}]`, one ?? null));
+}
+
+function functionAt(path: string, value: unknown): ConfigProblem[] {
+  return value === undefined || typeof value === 'function' ? [] : [wrong(path, 'a function', value)];
+}
+
+function wrong(path: string, expected: string, got: unknown): ConfigProblem {
+  return { path, message: `expected ${expected}, got ${quote(got)}` };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return (
+    (typeof value === 'object' && value !== null && !Array.isArray(value)) || typeof value === 'function'
+  );
+}

@@ -1,0 +1,414 @@
+import { adaptedLogger } from '../logging/adapted-logger.ts';
+import { assertSubscription } from '../engine/assert-subscription.ts';
+import { assertOptionsOf } from '../engine/call-options.ts';
+import { assertParts } from './check-parts.ts';
+import { BusSubscriptions } from './bus-subscriptions.ts';
+import { type EventBusConfig, type ParsedConfig, parseAndMake } from '../config/event-bus-config.ts';
+import { type OwnConfig, makeOwn } from '../config/known-engines.ts';
+import type { MadeEngine } from '../config/own-config.ts';
+import { type SourceOf, sourcesOf } from '../config/loading/sources.ts';
+import type {
+  AttemptObserver,
+  Capabilities,
+  ConsumerLag,
+  DeliveryStats,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  EventBus,
+  EventHandler,
+  Logger,
+  PublishOptions,
+  StartOptions,
+  StopOptions,
+  SubscribeOptions,
+  Subscription,
+} from '../contract/contract.ts';
+import { describeError } from '../dead-letters/dead-letter.ts';
+import { CancellableSubscription } from '../engine/engine-subscription.ts';
+import { EventBusNotStartedError, InvalidOptionError, SubscriptionNotFoundError } from '../errors/errors.ts';
+import { type NewEvent, createEvent } from '../contract/event.ts';
+import { EventStream } from './event-stream.ts';
+import { Lifecycle, type Observer } from './lifecycle.ts';
+import { consoleLogger } from '../logging/logger.ts';
+import type { HandleMiddleware, Middleware } from './middleware.ts';
+import { countdown } from '../engine-kit/countdown.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { Publisher } from './publisher.ts';
+import { aroundReceive } from './receive.ts';
+import {
+  type RedriveBus,
+  type RedriveOptions,
+  type RedriveResult,
+  redrive,
+} from '../dead-letters/redrive.ts';
+import { findEngineFactory } from '../registry/registry.ts';
+import { type Router, createRouter } from '../routing/router.ts';
+import { Routing } from '../routing/routing.ts';
+import type { StandardSchema } from '../typed/standard-schema.ts';
+import {
+  type InternalSubscribeOptions,
+  identityOption,
+  resolveStopTimeout,
+} from '../engine/subscribe-options.ts';
+import { groupFor } from '../contract/tenant.ts';
+import { assertTopicOrPattern } from '../contract/topics.ts';
+import type { RawRecord } from '../contract/transport.ts';
+import type { TopicPublishOptions } from '../typed/typed-topics.ts';
+
+/** What a bus is made of beside its configuration. */
+export interface EventBusParts {
+  /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
+  readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
+  readonly middleware?: Middleware | undefined;
+  /** `console`, winston, pino or bunyan as it is; see {@link Logger}. Default: warnings and errors to the console. */
+  readonly logger?: Logger | undefined;
+  /** Told of lifecycle events from the very first on. */
+  readonly observers?: readonly Observer[] | undefined;
+  /** Takes each record that cannot be decoded, in place of its dead letter. */
+  readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
+}
+
+/** The part of a bus that metrics are made of; every bus fits, whatever the types of its topics. */
+export interface ObservableBus {
+  readonly router: Router;
+  observeAttempts(observer: AttemptObserver): () => void;
+}
+
+/** The bus without types for its topics; `createEventBus` gives it its types. */
+export class UntypedEventBus implements Engine {
+  readonly type = 'bus';
+  readonly router: Router;
+  readonly config: ParsedConfig;
+  readonly #lifecycle: Lifecycle;
+  readonly #logger: Logger;
+  readonly #schemas: ReadonlyMap<string, StandardSchema>;
+  readonly #handleMiddleware: readonly HandleMiddleware[];
+  readonly #publisher: Publisher;
+  readonly #subscriptions: BusSubscriptions;
+  readonly #streams = new Set<EventStream>();
+  readonly #onUndecodable: EventBusParts['onUndecodable'];
+  readonly #routing: Routing;
+  readonly #sourceOf: SourceOf;
+  /** Engines that the check of the configuration has made, by their place in it. */
+  readonly #made: ReadonlyMap<number, MadeEngine>;
+  #isStarted = false;
+  #wasLoaded = false;
+  #starting: Promise<void> | undefined;
+
+  constructor(options: EventBusConfig & EventBusParts = {}) {
+    assertParts(options);
+    const {
+      schemas = {},
+      middleware = {},
+      logger = consoleLogger,
+      observers = [],
+      onUndecodable,
+      ...config
+    } = options;
+    this.#sourceOf = sourcesOf(options);
+    const parsed = parseAndMake(config, this.#sourceOf);
+    this.config = parsed.config;
+    this.#made = parsed.made;
+    this.#routing = new Routing(
+      this.config.routing,
+      this.config.engines.map(({ name }) => name),
+    );
+    this.#logger = adaptedLogger(logger);
+    this.#lifecycle = new Lifecycle(this.config.source, this.#logger);
+    this.#subscriptions = new BusSubscriptions(this.#lifecycle);
+    for (const observer of observers) this.#lifecycle.observe(observer);
+    this.#schemas = new Map(Object.entries(schemas));
+    this.#onUndecodable = onUndecodable;
+    const { publish = [], handle = [] } = middleware;
+    this.#handleMiddleware = handle;
+    this.router = createRouter({
+      engines: this.config.engines.map(({ name, engine, type, config: own }, i) => ({
+        name,
+        engine: engine ?? (() => this.#makeEngine(name, type!, own ?? {}, i)),
+      })),
+      routing: this.config.routing,
+      host: (name) => this.#hostOf(name),
+    });
+    this.#publisher = new Publisher(this.router, this.#lifecycle, this.#schemas, publish);
+  }
+
+  async #makeEngine(name: string, type: string, config: object, index: number): Promise<Engine> {
+    const own = {
+      index,
+      name,
+      type,
+      config: config as OwnConfig['config'],
+      isShared: !this.config.isMultiEngine,
+    };
+    const known = this.#made.get(index);
+    const { engine, unused } = known ?? makeOwn(await findEngineFactory(type), own, this.#sourceOf);
+    if (unused.length > 0) {
+      const about = { engine: name, type, fields: unused };
+      this.#logger.warn(
+        `an engine of the type "${type}" does not have ${unused.join(', ')}: left out`,
+        about,
+      );
+    }
+    return engine;
+  }
+
+  #hostOf(name: string): EngineHost {
+    return {
+      name,
+      logger: this.#logger,
+      source: this.config.source,
+      observer: this.#lifecycle,
+      onUndecodable: this.#onUndecodable,
+      publishDeadLetter: (input) => {
+        const event = createEvent(input);
+        return this.#publisher.send(event, undefined, this.#routing.engineForDeadLetter(event, name));
+      },
+    };
+  }
+
+  get untyped(): this {
+    return this;
+  }
+
+  get capabilities(): Capabilities {
+    return this.router.capabilities;
+  }
+
+  async start(options?: StartOptions): Promise<void> {
+    assertOptionsOf('start', options);
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(options?: StartOptions): Promise<void> {
+    if (!this.#wasLoaded) {
+      this.#wasLoaded = true;
+      this.#tellLoaded();
+    }
+    await this.router.start(options);
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#lifecycle.emit('bus.started', { engines: this.router.engineNames() });
+  }
+
+  #tellLoaded(): void {
+    if (!this.#lifecycle.active) return;
+    const { engines, routing, isMultiEngine, defaultEngine } = this.config;
+    this.#lifecycle.emit('config.loaded', {
+      engines: engines.map(({ name }) => name),
+      types: Object.fromEntries(engines.map(({ name, engine, type }) => [name, engine?.type ?? type])),
+      rules: routing.length,
+      defaultEngine,
+      isMultiEngine,
+    });
+  }
+
+  /**
+   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those publish.
+   *
+   * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
+   */
+  async drain(options?: StopOptions): Promise<void> {
+    assertOptionsOf('drain', options);
+    this.#endUnreadStreams();
+    await this.router.drain?.(options);
+  }
+
+  /** A loop goes on while there is something left for it; a stream that nobody reads is given up at once. */
+  #endUnreadStreams(): void {
+    for (const stream of this.#streams) if (!stream.isRead) stream.end();
+  }
+
+  async stop(options?: StopOptions): Promise<void> {
+    assertOptionsOf('stop', options);
+    let timed = options;
+    if (this.#starting !== undefined) {
+      const left = countdown(resolveStopTimeout(options?.timeoutMs));
+      await settlesWithin(this.#starting, left());
+      timed = { ...options, timeoutMs: left() };
+    }
+    const wasStarted = this.#isStarted;
+    this.#isStarted = false;
+    this.#endUnreadStreams();
+    let error: { name: string; message: string } | undefined;
+    try {
+      await this.router.stop(timed);
+    } catch (reason) {
+      const { name, message } = describeError(reason);
+      error = { name, message };
+      throw reason;
+    } finally {
+      for (const stream of this.#streams) stream.end();
+      if (wasStarted) {
+        this.#subscriptions.forgetAll();
+        this.#lifecycle.emit('bus.stopped', { engines: this.router.engineNames(), error });
+      }
+    }
+  }
+
+  publish(
+    eventOrTopic: NewEvent | string,
+    payloadOrOptions?: unknown,
+    topicOptions?: TopicPublishOptions,
+  ): Promise<void> {
+    try {
+      if (typeof eventOrTopic === 'string')
+        return this.#publishTo(eventOrTopic, payloadOrOptions, topicOptions);
+      const options = payloadOrOptions as PublishOptions | undefined;
+      assertOptionsOf('publish', options);
+      return this.#publisher.publish(createEvent(eventOrTopic), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
+    assertOptionsOf('publish(topic, payload)', options);
+    const { signal, id, key, metadata, createdAt } = options;
+    const event = createEvent({ topic, payload, id, key, metadata, createdAt });
+    return this.#publisher.publish(event, signal === undefined ? undefined : { signal });
+  }
+
+  subscribe(topic: string, handler: EventHandler<never>, options?: SubscribeOptions): Promise<Subscription> {
+    return this.#subscribe(topic, handler, false, options);
+  }
+
+  subscribeAsync(
+    topic: string,
+    handler: EventHandler<never>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    return this.#subscribe(topic, handler, true, options);
+  }
+
+  async #subscribe(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    const wrapped =
+      typeof handler === 'function'
+        ? aroundReceive(handler, this.#schemas, this.#handleMiddleware, this.router)
+        : handler;
+    return this.#attach(topic, wrapped, isAsync, options);
+  }
+
+  /** @param only - The one engine to subscribe on. Default: all that may carry the topic. */
+  async #attach(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions,
+    only?: string,
+  ): Promise<Subscription> {
+    assertTopicOrPattern(topic);
+    assertOptionsOf('subscribe', options);
+    const { tenant } = options;
+    const engine = only ?? this.router.enginesFor(topic, tenant).join(',');
+    const on: EventBus = only === undefined ? this.router : this.router.engine(only);
+    const about = { topic, isAsync, engine, group: groupFor(options.group, tenant) };
+    const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
+    const own: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
+    this.#subscriptions.begin(subscription);
+    let routed: Subscription;
+    try {
+      routed = isAsync
+        ? await on.subscribeAsync(topic, handler, own)
+        : await on.subscribe(topic, handler, own);
+    } catch (error) {
+      this.#subscriptions.abort(subscription);
+      throw error;
+    }
+    await this.#subscriptions.add(subscription, routed, options.signal);
+    return subscription;
+  }
+
+  async unsubscribe(subscription: Subscription): Promise<void> {
+    assertSubscription(subscription);
+    if (!this.#subscriptions.knows(subscription)) {
+      if (!this.#isStarted) throw new EventBusNotStartedError('unsubscribe', 'new');
+      throw new SubscriptionNotFoundError(subscription.id);
+    }
+    await this.#subscriptions.remove(subscription);
+  }
+
+  /** A subscription as an async iterator, for `for await`. See {@link EventStream}. */
+  events(topic: string, options: SubscribeOptions = {}): EventStream {
+    const stream = new EventStream(
+      async (handler) => {
+        assertOptionsOf('subscribe', options);
+        const { concurrency = 1 } = options;
+        if (concurrency !== 1)
+          throw new InvalidOptionError(
+            'concurrency',
+            concurrency,
+            '1, or none: a stream hands out one event at a time',
+          );
+        return this.subscribeAsync(topic, handler, { ...options, concurrency });
+      },
+      () => this.#streams.delete(stream),
+    );
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Publishes a topic's dead letters back to it; see {@link RedriveOptions}. */
+  redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
+    const bus: RedriveBus = {
+      router: this.router,
+      publish: (event, engine) => this.#publisher.send(event, undefined, engine),
+      subscribe: (engine, deadLetters, handler, own) =>
+        this.#attach(deadLetters, handler, false, own, engine),
+    };
+    return redrive(bus, topic, options);
+  }
+
+  /**
+   * Tells of lifecycle events.
+   *
+   * @returns how to stop observing.
+   */
+  observe(observer: Observer): () => void {
+    return this.#lifecycle.observe(observer);
+  }
+
+  /**
+   * Tells of each attempt of a handler when it has ended, and how long it took; for metrics. Attempts are not timed while
+   * nobody asks.
+   *
+   * @returns how to stop observing.
+   */
+  observeAttempts(observer: AttemptObserver): () => void {
+    return this.#lifecycle.observeAttempts(observer);
+  }
+
+  topics(): string[] {
+    return this.router.topics();
+  }
+
+  subscriberCount(topic: string): number {
+    return this.router.subscriberCount(topic);
+  }
+
+  stats(): DeliveryStats {
+    return this.router.stats();
+  }
+
+  statsPerEngine(): Record<string, DeliveryStats> {
+    return this.router.statsPerEngine();
+  }
+
+  health(): Promise<EngineHealth> {
+    return this.router.health();
+  }
+
+  /** How far consumers are behind, on the engines whose broker knows it. Rejects where a broker cannot be asked. */
+  lag(): Promise<readonly ConsumerLag[]> {
+    return this.router.lag();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

@@ -1,0 +1,84 @@
+import type { EventHandler, HandlerContext } from '../contract/contract.ts';
+import { DeliveredEvent } from '../dispatch/delivery.ts';
+import { NextCalledTwiceError } from '../errors/errors.ts';
+import { type Event, type NewEvent, createEvent } from '../contract/event.ts';
+import type { Router } from '../routing/router.ts';
+
+/**
+ * Around every publish. Call `next` to go on, with a changed event or none; return without it to publish nothing. What it
+ * throws, `publish` rejects with. `router` says which engine carries a topic.
+ */
+export type PublishMiddleware = (
+  event: Event,
+  next: (event?: NewEvent) => Promise<void>,
+  router: Router,
+) => unknown;
+
+/**
+ * Around every attempt of every handler. Call `next` to go on, with a changed event or none; return without it and the
+ * event counts as handled. What it throws fails the attempt. `context.engine` is the engine that the event came from; `router`
+ * says which engine carries a topic.
+ */
+export type HandleMiddleware = (
+  event: Event,
+  next: (event?: Event) => Promise<void>,
+  context: HandlerContext,
+  router: Router,
+) => unknown;
+
+/** Middleware of both sides, each in order: the first is the outermost. */
+export interface Middleware {
+  readonly publish?: readonly PublishMiddleware[] | undefined;
+  readonly handle?: readonly HandleMiddleware[] | undefined;
+}
+
+/** Puts middleware around a publish. */
+export function aroundPublish(
+  middleware: readonly PublishMiddleware[],
+  router: Router,
+  publish: (event: Event) => Promise<void>,
+): (event: Event) => Promise<void> {
+  return middleware.reduceRight<(event: Event) => Promise<void>>(
+    (inner, outer) => async (event) => {
+      await outer(
+        event,
+        once(event, (changed) => inner(changed === undefined ? event : createEvent(changed))),
+        router,
+      );
+    },
+    publish,
+  );
+}
+
+/** Puts middleware around a handler. */
+export function aroundHandler(
+  middleware: readonly HandleMiddleware[],
+  router: Router,
+  handler: EventHandler<never>,
+): EventHandler<never> {
+  return middleware.reduceRight<EventHandler<never>>(
+    (inner, outer) => async (event, context) => {
+      await outer(
+        event,
+        once(event, async (changed) => void (await inner(changedEvent(event, changed), context))),
+        context,
+        router,
+      );
+    },
+    handler,
+  );
+}
+
+function changedEvent(event: Event, changed: Event | undefined): Event<never> {
+  if (changed === undefined || changed === event) return event as Event<never>;
+  return (event instanceof DeliveredEvent ? event.with(changed) : { ...event, ...changed }) as Event<never>;
+}
+
+function once<E>(event: Event, next: (changed?: E) => Promise<void>): (changed?: E) => Promise<void> {
+  let called = false;
+  return async (changed) => {
+    if (called) throw new NextCalledTwiceError(event.topic);
+    called = true;
+    await next(changed);
+  };
+}

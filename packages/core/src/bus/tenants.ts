@@ -1,0 +1,124 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { PublishOptions, SubscribeOptions } from '../contract/contract.ts';
+import type { TypedEventBus } from './create-event-bus.ts';
+import { InvalidTenantError } from '../errors/errors.ts';
+import type { NewEvent } from '../contract/event.ts';
+import type { EventStream } from './event-stream.ts';
+import type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
+import type { RedriveOptions, RedriveResult } from '../dead-letters/redrive.ts';
+import { assertTenant, tenantOf } from '../contract/tenant.ts';
+import type {
+  EventOf,
+  HandledTopics,
+  TopicMap,
+  TopicPattern,
+  TopicPublishOptions,
+  TypedPublish,
+  TypedSubscribe,
+} from '../typed/typed-topics.ts';
+
+export interface TenantMiddlewareOptions {
+  /** Refuse to publish an event that has no tenant. Default true. */
+  readonly required?: boolean | undefined;
+}
+
+/**
+ * Middleware for a bus whose events belong to tenants. What a handler publishes belongs to the tenant of the event that it
+ * handles, unless it names another; an event without a tenant is refused, and so is one whose tenant is no name.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ middleware: tenantMiddleware() });
+ * ```
+ */
+export function tenantMiddleware({ required = true }: TenantMiddlewareOptions = {}): Middleware {
+  const handled = new AsyncLocalStorage<string | undefined>();
+  const publish: PublishMiddleware = (event, next) => {
+    const { topic, metadata } = event;
+    if (metadata['tenant'] !== undefined) {
+      assertTenant(metadata['tenant'], topic);
+      return next();
+    }
+    const tenant = handled.getStore();
+    if (tenant !== undefined) return next({ ...event, metadata: { ...metadata, tenant } });
+    if (!required) return next();
+    throw new InvalidTenantError(
+      undefined,
+      'publish it through forTenant(bus, tenant), or give metadata.tenant',
+      {
+        topic,
+      },
+    );
+  };
+  // Also without a tenant: a publisher that waits for this handler may be one that has another.
+  const handle: HandleMiddleware = (event, next) => handled.run(tenantOf(event), () => next());
+  return { publish: [publish], handle: [handle] };
+}
+
+/** A bus as one tenant sees it. */
+export interface TenantBus<Topics extends TopicMap, Published extends TopicMap = Topics> {
+  readonly tenant: string;
+  /** Publishes an event of this tenant. */
+  readonly publish: TypedPublish<Published>;
+  /** Subscribes to the events of this tenant. Its `group` is the tenant's own. */
+  readonly subscribe: TypedSubscribe<HandledTopics<Topics, Published>>;
+  /** As `subscribe`, with up to `concurrency` handlers at once. */
+  readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
+  /** The events of this tenant, for `for await`. */
+  events<P extends string>(
+    topic: TopicPattern<Topics, P>,
+    options?: SubscribeOptions,
+  ): EventStream<EventOf<HandledTopics<Topics, Published>, P>>;
+  /** Publishes this tenant's dead letters back to their topic; its `group` is the tenant's own. */
+  redrive(topic: string, options?: Omit<RedriveOptions, 'tenant'>): Promise<RedriveResult>;
+}
+
+/**
+ * A bus as one tenant sees it: what it publishes has `metadata.tenant`, and its subscriptions receive events of this tenant
+ * only, on every engine.
+ *
+ * @throws {@link InvalidTenantError}
+ */
+export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
+  bus: TypedEventBus<Topics, Published>,
+  tenant: string,
+): TenantBus<Topics, Published> {
+  assertTenant(tenant);
+  const untyped = bus as unknown as TypedEventBus<Record<string, unknown>>;
+  const own = (options?: SubscribeOptions): SubscribeOptions => {
+    if (options?.tenant !== undefined && options.tenant !== tenant) throw otherTenant(options.tenant, tenant);
+    return { ...options, tenant };
+  };
+  return {
+    tenant,
+    publish: async (
+      eventOrTopic: NewEvent | string,
+      payloadOrOptions?: unknown,
+      options?: TopicPublishOptions,
+    ): Promise<void> => {
+      if (typeof eventOrTopic === 'string')
+        return untyped.publish(eventOrTopic, payloadOrOptions, ownMetadata(options ?? {}, tenant));
+      return untyped.publish(
+        ownMetadata(eventOrTopic, tenant),
+        payloadOrOptions as PublishOptions | undefined,
+      );
+    },
+    subscribe: async (topic: string, handler: never, options?: SubscribeOptions) =>
+      untyped.subscribe(topic, handler, own(options)),
+    subscribeAsync: async (topic: string, handler: never, options?: SubscribeOptions) =>
+      untyped.subscribeAsync(topic, handler, own(options)),
+    events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, own(options)),
+    redrive: async (topic: string, options?: RedriveOptions) =>
+      untyped.redrive(topic, { ...options, tenant }),
+  } as unknown as TenantBus<Topics, Published>;
+}
+
+function ownMetadata<T extends Pick<NewEvent, 'metadata'>>(event: T, tenant: string): T {
+  const given = event.metadata?.['tenant'];
+  if (given !== undefined && given !== tenant) throw otherTenant(given, tenant);
+  return { ...event, metadata: { ...event.metadata, tenant } };
+}
+
+function otherTenant(given: unknown, tenant: string): InvalidTenantError {
+  return new InvalidTenantError(given, `this is the bus of the tenant "${tenant}"; leave the tenant out`);
+}

@@ -1,0 +1,78 @@
+import { type DecodeContext, undecodable } from './attributes.ts';
+import { type HeaderBinding, type IncomingMessage, decodeBinary, headerOf, kafkaHeaders } from './binary.ts';
+import { decodeStructured } from './structured.ts';
+import type { Event } from '../contract/event.ts';
+
+export type { DecodeContext, EncodeOptions } from './attributes.ts';
+export { decodeStructured, encodeStructured, structuredContentType } from './structured.ts';
+export {
+  type BinaryMessage,
+  type HeaderBinding,
+  type HeaderValue,
+  type Headers,
+  type IncomingMessage,
+  decodeBinary,
+  encodeBinary,
+  httpHeaders,
+  kafkaHeaders,
+} from './binary.ts';
+
+/**
+ * How a record carries an event: `structured` and `binary` are what `decodeStructured` and `decodeBinary` read;
+ * `unsupported` is a CloudEvents format other than JSON, or a batch; `foreign` is no CloudEvent at all.
+ */
+export type ContentMode = 'structured' | 'binary' | 'unsupported' | 'foreign';
+
+/** True for the media type of structured JSON, whatever its parameters. */
+export function isStructured(contentType: string): boolean {
+  return /^application\/cloudevents\+json\s*(?:;|$)/i.test(contentType.trim());
+}
+
+/**
+ * Tells how a record carries an event: by its `content-type`, else by a `specversion` header (Kafka protocol binding
+ * 1.0.2, section 3), else by its body being a JSON object, because not every broker has headers.
+ *
+ * @throws {@link UndecodableRecordError} where these headers are not UTF-8.
+ */
+export function contentMode(
+  message: IncomingMessage,
+  binding: HeaderBinding = kafkaHeaders,
+  context: DecodeContext = {},
+): ContentMode {
+  const headers = message.headers ?? {};
+  const contentType = headerOf(headers, 'content-type', context)?.trim() ?? '';
+  if (isStructured(contentType)) return 'structured';
+  if (/^application\/cloudevents/i.test(contentType)) return 'unsupported';
+  if (headerOf(headers, `${binding.prefix}specversion`, context) !== undefined) return 'binary';
+  return beginsObject(message.body) ? 'structured' : 'foreign';
+}
+
+/**
+ * The event in a record, however it is carried.
+ *
+ * @throws {@link UndecodableRecordError} whatever the record, and nothing else.
+ */
+export function decodeRecord(
+  message: IncomingMessage,
+  context: DecodeContext = {},
+  binding: HeaderBinding = kafkaHeaders,
+): Event {
+  const mode = contentMode(message, binding, context);
+  if (mode === 'structured') return decodeStructured(message.body as string | Uint8Array, context);
+  if (mode === 'binary') return decodeBinary(message, context, binding);
+  throw undecodable(
+    mode === 'foreign'
+      ? 'it is not a CloudEvent: it has no CloudEvents headers, and is not a JSON object'
+      : 'of the CloudEvents formats only application/cloudevents+json is read',
+    context,
+  );
+}
+
+function beginsObject(body: IncomingMessage['body']): boolean {
+  if (typeof body === 'string') return /^\ufeff?[ \t\r\n]*\{/.test(body);
+  if (!(body instanceof Uint8Array)) return false;
+  let start = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
+  while (body[start] === 0x20 || body[start] === 0x09 || body[start] === 0x0a || body[start] === 0x0d)
+    start++;
+  return body[start] === 0x7b;
+}

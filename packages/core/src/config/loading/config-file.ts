@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type * as Yaml from 'yaml';
+import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../../errors/errors.ts';
+import type { Environment } from './environment.ts';
+import { lineOfJsonMistake } from './json-mistake.ts';
+import { PlainText, type Typed, isReference, substitute } from './substitute.ts';
+
+/** What a file sets. */
+export interface FileFields {
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** What to call the file in messages. */
+  readonly name: string;
+  readonly typed: readonly Typed[];
+  readonly errors: readonly InvalidConfigError[];
+  /** The environment variables that it refers to. */
+  readonly variables: ReadonlySet<string>;
+}
+
+/**
+ * Reads a configuration file, YAML or JSON by its extension, with the environment's values in place of `${NAME}`.
+ *
+ * @throws {@link ConfigFileError} where it cannot be read, has another extension, or is not what its extension says.
+ * @throws {@link MissingPackageError} for YAML, where the package `yaml` is not installed.
+ */
+export async function readConfigFile(file: string | URL, environment: Environment): Promise<FileFields> {
+  const path = typeof file === 'string' ? file : fileURLToPath(file);
+  const parse = parsers[extname(path).toLowerCase()];
+  if (parse === undefined) {
+    throw new ConfigFileError(path, `its extension has to be one of ${Object.keys(parsers).join(', ')}`);
+  }
+  const parsed = await parse(await read(path), path);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || parsed instanceof PlainText) {
+    throw new ConfigFileError(path, 'expected fields, such as "engine: memory", at its top');
+  }
+  const { value, typed, errors, variables } = substitute(parsed, environment, basename(path));
+  const fields = value as Record<string, unknown>;
+  // For editors, which find the schema there.
+  delete fields['$schema'];
+  return { fields, name: basename(path), typed, errors, variables };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    const text = await readFile(path, 'utf8');
+    return text.startsWith('\uFEFF') ? text.slice(1) : text;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigFileError(path, code === 'ENOENT' ? 'there is no such file' : String(code), { cause });
+  }
+}
+
+type Parser = (text: string, path: string) => unknown;
+
+const parsers: Readonly<Record<string, Parser>> = {
+  '.yaml': parseYaml,
+  '.yml': parseYaml,
+  '.json': parseJson,
+};
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text, (_, value: unknown) =>
+      typeof value === 'string' && isReference(value) ? new PlainText(value) : value,
+    );
+  } catch {
+    // Without its cause, whose message quotes the text.
+    throw new ConfigFileError(path, 'it is not valid JSON there', { line: lineOfJsonMistake(text) });
+  }
+}
+
+async function parseYaml(text: string, path: string): Promise<unknown> {
+  const { LineCounter, parseDocument, visit } = await importYaml();
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const [mistake] = [...document.errors, ...document.warnings];
+  if (mistake !== undefined) {
+    const { line } = lineCounter.linePos(mistake.pos[0]);
+    throw new ConfigFileError(path, `it is not valid YAML there: ${reasonOf(mistake)}`, { line });
+  }
+  visit(document, {
+    Scalar: (place, node) => {
+      const { value, type } = node;
+      if (place === 'key' || typeof value !== 'string' || type !== 'PLAIN') return;
+      if (isReference(value)) node.value = new PlainText(value);
+    },
+  });
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    throw new ConfigFileError(path, 'an alias in it cannot be resolved; set the anchor before it');
+  }
+}
+
+/** The kind of the mistake: a message may quote the text. */
+function reasonOf({ code }: { readonly code: string }): string {
+  return code.toLowerCase().replaceAll('_', ' ');
+}
+
+async function importYaml(): Promise<typeof Yaml> {
+  try {
+    return await import('yaml');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new MissingPackageError('yaml', 'A configuration file in YAML', { cause });
+  }
+}

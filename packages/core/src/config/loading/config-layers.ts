@@ -1,0 +1,103 @@
+import { type ConfigProblem, InvalidConfigError, type PolybusError } from '../../errors/errors.ts';
+import {
+  type EventBusConfig,
+  defaultEngineType,
+  mistakesIn,
+  singleEngineFields,
+} from '../event-bus-config.ts';
+import { oneConfigError } from '../one-config-error.ts';
+import { problemsOf } from '../own-config.ts';
+import { type SourceOf, rememberSources } from './sources.ts';
+import type { Typed } from './substitute.ts';
+
+/** One source of a configuration. */
+export interface ConfigLayer {
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** What set a field, for messages. */
+  readonly sourceOf: (field: string) => string | undefined;
+  /** Values that were read as numbers or flags, where they may be text. */
+  readonly typed?: readonly Typed[] | undefined;
+  /** What is wrong in it already. */
+  readonly errors: readonly InvalidConfigError[];
+}
+
+/**
+ * Puts a configuration together from its sources, of which a later one wins, field by field, and checks it.
+ *
+ * @throws {@link InvalidConfigError} listing every problem.
+ */
+export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
+  let checked = check(layers);
+  // What is refused as a number may be right as the text that it was.
+  const wrong = layers.flatMap(({ typed = [] }) => typed).filter(({ path }) => checked.isRefused(path));
+  for (const { holder, key, text } of wrong) holder[key] = text;
+  if (wrong.length > 0) checked = check(layers);
+  const { config, errors, sourceOf } = checked;
+  if (errors.length > 0) throw oneConfigError(errors);
+  return rememberSources(config, sourceOf);
+}
+
+interface Checked {
+  readonly config: EventBusConfig;
+  readonly sourceOf: SourceOf;
+  readonly errors: readonly PolybusError[];
+  readonly isRefused: (path: string) => boolean;
+}
+
+function check(layers: readonly ConfigLayer[]): Checked {
+  const { config, origins, problems } = merge(layers);
+  const sourceOf: SourceOf = (field) => origins.get(field)?.(field);
+  const errors = layers.flatMap((layer) => layer.errors);
+  const isKnown = pathsOf(errors);
+  const mistakes = mistakesIn(config, sourceOf).flatMap((error) => {
+    // Text in which a variable is missing is not what was meant: it would be refused for what it is not.
+    const all = problemsOf(error, 'config') ?? [];
+    const rest = all.filter(({ path }) => !isKnown(path));
+    if (rest.length === all.length) return [error];
+    return rest.length > 0 ? [new InvalidConfigError(rest)] : [];
+  });
+  const all = [...errors, ...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...mistakes];
+  return { config, sourceOf, errors: all, isRefused: pathsOf(mistakes) };
+}
+
+/** The types of the engines that a configuration has, right or wrong. */
+export function engineTypesIn(layers: readonly ConfigLayer[]): string[] {
+  const { engines, engine = defaultEngineType } = merge(layers).config;
+  const types: unknown[] = Array.isArray(engines)
+    ? engines.map((one: unknown) => (one as { type?: unknown } | null)?.type)
+    : [engine];
+  return types.filter((type) => typeof type === 'string');
+}
+
+interface Merged {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly origins: ReadonlyMap<string, ConfigLayer['sourceOf']>;
+  readonly problems: readonly ConfigProblem[];
+}
+
+function merge(layers: readonly ConfigLayer[]): Merged {
+  // Without a prototype: a field `__proto__` has to be refused as any other that nobody knows.
+  const config = Object.create(null) as Record<string, unknown>;
+  const origins = new Map<string, ConfigLayer['sourceOf']>();
+  const problems: ConfigProblem[] = [];
+  for (const { fields, sourceOf } of layers) {
+    const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+    if (config['engines'] !== undefined && fields['engines'] === undefined) {
+      const from = origins.get('engines')?.('engines');
+      for (const [field] of given.filter(([name]) => singleEngineFields.includes(name))) {
+        const message = `it is for a bus with one engine, and ${from} has "engines"; set it in the config of one of them, or leave it out`;
+        problems.push({ path: field, message, source: sourceOf(field) });
+      }
+    }
+    for (const [field, value] of given) {
+      config[field] = value;
+      origins.set(field, sourceOf);
+    }
+  }
+  return { config: { ...config }, origins, problems };
+}
+
+function pathsOf(errors: readonly PolybusError[]): (path: string) => boolean {
+  const paths = new Set(errors.flatMap((error) => (problemsOf(error, '') ?? []).map(({ path }) => path)));
+  return (path) => paths.has(path);
+}

@@ -1,0 +1,152 @@
+import { InvalidEventError, quote } from '../errors/errors.ts';
+
+/** Below this depth a cycle is looked for; most payloads never come near it. */
+const suspiciousDepth = 64;
+
+/**
+ * The value as JSON would carry it. A value that JSON carries unchanged comes back as it is, without a copy; one that
+ * JSON would turn into something else (`Date`, a class instance, anything with `toJSON`) comes back turned.
+ *
+ * A top-level `Uint8Array` passes as it is: CloudEvents carries it as `data_base64`.
+ *
+ * @throws {@link InvalidEventError} for what JSON would lose or cannot write: cycles, BigInt, functions, symbols, NaN and
+ *   infinite numbers, Map, Set, nested binary data, errors and promises.
+ */
+export function toJsonValue(value: unknown, field: string, topic: string): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined)
+    return value;
+  try {
+    if (value instanceof Uint8Array || isPlainJson(value, 0)) return value;
+    // Something is not plain: walk again with a path, so that the error can name it.
+    explain(value, field, topic, []);
+    const text: string | undefined = JSON.stringify(value);
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch (cause) {
+    if (cause instanceof InvalidEventError) throw cause;
+    throw new InvalidEventError(field, 'throws while it is read; publish plain data', { topic, cause });
+  }
+}
+
+/** True where `JSON.parse(JSON.stringify(value))` would equal the value. */
+function isPlainJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      // JSON has no minus zero.
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case 'object':
+      break;
+    case 'undefined':
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+      return false;
+  }
+  if (value === null) return true;
+  if (depth > suspiciousDepth) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlainJson(value[i], depth + 1)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return false;
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    // An absent optional property: JSON leaves it out, which reads the same.
+    if (item !== undefined && !isPlainJson(item, depth + 1)) return false;
+  }
+  return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+function explain(value: unknown, field: string, topic: string, ancestors: object[]): void {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return;
+    case 'number':
+      if (Number.isFinite(value)) return;
+      throw new InvalidEventError(field, `is ${value}, which JSON cannot carry; publish null or a string`, {
+        topic,
+      });
+    case 'bigint':
+      throw new InvalidEventError(field, 'is a BigInt, which JSON cannot carry; publish value.toString()', {
+        topic,
+      });
+    case 'function':
+    case 'symbol':
+      throw refuse(field, value, topic);
+    case 'object':
+      break;
+  }
+  if (value === null) return;
+  const object = value;
+  if (ancestors.includes(object)) {
+    throw new InvalidEventError(
+      field,
+      'refers back to an object that contains it; publish a tree without cycles',
+      {
+        topic,
+      },
+    );
+  }
+  if (ancestors.length > 1000) {
+    const start = `${field.slice(0, 100)}…`;
+    throw new InvalidEventError(start, 'is nested more than 1000 levels deep; publish a flatter value', {
+      topic,
+    });
+  }
+  const { toJSON } = object as { toJSON?: unknown };
+  if (ArrayBuffer.isView(object) || object instanceof ArrayBuffer) {
+    throw new InvalidEventError(
+      field,
+      'is binary data inside the payload; publish a Uint8Array as the whole payload, or base64 text here',
+      { topic },
+    );
+  }
+  if (object instanceof Date && Number.isNaN(object.getTime())) {
+    throw new InvalidEventError(field, 'is an invalid Date, which JSON turns into null; publish null', {
+      topic,
+    });
+  }
+  ancestors.push(object);
+  if (typeof toJSON === 'function') {
+    explain((object as { toJSON(key: string): unknown }).toJSON(''), field, topic, ancestors);
+  } else if (Array.isArray(object)) {
+    object.forEach((item, i) => explain(item, `${field}[${i}]`, topic, ancestors));
+  } else {
+    if (losesItsContent(object)) throw refuse(field, value, topic);
+    for (const [key, item] of Object.entries(object)) explain(item, `${field}.${key}`, topic, ancestors);
+  }
+  ancestors.pop();
+}
+
+/** Objects that JSON writes as `{}` although they hold something. */
+function losesItsContent(object: object): boolean {
+  return (
+    object instanceof Map ||
+    object instanceof Set ||
+    object instanceof WeakMap ||
+    object instanceof WeakSet ||
+    object instanceof Promise ||
+    object instanceof Error ||
+    object instanceof RegExp
+  );
+}
+
+function refuse(field: string, value: unknown, topic: string): InvalidEventError {
+  const advice =
+    value instanceof Map
+      ? 'Object.fromEntries(map)'
+      : value instanceof Set
+        ? '[...set]'
+        : value instanceof Error
+          ? '{ message: error.message }'
+          : 'a plain value';
+  return new InvalidEventError(field, `is ${quote(value)}, which JSON cannot carry; publish ${advice}`, {
+    topic,
+  });
+}

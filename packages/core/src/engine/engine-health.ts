@@ -1,0 +1,57 @@
+import type { EngineHealth, EngineState } from '../contract/contract.ts';
+import type { Transport } from '../contract/transport.ts';
+
+type Finding = readonly [status: EngineHealth['status'], reason: string | undefined];
+
+const severity = { up: 0, degraded: 1, down: 2 } as const;
+/** More would only make the message unreadable: where that much stands still, it has one cause. */
+const reasonsTold = 5;
+
+/**
+ * The worst of what is known of an engine, with all reasons. Never rejects.
+ *
+ * @param stalls - Says what stands still; asked only of an engine that is started.
+ */
+export async function healthOf(
+  state: EngineState,
+  transport: Transport,
+  stalls: () => readonly string[],
+): Promise<EngineHealth> {
+  const findings: Finding[] = [];
+  let details: EngineHealth['details'];
+  try {
+    const described = transport.describe?.() ?? {};
+    details = described.details;
+    findings.push([described.status ?? 'up', described.error]);
+  } catch (error) {
+    findings.push(['degraded', messageOf(error)]);
+  }
+  if (state !== 'started') {
+    findings.unshift(['down', `the engine is ${state}`]);
+  } else {
+    try {
+      await transport.ping?.();
+    } catch (error) {
+      findings.unshift(['down', messageOf(error)]);
+    }
+    const found = stalls();
+    for (const reason of found.slice(0, reasonsTold)) findings.push(['degraded', reason]);
+    if (found.length > reasonsTold)
+      findings.push(['degraded', `and ${found.length - reasonsTold} more stand still`]);
+  }
+  const status = findings.reduce<Finding[0]>(
+    (worst, [one]) => (severity[one] > severity[worst] ? one : worst),
+    'up',
+  );
+  const error = findings.flatMap(([, reason]) => reason ?? []).join('; ');
+  return {
+    status,
+    state,
+    ...(error === '' ? {} : { error }),
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import type { Subscription } from '../contract/contract.ts';
+
+const processId = randomBytes(6).toString('hex');
+let lastId = 0;
+
+/** A subscription's id, unique over all processes; those of one process begin alike. */
+export function nextSubscriptionId(): string {
+  return `sub-${processId}-${(++lastId).toString(36)}`;
+}
+
+/** A subscription whose `cancel` is a function that its maker gives. */
+export class CancellableSubscription implements Subscription {
+  readonly id: string = nextSubscriptionId();
+  readonly topic: string;
+  readonly isAsync: boolean;
+  readonly engine: string;
+  readonly group: string | undefined;
+  readonly #cancel: (subscription: Subscription) => Promise<void>;
+
+  constructor(
+    about: { topic: string; isAsync: boolean; engine: string; group?: string | undefined },
+    cancel: (subscription: Subscription) => Promise<void>,
+  ) {
+    this.topic = about.topic;
+    this.isAsync = about.isAsync;
+    this.engine = about.engine;
+    this.group = about.group;
+    this.#cancel = cancel;
+  }
+
+  cancel(): Promise<void> {
+    return this.#cancel(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel();
+  }
+}

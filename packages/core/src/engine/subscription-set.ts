@@ -1,0 +1,113 @@
+import type { Logger, Subscription } from '../contract/contract.ts';
+import type { Unsettled } from '../dispatch/reporting/counters.ts';
+import type { DeliveryQueue } from '../dispatch/delivery-queue.ts';
+import { TopicMatcher, assertTopicOrPattern, isPattern } from '../contract/topics.ts';
+import type { Listener } from '../contract/transport.ts';
+
+/** One live subscription of an engine. */
+export interface SubscriptionEntry {
+  readonly subscription: Subscription;
+  readonly queue: DeliveryQueue;
+  readonly listener: Listener;
+  /** Ends what ties the subscription to its abort signal. */
+  readonly unlink: () => void;
+}
+
+/** The subscriptions of one engine, from the making of their queues to the settling of their last events. */
+export class SubscriptionSet {
+  readonly #entries = new Map<Subscription, SubscriptionEntry>();
+  readonly #byTopic = new TopicMatcher<SubscriptionEntry>();
+  /** Queues whose events are not all settled, those of ended subscriptions included. */
+  readonly #queues = new Set<DeliveryQueue>();
+  readonly #made = new WeakSet<Subscription>();
+  readonly #cancelledEarly = new WeakSet<Subscription>();
+
+  /** Notes a subscription that is being made: its handler may already receive, and cancel it. */
+  begin(subscription: Subscription, queue: DeliveryQueue): void {
+    this.#made.add(subscription);
+    this.#queues.add(queue);
+  }
+
+  /** Forgets a subscription that could not be made. */
+  abort(queue: DeliveryQueue): void {
+    queue.close('unsubscribed');
+    this.#queues.delete(queue);
+  }
+
+  /** @returns false where it was cancelled while it was being made. */
+  add(entry: SubscriptionEntry): boolean {
+    this.#entries.set(entry.subscription, entry);
+    this.#byTopic.add(entry.subscription.topic, entry);
+    return !this.#cancelledEarly.has(entry.subscription);
+  }
+
+  /** True for any subscription that was ever made here. */
+  knows(subscription: Subscription): boolean {
+    return this.#made.has(subscription);
+  }
+
+  get queues(): Iterable<DeliveryQueue> {
+    return this.#queues;
+  }
+
+  hasQueue(queue: DeliveryQueue): boolean {
+    return this.#queues.has(queue);
+  }
+
+  get unsettled(): Unsettled {
+    const total = { pending: 0, running: 0, deferred: 0 };
+    for (const queue of this.#queues) {
+      total.pending += queue.queued + queue.running;
+      total.running += queue.running;
+      total.deferred += queue.deferred;
+    }
+    return total;
+  }
+
+  topics(): string[] {
+    return this.#byTopic.patterns();
+  }
+
+  /** For a topic: the subscriptions that an event on it would reach. For a pattern: those to just that pattern. */
+  count(topic: string): number {
+    assertTopicOrPattern(topic);
+    return (isPattern(topic) ? this.#byTopic.get(topic) : this.#byTopic.match(topic)).length;
+  }
+
+  async stopListening(logger: Logger): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ listener }) => stop(listener, logger)));
+  }
+
+  async removeAll(logger: Logger): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((subscription) => this.remove(subscription, logger)));
+  }
+
+  /** Takes no more events for it, and waits for its running handlers, save the one that calls this. */
+  async remove(subscription: Subscription, logger: Logger): Promise<void> {
+    const entry = this.#entries.get(subscription);
+    if (entry === undefined) {
+      this.#cancelledEarly.add(subscription);
+      return;
+    }
+    const { queue, listener, unlink } = entry;
+    this.#byTopic.remove(subscription.topic, entry);
+    unlink();
+    await stop(listener, logger);
+    queue.close('unsubscribed');
+    const endWait = queue.beginWait();
+    if (endWait !== false) {
+      await queue.whenIdle();
+      if (endWait !== true) endWait();
+    }
+    this.#entries.delete(subscription);
+    void queue.whenIdle().then(() => this.#queues.delete(queue));
+  }
+}
+
+async function stop(listener: Listener, logger: Logger): Promise<void> {
+  try {
+    await listener.stop();
+  } catch (error) {
+    logger.warn('a subscription did not end cleanly', { error });
+  }
+}

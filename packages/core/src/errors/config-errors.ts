@@ -1,0 +1,98 @@
+import { maskValue } from './mask.ts';
+import { PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
+
+/** One thing that is wrong in a configuration. */
+export interface ConfigProblem {
+  /** Where it is, such as `engines[1].config.workerCount`. */
+  readonly path: string;
+  /** What is wrong, what is allowed and what to do. Secrets are masked. */
+  readonly message: string;
+  /** What set it, where `loadConfig` put the configuration together: a file, or an environment variable. */
+  readonly source?: string | undefined;
+  /** What kind of mistake it is, where somebody may have to know. */
+  readonly kind?: 'unknown-field' | undefined;
+}
+
+/** A configuration with mistakes; `problems` lists all of them. */
+export class InvalidConfigError extends PolybusError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[], options: PolybusErrorOptions & { code?: string } = {}) {
+    super(
+      options.code ?? 'INVALID_CONFIG',
+      `Invalid configuration:${problems.map(lineOf).join('')}`,
+      options,
+    );
+    this.problems = problems;
+  }
+}
+
+function lineOf({ path, message, source }: ConfigProblem): string {
+  const from = source === undefined || source === path ? '' : ` (from ${source})`;
+  return `\n  - ${path}${from}: ${message}`;
+}
+
+/** Two engines of one bus with the same name. */
+export class DuplicateEngineNameError extends InvalidConfigError {
+  constructor(name: string, path: string, source?: string) {
+    const shown = maskValue(name);
+    const message = `the name "${shown}" is used twice; give each engine a name of its own`;
+    super([{ path, message, source }], { code: 'DUPLICATE_ENGINE_NAME', engine: shown });
+  }
+}
+
+/** A routing rule that names an engine which the configuration does not have. */
+export class UnknownEngineReferenceError extends InvalidConfigError {
+  constructor(name: string, path: string, names: readonly string[], source?: string) {
+    const shown = maskValue(name);
+    const message = `there is no engine "${shown}"; the engines are ${names.map(maskValue).join(', ')}`;
+    super([{ path, message, source }], { code: 'UNKNOWN_ENGINE_REFERENCE', engine: shown });
+  }
+}
+
+/** A configuration file that refers to environment variables which are not set. */
+export class MissingVariableError extends InvalidConfigError {
+  /** Their names. */
+  readonly variables: readonly string[];
+
+  constructor(missing: readonly { readonly variable: string; readonly path: string }[], file: string) {
+    super(
+      missing.map(({ variable, path }) => ({
+        path,
+        message: `the environment variable ${variable} is not set; set it, or give a default: \${${variable}:-…}`,
+        source: file,
+      })),
+      { code: 'MISSING_VARIABLE' },
+    );
+    this.variables = [...new Set(missing.map(({ variable }) => variable))];
+  }
+}
+
+/** A configuration file that cannot be read, or is not what its extension says. */
+export class ConfigFileError extends PolybusError {
+  readonly file: string;
+  /** Where the mistake is, from 1. */
+  readonly line: number | undefined;
+
+  constructor(file: string, reason: string, options: PolybusErrorOptions & { readonly line?: number } = {}) {
+    const place = options.line === undefined ? file : `${file}, line ${options.line}`;
+    super('CONFIG_FILE', `Cannot read the configuration file ${place}: ${reason}`, options);
+    this.file = file;
+    this.line = options.line;
+  }
+}
+
+/** A package that only some need, and that is not installed. */
+export class MissingPackageError extends PolybusError {
+  /** The package to install. */
+  readonly package: string;
+
+  constructor(name: string, purpose: string, options: PolybusErrorOptions = {}) {
+    super(
+      'MISSING_PACKAGE',
+      `${purpose} needs the package "${name}". Install it: npm install ${name}`,
+      options,
+    );
+    this.package = name;
+  }
+}

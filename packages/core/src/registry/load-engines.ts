@@ -1,0 +1,30 @@
+import type { Engine } from '../contract/contract.ts';
+import { problemsOf } from '../config/own-config.ts';
+import { type ConfigProblem, InvalidConfigError } from '../errors/errors.ts';
+import type { RoutedEngine } from '../routing/router.ts';
+
+/**
+ * Makes the engines that are configured by their type, one after the other.
+ *
+ * @throws what making one of them threw; where several have mistakes in their configuration, one
+ *   {@link InvalidConfigError} that lists the problems of all.
+ */
+export async function loadEngines(
+  slots: readonly RoutedEngine[],
+  isLoaded: (name: string) => boolean,
+  adopt: (name: string, engine: Engine) => void,
+): Promise<void> {
+  const mistakes: { readonly error: unknown; readonly problems: readonly ConfigProblem[] }[] = [];
+  for (const [i, { name, engine }] of slots.entries()) {
+    if (typeof engine !== 'function' || isLoaded(name)) continue;
+    try {
+      adopt(name, await engine());
+    } catch (error) {
+      const problems = problemsOf(error, `engines[${i}]`);
+      if (problems === undefined) throw error;
+      mistakes.push({ error, problems });
+    }
+  }
+  if (mistakes.length === 1) throw mistakes[0]!.error;
+  if (mistakes.length > 1) throw new InvalidConfigError(mistakes.flatMap(({ problems }) => problems));
+}

@@ -1,0 +1,136 @@
+import { applicationFolders, resolveForApplication } from './application-folders.ts';
+import type { Engine } from '../contract/contract.ts';
+import { InvalidConfigError, UnknownEngineTypeError } from '../errors/errors.ts';
+import { maskValue } from '../errors/mask.ts';
+import { closest } from '../errors/suggest.ts';
+import { installedEngineTypes } from './installed-engines.ts';
+
+/** What a factory is told beside its configuration. */
+export interface EngineFactoryContext {
+  /** The engine's name. */
+  readonly name: string;
+  /** Where its configuration is, for messages: `engines[1].config`. */
+  readonly path: string;
+}
+
+/**
+ * Makes an engine from the configuration that stands under its name. It opens nothing: it is also called to check a
+ * configuration, and what it made is thrown away then.
+ *
+ * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ */
+export type EngineFactory = (config: unknown, context: EngineFactoryContext) => Engine;
+
+const factories = new Map<string, EngineFactory>();
+
+/** Types whose package is not called after them. */
+const packageOf: ReadonlyMap<string, string> = new Map([['durable-memory', '@polybus/engine-memory']]);
+const publishedTypes = ['memory', 'durable-memory', 'redis', 'kafka', 'kinesis'];
+const typeGrammar = /^[a-z0-9][a-z0-9-]*$/;
+
+/** Makes an engine type known by name, in this process; an earlier factory of the same type is replaced. */
+export function registerEngine(type: string, factory: EngineFactory): void {
+  if (!typeGrammar.test(type)) {
+    throw new InvalidConfigError([
+      { path: 'type', message: `expected lower-case letters, digits and "-", got ${JSON.stringify(type)}` },
+    ]);
+  }
+  if (typeof factory !== 'function') {
+    throw new InvalidConfigError([{ path: `factory of "${type}"`, message: 'expected a function' }]);
+  }
+  factories.set(type, factory);
+}
+
+/** The engine types that a bus can have: those that are registered, and those whose packages are installed. */
+export function registeredEngines(): string[] {
+  const installed = installedEngineTypes();
+  const named = [...packageOf].flatMap(([type, name]) =>
+    installed.includes(name.slice('@polybus/engine-'.length)) ? [type] : [],
+  );
+  return [...new Set([...factories.keys(), ...installed, ...named])];
+}
+
+/** The factory of an engine type that is registered, or was found before. */
+export function knownEngineFactory(type: string): EngineFactory | undefined {
+  return factories.get(type);
+}
+
+/**
+ * Finds an engine type: registered, or exported as `engines[type]` by the package `@polybus/engine-<type>` or
+ * `polybus-engine-<type>`.
+ *
+ * @throws {@link UnknownEngineTypeError} where it is neither, naming the package to install.
+ */
+export async function findEngineFactory(type: string): Promise<EngineFactory> {
+  const known = factories.get(type);
+  if (known !== undefined) return known;
+  const candidates = typeGrammar.test(type)
+    ? [packageOf.get(type) ?? `@polybus/engine-${type}`, `polybus-engine-${type}`]
+    : [];
+  for (const name of candidates) {
+    const module = await importPackage(name, type);
+    if (module === undefined) continue;
+    const engines = module.engines ?? {};
+    const factory = Object.hasOwn(engines, type) ? engines[type] : undefined;
+    if (typeof factory !== 'function') {
+      throw new UnknownEngineTypeError(
+        type,
+        `The package "${name}" is installed but exports no engine type "${type}": it needs an export ` +
+          `\`engines\` with a factory under that name. Update the package, or ask its author.`,
+      );
+    }
+    factories.set(type, factory);
+    return factory;
+  }
+  // Somebody may have put a URL there.
+  const shown = maskValue(type);
+  throw new UnknownEngineTypeError(shown, adviceOn(shown, candidates));
+}
+
+function adviceOn(type: string, candidates: readonly string[]): string {
+  const [first] = candidates;
+  if (publishedTypes.includes(type)) {
+    return `The engine "${type}" is not installed: it ${placesSearched()}. Install it: npm install ${first}`;
+  }
+  const meant = closest(type, [...publishedTypes, ...registeredEngines()]);
+  const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
+  const packages = candidates.map((name) => `"${name}"`).join(' or ');
+  return (
+    `There is no engine type "${type}".${hint} Install a package that has it` +
+    `${packages === '' ? '' : ` (${packages})`}, or call registerEngine("${type}", factory) first.` +
+    (candidates.length === 0 ? '' : ` It ${placesSearched()}.`)
+  );
+}
+
+function placesSearched(): string {
+  const folders = applicationFolders().map((folder) => `from ${folder}`);
+  return `was looked for ${folders.join(', ')} and beside @polybus/core`;
+}
+
+interface EngineModule {
+  readonly engines?: Readonly<Record<string, EngineFactory>>;
+}
+
+/** Undefined where the package is not installed; an installed package that fails to load is an error with its cause. */
+async function importPackage(name: string, type: string): Promise<EngineModule | undefined> {
+  const specifier = resolveForApplication(name) ?? name;
+  try {
+    return (await import(specifier)) as EngineModule;
+  } catch (cause) {
+    if (isMissing(cause, name)) return undefined;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UnknownEngineTypeError(
+      type,
+      `The package "${name}" is installed but fails to load: ${reason}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const isNotFound = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+  return isNotFound && String(message).includes(`'${name}'`);
+}

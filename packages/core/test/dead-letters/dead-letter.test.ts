@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type Failure,
+  createDeadLetter,
+  createRawDeadLetter,
+  deadLetterKey,
+  deadLetterOf,
+  deadLetterTopic,
+  describeError,
+  isDeadLetterTopic,
+  sourceOfDeadLetters,
+} from '../../src/dead-letters/dead-letter.ts';
+import { UndecodableRecordError } from '../../src/errors/errors.ts';
+import { type Event, createEvent } from '../../src/contract/event.ts';
+import { assertTopic, maxTopicLength } from '../../src/contract/topics.ts';
+import type { RawRecord } from '../../src/contract/transport.ts';
+
+const failure: Failure = {
+  engine: 'log',
+  group: 'billing',
+  subscription: 's1',
+  attempts: 5,
+  error: new TypeError('no amount'),
+  firstFailedAt: Date.UTC(2026, 4, 1),
+  lastFailedAt: Date.UTC(2026, 4, 2),
+};
+
+describe('deadLetterTopic', () => {
+  test('is _dead.<topic>', () => {
+    expect(deadLetterTopic('user.created')).toBe('_dead.user.created');
+    expect(deadLetterTopic('a'.repeat(maxTopicLength - 6))).toBe(`_dead.${'a'.repeat(maxTopicLength - 6)}`);
+  });
+
+  test('is cut where that is too long, and still tells topics apart', () => {
+    const long = 'a'.repeat(maxTopicLength - 5);
+    const topics = [`${long.slice(0, -1)}b`, `${long.slice(0, -1)}c`, long, `${long}aaaa`].map(
+      deadLetterTopic,
+    );
+    expect(new Set(topics).size).toBe(4);
+    for (const topic of topics) {
+      expect(topic).toHaveLength(maxTopicLength);
+      expect(() => assertTopic(topic)).not.toThrow();
+      expect(isDeadLetterTopic(topic)).toBe(true);
+    }
+    expect(deadLetterTopic(long)).toBe(topics[2]);
+  });
+
+  test('is a topic wherever the cut falls', () => {
+    for (let at = 200; at < maxTopicLength; at++) {
+      const topic = `${'a'.repeat(at)}.${'b'.repeat(maxTopicLength - at - 1)}`
+        .slice(0, maxTopicLength)
+        .replace(/\.$/, 'x');
+      expect(() => assertTopic(deadLetterTopic(topic))).not.toThrow();
+    }
+  });
+});
+
+test.each([
+  ['_dead.user', true, 'user'],
+  ['_dead.user.*', true, 'user.*'],
+  ['_dead.*', true, '*'],
+  ['_dead.', true, undefined],
+  ['_dead', false, undefined],
+  ['_deadly.user', false, undefined],
+  ['user._dead.x', false, undefined],
+])('%j: a dead-letter topic %s, of %j', (topic, isDeadLetters, source) => {
+  expect(isDeadLetterTopic(topic)).toBe(isDeadLetters);
+  expect(sourceOfDeadLetters(topic)).toBe(source);
+});
+
+describe('createDeadLetter', () => {
+  const event = createEvent({
+    topic: 'user.created',
+    payload: { id: 1 },
+    key: 'k',
+    metadata: { tenant: 't', 'polybus.redrive': { group: 'billing' } },
+  });
+
+  test('is the event as it was, on its own topic, and says what happened', () => {
+    const letter = createDeadLetter(event, '_dead.user.created', failure) as Event;
+    expect(letter).toMatchObject({
+      id: event.id,
+      topic: '_dead.user.created',
+      key: 'k',
+      createdAt: event.createdAt,
+    });
+    expect(letter.payload).toBe(event.payload);
+    expect(letter.metadata['tenant']).toBe('t');
+    expect(deadLetterOf(letter)).toEqual({
+      sourceTopic: 'user.created',
+      engine: 'log',
+      group: 'billing',
+      subscription: 's1',
+      attempts: 5,
+      error: {
+        name: 'TypeError',
+        message: 'no amount',
+        stack: expect.stringContaining('dead-letter.test.ts') as string,
+      },
+      firstFailedAt: '2026-05-01T00:00:00.000Z',
+      lastFailedAt: '2026-05-02T00:00:00.000Z',
+    });
+  });
+
+  test('carries no note of the redrive that failed, and leaves the event as it was', () => {
+    const letter = createDeadLetter(event, '_dead.user.created', failure) as Event;
+    expect(letter.metadata).not.toHaveProperty(['polybus.redrive']);
+    expect(Object.keys(event.metadata)).toEqual(['tenant', 'polybus.redrive']);
+  });
+
+  test('of no group has the group null, and can be written as JSON', () => {
+    const letter = createDeadLetter(event, '_dead.user.created', { ...failure, group: undefined }) as Event;
+    expect(deadLetterOf(letter)?.group).toBeNull();
+    expect(JSON.parse(JSON.stringify(letter.metadata))).toEqual(letter.metadata);
+  });
+
+  test('an event that is none has no provenance', () => {
+    expect(deadLetterOf(event)).toBeUndefined();
+    const foreign = createEvent({ topic: 't', payload: 1, metadata: { [deadLetterKey]: null } });
+    expect(deadLetterOf(foreign)).toBeUndefined();
+  });
+});
+
+describe('createRawDeadLetter', () => {
+  const record: RawRecord = {
+    topic: 'user.created',
+    bytes: new Uint8Array([0xff, 0]),
+    headers: { 'content-type': 'x/y' },
+    key: 'k',
+    error: new UndecodableRecordError('it is not JSON'),
+  };
+  const write = (change: Partial<RawRecord>): Event =>
+    createRawDeadLetter({ ...record, ...change }, '_dead.user.created', {
+      ...failure,
+      error: record.error,
+    }) as Event;
+
+  test('holds the bytes, the headers, the key and the reason', () => {
+    const letter = write({});
+    expect(letter).toMatchObject({ topic: '_dead.user.created', key: 'k' });
+    expect(letter.payload).toBe(record.bytes);
+    expect(deadLetterOf(letter)).toMatchObject({
+      sourceTopic: 'user.created',
+      headers: { 'content-type': 'x/y' },
+      error: { name: 'UndecodableRecordError', message: 'Cannot decode the record: it is not JSON' },
+    });
+  });
+
+  test.each(['x'.repeat(300), '\ud800'])('keeps a key that nobody could publish, such as %j', (key) => {
+    expect(write({ key }).key).toBe(key);
+  });
+
+  test.each(['', undefined])('has no key where the record has %j', (key) => {
+    expect(write({ key }).key).toBeUndefined();
+  });
+
+  test('has no headers where the record had none', () => {
+    expect(deadLetterOf(write({ headers: undefined }))?.headers).toEqual({});
+  });
+});
+
+describe('describeError', () => {
+  test('an Error, of any class', () => {
+    const error = new RangeError('too far');
+    expect(describeError(error)).toEqual({ name: 'RangeError', message: 'too far', stack: error.stack });
+    const bare = new Error('x');
+    delete bare.stack;
+    expect(describeError(bare).stack).toBeNull();
+  });
+
+  const cycle: Record<string, unknown> = {};
+  cycle['self'] = cycle;
+  test.each<[unknown, string]>([
+    ['text', 'text'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [7, '7'],
+    [10n, '10'],
+    [Symbol('s'), 'Symbol(s)'],
+    [{ code: 'E1' }, '{"code":"E1"}'],
+    [['a'], '["a"]'],
+    [cycle, 'a value that cannot be shown'],
+    [{ big: 1n }, 'a value that cannot be shown'],
+    [{ toJSON: () => undefined }, 'unknown'],
+  ])('a thrown value that is no Error', (thrown, message) => {
+    expect(describeError(thrown)).toEqual({ name: 'NonError', message, stack: null });
+  });
+
+  test('an Error whose fields are not text, or throw', () => {
+    const odd = Object.assign(new Error('x'), { name: 5, message: { a: 1 }, stack: ['frame'] });
+    expect(describeError(odd)).toEqual({ name: '5', message: '[object Object]', stack: null });
+    const hostile = Object.defineProperty(new Error('x'), 'message', {
+      get: () => {
+        throw new Error('no');
+      },
+    });
+    expect(describeError(hostile).name).toBe('NonError');
+  });
+});

@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest';
+import {
+  type Acknowledgement,
+  type Engine,
+  type Event,
+  type ListenRequest,
+  type Receiver,
+  type SubscribeOptions,
+  createEngine,
+  createEvent,
+} from '../../src/index.ts';
+
+/** An engine whose one subscription gets what the test hands over. */
+async function listening(
+  handler: (event: Event<number>) => void | Promise<void>,
+  options?: SubscribeOptions,
+  isAsync = true,
+): Promise<{ engine: Engine; receiver: Receiver }> {
+  let receiver!: Receiver;
+  const engine = createEngine({
+    type: 'test',
+    capabilities: { durable: true, groups: true, replay: false, partitioned: false, crossProcess: true },
+    transport: {
+      open: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+      send: () => Promise.resolve(),
+      listen: (_: ListenRequest, given: Receiver) => {
+        receiver = given;
+        return Promise.resolve({ stop: () => Promise.resolve() });
+      },
+    },
+  });
+  await engine.start();
+  if (isAsync) await engine.subscribeAsync<number>('t', handler, options);
+  else await engine.subscribe<number>('t', handler, options);
+  return { engine, receiver };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('withdraw gives back all that has not begun, also behind a key that is being handled; what runs is settled', async () => {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const begun: number[] = [];
+  const { engine, receiver } = await listening(
+    ({ payload }) => {
+      begun.push(payload);
+      return opened;
+    },
+    { concurrency: 3 },
+  );
+  const log: string[] = [];
+  const hand = (n: number, key: string): void => {
+    const acknowledgement: Acknowledgement = {
+      settled: () => void log.push(`${n} settled`),
+      release: () => log.push(`${n} released`) > 0,
+    };
+    receiver.deliver(createEvent({ topic: 't', payload: n, key }), acknowledgement);
+  };
+  // 1 and 2 run; 3 and 4 wait behind 1; of the others one more runs.
+  for (const [n, key] of [
+    [1, 'a'],
+    [2, 'b'],
+    [3, 'a'],
+    [4, 'a'],
+    [5, 'c'],
+    [6, 'd'],
+  ] as const)
+    hand(n, key);
+  await turn();
+  expect(begun).toEqual([1, 2, 5]);
+  receiver.withdraw();
+  expect(log.toSorted()).toEqual(['3 released', '4 released', '6 released']);
+  expect(engine.stats()).toMatchObject({ pending: 3, released: 3, enqueued: 3 });
+  open();
+  await turn();
+  expect(begun).toEqual([1, 2, 5]);
+  expect(log.slice(3).toSorted()).toEqual(['1 settled', '2 settled', '5 settled']);
+  // It goes on as before, and the key is free.
+  hand(3, 'a');
+  await turn();
+  expect(begun).toEqual([1, 2, 5, 3]);
+  expect(engine.stats()).toMatchObject({ pending: 0, delivered: 4, dropped: 0 });
+  await engine.stop();
+});
+
+test('a key whose retry is withdrawn is free for what is handed over meanwhile', async () => {
+  const begun: number[] = [];
+  const { engine, receiver } = await listening(
+    ({ payload }) => {
+      begun.push(payload);
+      if (payload === 1) throw new Error('once');
+    },
+    { bufferSize: 1, retry: { attempts: 2, backoff: { initialMs: 600_000, jitter: 'none' } } },
+    false,
+  );
+  const acknowledgement: Acknowledgement = { settled: () => {}, release: () => true };
+  const hand = (n: number): void =>
+    receiver.enqueue(createEvent({ topic: 't', payload: n, key: 'a' }), acknowledgement);
+  hand(1);
+  receiver.run();
+  await turn();
+  // A transport that fills the room at once, before the key of what left is free.
+  receiver.onRoom = () => {
+    receiver.onRoom = undefined;
+    hand(2);
+    receiver.run();
+  };
+  receiver.withdraw();
+  await turn();
+  expect(begun).toEqual([1, 2]);
+  expect(engine.stats()).toMatchObject({ pending: 0, delivered: 1, released: 1 });
+  await engine.stop();
+});
+
+test('withdraw gives back what waits for another attempt, and what waits behind it', async () => {
+  const { engine, receiver } = await listening(
+    () => {
+      throw new Error('always');
+    },
+    { retry: { attempts: 3, backoff: { initialMs: 600_000, jitter: 'none' } } },
+  );
+  const log: string[] = [];
+  for (const n of [1, 2]) {
+    receiver.deliver(createEvent({ topic: 't', payload: n, key: 'a' }), {
+      settled: () => void log.push(`${n} settled`),
+      release: () => log.push(`${n} released`) > 0,
+    });
+  }
+  await turn();
+  expect(engine.stats()).toMatchObject({ pending: 2, retried: 0 });
+  receiver.withdraw();
+  expect(log.toSorted()).toEqual(['1 released', '2 released']);
+  expect(engine.stats()).toMatchObject({ pending: 0, released: 2, enqueued: 0 });
+  await engine.stop();
+});

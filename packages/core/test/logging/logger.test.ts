@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { BurstLog, consoleLogger } from '../../src/logging/logger.ts';
+
+afterEach(() => void vi.restoreAllMocks());
+
+describe('BurstLog', () => {
+  const make = (): { log: BurstLog; lines: [number, unknown][] } => {
+    const lines: [number, unknown][] = [];
+    return { log: new BurstLog((count, fields) => lines.push([count, fields])), lines };
+  };
+
+  test('logs the first at once, and then one line a second with how many it stands for', () => {
+    const { log, lines } = make();
+    log.add({ n: 1 }, 10_000);
+    expect(lines).toEqual([[1, { n: 1 }]]);
+    log.add({ n: 2 }, 10_001);
+    log.add({ n: 3 }, 10_999);
+    expect(lines).toHaveLength(1);
+    log.add({ n: 4 }, 11_000);
+    expect(lines).toEqual([
+      [1, { n: 1 }],
+      [3, { n: 4 }],
+    ]);
+    log.add({ n: 5 }, 11_999);
+    expect(lines).toHaveLength(2);
+    log.add({ n: 6 }, 60_000);
+    expect(lines[2]).toEqual([2, { n: 6 }]);
+  });
+
+  test('flush logs what was held back, once', () => {
+    const { log, lines } = make();
+    log.flush();
+    expect(lines).toEqual([]);
+    log.add({ n: 1 }, 10_000);
+    log.add({ n: 2 }, 10_001);
+    log.flush();
+    log.flush();
+    expect(lines).toEqual([
+      [1, { n: 1 }],
+      [1, { n: 2 }],
+    ]);
+  });
+
+  test('a thousand in one second are two lines, and none is lost', () => {
+    const { log, lines } = make();
+    for (let i = 0; i < 1000; i++) log.add({ i }, 10_000 + (i % 1000));
+    log.flush();
+    expect(lines).toHaveLength(2);
+    expect(lines.reduce((sum, [count]) => sum + count, 0)).toBe(1000);
+  });
+
+  test('goes by the clock that nobody sets where it gets no time', () => {
+    vi.useFakeTimers();
+    try {
+      const { log, lines } = make();
+      log.add({});
+      vi.advanceTimersByTime(999);
+      log.add({});
+      expect(lines).toHaveLength(1);
+      vi.advanceTimersByTime(1);
+      log.add({});
+      expect(lines).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+test('the console gets warnings and errors, and nothing else', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+  consoleLogger.warn('slow', { engine: 'log' });
+  consoleLogger.error('broken');
+  expect(warn.mock.calls).toEqual([['polybus: slow', { engine: 'log' }]]);
+  expect(error.mock.calls).toEqual([['polybus: broken', '']]);
+  expect(Object.keys(consoleLogger)).toEqual(['warn', 'error']);
+});

@@ -1,0 +1,143 @@
+import { PassThrough } from 'node:stream';
+import { createLogger as createBunyan, stdSerializers } from 'bunyan';
+import { pino } from 'pino';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createLogger as createWinston, format, transports } from 'winston';
+import { type Logger, createEventBus } from '../../src/index.ts';
+import { adaptedLogger } from '../../src/logging/adapted-logger.ts';
+
+let lines: string[] = [];
+beforeEach(() => void (lines = []));
+
+function output(): PassThrough {
+  return new PassThrough({ decodeStrings: false }).on('data', (chunk) => {
+    lines.push(...String(chunk).trim().split('\n'));
+  });
+}
+
+const winston = (): Logger =>
+  createWinston({ format: format.json(), transports: [new transports.Stream({ stream: output() })] });
+
+/** The real packages, as their own pages make a logger, the name that each has for a message, and what it shows of an error with a cause. */
+const cause = 'no such card';
+const loggers: readonly (readonly [string, () => Logger, string, string])[] = [
+  ['pino', () => pino(output()), 'msg', cause],
+  ['a child of pino', () => pino(output()).child({ app: 'shop' }), 'msg', cause],
+  ['pino with a serializer for errors', () => pino({ errorKey: 'error' }, output()), 'msg', cause],
+  ['winston', winston, 'message', cause],
+  ['bunyan', () => createBunyan({ name: 'shop', stream: output() }), 'msg', cause],
+  [
+    'bunyan with serializers',
+    () =>
+      createBunyan({
+        name: 'shop',
+        serializers: { ...stdSerializers, error: stdSerializers.err },
+        stream: output(),
+      }),
+    'msg',
+    // Its own serializer leaves causes out.
+    'declined',
+  ],
+];
+
+class CardError extends Error {
+  override readonly name = 'CardError';
+  readonly code = 'E_CARD';
+}
+
+describe.each(loggers)('%s, as it is', (_, make, messageName, most) => {
+  test('gets the message, the fields, and all of an error', () => {
+    const logger = adaptedLogger(make());
+    const error = new CardError('declined', { cause: new RangeError(cause) });
+    logger.warn('it failed', { topic: 'a', error });
+    logger.error('it failed again');
+    expect(lines).toHaveLength(2);
+    const [first, second] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(first).toMatchObject({
+      [messageName]: 'it failed',
+      topic: 'a',
+      error: { message: expect.stringContaining('declined'), code: 'E_CARD' },
+    });
+    const { stack } = (first ?? {})['error'] as { stack: string };
+    expect(stack).toContain('loggers.test.ts');
+    expect(lines[0]).toContain('CardError');
+    expect(lines[0]).toContain(most);
+    expect(second).toMatchObject({ [messageName]: 'it failed again' });
+  });
+
+  test('is told by a bus of an event whose attempts are used up', async () => {
+    const bus = createEventBus({ logger: make() });
+    await bus.start();
+    const fail = (): never => {
+      throw new CardError('declined');
+    };
+    const retry = { attempts: 2, backoff: { initialMs: 0 } };
+    await bus.subscribe('orders', fail, { group: 'billing', deadLetter: true, retry });
+    await bus.publish('orders', 1, { id: 'order-1' });
+    await expect.poll(() => lines.filter((line) => line.includes('order-1'))).toHaveLength(1);
+    const line = lines.find((one) => one.includes('order-1'))!;
+    expect(JSON.parse(line)).toMatchObject({
+      topic: 'orders',
+      id: 'order-1',
+      group: 'billing',
+      attempts: 2,
+      deadLetter: '_dead.orders',
+      error: { message: expect.stringContaining('declined') },
+    });
+    await bus.stop();
+  });
+});
+
+test('the console shows an error as it always does', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const bus = createEventBus({ logger: console });
+  await bus.start();
+  const error = new CardError('declined');
+  await bus.subscribe(
+    'orders',
+    () => {
+      throw error;
+    },
+    { deadLetter: true, retry: false },
+  );
+  await bus.publish('orders', 1);
+  await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce());
+  const [message, fields] = warn.mock.calls[0] as [string, { error: Error }];
+  expect(message).toContain('the attempts are used up');
+  expect(fields.error).toBeInstanceOf(CardError);
+  expect(fields.error.stack).toBe(error.stack);
+  warn.mockRestore();
+  await bus.stop();
+});
+
+describe('whatever is given', () => {
+  test('causes in a circle, several errors, and errors that throw while they are read are shown', () => {
+    const circle = new Error('circle');
+    circle.cause = circle;
+    const hostile = Object.defineProperty(new Error('x'), 'message', {
+      get: () => {
+        throw new Error('no');
+      },
+    });
+    const logger = adaptedLogger(winston());
+    for (const error of [circle, new AggregateError([new Error('one'), 'two'], 'both'), hostile])
+      logger.error('it failed', { error });
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toContain('circle');
+    expect(JSON.parse(lines[1]!)).toMatchObject({
+      error: { message: 'both', errors: [{ message: 'one' }, 'two'] },
+    });
+    expect(lines[2]).toContain('it failed');
+  });
+
+  test('a logger that throws ends nothing, and a level that it does not have is left out', () => {
+    const logger = adaptedLogger({
+      warn: () => {
+        throw new Error('disk full');
+      },
+      error: () => {},
+    });
+    expect(() => logger.warn('x')).not.toThrow();
+    expect(Object.keys(logger)).toEqual(['warn', 'error']);
+  });
+});

@@ -1,0 +1,184 @@
+import type { Decoded } from '../read/record.ts';
+
+/** What the engine needs of a Kafka client, and no more: another client can be put behind it without touching the engine. */
+export interface KafkaClient {
+  /**
+   * Connects to the cluster.
+   *
+   * @throws {@link KafkaFailure} where no broker can be reached in time, or where they do not let us in.
+   */
+  connect(): Promise<void>;
+  /** Ends every connection and session; also while the cluster is down, and while `connect` still runs. */
+  close(): Promise<void>;
+  /** Each topic, with the broker that leads each partition: `-1` where none does now. */
+  topics(): Promise<ReadonlyMap<string, readonly number[]>>;
+  /** Resolves where the topic is there already, too. Leaders may be missing still. */
+  createTopic(topic: string, partitions: number, replicationFactor: number): Promise<void>;
+  /** The largest record batch that the topic takes, in bytes; undefined where the cluster does not say. */
+  maxBatchBytes(topic: string): Promise<number | undefined>;
+  /** The offset of each partition at a position: the next one to be written, the first one kept, or the first one from a time on. */
+  offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
+  /** Waits up to `maxWaitMs` for something to read at one broker. What is wrong with one partition is in its part of the answer. */
+  fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;
+  /** Resolves with what was refused, and why, once the cluster has accepted all else; rejects where nothing left. */
+  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]>;
+  /** Forgets what the sending side knows of topics, and what it has counted: one of them is gone. */
+  resetProducer(): void;
+  /** A session of one member of a consumer group, on a connection of its own. */
+  group(groupId: string): GroupSession;
+}
+
+export type OffsetPosition = 'latest' | 'earliest' | Date;
+
+export type PartitionsByTopic = ReadonlyMap<string, readonly number[]>;
+
+/** Offsets are numbers here: they stay exact up to 2^53, which a partition reaches in no lifetime. */
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Where a group is in a partition; `offset` is negative where it has no place there. */
+export interface CommittedOffset extends PartitionOffset {
+  readonly metadata: string;
+}
+
+export interface FetchRequest {
+  readonly positions: readonly PartitionOffset[];
+  readonly maxWaitMs: number;
+  readonly maxBytes: number;
+  readonly maxBytesPerPartition: number;
+}
+
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** In order of their offsets; may begin before the position that was asked for. */
+  readonly records: readonly FetchedRecord[];
+  /** Where to read on: past what is no record of a user, or is no longer there, too. Undefined where nothing came. */
+  readonly next: number | undefined;
+  /** The offset behind its last record. */
+  readonly highWatermark: number;
+  /** The offset from which on transactions are open: not less than the position, if nothing is to be read but what they hold. */
+  readonly lastStable: number;
+  /** Why this partition could not be read. */
+  readonly failure: KafkaFailure | undefined;
+}
+
+export interface FetchedRecord {
+  readonly offset: number;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  /** The engine's: places that have taken it, and have not decoded it yet. */
+  takers: number;
+  /** The engine's, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
+  decoded: Decoded | undefined;
+}
+
+export interface OutgoingRecord {
+  readonly key: string | null;
+  readonly value: Buffer | string;
+  readonly headers: Record<string, string>;
+}
+
+export interface TopicRecords {
+  readonly topic: string;
+  readonly records: readonly OutgoingRecord[];
+}
+
+/** What was not accepted, or may not have been: the same records that were given, for one reason. */
+export interface Refusal {
+  readonly records: readonly OutgoingRecord[];
+  readonly failure: KafkaFailure;
+}
+
+/** A member as its group's leader sees it. */
+export interface MemberTopics {
+  readonly id: string;
+  readonly topics: readonly string[];
+  /** What it said beside its topics. */
+  readonly about: string;
+}
+
+export type Assignment = ReadonlyMap<string, readonly number[]>;
+
+/** What a member got when it joined. */
+export interface Joined {
+  readonly memberId: string;
+  /** Counts how often the members have joined anew. */
+  readonly generation: number;
+  readonly partitions: Assignment;
+  /** By `performance.now()`, when the request left with which the member's session began. */
+  readonly aliveAt: number;
+}
+
+/** One member of a consumer group: the steps of Kafka's group protocol. */
+export interface GroupSession {
+  /**
+   * Joins, or joins again, and resolves with this member's partitions once all members have.
+   *
+   * @param about - Anything; where it differs from what the member said before, all members join again.
+   * @param assign - Asked where this member leads the group.
+   */
+  join(
+    topics: readonly string[],
+    about: string,
+    assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
+  ): Promise<Joined>;
+  /** @throws {@link KafkaFailure} of kind `rebalance` where the members are to join again, `fenced` where this one is out. */
+  heartbeat(): Promise<void>;
+  /** The group's place in each partition. */
+  committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]>;
+  /** Sets the group's places, as the member of the generation that was joined last. */
+  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+  leave(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * What went wrong, as far as the engine does one thing or another about it.
+ *
+ * - `rebalance`: the members of the group join again
+ * - `fenced`: this member is no longer in the group
+ * - `offset`: there is nothing at this offset
+ * - `unknown-topic`: there is no such topic, or no such partition
+ * - `too-large`: a record, all of them together, or the metadata of a committed offset
+ * - `invalid-record`: a record that the topic does not take, and all that are with it in a batch
+ * - `invalid-topic`: the name is refused
+ * - `sequence`: the broker has lost count of what an idempotent producer sent
+ * - `refused`: the user, the password, or what the user may do
+ * - `passing`: trying again may help
+ * - `lasting`: it will not
+ */
+export type FailureKind =
+  | 'rebalance'
+  | 'fenced'
+  | 'offset'
+  | 'unknown-topic'
+  | 'too-large'
+  | 'invalid-record'
+  | 'invalid-topic'
+  | 'sequence'
+  | 'refused'
+  | 'passing'
+  | 'lasting';
+
+/** An error of the client, in terms that do not depend on which client it is. */
+export class KafkaFailure extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = 'KafkaFailure';
+    this.kind = kind;
+  }
+}
+
+/** True for a failure of one of these kinds. */
+export function isFailure(error: unknown, ...kinds: FailureKind[]): error is KafkaFailure {
+  return error instanceof KafkaFailure && (kinds.length === 0 || kinds.includes(error.kind));
+}

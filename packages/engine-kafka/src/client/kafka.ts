@@ -1,0 +1,40 @@
+import type { Logger } from '@polybus/core';
+import kafkajs from 'kafkajs';
+import type { KafkaClient } from './client-port.ts';
+import { noRetries } from './kafkajs/cluster.ts';
+import { KafkajsClient } from './kafkajs/client.ts';
+import { logTo } from './kafkajs/log.ts';
+import { Sockets } from './kafkajs/sockets.ts';
+import type { KafkaOptions } from '../options/options.ts';
+
+/** The longest that kafkajs may take for one connection, of all the time there is to connect. */
+const maxSocketMs = 5000;
+
+/** The client of an engine: kafkajs, with a `Kafka` of ours or the user's. */
+export function createClient({ connection, producer, consumer }: KafkaOptions, logger: Logger): KafkaClient {
+  const { client, brokers, clientId, ssl, sasl, connectTimeoutMs } = connection;
+  const options = {
+    producer,
+    connectTimeoutMs,
+    readUncommitted: consumer.readUncommitted,
+    sessionTimeoutMs: consumer.sessionTimeoutMs,
+    rebalanceTimeoutMs: consumer.rebalanceTimeoutMs,
+  };
+  if (client !== undefined) return new KafkajsClient(client, options, undefined);
+  const sockets = new Sockets();
+  const socketMs = Math.min(connectTimeoutMs, maxSocketMs);
+  const kafka = new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId,
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl }),
+    connectionTimeout: socketMs,
+    authenticationTimeout: socketMs,
+    requestTimeout: producer.requestTimeoutMs,
+    retry: noRetries,
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator: logTo(logger),
+    socketFactory: sockets.factory,
+  });
+  return new KafkajsClient(kafka, options, sockets);
+}

@@ -1,0 +1,143 @@
+import { type FetchAnswer, type Response, fetchResponse } from './fetch.ts';
+
+/**
+ * Answers about many partitions. kafkajs throws away all of one as soon as anything in it has an error: a partition anywhere in
+ * the cluster that has no leader, or one batch of a request that is refused. The rest of the answer holds all the same.
+ */
+export interface Metadata {
+  readonly brokers: readonly { readonly nodeId: number }[];
+  readonly controllerId?: number;
+  readonly topicMetadata: readonly TopicMetadata[];
+}
+
+export interface TopicMetadata {
+  readonly topicErrorCode: number;
+  readonly topic: string;
+  /** Where a partition has an error, its `leader` is `-1`. */
+  readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+}
+
+export interface Produced {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly ProducedPartition[];
+  }[];
+}
+
+export interface ProducedPartition {
+  readonly partition: number;
+  /** Why it was refused. */
+  readonly error?: unknown;
+}
+
+export interface ListedOffsets {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+}
+
+/** What kafkajs's types leave out of a broker. */
+export interface LenientBroker {
+  lookupRequest: Lookup;
+  fetch(request: unknown): Promise<FetchAnswer>;
+  listOffsets(request: {
+    isolationLevel: number;
+    topics: readonly unknown[];
+  }): Promise<{ readonly responses: readonly ListedOffsets[] }>;
+  metadata(topics?: readonly string[]): Promise<Metadata>;
+  /** Undefined where `acks` asks for no answer. */
+  produce(request: ProduceRequest): Promise<Produced | undefined>;
+  initProducerId(request: {
+    transactionTimeout: number;
+  }): Promise<{ readonly producerId: unknown; readonly producerEpoch: number }>;
+  createTopics(request: { topics: readonly unknown[] }): Promise<unknown>;
+  describeConfigs(request: { resources: readonly unknown[] }): Promise<{
+    readonly resources: readonly {
+      readonly configEntries: readonly { readonly configValue: string | null }[];
+    }[];
+  }>;
+}
+
+export interface ProduceRequest {
+  readonly acks: number;
+  readonly timeout: number;
+  readonly compression: number;
+  readonly producerId?: unknown;
+  readonly producerEpoch?: number;
+  readonly topicData: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly firstSequence: number;
+      readonly messages: readonly unknown[];
+    }[];
+  }[];
+}
+
+type Parse = Response['parse'];
+type Lookup = (
+  apiKey: number,
+  definition: unknown,
+) => (args: unknown) => {
+  readonly request: { readonly apiVersion: number };
+  readonly response: Response;
+};
+
+const apiKeys = { produce: 0, fetch: 1, metadata: 3 };
+/** Of topics that are there: no error, and LEADER_NOT_AVAILABLE. */
+const codesOfTopics: ReadonlySet<number> = new Set([0, 5]);
+
+/** Has a broker of kafkajs give its answers as they are. */
+export function lenient<T>(given: T): T {
+  const broker = given as LenientBroker;
+  let lookup = broker.lookupRequest;
+  Object.defineProperty(broker, 'lookupRequest', {
+    // kafkajs sets it at each connection.
+    set: (value: Lookup) => {
+      lookup = value;
+    },
+    get: (): Lookup => (apiKey, definition) => {
+      const protocol = lookup(apiKey, definition);
+      const own = responses[apiKey];
+      if (own === undefined) return protocol;
+      return (args) => {
+        const made = protocol(args);
+        return { ...made, response: own(made.response, made.request.apiVersion) };
+      };
+    },
+  });
+  return given;
+}
+
+const responses: Readonly<Record<number, (theirs: Response, version: number) => Response>> = {
+  [apiKeys.fetch]: fetchResponse,
+  [apiKeys.metadata]: (theirs) => ({
+    ...theirs,
+    parse: (data) => Promise.resolve(topicsThatAreThere(data as Metadata)),
+  }),
+  [apiKeys.produce]: (theirs) => ({
+    ...theirs,
+    parse: (data) => withErrors(data as Produced, theirs.parse),
+  }),
+};
+
+function topicsThatAreThere(data: Metadata): Metadata {
+  const topicMetadata = data.topicMetadata.filter(({ topicErrorCode }) => codesOfTopics.has(topicErrorCode));
+  return { ...data, topicMetadata };
+}
+
+async function withErrors(data: Produced, strict: Parse): Promise<Produced> {
+  const told = async (topicName: string, one: ProducedPartition): Promise<ProducedPartition> => {
+    try {
+      // kafkajs gives away its errors by throwing them alone.
+      await strict({ ...data, topics: [{ topicName, partitions: [one] }] });
+      return one;
+    } catch (error) {
+      return { ...one, error };
+    }
+  };
+  const topics = data.topics.map(async ({ topicName, partitions }) => ({
+    topicName,
+    partitions: await Promise.all(partitions.map((one) => told(topicName, one))),
+  }));
+  return { ...data, topics: await Promise.all(topics) };
+}

@@ -1,0 +1,235 @@
+import kafkajs from 'kafkajs';
+import type { Cluster, Kafka } from 'kafkajs';
+import type {
+  FetchRequest,
+  FetchedPartition,
+  GroupSession,
+  KafkaClient,
+  OffsetPosition,
+  PartitionOffset,
+  PartitionsByTopic,
+  Refusal,
+  TopicRecords,
+} from '../client-port.ts';
+import { type LenientBroker, type TopicMetadata } from './answers.ts';
+import { type Connections, anyBroker, brokerOf, openConnections } from './cluster.ts';
+import { toFailure } from './failure.ts';
+import { type GroupTimes, KafkajsGroup } from './group.ts';
+import { KafkajsSender } from './sender.ts';
+import type { Sockets } from './sockets.ts';
+import { bounded } from '../../bounded.ts';
+import type { ProducerOptions } from '../../options/options.ts';
+import { pause } from '../../pause.ts';
+
+export interface KafkajsOptions extends GroupTimes {
+  readonly producer: ProducerOptions;
+  readonly readUncommitted: boolean;
+  readonly connectTimeoutMs: number;
+}
+
+/** How long an orderly end of the connections may take, in milliseconds. */
+const disconnectMs = 1000;
+const retryMs = 200;
+/** How long a broker may take for an answer, in milliseconds: as in Kafka's Java client. */
+const answerMs = 30_000;
+const readCommitted = 1;
+const readUncommitted = 0;
+/** What Kafka takes for the ends of a partition, in place of a time. */
+const timestamps = { latest: -1, earliest: -2 } as const;
+
+/** kafkajs as the engine wants it. */
+export class KafkajsClient implements KafkaClient {
+  readonly #kafka: Kafka;
+  readonly #options: KafkajsOptions;
+  /** Of a client that is ours; one that was given makes its own. */
+  readonly #sockets: Sockets | undefined;
+  readonly #reading: Connections;
+  readonly #groups = new Set<Connections>();
+  readonly #closing = new AbortController();
+  readonly #sender: KafkajsSender;
+
+  constructor(kafka: Kafka, options: KafkajsOptions, sockets: Sockets | undefined) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#sockets = sockets;
+    this.#reading = openConnections(kafka, 'polybus', answerMs);
+    this.#sender = new KafkajsSender(kafka, options.producer);
+  }
+
+  get #cluster(): Cluster {
+    return this.#reading.cluster;
+  }
+
+  async connect(): Promise<void> {
+    const { signal } = this.#closing;
+    const deadline = performance.now() + this.#options.connectTimeoutMs;
+    for (;;) {
+      try {
+        const all = [this.#reading, this.#sender.connections];
+        const attempt = Promise.all(all.map((one) => this.#connect(one)));
+        await bounded(attempt, deadline - performance.now(), signal);
+        await bounded(this.#reading.look(), deadline - performance.now(), signal);
+        return;
+      } catch (error) {
+        const failure = toFailure(error);
+        if (failure.kind !== 'passing' || signal.aborted || performance.now() + retryMs >= deadline)
+          throw failure;
+      }
+      // Where it is closed meanwhile, there is no other attempt.
+      await pause(retryMs, signal);
+    }
+  }
+
+  async #connect({ consumer }: Connections): Promise<void> {
+    await consumer.connect();
+    // A client that was given tries as often as its owner wants it to: also after `close` has ended what there was.
+    if (this.#closing.signal.aborted) await consumer.disconnect();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the engine is closed'));
+    this.#sockets?.close();
+    const all = [...this.#groups, this.#reading, this.#sender.connections];
+    const ends = all.map(({ consumer }) => consumer.disconnect());
+    await bounded(Promise.allSettled(ends), disconnectMs).catch(() => {});
+  }
+
+  async topics(): Promise<ReadonlyMap<string, readonly number[]>> {
+    return this.#try(async () => {
+      // The whole of it, always: kafkajs never forgets a topic that it was told to look after, and fails once that is gone.
+      const { topicMetadata } = await this.#reading.look();
+      return new Map(topicMetadata.map((one) => [one.topic, leadersOf(one)]));
+    });
+  }
+
+  async createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
+    await this.#try(async () => {
+      const topics = [{ topic, numPartitions, replicationFactor }];
+      try {
+        const broker = await this.#controller();
+        await broker.createTopics({ topics });
+      } catch (error) {
+        const errors = (error as { errors?: readonly { type?: string }[] }).errors ?? [];
+        if (errors[0]?.type !== 'TOPIC_ALREADY_EXISTS') throw error;
+      }
+    });
+  }
+
+  async maxBatchBytes(topic: string): Promise<number | undefined> {
+    return this.#try(async () => {
+      const broker = await anyBroker(this.#cluster);
+      const { resources } = await broker.describeConfigs({
+        resources: [
+          { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] },
+        ],
+      });
+      const value = Number(resources[0]?.configEntries[0]?.configValue);
+      return Number.isFinite(value) && value > 0 ? value : undefined;
+    });
+  }
+
+  async offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]> {
+    // Kafka counts from the epoch: below it a time stamp is a position with a name, or is refused.
+    const timestamp =
+      at instanceof Date && at.getTime() > 0 ? at.getTime() : timestamps[at === 'latest' ? at : 'earliest'];
+    return this.#try(async () => {
+      const asked = [...this.#byLeader(partitions)].map(([leader, led]) =>
+        this.#offsetsAt(leader, led, timestamp),
+      );
+      return (await Promise.all(asked)).flat();
+    });
+  }
+
+  async #offsetsAt(leader: number, led: PartitionsByTopic, timestamp: number): Promise<PartitionOffset[]> {
+    const broker = await brokerOf(this.#cluster, leader);
+    const { responses } = await broker.listOffsets({
+      isolationLevel: this.#isolationLevel,
+      topics: [...led].map(([topic, ids]) => ({
+        topic,
+        partitions: ids.map((partition) => ({ partition, timestamp })),
+      })),
+    });
+    return responses.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+    );
+  }
+
+  async fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
+    const { positions, maxWaitMs, maxBytes, maxBytesPerPartition } = request;
+    return this.#try(async () => {
+      const connected = await brokerOf(this.#cluster, broker);
+      const { partitions } = await connected.fetch({
+        isolationLevel: this.#isolationLevel,
+        maxWaitTime: maxWaitMs,
+        minBytes: 1,
+        maxBytes,
+        topics: positions.map(({ topic, partition, offset }) => ({
+          topic,
+          partitions: [{ partition, fetchOffset: String(offset), maxBytes: maxBytesPerPartition }],
+        })),
+      });
+      return partitions;
+    });
+  }
+
+  get #isolationLevel(): number {
+    return this.#options.readUncommitted ? readUncommitted : readCommitted;
+  }
+
+  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
+    return this.#try(() => this.#sender.send(batch));
+  }
+
+  resetProducer(): void {
+    this.#sender.reset();
+  }
+
+  group(groupId: string): GroupSession {
+    // Later than that its session has ended.
+    const connections = openConnections(this.#kafka, groupId, this.#options.sessionTimeoutMs);
+    this.#groups.add(connections);
+    return new KafkajsGroup(connections, this.#reading, groupId, this.#options, async () => {
+      this.#groups.delete(connections);
+      await bounded(connections.consumer.disconnect(), disconnectMs).catch(() => {});
+    });
+  }
+
+  /** Those that have a leader: the others cannot be asked for. */
+  #byLeader(partitions: PartitionsByTopic): ReadonlyMap<number, Map<string, number[]>> {
+    const known = new Map(this.#reading.seen?.topicMetadata.map((one) => [one.topic, one]));
+    const byLeader = new Map<number, Map<string, number[]>>();
+    for (const [topic, ids] of partitions) {
+      const of = known.get(topic);
+      const leaders = of === undefined ? [] : leadersOf(of);
+      for (const id of ids) {
+        const leader = leaders[id] ?? -1;
+        if (leader < 0) continue;
+        const led = byLeader.get(leader) ?? new Map<string, number[]>();
+        byLeader.set(leader, led);
+        const ofTopic = led.get(topic);
+        if (ofTopic === undefined) led.set(topic, [id]);
+        else ofTopic.push(id);
+      }
+    }
+    return byLeader;
+  }
+
+  async #controller(): Promise<LenientBroker> {
+    const id = this.#reading.seen?.controllerId ?? -1;
+    return id < 0 ? anyBroker(this.#cluster) : brokerOf(this.#cluster, id);
+  }
+
+  async #try<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw toFailure(error);
+    }
+  }
+}
+
+function leadersOf({ partitionMetadata }: TopicMetadata): number[] {
+  const leaders: number[] = [];
+  for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
+  return leaders;
+}

@@ -1,0 +1,51 @@
+import type { LenientBroker } from './answers.ts';
+import type { GroupCoordinator, GroupTimes } from './group.ts';
+
+type Lookup = LenientBroker['lookupRequest'];
+type Request = ReturnType<ReturnType<Lookup>> & { readonly requestTimeout?: number | null };
+type Parse = Request['response']['parse'];
+
+const apiKeys = { joinGroup: 11, syncGroup: 14 };
+/** As kafkajs adds it to what a join may take. */
+const onTheWayMs = 5000;
+
+/**
+ * A broker of kafkajs for one member of a group. kafkajs gives up on an answer after the time that a publish may take, which can
+ * be less than what members wait for each other; and which id a new member is given it says only once that has joined.
+ *
+ * @param onMemberId - Told of the id; what it throws ends the join.
+ */
+export function coordinatorFor(
+  coordinator: GroupCoordinator,
+  times: GroupTimes,
+  onMemberId: (memberId: string) => void,
+): GroupCoordinator {
+  const broker = coordinator as unknown as LenientBroker;
+  const lookupRequest: Lookup = (apiKey, definition) => {
+    const protocol = broker.lookupRequest(apiKey, definition);
+    return (args) => {
+      const made: Request = protocol(args);
+      const waitMs =
+        apiKey === apiKeys.syncGroup ? times.rebalanceTimeoutMs + onTheWayMs : times.sessionTimeoutMs;
+      const { response } = made;
+      const parse = apiKey === apiKeys.joinGroup ? overheard(response.parse, onMemberId) : response.parse;
+      // kafkajs takes the longer one of this and its own.
+      const requestTimeout = Math.max(made.requestTimeout ?? 0, waitMs);
+      return { ...made, requestTimeout, response: { ...response, parse } };
+    };
+  };
+  return Object.create(broker, { lookupRequest: { value: lookupRequest } }) as GroupCoordinator;
+}
+
+/** kafkajs joins again by itself with the id that comes with this error. */
+function overheard(parse: Parse, onMemberId: (memberId: string) => void): Parse {
+  return async (data) => {
+    try {
+      return await parse(data);
+    } catch (error) {
+      const { memberId } = error as { memberId?: unknown };
+      if (typeof memberId === 'string') onMemberId(memberId);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,86 @@
+import { maskUrl } from '@polybus/core/config';
+import { type FailureKind, KafkaFailure } from '../client-port.ts';
+
+interface KafkajsError {
+  readonly name?: string;
+  readonly message?: string;
+  readonly type?: string;
+  readonly code?: string | number;
+  readonly retriable?: boolean;
+  readonly cause?: KafkajsError;
+  readonly errors?: readonly KafkajsError[];
+}
+
+/** Kafka's error codes by what they call for (Kafka protocol guide, "Error Codes"). */
+const kinds: Readonly<Record<string, FailureKind>> = {
+  REBALANCE_IN_PROGRESS: 'rebalance',
+  UNKNOWN_MEMBER_ID: 'fenced',
+  ILLEGAL_GENERATION: 'fenced',
+  FENCED_INSTANCE_ID: 'fenced',
+  OFFSET_OUT_OF_RANGE: 'offset',
+  UNKNOWN_TOPIC_OR_PARTITION: 'unknown-topic',
+  MESSAGE_TOO_LARGE: 'too-large',
+  RECORD_LIST_TOO_LARGE: 'too-large',
+  OFFSET_METADATA_TOO_LARGE: 'too-large',
+  INVALID_COMMIT_OFFSET_SIZE: 'too-large',
+  INVALID_TOPIC_EXCEPTION: 'invalid-topic',
+  OUT_OF_ORDER_SEQUENCE_NUMBER: 'sequence',
+  UNKNOWN_PRODUCER_ID: 'sequence',
+  INVALID_PRODUCER_EPOCH: 'sequence',
+  INVALID_PRODUCER_ID_MAPPING: 'sequence',
+  TOPIC_AUTHORIZATION_FAILED: 'refused',
+  GROUP_AUTHORIZATION_FAILED: 'refused',
+  CLUSTER_AUTHORIZATION_FAILED: 'refused',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'refused',
+  SASL_AUTHENTICATION_FAILED: 'refused',
+  UNSUPPORTED_SASL_MECHANISM: 'refused',
+  ILLEGAL_SASL_STATE: 'refused',
+  INVALID_REPLICATION_FACTOR: 'lasting',
+  INVALID_PARTITIONS: 'lasting',
+  POLICY_VIOLATION: 'lasting',
+  INVALID_SESSION_TIMEOUT: 'lasting',
+  INCONSISTENT_GROUP_PROTOCOL: 'lasting',
+  INVALID_GROUP_ID: 'lasting',
+  UNSUPPORTED_COMPRESSION_TYPE: 'lasting',
+  INVALID_REQUIRED_ACKS: 'lasting',
+  INVALID_TIMESTAMP: 'invalid-record',
+  INVALID_RECORD: 'invalid-record',
+  UNSUPPORTED_VERSION: 'lasting',
+};
+
+/** Names of errors that the client makes itself. */
+const kindsByName: Readonly<Record<string, FailureKind>> = {
+  KafkaJSSASLAuthenticationError: 'refused',
+  KafkaJSNotImplemented: 'lasting',
+  KafkaJSServerDoesNotSupportApiKey: 'lasting',
+  TypeError: 'lasting',
+  RangeError: 'lasting',
+};
+
+/** What TLS says where a certificate is not accepted: by us, or in an alert of the broker. */
+const tlsRefusal = /certificate|self.signed|ERR_TLS|SSL alert|wrong version number|SSL routines/i;
+
+/** An error of kafkajs in the engine's terms. */
+export function toFailure(error: unknown): KafkaFailure {
+  if (error instanceof KafkaFailure) return error;
+  const root = rootOf(error);
+  return new KafkaFailure(kindOf(root), maskUrl(root.message ?? String(error)), error);
+}
+
+/** kafkajs wraps what it gave up to try again, and what it does not try again. */
+function rootOf(error: unknown): KafkajsError {
+  let root = error as KafkajsError;
+  for (let depth = 0; depth < 5; depth++) {
+    const inner: KafkajsError | null | undefined =
+      root.errors?.[0] ?? (root.type === undefined ? root.cause : null);
+    if (typeof inner !== 'object' || inner === null) break;
+    root = inner;
+  }
+  return root;
+}
+
+function kindOf({ type, name, message, code }: KafkajsError): FailureKind {
+  const known = kinds[type ?? ''] ?? kindsByName[name ?? ''];
+  if (known !== undefined) return known;
+  return tlsRefusal.test(`${message ?? ''} ${String(code ?? '')}`) ? 'refused' : 'passing';
+}

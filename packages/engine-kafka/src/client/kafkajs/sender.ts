@@ -1,0 +1,178 @@
+import kafkajs from 'kafkajs';
+import type { Kafka, PartitionerArgs } from 'kafkajs';
+import { KafkaFailure, type OutgoingRecord, type Refusal, type TopicRecords } from '../client-port.ts';
+import type { Produced, TopicMetadata } from './answers.ts';
+import { type Connections, anyBroker, brokerOf, openConnections } from './cluster.ts';
+import { toFailure } from './failure.ts';
+import { partitionerFor } from './partitioner.ts';
+import { Sequences } from './sequences.ts';
+import type { ProducerOptions } from '../../options/options.ts';
+
+/** How long what is known of partitions serves, in milliseconds: partitions may be added. As in kafkajs. */
+const metadataMs = 300_000;
+
+const compressionTypes = {
+  none: kafkajs.CompressionTypes.None,
+  gzip: kafkajs.CompressionTypes.GZIP,
+  snappy: kafkajs.CompressionTypes.Snappy,
+  lz4: kafkajs.CompressionTypes.LZ4,
+  zstd: kafkajs.CompressionTypes.ZSTD,
+};
+
+/** The records of one partition in one request. */
+interface Share {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: OutgoingRecord[];
+}
+
+/**
+ * Sends by connections of kafkajs, and not by its producer, which says of a request no more than that something in it was
+ * refused: all of it would have to be sent again, and what was accepted would be there twice.
+ */
+export class KafkajsSender {
+  readonly connections: Connections;
+  readonly #options: ProducerOptions;
+  readonly #partitioner: ReturnType<ReturnType<typeof partitionerFor>>;
+  readonly #sequences: Sequences | undefined;
+  #topics: ReadonlyMap<string, TopicMetadata> = new Map();
+  /** Until when that serves. */
+  #until = 0;
+
+  constructor(kafka: Kafka, options: ProducerOptions) {
+    this.connections = openConnections(kafka, 'polybus', options.requestTimeoutMs);
+    this.#options = options;
+    this.#partitioner = partitionerFor(options.keyless)();
+    this.#sequences = options.idempotent ? new Sequences() : undefined;
+  }
+
+  /** What is known of topics is looked up anew, and the count of what was sent begins anew. */
+  reset(): void {
+    this.#until = 0;
+    this.#sequences?.reset();
+  }
+
+  async send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
+    const isKnown = batch.every(({ topic }) => this.#topics.has(topic));
+    if (!isKnown || performance.now() >= this.#until) await this.#look();
+    const refusals: Refusal[] = [];
+    const requests: Promise<unknown>[] = [];
+    const shares = this.#shares(batch, refusals);
+    await this.#sequences?.begin([...shares.values()].flat(), () => this.#newProducer());
+    for (const [broker, ofBroker] of shares) requests.push(this.#sendTo(broker, ofBroker, refusals));
+    await Promise.all(requests);
+    if (refusals.length > 0) this.#until = 0;
+    return refusals;
+  }
+
+  async #look(): Promise<void> {
+    const { topicMetadata } = await this.connections.look();
+    this.#topics = new Map(topicMetadata.map((one) => [one.topic, one]));
+    this.#until = performance.now() + metadataMs;
+  }
+
+  /** By the broker that leads their partition. What has no such broker is refused here. */
+  #shares(batch: readonly TopicRecords[], refusals: Refusal[]): Map<number, Share[]> {
+    const shares = new Map<number, Share[]>();
+    for (const { topic, records } of batch) {
+      const partitions = [...(this.#topics.get(topic)?.partitionMetadata ?? [])];
+      if (partitions.length === 0) {
+        const failure = new KafkaFailure('unknown-topic', `there is no topic "${topic}"`, undefined);
+        refusals.push({ records, failure });
+        continue;
+      }
+      for (const share of this.#byPartition(topic, partitions, records)) {
+        const leader = partitions.find(({ partitionId }) => partitionId === share.partition)?.leader ?? -1;
+        if (leader < 0) {
+          const failure = new KafkaFailure(
+            'passing',
+            `partition ${share.partition} of "${topic}" has no leader`,
+            undefined,
+          );
+          refusals.push({ records: share.records, failure });
+          continue;
+        }
+        const ofBroker = shares.get(leader);
+        if (ofBroker === undefined) shares.set(leader, [share]);
+        else ofBroker.push(share);
+      }
+    }
+    return shares;
+  }
+
+  #byPartition(
+    topic: string,
+    partitions: TopicMetadata['partitionMetadata'],
+    records: readonly OutgoingRecord[],
+  ): Iterable<Share> {
+    const shares = new Map<number, Share>();
+    const partitionMetadata = partitions as PartitionerArgs['partitionMetadata'];
+    for (const record of records) {
+      const partition = this.#partitioner({ topic, partitionMetadata, message: record });
+      const share = shares.get(partition);
+      if (share === undefined) shares.set(partition, { topic, partition, records: [record] });
+      else share.records.push(record);
+    }
+    return shares.values();
+  }
+
+  async #sendTo(broker: number, shares: readonly Share[], refusals: Refusal[]): Promise<void> {
+    const { acks, compression, requestTimeoutMs } = this.#options;
+    const byTopic = new Map<string, Share[]>();
+    for (const share of shares) byTopic.set(share.topic, [...(byTopic.get(share.topic) ?? []), share]);
+    try {
+      const connected = await brokerOf(this.connections.cluster, broker);
+      const answer = await connected.produce({
+        acks,
+        timeout: requestTimeoutMs,
+        compression: compressionTypes[compression],
+        ...this.#sequences?.producer,
+        topicData: [...byTopic].map(([topic, ofTopic]) => ({
+          topic,
+          partitions: ofTopic.map((share) => ({
+            partition: share.partition,
+            firstSequence: this.#sequences?.of(share) ?? 0,
+            messages: share.records,
+          })),
+        })),
+      });
+      this.#settle(shares, answer, refusals);
+    } catch (error) {
+      const failure = toFailure(error);
+      for (const { records } of shares) refusals.push({ records, failure });
+    }
+  }
+
+  #settle(shares: readonly Share[], answer: Produced | undefined, refusals: Refusal[]): void {
+    const errors = new Map<string, unknown>();
+    for (const { topicName, partitions } of answer?.topics ?? []) {
+      for (const { partition, error } of partitions) {
+        if (error !== undefined && !isDuplicate(error)) errors.set(`${topicName}:${partition}`, error);
+      }
+    }
+    for (const share of shares) {
+      const error = errors.get(`${share.topic}:${share.partition}`);
+      if (error === undefined) {
+        this.#sequences?.accepted(share);
+        continue;
+      }
+      const failure = toFailure(error);
+      // One that passes may tell of a batch that is there, on too few replicas.
+      if (failure.kind !== 'passing') this.#sequences?.refused(share);
+      refusals.push({ records: share.records, failure });
+    }
+  }
+
+  async #newProducer(): Promise<{ producerId: unknown; producerEpoch: number }> {
+    const any = await anyBroker(this.connections.cluster);
+    const { producerId, producerEpoch } = await any.initProducerId({
+      transactionTimeout: this.#options.requestTimeoutMs,
+    });
+    return { producerId, producerEpoch };
+  }
+}
+
+/** The broker has it from an attempt before, of which no answer came. */
+function isDuplicate(error: unknown): boolean {
+  return (error as { type?: string }).type === 'DUPLICATE_SEQUENCE_NUMBER';
+}

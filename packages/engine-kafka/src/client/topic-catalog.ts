@@ -1,0 +1,274 @@
+import { type Logger, assertTopic } from '@polybus/core';
+import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
+import { KafkaTopicError, messageOf } from '../errors.ts';
+import type { TopicOptions } from '../options/options.ts';
+import { pause } from '../pause.ts';
+
+/** Told of each change of what topics and partitions there are, and of who leads them. */
+export type OnTopics = (catalog: TopicCatalog) => void;
+
+/** Topics of the cluster's own, which no pattern means. */
+const ofCluster: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+  '__cluster_metadata',
+]);
+
+const leaderRetryMs = 25;
+/** How long a topic that was created may be without leaders. */
+const leaderMs = 30_000;
+
+/** Which topics there are, and who leads their partitions: looked up at intervals, and whenever something does not fit. */
+export class TopicCatalog {
+  readonly #client: KafkaClient;
+  readonly #options: TopicOptions;
+  readonly #logger: Logger;
+  readonly #engine: string;
+  readonly #closing: AbortSignal;
+  readonly #listeners = new Set<OnTopics>();
+  readonly #creating = new Map<string, Promise<void>>();
+  #leaders: ReadonlyMap<string, readonly number[]> = new Map();
+  /** Topics that have had all their leaders since they are there: one that loses some for a while is no other topic. */
+  #ready: ReadonlySet<string> = new Set();
+  /** Topics that the answer before the last one still had: one answer may come from a broker that is behind. */
+  #missed: ReadonlySet<string> = new Set();
+  #refreshing: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    client: KafkaClient,
+    options: TopicOptions,
+    logger: Logger,
+    engine: string,
+    closing: AbortSignal,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#logger = logger;
+    this.#engine = engine;
+    this.#closing = closing;
+    closing.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
+  }
+
+  /** Looks at intervals as long as somebody listens. */
+  watch(listener: OnTopics): void {
+    this.#listeners.add(listener);
+    this.#schedule();
+  }
+
+  unwatch(listener: OnTopics): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size === 0) this.#unschedule();
+  }
+
+  has(topic: string): boolean {
+    return this.#ready.has(topic);
+  }
+
+  /** The topics whose names are topics of ours. */
+  *names(): Iterable<string> {
+    for (const name of this.#leaders.keys()) if (!ofCluster.has(name) && isTopic(name)) yield name;
+  }
+
+  /** Topics that cannot be read yet, since they have had partitions without a leader from the beginning. */
+  *unready(): Iterable<string> {
+    for (const name of this.names()) if (!this.has(name)) yield name;
+  }
+
+  partitionsOf(topic: string): number {
+    return this.#leaders.get(topic)?.length ?? 0;
+  }
+
+  /** Each partition of each of these topics. */
+  allPartitionsOf(topics: Iterable<string>): PartitionsByTopic {
+    const all = new Map<string, readonly number[]>();
+    for (const topic of topics) {
+      const count = this.partitionsOf(topic);
+      if (count > 0)
+        all.set(
+          topic,
+          Array.from({ length: count }, (_, partition) => partition),
+        );
+    }
+    return all;
+  }
+
+  leaderOf(topic: string, partition: number): number | undefined {
+    const leader = this.#leaders.get(topic)?.[partition];
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
+  /** What is true from now on: a look that is on its way already may have missed it. */
+  refresh(): Promise<void> {
+    if (this.#refreshing === undefined) return this.#begin();
+    return (this.#next ??= this.#refreshing
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      }));
+  }
+
+  #begin(): Promise<void> {
+    return (this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined)));
+  }
+
+  async #refresh(): Promise<void> {
+    const [before, wereReady] = [this.#leaders, this.#ready];
+    const after = new Map(await this.#client.topics());
+    const missed = new Set<string>();
+    for (const [topic, leaders] of before) {
+      if (after.has(topic) || this.#missed.has(topic)) continue;
+      missed.add(topic);
+      after.set(topic, leaders);
+    }
+    const ready = new Set<string>();
+    for (const [topic, leaders] of after) {
+      // One that has more partitions than before waits for the leaders of those.
+      const isAsBefore = wereReady.has(topic) && before.get(topic)?.length === leaders.length;
+      if (isAsBefore || isLed(leaders)) ready.add(topic);
+    }
+    [this.#leaders, this.#ready, this.#missed] = [after, ready, missed];
+    const isSame =
+      before.size === after.size &&
+      [...after].every(
+        ([topic, leaders]) =>
+          isEqual(leaders, before.get(topic)) && wereReady.has(topic) === ready.has(topic),
+      );
+    if (!isSame) for (const listener of this.#listeners) listener(this);
+  }
+
+  /** Forgets a topic that is gone, so that it is looked for, and created, anew. */
+  forget(topic: string): void {
+    if (!this.#leaders.has(topic)) return;
+    this.#leaders = new Map([...this.#leaders].filter(([name]) => name !== topic));
+    this.#ready = new Set([...this.#ready].filter((name) => name !== topic));
+    for (const listener of this.#listeners) listener(this);
+  }
+
+  /**
+   * Resolves when the topic is there, and each partition has a leader.
+   *
+   * @throws {@link KafkaTopicError} where it cannot be created.
+   */
+  ensure(topic: string): Promise<void> | undefined {
+    let creating = this.#creating.get(topic);
+    if (creating === undefined) {
+      if (this.has(topic)) return undefined;
+      creating = this.#ensure(topic).finally(() => this.#creating.delete(topic));
+      this.#creating.set(topic, creating);
+    }
+    return creating;
+  }
+
+  async #ensure(topic: string): Promise<void> {
+    const deadline = performance.now() + leaderMs;
+    await this.refresh();
+    while (!this.has(topic)) {
+      if (performance.now() > deadline) {
+        throw this.#refused(
+          topic,
+          'it has partitions without a leader, or this user may not see it (Describe).',
+        );
+      }
+      if (!this.#leaders.has(topic)) await this.#create(topic);
+      await this.refresh();
+      if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
+    }
+    while (!(await this.#isServed(topic))) {
+      if (performance.now() > deadline)
+        throw this.#refused(topic, 'its leaders do not know of it, or do not answer.');
+      await pause(leaderRetryMs, this.#closing);
+    }
+  }
+
+  /**
+   * A leader that is known may not know of it yet. One partition of a batch that is refused for that would have the others of it
+   * sent twice.
+   */
+  async #isServed(topic: string): Promise<boolean> {
+    const partitions = this.allPartitionsOf([topic]);
+    try {
+      const offsets = await this.#client.offsets(partitions, 'latest');
+      if (offsets.length === this.partitionsOf(topic)) return true;
+      // The client's own view is older than ours.
+      await this.refresh();
+      return false;
+    } catch (error) {
+      if (!isFailure(error, 'unknown-topic', 'passing')) return true;
+      await this.refresh();
+      return false;
+    }
+  }
+
+  async #create(topic: string): Promise<void> {
+    const { numPartitions, replicationFactor } = this.#options;
+    const namesake = [...this.#leaders.keys()].find((name) => name !== topic && collides(name, topic));
+    if (namesake !== undefined) throw this.#refused(topic, collision(namesake));
+    try {
+      await this.#client.createTopic(topic, numPartitions, replicationFactor);
+    } catch (error) {
+      if (isFailure(error, 'passing')) throw error;
+      throw this.#refused(topic, `${messageOf(error)}. ${adviceFor(error)}`, error);
+    }
+  }
+
+  #refused(topic: string, reason: string, cause?: unknown): KafkaTopicError {
+    const message = `Kafka does not take the topic "${topic}": ${reason}`;
+    return new KafkaTopicError(message, { topic, engine: this.#engine, cause });
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#closing.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.refresh()
+        .catch((error: unknown) => {
+          this.#logger.debug?.('the topics could not be looked up', { error: messageOf(error) });
+        })
+        .finally(() => this.#listeners.size > 0 && this.#schedule());
+    }, this.#options.metadataRefreshMs);
+  }
+
+  #unschedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** True where each partition has a leader; a topic that is being created has none yet. */
+function isLed(leaders: readonly number[]): boolean {
+  return leaders.length > 0 && !leaders.includes(-1) && !leaders.includes(undefined as never);
+}
+
+function isEqual(leaders: readonly number[], others: readonly number[] | undefined): boolean {
+  return (
+    leaders.length === others?.length && leaders.every((leader, partition) => leader === others[partition])
+  );
+}
+
+function isTopic(name: string): boolean {
+  try {
+    assertTopic(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Kafka's metrics know no difference between "." and "_", so it refuses a topic that differs from another in these alone. */
+function collides(a: string, b: string): boolean {
+  return a.length === b.length && a.replaceAll('.', '_') === b.replaceAll('.', '_');
+}
+
+function collision(namesake: string): string {
+  return `there is "${namesake}", and Kafka tells no "." from a "_". Rename one of them.`;
+}
+
+function adviceFor(error: unknown): string {
+  if (isFailure(error, 'refused')) return 'Let this user create topics, or create it beforehand.';
+  if (isFailure(error, 'invalid-topic')) return 'Name it otherwise.';
+  return 'Check numPartitions and replicationFactor, or create it beforehand.';
+}

@@ -1,0 +1,324 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Logger, ReadProgress } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
+import {
+  type FetchedPartition,
+  type FetchedRecord,
+  type KafkaClient,
+  type PartitionOffset,
+  isFailure,
+} from '../client/client-port.ts';
+import { messageOf } from '../errors.ts';
+import type { ConsumerOptions } from '../options/options.ts';
+import { pause } from '../pause.ts';
+import { Ends } from './ends.ts';
+import { Loop } from './loop.ts';
+import { Suspensions } from './suspensions.ts';
+import { Turns } from './turns.ts';
+import type { TopicCatalog } from '../client/topic-catalog.ts';
+
+/** Somebody's place in a partition. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset of the next record it wants. */
+  position: number;
+  /** False where it has no room, or is not to be read for now. */
+  readonly isOpen: boolean;
+  /** Takes the records from its position on. */
+  take(records: readonly FetchedRecord[]): void;
+  /** Hands over what it took, as far as there is room, and at most so many; returns whether it has handed over so many. */
+  handOver(limit: number): boolean;
+  /** Lets those who got it begin. */
+  run(): void;
+  /** There is nothing at its position: where it goes on, the records between being lost. */
+  move(position: number, isLoss: boolean): void;
+}
+
+/** What to ask a broker for. */
+interface Request {
+  readonly positions: readonly PartitionOffset[];
+  readonly maxWaitMs: number;
+}
+
+/** A request to a broker; without an answer where there is nothing to ask for. */
+interface Fetch {
+  readonly positions: readonly PartitionOffset[];
+  readonly answer: Promise<readonly FetchedPartition[]> | undefined;
+}
+
+/** How much later than asked for a broker may answer without being the reason that nothing is read, in milliseconds. */
+const lateMs = 1000;
+const initialBackoffMs = 100;
+const maxBackoffMs = 1000;
+/** Records of a place that are handed over, and thus decoded, before the first of them is handled. */
+const atOnce = 100;
+/** How long a request waits where somebody may be ready for another one meanwhile: it cannot be called back. */
+const shortWaitMs = 20;
+/** Answers without anything, one after the other, beyond which there is nothing that could be had at once. */
+const idleTurns = 4;
+
+/**
+ * Reads partitions for everybody in the process: each partition once, for all places in it that stand together. Those that do
+ * not take turns.
+ */
+export class Reader {
+  readonly #client: KafkaClient;
+  readonly #catalog: TopicCatalog;
+  readonly #options: ConsumerOptions;
+  readonly #logger: Logger;
+  readonly #closing: AbortSignal;
+  readonly #places = new Map<string, Set<Place>>();
+  /** Whose place it is, where it is a group's. */
+  readonly #groups = new Map<Place, string>();
+  readonly #loops = new Map<number, Loop>();
+  readonly #turns = new Turns();
+  readonly #suspensions = new Suspensions();
+  readonly #ends: Ends;
+
+  constructor(
+    client: KafkaClient,
+    catalog: TopicCatalog,
+    options: ConsumerOptions,
+    logger: Logger,
+    closing: AbortSignal,
+  ) {
+    this.#client = client;
+    this.#catalog = catalog;
+    this.#options = options;
+    this.#logger = logger;
+    this.#closing = closing;
+    this.#ends = new Ends(options.readUncommitted);
+  }
+
+  add(place: Place, group?: string): void {
+    const key = keyOf(place);
+    // Another broker may come to lead a partition of which nobody is asked until then.
+    if (this.#places.size === 0) this.#catalog.watch(this.#onTopics);
+    if (group !== undefined) this.#groups.set(place, group);
+    const places = this.#places.get(key);
+    if (places === undefined) this.#places.set(key, new Set([place]));
+    else places.add(place);
+    this.wake();
+  }
+
+  remove(place: Place): void {
+    const key = keyOf(place);
+    this.#groups.delete(place);
+    const places = this.#places.get(key);
+    places?.delete(place);
+    if (places?.size !== 0) return;
+    this.#places.delete(key);
+    this.#turns.forget(key);
+    this.#suspensions.forget(key);
+    this.#ends.forget(key);
+    if (this.#places.size === 0) this.#catalog.unwatch(this.#onTopics);
+  }
+
+  readonly #onTopics = (): void => this.wake();
+
+  /** How far each place is, and why it is behind. */
+  *progress(): Iterable<ReadProgress> {
+    for (const [key, places] of this.#places) {
+      for (const place of places) {
+        const { topic, partition, position } = place;
+        const group = this.#groups.get(place);
+        const whose = group === undefined ? '' : ` for the group "${group}"`;
+        const source = `partition ${partition} of "${topic}"${whose}`;
+        yield { source, position, behind: this.#whyBehind(key, place) };
+      }
+    }
+  }
+
+  #whyBehind(key: string, { topic, partition, position, isOpen }: Place): string | undefined {
+    if (!isOpen) return undefined;
+    const reason = this.#suspensions.reasonOf(key);
+    if (reason !== undefined) return `it cannot be read: ${reason}`;
+    const leader = this.#catalog.leaderOf(topic, partition);
+    if (leader === undefined) return 'no broker leads it';
+    const trouble = this.#loops.get(leader)?.troubleAfter(this.#options.fetchMaxWaitMs + lateMs);
+    if (trouble !== undefined) return `broker ${leader} ${trouble}`;
+    return this.#ends.whyBehind(key, position);
+  }
+
+  /** Something can be read that could not be before. */
+  wake(): void {
+    for (const loop of this.#loops.values()) loop.wake();
+    this.#begin();
+  }
+
+  /** A loop for each broker that leads a partition. */
+  #begin(): void {
+    for (const places of this.#places.values()) {
+      for (const { topic, partition } of places) {
+        const broker = this.#catalog.leaderOf(topic, partition);
+        if (broker === undefined || this.#loops.has(broker) || this.#closing.aborted) continue;
+        const loop = new Loop();
+        this.#loops.set(broker, loop);
+        void this.#read(broker, loop);
+      }
+    }
+  }
+
+  async #read(broker: number, loop: Loop): Promise<void> {
+    let failures = 0;
+    let idle = 0;
+    let ahead: Fetch | undefined;
+    while (!this.#closing.aborted) {
+      const { positions, answer } = ahead ?? this.#fetchAt(broker, idle);
+      ahead = undefined;
+      try {
+        if (answer === undefined) {
+          await loop.sleep(this.#suspensions.leastMs, this.#closing);
+          continue;
+        }
+        const fetched = await loop.waitFor(answer);
+        const failed = this.#note(fetched);
+        const taken = this.#take(positions, fetched);
+        idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
+        // While the last of it is handled the broker can look for more; not where somebody has no room, who may have it in a
+        // moment and would then wait for an answer about the others.
+        this.#handle(taken, () => {
+          if (ahead === undefined && allOpen(taken)) ahead = this.#fetchAt(broker, idle);
+        });
+        failures = 0;
+        // The others are not to wait for it.
+        if (failed.length > 0) this.#recover(failed).catch(() => {});
+        // So that a flood of events leaves the timers of the process their turn.
+        await setImmediate();
+      } catch (error) {
+        if (this.#closing.aborted) break;
+        failures++;
+        loop.failed(messageOf(error));
+        this.#logger.debug?.('a fetch failed and is tried again', { error: messageOf(error), broker });
+        await this.#catalog.refresh().catch(() => {});
+        this.#begin();
+        await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), this.#closing).catch(() => {});
+      }
+    }
+  }
+
+  /** Asks for what is next of all that there is room for. */
+  #fetchAt(broker: number, idle: number): Fetch {
+    const request = this.#requestTo(broker, idle);
+    const { positions } = request;
+    if (positions.length === 0) return { positions, answer: undefined };
+    const answer = this.#fetch(broker, request);
+    // Its failure is told to who waits for it, who may be busy until then.
+    answer.catch(() => {});
+    return { positions, answer };
+  }
+
+  async #fetch(broker: number, { positions, maxWaitMs }: Request): Promise<readonly FetchedPartition[]> {
+    const { fetchMaxBytes, fetchMaxBytesPerPartition } = this.#options;
+    return this.#client.fetch(broker, {
+      positions,
+      maxWaitMs,
+      maxBytes: fetchMaxBytes,
+      maxBytesPerPartition: fetchMaxBytesPerPartition,
+    });
+  }
+
+  #requestTo(broker: number, idle: number): Request {
+    const positions: PartitionOffset[] = [];
+    let maxWaitMs = this.#options.fetchMaxWaitMs;
+    for (const [key, places] of this.#places) {
+      const [{ topic, partition }] = places as unknown as [Place];
+      if (this.#catalog.leaderOf(topic, partition) !== broker || this.#suspensions.has(key)) continue;
+      const turn = this.#turns.next(key, places);
+      if (turn !== undefined) positions.push({ topic, partition, offset: turn.offset });
+      // Where others wait for their turn there is something to read, but for what a transaction that is open holds back.
+      if (turn?.isSkewed === true) maxWaitMs = Math.min(maxWaitMs, idle < idleTurns ? 0 : shortWaitMs);
+      else if (!allOpen(places)) maxWaitMs = Math.min(maxWaitMs, shortWaitMs);
+    }
+    return { positions, maxWaitMs };
+  }
+
+  /** Gives the places what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
+  #take(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): Place[] {
+    const begins = new Map(asked.map((one) => [keyOf(one), one.offset]));
+    const taken: Place[] = [];
+    for (const { topic, partition, records, next } of fetched) {
+      const key = keyOf({ topic, partition });
+      const begin = begins.get(key);
+      if (next === undefined || begin === undefined) continue;
+      for (const place of this.#places.get(key) ?? []) {
+        // One that stands elsewhere would miss what lies between: its turn comes.
+        if (!place.isOpen || place.position < begin || place.position >= next) continue;
+        const first = records.findIndex(({ offset }) => offset >= place.position);
+        place.position = next;
+        if (first < 0) continue;
+        const wanted = first === 0 ? records : records.slice(first);
+        for (const record of wanted) record.takers++;
+        place.take(wanted);
+        taken.push(place);
+      }
+      this.#turns.moved(key, next);
+    }
+    return taken;
+  }
+
+  /** A few of each place after the other: were all of them decoded first, they would outlive a collection of the young ones. */
+  #handle(taken: readonly Place[], onHanded: () => void): void {
+    let rest = taken;
+    while (rest.length > 0) {
+      rest = rest.filter((place) => place.handOver(atOnce));
+      onHanded();
+      for (const place of taken) place.run();
+    }
+  }
+
+  /** Notes what the answer says of each partition. Leaves alone for a while what could not be read, and returns it. */
+  #note(fetched: readonly FetchedPartition[]): readonly FetchedPartition[] {
+    const failed: FetchedPartition[] = [];
+    for (const one of fetched) {
+      const { topic, partition, failure } = one;
+      const key = keyOf(one);
+      if (!this.#places.has(key)) continue;
+      if (failure !== undefined) {
+        failed.push(one);
+        const error = messageOf(failure);
+        this.#logger.debug?.('a partition could not be read and is tried again', { topic, partition, error });
+        const isPassing = !isFailure(failure, 'refused', 'lasting');
+        if (this.#suspensions.suspend(key, error, isPassing))
+          this.#logger.warn('a partition cannot be read', { topic, partition, error });
+        continue;
+      }
+      this.#ends.note(key, one);
+      if (this.#suspensions.isOver(key))
+        this.#logger.info?.('a partition can be read again', { topic, partition });
+    }
+    return failed;
+  }
+
+  async #recover(failed: readonly FetchedPartition[]): Promise<void> {
+    const isOfOffset = ({ failure }: FetchedPartition): boolean => isFailure(failure, 'offset');
+    // Another broker may lead them now.
+    if (!failed.every(isOfOffset)) await this.#catalog.refresh().catch(() => {});
+    for (const one of failed) if (isOfOffset(one)) await this.#findPlaceIn(one).catch(() => {});
+    this.#begin();
+  }
+
+  /** The offset is not there: retention has taken it, or the topic is another one of the same name. */
+  async #findPlaceIn({ topic, partition }: { topic: string; partition: number }): Promise<void> {
+    const asked = new Map([[topic, [partition]]]);
+    const [[first], [end]] = await Promise.all([
+      this.#client.offsets(asked, 'earliest'),
+      this.#client.offsets(asked, 'latest'),
+    ]);
+    if (first === undefined || end === undefined) return;
+    for (const place of this.#places.get(keyOf({ topic, partition })) ?? []) {
+      if (place.position < first.offset) place.move(first.offset, true);
+      else if (place.position > end.offset) place.move(first.offset, false);
+    }
+  }
+}
+
+function allOpen(places: Iterable<Place>): boolean {
+  for (const { isOpen } of places) if (!isOpen) return false;
+  return true;
+}
+
+function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${topic}:${partition}`;
+}

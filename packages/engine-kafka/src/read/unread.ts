@@ -1,0 +1,24 @@
+import type { FetchedRecord } from '../client/client-port.ts';
+
+/** Records that were read and that nobody has had. */
+export class Unread {
+  #records: readonly FetchedRecord[] = [];
+  #from = 0;
+
+  get size(): number {
+    return this.#records.length - this.#from;
+  }
+
+  get first(): FetchedRecord | undefined {
+    return this.#records[this.#from];
+  }
+
+  add(records: readonly FetchedRecord[]): void {
+    this.#records = this.size === 0 ? records : [...this.#records.slice(this.#from), ...records];
+    this.#from = 0;
+  }
+
+  shift(): void {
+    this.#from++;
+  }
+}

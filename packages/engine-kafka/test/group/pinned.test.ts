@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { KafkaFailure } from '../../src/client/client-port.ts';
+import { HeldReceiver, SimulatedTopic, Simulation, request } from '../simulated.ts';
+
+/** A group whose member has pinned its places; the looks at whether all have are the test's. */
+async function pinned(onLook: () => void): Promise<Simulation> {
+  const simulation = new Simulation();
+  simulation.topics.set('t', new SimulatedTopic(1));
+  await simulation.catalog.refresh();
+  const ask = simulation.committed.bind(simulation);
+  let asked = 0;
+  simulation.committed = async (partitions) => {
+    if (asked++ > 0) onLook();
+    return ask(partitions);
+  };
+  return simulation;
+}
+
+test('a subscription in a group looks again where a look has failed in passing', async () => {
+  let looks = 0;
+  const { group } = await pinned(() => {
+    if (++looks <= 2) throw new KafkaFailure('passing', 'the connection is gone', undefined);
+  });
+  await group.listen(request('t'), new HeldReceiver());
+  expect(looks).toBe(3);
+});
+
+test('a subscription in a group that may not look is told so', async () => {
+  const { group } = await pinned(() => {
+    throw new KafkaFailure('refused', 'not authorized', undefined);
+  });
+  await expect(group.listen(request('t'), new HeldReceiver())).rejects.toThrow('not authorized');
+});

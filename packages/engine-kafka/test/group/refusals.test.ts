@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { HeldReceiver, SimulatedTopic, Simulation, failure, request } from '../simulated.ts';
+import { until } from '../support.ts';
+
+async function withTopics(...names: string[]): Promise<Simulation> {
+  const simulation = new Simulation();
+  for (const name of names) simulation.topics.set(name, new SimulatedTopic(1));
+  await simulation.catalog.refresh();
+  return simulation;
+}
+
+const warnings = ({ log }: Simulation, about: string): string[] =>
+  log.warnings.filter((line) => line.includes(about));
+
+test('a pattern does without a topic that may not be read, and says so once', async () => {
+  const simulation = await withTopics('open', 'closed');
+  const { group, refused, topics, asked } = simulation;
+  refused.add('closed');
+  const receiver = new HeldReceiver();
+  await group.listen(request('*'), receiver);
+  topics.get('open')!.records.push('one');
+  await until('an event of the other', () => receiver.held.length === 1);
+  receiver.held[0]!.acknowledgement.settled();
+  expect(asked.at(-1)?.topics).toEqual(['open']);
+  expect(warnings(simulation, 'closed').length).toBe(1);
+  expect(group.trouble).toEqual({ message: 'may not read: closed', isLasting: true });
+});
+
+test('a subscription of a topic that may not be read is told so, and the others of the group go on', async () => {
+  const simulation = await withTopics('open', 'closed');
+  const { group, refused, topics } = simulation;
+  refused.add('closed');
+  const receiver = new HeldReceiver();
+  await group.listen(request('open'), receiver);
+  await expect(group.listen(request('closed'), new HeldReceiver())).rejects.toMatchObject({
+    kind: 'refused',
+  });
+  topics.get('open')!.records.push('one');
+  await until('an event of the other', () => receiver.held.length === 1);
+  receiver.held[0]!.acknowledgement.settled();
+  refused.clear();
+  await group.listen(request('closed'), new HeldReceiver());
+  expect(group.trouble).toBeUndefined();
+});
+
+test('a member that cannot join for a moment tells until it has, and warns of nothing', async () => {
+  const simulation = await withTopics('t');
+  const { group, joins } = simulation;
+  const fail = (): never => {
+    throw failure('passing');
+  };
+  joins.push(fail, fail);
+  const listening = group.listen(request('t'), new HeldReceiver());
+  await until('a failure', () => group.trouble !== undefined);
+  expect(group.trouble).toEqual({ message: 'cannot join: passing', isLasting: false });
+  await listening;
+  expect(warnings(simulation, 'could not join').length).toBe(0);
+  expect(group.trouble).toBeUndefined();
+});
+
+test('a member that cannot join for a reason that lasts warns once', async () => {
+  const simulation = await withTopics('t');
+  const { group, joins } = simulation;
+  await group.listen(request('t'), new HeldReceiver());
+  const fail = (): never => {
+    throw failure('lasting');
+  };
+  joins.push(fail, fail);
+  simulation.beats.push(() => {
+    throw failure('rebalance');
+  });
+  await until('the failures, and a join', () => joins.length === 0 && group.trouble === undefined);
+  expect(warnings(simulation, 'could not join').length).toBe(1);
+});

@@ -1,0 +1,120 @@
+import { createEvent, encodeStructured, structuredContentType } from '@polybus/core';
+import { expect, test } from 'vitest';
+import { type DispatchOwner, GroupDispatch } from '../../src/group/dispatch.ts';
+import { GroupPlace } from '../../src/group/place.ts';
+import { type FetchedRecord, KafkaFailure } from '../../src/client/client-port.ts';
+import { HeldReceiver, SimulatedTopic, Simulation, newPlace, request } from '../simulated.ts';
+import { until } from '../support.ts';
+
+/** Interleavings that a broker shows once in a thousand runs. */
+
+const idle: DispatchOwner = {
+  isPaused: () => false,
+  mayBegin: () => true,
+  onSettled: () => {},
+  onReleased: () => {},
+  refill: () => {},
+};
+
+function record(offset: number): FetchedRecord {
+  const text = encodeStructured(createEvent({ topic: 't', payload: offset }), { source: 'test' });
+  const headers = { 'content-type': Buffer.from(structuredContentType) };
+  return {
+    offset,
+    timestamp: 0,
+    key: null,
+    value: Buffer.from(text),
+    headers,
+    takers: 0,
+    decoded: undefined,
+  };
+}
+
+/** Where each subscription gets all, with a place that hands over to it. */
+function toEach(): { dispatch: GroupDispatch; place: GroupPlace } {
+  const dispatch = new GroupDispatch(false, idle);
+  const place = new GroupPlace(...newPlace, {
+    isReading: true,
+    handOver: (one) => dispatch.handOver(one),
+    run: () => {},
+    onOpen: () => {},
+    onLoss: () => {},
+  });
+  return { dispatch, place };
+}
+
+test('an event is settled by those that got it, whoever subscribes while they have it', () => {
+  const { dispatch, place } = toEach();
+  const [first, later] = [new HeldReceiver(), new HeldReceiver()];
+  dispatch.add(request('t'), first);
+  place.take([record(0)]);
+  place.refill();
+  place.position = 1;
+  dispatch.add(request('t'), later);
+  first.held[0]!.acknowledgement.settled();
+  expect(later.held).toEqual([]);
+  expect(place.settledUpTo).toBe(1);
+});
+
+test('an event that one gave back, and that all others have settled, is settled when that one leaves', () => {
+  const { dispatch, place } = toEach();
+  const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
+  const subscriber = dispatch.add(request('t'), leaving);
+  dispatch.add(request('t'), staying);
+  place.take([record(0)]);
+  place.refill();
+  place.position = 1;
+  leaving.held[0]!.acknowledgement.release();
+  staying.held[0]!.acknowledgement.settled();
+  expect(place.settledUpTo).toBe(0);
+  dispatch.leave(subscriber);
+  dispatch.handOver(place);
+  expect(place.settledUpTo).toBe(1);
+});
+
+test('a topic that was there when its subscription began is no news, whatever appears while the group forms', async () => {
+  const simulation = new Simulation();
+  const { topics, catalog, group, places } = simulation;
+  for (const name of ['a', 'b']) {
+    topics.set(name, new SimulatedTopic(1));
+    topics.get(name)!.ends[0] = 1000;
+  }
+  await catalog.refresh();
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  simulation.joins.push(async () => {
+    await gate;
+    return simulation.joined(1, { a: [0] });
+  });
+  const joining = [group.listen(request('a'), new HeldReceiver())];
+  await until('the first join', () => simulation.asked.length === 1);
+  joining.push(group.listen(request('b'), new HeldReceiver()));
+  topics.set('c', new SimulatedTopic(1));
+  await catalog.refresh();
+  joining.push(group.listen(request('c'), new HeldReceiver()));
+  simulation.generation = 1;
+  open();
+  await Promise.all(joining);
+  expect(places.get('a:0')?.offset).toBe(1000);
+  expect(places.get('b:0')?.offset).toBe(1000);
+});
+
+test('a member that missed a generation begins where others have got to meanwhile', async () => {
+  const simulation = new Simulation();
+  const { topics, catalog, group, places } = simulation;
+  topics.set('t', new SimulatedTopic(1));
+  await catalog.refresh();
+  await group.listen(request('t'), new HeldReceiver());
+  expect(places.get('t:0')?.offset).toBe(0);
+  // Another member has it in the generation between, and commits.
+  simulation.joins.push(() => {
+    places.set('t:0', { topic: 't', partition: 0, offset: 500, metadata: '' });
+    return simulation.joined(simulation.generation + 2, { t: [0] });
+  });
+  simulation.beats.push(() => {
+    throw new KafkaFailure('rebalance', 'join again', undefined);
+  });
+  await until('the join', () => simulation.joins.length === 0);
+  const lag = (): number[] => [...group.lag(() => 1000)].map(({ events }) => events ?? -1);
+  await until('its place', () => lag()[0] === 500);
+});

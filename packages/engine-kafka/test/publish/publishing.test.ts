@@ -1,0 +1,244 @@
+import { setImmediate } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import kafkajs, { type Consumer, type Kafka, type RequestEvent } from 'kafkajs';
+import snappy from 'kafkajs-snappy';
+import { expect, onTestFinished, test } from 'vitest';
+import { ownKafka } from '../read/foreign.ts';
+import { adminOf, newName, plainKafka, startEngine, until } from '../support.ts';
+
+/** A `Kafka` whose connections tell of the requests to publish that they make. */
+function observed(kafka: Kafka, onProduce: (event: RequestEvent) => void): Kafka {
+  const consumer = kafka.consumer.bind(kafka);
+  kafka.consumer = (config): Consumer => {
+    const made = consumer(config);
+    made.on(made.events.REQUEST, (event) => {
+      if (event.payload.apiName === 'Produce') onProduce(event);
+    });
+    return made;
+  };
+  return kafka;
+}
+
+describeWithBroker('kafka', 'publishing', async () => {
+  const { brokers } = await ownKafka({ config: { 'message.max.bytes': '20000' } });
+
+  test('what is published in one turn leaves in one request, and so does what a linger window gathers', async () => {
+    const [first, second] = [newName('a'), newName('b')];
+    const requests: RequestEvent[] = [];
+    const client = observed(plainKafka(brokers), (event) => requests.push(event));
+    for (const lingerMs of [0, 50]) {
+      const engine = await startEngine({ client, numPartitions: 3, lingerMs });
+      for (const topic of [first, second]) await engine.publish({ topic, payload: 'it is there now' });
+      // In a turn of its own: what gathers while a request ends leaves with the next, linger window or not.
+      await setImmediate();
+      requests.length = 0;
+      const publish = (n: number): Promise<void> =>
+        engine.publish({ topic: n % 2 === 0 ? first : second, payload: n, key: `key-${n % 5}` });
+      const publishing = Array.from({ length: 50 }, (_, n) => publish(n));
+      // Later turns, which a linger window spans.
+      const later = lingerMs > 0 ? 10 : 0;
+      for (let n = 50; n < 50 + later; n++) {
+        await Promise.resolve();
+        publishing.push(publish(n));
+      }
+      await Promise.all(publishing);
+      expect(requests.length).toBe(1);
+      await engine.stop();
+    }
+  });
+
+  test('a client that was given is used, and can be used on after the engine has stopped', async () => {
+    const client = plainKafka(brokers);
+    const topic = newName();
+    const engine = await startEngine({ client });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic, payload: 1 });
+    await until('the event', () => seen.length === 1);
+    await engine.stop();
+    const admin = client.admin();
+    await admin.connect();
+    expect(await admin.listTopics()).toContain(topic);
+    await admin.disconnect();
+  });
+
+  test('an event that is too large is refused with its size and the limit; those around it are not', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, numPartitions: 2 });
+    const seen = new Set<unknown>();
+    await engine.subscribe<{ n: number }>(topic, ({ payload }) => void seen.add(payload.n), {
+      bufferSize: 1000,
+    });
+    // Together they are larger than one batch may be, too.
+    const text = 'x'.repeat(3000);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) =>
+        engine.publish({
+          topic,
+          payload: { n, text: n === 7 ? 'x'.repeat(50_000) : text },
+          key: `key-${n % 3}`,
+        }),
+      ),
+    );
+    const refused = outcomes.flatMap((one, n) => (one.status === 'rejected' ? [[n, one.reason]] : []));
+    expect(refused).toEqual([
+      [7, expect.objectContaining({ code: 'RECORD_TOO_LARGE', topic, maxBytes: 20_000, engine: 'kafka' })],
+    ]);
+    expect(refused).toEqual([[7, expect.objectContaining({ bytes: expect.any(Number) })]]);
+    await engine.publish({ topic, payload: { n: 20 } });
+    await until('the others', () => seen.size === 20);
+    expect(seen.has(7)).toBe(false);
+  });
+
+  test('what was accepted beside an event that is refused is there once, of its topic and of others', async () => {
+    const topics = [newName('a'), newName('b')];
+    const engine = await startEngine({ brokers, numPartitions: 3 });
+    for (const topic of topics) await engine.publish({ topic, payload: 'it is there now', key: 'none' });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, n) => {
+        const payload = n === 1 ? 'x'.repeat(50_000) : n;
+        return engine.publish({ topic: topics[n % 2] ?? '', payload, key: `key-${n % 7}` });
+      }),
+    );
+    expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([1]);
+    const admin = await adminOf(brokers);
+    const counts: number[] = [];
+    for (const topic of topics) {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      counts.push(offsets.reduce((sum, { offset }) => sum + Number(offset), 0));
+    }
+    expect(counts).toEqual([16, 15]);
+  });
+
+  test('an event without a key, which a compacted topic does not take, is refused; those around it are not', async () => {
+    const topic = newName();
+    const admin = await adminOf(brokers);
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] });
+    const engine = await startEngine({ brokers });
+    await engine.publish({ topic, payload: 'it is known now', key: 'a' });
+    const keys = ['a', 'b', undefined, 'a', 'c', undefined];
+    const outcomes = await Promise.allSettled(
+      keys.map((key, n) => engine.publish({ topic, payload: n, ...(key === undefined ? {} : { key }) })),
+    );
+    expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([2, 5]);
+    expect(outcomes[2]).toMatchObject({
+      reason: { code: 'PUBLISH_FAILED', message: expect.stringContaining('without a key') },
+    });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { from: 'earliest' });
+    await until('those that were accepted', () => seen.length === 5);
+    expect(seen).toEqual(['it is known now', 0, 1, 3, 4]);
+  });
+
+  test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'gzip' });
+    const text = 'x'.repeat(50_000);
+    expect(gzipSync(text).length).toBeLessThan(20_000);
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic, payload: text });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([text]);
+  });
+
+  test('a codec that was registered with kafkajs compresses what is published, and reads it again', async () => {
+    const { CompressionCodecs, CompressionTypes } = kafkajs;
+    const before = CompressionCodecs[CompressionTypes.Snappy];
+    CompressionCodecs[CompressionTypes.Snappy] = snappy;
+    onTestFinished(() => void (CompressionCodecs[CompressionTypes.Snappy] = before));
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'snappy' });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    // More than a batch may have: the broker has it compressed.
+    const text = 'x'.repeat(50_000);
+    await engine.publish({ topic, payload: text });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([text]);
+  });
+
+  test('a compression whose codec nobody has registered is refused with a typed error that says so', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, compression: 'zstd' });
+    await expect(engine.publish({ topic, payload: 1 })).rejects.toMatchObject({
+      code: 'PUBLISH_FAILED',
+      topic,
+      message: expect.stringMatching(/zstd compression/i),
+    });
+  });
+
+  test.each([
+    ['idempotent', { idempotent: true }],
+    ['acks 1', { acks: 1 }],
+    ['acks 0', { acks: 0 }],
+    [
+      "the Go module's map",
+      { producer: { acks: 'all', 'compression.type': 'gzip', 'enable.idempotence': 'true' } },
+    ],
+  ] as const)('events arrive in order with %s', async (_, config) => {
+    const topic = newName();
+    const engine = await startEngine({ brokers, ...config });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { bufferSize: 1000 });
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => engine.publish({ topic, payload: n, key: 'one' })));
+    await until('all events', () => seen.length === 300);
+    expect(seen).toEqual(numbers);
+  });
+
+  test('events without a key keep their order on one partition, or spread over all where they may', async () => {
+    const admin = await adminOf(brokers);
+    const used = async (keyless: 'ordered' | 'spread'): Promise<number> => {
+      const topic = newName();
+      const engine = await startEngine({ brokers, keyless, numPartitions: 4 });
+      for (let n = 0; n < 40; n++) await engine.publish({ topic, payload: n });
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return offsets.filter(({ offset }) => Number(offset) > 0).length;
+    };
+    expect(await used('ordered')).toBe(1);
+    expect(await used('spread')).toBeGreaterThan(1);
+  });
+
+  test('what is refused for a while holds up what follows of its key and nothing else, and arrives once and in order', async () => {
+    const [topic, other, admin] = [newName(), newName('other'), await adminOf(brokers)];
+    const replicas = (value: string) => [{ name: 'min.insync.replicas', value }];
+    // More than there are: the broker accepts nothing for now.
+    await admin.createTopics({ topics: [{ topic, numPartitions: 2, configEntries: replicas('2') }] });
+    const engine = await startEngine({ brokers, publishTimeoutMs: 60_000 });
+    const seen: number[] = [];
+    await engine.subscribe<number>(topic, ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic: other, payload: 0 });
+    const waiting: Promise<void>[] = [];
+    for (let n = 0; n < 20; n++) {
+      waiting.push(engine.publish({ topic, payload: n, key: `key-${n % 2}` }));
+      // Those of the other topic are accepted one after the other meanwhile.
+      await engine.publish({ topic: other, payload: n });
+    }
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: replicas('1') }],
+    });
+    await Promise.all(waiting);
+    await until('all of them', () => seen.length >= 20);
+    for (const parity of [0, 1]) {
+      const ofKey = Array.from({ length: 10 }, (_, n) => 2 * n + parity);
+      expect(seen.filter((n) => n % 2 === parity)).toEqual(ofKey);
+    }
+  });
+
+  test('events of a key go where the Java client sends them: murmur2 of the key', async () => {
+    const [topic, admin] = [newName(), await adminOf(brokers)];
+    const engine = await startEngine({ brokers, numPartitions: 3 });
+    // What org.apache.kafka.common.utils.Utils.murmur2 gives for these keys, modulo 3.
+    for (const key of ['21', 'foobar', 'a-little-bit-long-string'])
+      await engine.publish({ topic, payload: 1, key });
+    const java = [-973932308, -790332482, -985981536].map((hash) => (hash & 0x7fffffff) % 3);
+    const offsets = await admin.fetchTopicOffsets(topic);
+    for (const { partition, offset } of offsets) {
+      expect(Number(offset)).toBe(java.filter((one) => one === partition).length);
+    }
+  });
+});

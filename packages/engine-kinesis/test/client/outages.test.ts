@@ -1,0 +1,117 @@
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { expect, onTestFinished, test } from 'vitest';
+import { addressOf, ownKinesis, quick } from '../read/foreign.ts';
+import { Flow, Seen, newStream, patient, startEngine, storesById, until } from '../support.ts';
+
+describeWithBroker('kinesis', 'outages', async () => {
+  const broker = await ownKinesis();
+
+  const configOf = (streamName: string) => ({
+    ...addressOf(broker),
+    ...quick,
+    streamName,
+    checkpointStore: storesById(streamName),
+  });
+
+  test(
+    'loses nothing that was accepted while the server restarts twice under load, in a group and without',
+    patient,
+    async () => {
+      const config = configOf(newStream());
+      const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
+      const [grouped, plain] = [new Seen(), new Seen()];
+      await consumer.subscribeAsync<number>('load', grouped.handler, { bufferSize: 10_000, group: 'g' });
+      await consumer.subscribe<number>('lo*', plain.handler, { bufferSize: 10_000 });
+      const flow = new Flow(publisher, 'load');
+      for (let restart = 0; restart < 2; restart++) {
+        await flow.reaches(40);
+        await broker.restart();
+      }
+      await flow.reaches(40);
+      await flow.end();
+      for (const seen of [grouped, plain]) {
+        await until('every accepted event', () => seen.hasAll(flow.accepted));
+      }
+      expect(flow.refused.every((code) => code === 'PUBLISH_FAILED')).toBe(true);
+    },
+  );
+
+  test(
+    'stops beside a paused server in time, and what was not settled is handled afterwards',
+    patient,
+    async () => {
+      const config = configOf(newStream());
+      const [leaving, other] = [await startEngine(config), await startEngine(config)];
+      let began = 0;
+      await leaving.subscribe(
+        'pause',
+        () => {
+          began++;
+          return new Promise<void>(() => {});
+        },
+        { group: 'g' },
+      );
+      for (let n = 0; n < 5; n++) await other.publish({ topic: 'pause', payload: n });
+      await until('the first event to be handled', () => began === 1);
+      await broker.pause();
+      try {
+        // Core gives it this much for its handlers; the rest is ours, and bounded.
+        await leaving.stop({ timeoutMs: 50 }).catch(() => {});
+        expect((await leaving.health()).status).toBe('down');
+      } finally {
+        await broker.resume();
+      }
+      const seen = new Set<unknown>();
+      await other.subscribe('pause', ({ payload }) => void seen.add(payload), { group: 'g' });
+      await until('all events at the other', () => seen.size === 5);
+    },
+  );
+
+  test(
+    'credentials that do not come hold up neither publishing, nor health, nor stopping',
+    patient,
+    async () => {
+      const { endpoint, region, credentials } = broker;
+      let isSilent = false;
+      const client = new KinesisClient({
+        endpoint,
+        region,
+        maxAttempts: 1,
+        requestHandler: new NodeHttpHandler(),
+        credentials: async () => {
+          if (isSilent) await new Promise<void>(() => {});
+          // They are asked for again with every call.
+          return { ...credentials, expiration: new Date(Date.now() + 1000) };
+        },
+      });
+      onTestFinished(() => client.destroy());
+      const times = { requestTimeoutMs: 300, publishTimeoutMs: 1000 };
+      const engine = await startEngine({ ...quick, ...times, client, streamName: newStream() });
+      await engine.subscribe('silence', () => {});
+      isSilent = true;
+      await expect(engine.publish({ topic: 'silence', payload: 1 })).rejects.toMatchObject({
+        code: 'PUBLISH_FAILED',
+        message: expect.stringContaining('no answer in 300 ms'),
+      });
+      expect((await engine.health()).status).toBe('down');
+      await engine.stop();
+    },
+  );
+
+  test('a publish beside a paused server is rejected in time', patient, async () => {
+    const engine = await startEngine({ ...configOf(newStream()), publishTimeoutMs: 300 });
+    await broker.pause();
+    try {
+      await expect(engine.publish({ topic: 'pause', payload: 1 })).rejects.toMatchObject({
+        code: 'PUBLISH_FAILED',
+        message: expect.stringContaining('no answer'),
+      });
+      expect((await engine.health()).status).toBe('down');
+    } finally {
+      await broker.resume();
+    }
+    await until('health to be up', async () => (await engine.health()).status === 'up');
+  });
+});

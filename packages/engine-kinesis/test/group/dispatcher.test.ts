@@ -1,0 +1,70 @@
+import { type Acknowledgement, type RawRecord, type Receiver, UndecodableRecordError } from '@polybus/core';
+import { expect, test } from 'vitest';
+import { GroupDispatcher } from '../../src/group/dispatcher.ts';
+import type { GroupPlace } from '../../src/group/place.ts';
+
+/** A member's receiver, of which only records that are no events are asked. */
+class RawReceiver implements Partial<Receiver> {
+  capacity = 0;
+  onRoom: (() => void) | undefined;
+  mayBegin: (() => boolean) | undefined;
+  readonly got: [key: string, acknowledgement: Acknowledgement][] = [];
+  onGot: (acknowledgement: Acknowledgement) => void = () => {};
+
+  undecodable({ key = '' }: RawRecord, acknowledgement: Acknowledgement): void {
+    this.capacity--;
+    this.got.push([key, acknowledgement]);
+    this.onGot(acknowledgement);
+  }
+
+  run(): void {}
+}
+
+function setUp(mayBegin: () => boolean) {
+  const dispatcher = new GroupDispatcher(() => {}, mayBegin);
+  const receiver = new RawReceiver();
+  dispatcher.add({ pattern: 'a', receiver: receiver as unknown as Receiver, isLeaving: false });
+  const share = dispatcher.shareOf('a');
+  const place = { share, isHeld: false, isLost: false, delivered: 0, returned() {}, settled() {} };
+  const offer = (key: string): void => {
+    const error = new UndecodableRecordError('it is no event', { topic: 'a' });
+    const raw = { topic: 'a', bytes: new Uint8Array(), key, error };
+    const record = { sequenceNumber: key, left: 1, isWanted: true };
+    dispatcher.offer({ raw }, place as unknown as GroupPlace, record);
+  };
+  const keys = (): string[] => receiver.got.map(([key]) => key);
+  return { dispatcher, receiver, offer, keys };
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('hands over nothing that waits while the leases are not sure, and all of it afterwards', async () => {
+  let isSure = false;
+  const { dispatcher, receiver, offer, keys } = setUp(() => isSure);
+  for (const key of ['1', '2']) offer(key);
+  receiver.capacity = 10;
+  receiver.onRoom?.();
+  await settle();
+  expect(keys()).toEqual([]);
+  isSure = true;
+  dispatcher.wake();
+  await settle();
+  expect(keys()).toEqual(['1', '2']);
+});
+
+test('keeps what a member gives back while it is handed over, at its place', async () => {
+  const { receiver, offer, keys } = setUp(() => true);
+  for (const key of ['1', '2', '3']) offer(key);
+  receiver.onGot = (acknowledgement) => {
+    receiver.onGot = () => {};
+    receiver.capacity = 0;
+    acknowledgement.release();
+  };
+  receiver.capacity = 10;
+  receiver.onRoom?.();
+  await settle();
+  receiver.capacity = 10;
+  receiver.onRoom?.();
+  await settle();
+  expect(keys()).toEqual(['1', '1', '2', '3']);
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test, vi } from 'vitest';
+import { FakeKinesis, keyWithin, named, overFake } from '../fake-kinesis.ts';
+import { startEngine, until } from '../support.ts';
+
+const throttled = named('ProvisionedThroughputExceededException', 'Rate exceeded for shard');
+
+describe('subscribing', () => {
+  test('goes on where a shard gives no more iterators in this second, and shares those there are', async () => {
+    const fake = new FakeKinesis();
+    let given: number[] = [];
+    fake.rule = (operation) => {
+      if (operation !== 'GetShardIterator') return undefined;
+      const now = performance.now();
+      given = given.filter((at) => now - at < 1000);
+      if (given.length >= 5) return throttled;
+      given.push(now);
+      return undefined;
+    };
+    const engine = await startEngine({ ...overFake(fake), readsPerSecond: 5 });
+    for (let n = 0; n < 7; n++) await engine.subscribe(`one.${n}`, () => {});
+    await Promise.all(Array.from({ length: 20 }, (_, n) => engine.subscribe(`two.${n}`, () => {})));
+    expect(fake.count('GetShardIterator')).toBeLessThan(12);
+  });
+
+  test.each(['ListShards', 'GetShardIterator'])('survives a bad moment of %s', async (operation) => {
+    const fake = new FakeKinesis();
+    const engine = await startEngine(overFake(fake));
+    const faults = [named('InternalFailure'), named('ECONNRESET'), throttled];
+    fake.rule = (asked) => (asked === operation ? faults.shift() : undefined);
+    const seen: unknown[] = [];
+    await engine.subscribe('a', ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic: 'a', payload: 1 });
+    await until('the event', () => seen.length === 1);
+    expect(faults).toEqual([]);
+  });
+
+  test('ends with a typed error where it does not get through, and at once where that is of no use', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const fake = new FakeKinesis();
+      const engine = await startEngine(overFake(fake));
+      fake.rule = (operation) => (operation === 'ListShards' ? throttled : undefined);
+      const refused = engine.subscribe('a', () => {}).catch((error: unknown) => error);
+      // More than it is patient for: it waits for nothing else than these timers.
+      for (let second = 0; second < 60; second++) {
+        await vi.advanceTimersByTimeAsync(1000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(await refused).toMatchObject({ code: 'CONNECTION_FAILED', cause: throttled });
+      const asked = fake.count('ListShards');
+      expect(asked).toBeGreaterThan(5);
+      fake.rule = (operation) => (operation === 'ListShards' ? named('AccessDeniedException') : undefined);
+      await expect(engine.subscribe('a', () => {})).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+      expect(fake.count('ListShards')).toBe(asked + 1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('is given up with the engine, also while it waits to ask again', async () => {
+    const fake = new FakeKinesis();
+    const engine = await startEngine(overFake(fake));
+    fake.rule = (operation) => (operation === 'ListShards' ? throttled : undefined);
+    const refused = engine.subscribe('a', () => {}).catch((error: { code?: string }) => error.code);
+    await until('the second try', () => fake.count('ListShards') > 1);
+    await engine.stop();
+    expect(await refused).toMatch(/EVENT_BUS_NOT_STARTED|CONNECTION_FAILED/);
+  });
+
+  test('reads the shards of every page of the list', async () => {
+    const fake = new FakeKinesis(5);
+    fake.shardsPerPage = 2;
+    const engine = await startEngine(overFake(fake));
+    const seen = new Set<unknown>();
+    await engine.subscribe('a', ({ payload }) => void seen.add(payload));
+    for (let n = 0; n < 5; n++) {
+      await engine.publish({ topic: 'a', payload: n, key: keyWithin(n / 5, (n + 1) / 5) });
+    }
+    await until('an event of each shard', () => seen.size === 5);
+    expect(fake.count('ListShards')).toBe(3);
+  });
+});

@@ -1,0 +1,21 @@
+import type { Event } from '@polybus/core';
+import { hashOf } from '../client/hash.ts';
+import type { Publisher } from './publisher.ts';
+
+/** Spreads topics over several connections; the events of one topic always take the same one, so that they keep their order. */
+export class Publishers {
+  readonly #all: readonly Publisher[];
+
+  constructor(all: readonly Publisher[]) {
+    this.#all = all;
+  }
+
+  send(event: Event, signal?: AbortSignal): Promise<void> {
+    const all = this.#all;
+    return all[all.length === 1 ? 0 : hashOf(event.topic) % all.length]!.send(event, signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((one) => one.close()));
+  }
+}

@@ -1,0 +1,220 @@
+import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core';
+import { messageOf } from '../errors.ts';
+import type { Decoded } from '../store/record.ts';
+import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
+import { compareIds, firstId, timeOf } from '../store/stream-ids.ts';
+import type { StreamStore } from '../store/stream-store.ts';
+
+/** Where a subscription is in one topic. */
+export interface Cursor {
+  readonly topic: string;
+  /** The last id that it has had. */
+  position: string;
+  isCatchingUp: boolean;
+  /** It begins with what there is, so what was trimmed before is none that it has missed. */
+  isReplay: boolean;
+  /** Why its last read failed. */
+  failure: string | undefined;
+}
+
+/** What a plain subscription needs of the hub. */
+export interface LiveReader {
+  /** How far the shared reader is in a topic; undefined where it does not read it. */
+  positionOf(topic: string): string | undefined;
+  /** A cursor is at the end, and wants what comes from now on. */
+  join(cursor: Cursor): void;
+}
+
+const maxCount = 500;
+/** How many events one of many cursors reads at least, if there is room: fewer are not worth a round trip. */
+const minCount = 16;
+const reason =
+  'events were trimmed before this subscription had them; without a group it has no place on the server to keep them for';
+
+/**
+ * A subscription without a group. It follows the shared reader where it can; where it starts in the past, or has no room, it
+ * falls back to reads of its own from where it is, so that a slow one keeps nobody waiting and loses nothing.
+ */
+export class PlainSubscription {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  readonly cursors: Map<string, Cursor> = new Map();
+  /** Those that catch up by themselves. The others get what the shared reader reads. */
+  readonly #behind = new Set<Cursor>();
+  readonly #store: StreamStore;
+  readonly #live: LiveReader;
+  readonly #refillAt: number;
+  /** Room that reads under way may fill. */
+  #reserved = 0;
+  readonly #acknowledgement: Acknowledgement;
+  /** Up to here the topics are known; undefined until the server has said. */
+  #newsUntil: string | undefined;
+  #earlyNews: StreamEntry[] = [];
+  #isStopped = false;
+  #isRefillPlanned = false;
+
+  constructor(request: ListenRequest, receiver: Receiver, store: StreamStore, live: LiveReader) {
+    this.request = request;
+    this.receiver = receiver;
+    this.#store = store;
+    this.#live = live;
+    // Half a buffer at a time: one event at a time would be one round trip each.
+    this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
+    this.#acknowledgement = {
+      settled: () => this.#refill(),
+      // Nobody else is to have it: the place of a subscription without a group ends with it.
+      release: () => {
+        this.#refill();
+        return false;
+      },
+    };
+    receiver.onRoom = () => this.#refill();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.receiver.onRoom = undefined;
+  }
+
+  /** Whether news of a topic is news to this subscription now. What comes too early is kept. */
+  isNews(entry: StreamEntry): boolean {
+    if (this.#newsUntil !== undefined) return compareIds(entry.id, this.#newsUntil) > 0;
+    this.#earlyNews.push(entry);
+    return false;
+  }
+
+  /** Returns the news that came too early. */
+  knowsTopicsUntil(id: string): readonly StreamEntry[] {
+    this.#newsUntil = id;
+    const early = this.#earlyNews.filter((entry) => compareIds(entry.id, id) > 0);
+    this.#earlyNews = [];
+    return early;
+  }
+
+  add(topic: string, position: string, isLive: boolean, isReplay = false): Cursor {
+    const cursor: Cursor = { topic, position, isCatchingUp: false, isReplay, failure: undefined };
+    this.cursors.set(topic, cursor);
+    if (!isLive) {
+      this.#behind.add(cursor);
+      void this.#catchUp(cursor);
+    }
+    return cursor;
+  }
+
+  /** The cursor no longer gets what the shared reader reads. */
+  fallBehind(cursor: Cursor): void {
+    this.#behind.add(cursor);
+  }
+
+  /** Queues an entry of the shared reader; false where there was no room and the cursor left it. */
+  offer(cursor: Cursor, id: string, decoded: Decoded): boolean {
+    if (this.#isStopped || compareIds(id, cursor.position) <= 0) return true;
+    if (this.receiver.capacity <= 0) {
+      this.fallBehind(cursor);
+      return false;
+    }
+    this.#take(cursor, id, decoded);
+    return true;
+  }
+
+  #take(cursor: Cursor, id: string, { event, raw }: Decoded): void {
+    cursor.position = id;
+    cursor.isReplay = false;
+    if (event !== undefined) this.receiver.enqueue(event, this.#acknowledgement);
+    else this.receiver.undecodable(raw, this.#acknowledgement);
+  }
+
+  /** Room that no read under way may fill. */
+  get #room(): number {
+    return this.receiver.capacity - this.#reserved;
+  }
+
+  #refill(): void {
+    if (this.#behind.size === 0 || this.#isRefillPlanned || this.#isStopped) return;
+    if (this.#room < this.#refillAt) return;
+    this.#isRefillPlanned = true;
+    queueMicrotask(() => {
+      this.#isRefillPlanned = false;
+      for (const cursor of this.#behind) void this.#catchUp(cursor);
+    });
+  }
+
+  /** @param next - The first that is there after what it has had. */
+  #tellMissed(cursor: Cursor, trimmed: string, next: string | undefined): void {
+    const { topic, position, isReplay } = cursor;
+    cursor.isReplay = false;
+    if (compareIds(trimmed, position) <= 0) return;
+    // What was read was there, so it was trimmed after that.
+    if (next !== undefined && compareIds(next, trimmed) <= 0) return;
+    cursor.position = trimmed;
+    if (isReplay) return;
+    const until = timeOf(trimmed);
+    this.#store.missed({ topic, since: position === firstId ? until : timeOf(position), until, reason });
+  }
+
+  /** How far those are that catch up. Without room they wait, which is seen at the receiver. */
+  *progress(): Iterable<ReadProgress> {
+    if (this.receiver.capacity < this.#refillAt) return;
+    const { subscriptionId } = this.request;
+    const isRoomReserved = this.#room < this.#refillAt;
+    for (const { topic, position, failure, isCatchingUp } of this.#behind) {
+      // Its turn comes after the reads of other topics.
+      if (isRoomReserved && !isCatchingUp && failure === undefined) continue;
+      const source = `the stream of "${topic}" for the subscription ${subscriptionId}`;
+      yield { source, position, behind: failure ?? 'it has not been read to its end' };
+    }
+  }
+
+  /** After the connection was lost. */
+  resume(): void {
+    this.#refill();
+  }
+
+  async #catchUp(cursor: Cursor): Promise<void> {
+    if (cursor.isCatchingUp) return;
+    cursor.isCatchingUp = true;
+    try {
+      while (!this.#isStopped && this.#room > 0) {
+        const seen = this.#live.positionOf(cursor.topic);
+        // The cursors of a pattern share the room.
+        const share = Math.max(minCount, Math.ceil(this.#room / this.#behind.size));
+        const count = Math.min(this.#room, share, maxCount);
+        let read: [StreamEntry[], string];
+        // Reserved until there is no other step before the entries are taken.
+        this.#reserved += count;
+        try {
+          read = await Promise.all([
+            this.#store.range(cursor.topic, cursor.position, count),
+            this.#store.trimmedTo(cursor.topic),
+          ]);
+        } finally {
+          this.#reserved -= count;
+        }
+        const [entries, trimmed] = read;
+        if (this.#isStopped) return;
+        cursor.failure = undefined;
+        this.#tellMissed(cursor, trimmed, entries[0]?.id);
+        for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
+        this.receiver.run();
+        // Behind the others, so that a topic with many events does not keep them from theirs.
+        if (this.#behind.delete(cursor)) this.#behind.add(cursor);
+        this.#refill();
+        const live = this.#live.positionOf(cursor.topic);
+        const isPast = live === undefined || compareIds(live, cursor.position) <= 0;
+        // Where the shared reader has not moved meanwhile, all that it had read has been read here too.
+        if (entries.length < count && (isPast || live === seen)) {
+          this.#behind.delete(cursor);
+          this.#live.join(cursor);
+          return;
+        }
+      }
+    } catch (error) {
+      cursor.failure = `its reads fail: ${messageOf(error)}`;
+      this.#store.logger.debug?.('catching up failed and is tried again', { error: messageOf(error) });
+      // The room that it had is theirs now. Those that fail wait for `resume`.
+      for (const other of this.#behind) if (other.failure === undefined) void this.#catchUp(other);
+    } finally {
+      cursor.isCatchingUp = false;
+    }
+  }
+}

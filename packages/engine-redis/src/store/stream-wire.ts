@@ -1,0 +1,70 @@
+import type { ChainableCommander, Redis } from 'ioredis';
+import type { Message, Wire } from '../publish/publisher.ts';
+import { addAnnounced } from '../publish/scripts.ts';
+import { fieldsFor } from './stream-entry.ts';
+import type { StreamKeys } from './stream-keys.ts';
+
+/** How many topics are remembered as announced, so that unbounded topic names cannot fill the memory. */
+const maxRemembered = 10_000;
+
+/**
+ * Publishes with XADD, as long as the stream is there. The first event of a topic from here, and one whose stream is gone,
+ * goes through the script that announces the topic.
+ */
+export class StreamWire implements Wire {
+  readonly #keys: StreamKeys;
+  readonly #onPublish: (topic: string) => void;
+  readonly #announced = new Set<string>();
+
+  /** @param onPublish - Told of each event that is sent, whether the server takes it or not. */
+  constructor(keys: StreamKeys, onPublish: (topic: string) => void) {
+    this.#keys = keys;
+    this.#onPublish = onPublish;
+  }
+
+  /** The server may have lost what it knew of topics. */
+  forget(): void {
+    this.#announced.clear();
+  }
+
+  send(client: Redis, message: Message): Promise<unknown> {
+    this.#onPublish(message.topic);
+    if (!this.#announced.has(message.topic)) return this.#announce(client, message);
+    return client.xadd(...this.#arguments(message));
+  }
+
+  add(pipeline: ChainableCommander, message: Message): void {
+    this.#onPublish(message.topic);
+    if (this.#announced.has(message.topic)) pipeline.xadd(...this.#arguments(message));
+    else pipeline.eval(...addAnnounced.evalArguments(...this.#announcement(message)));
+  }
+
+  accept(client: Redis, message: Message, answer: unknown): Promise<unknown> | undefined {
+    // No answer: there is no such stream, it was deleted or the server has lost its data.
+    if (answer === null) return this.#announce(client, message).then(() => this.#published(message));
+    this.#published(message);
+    return undefined;
+  }
+
+  #published({ topic }: Message): void {
+    if (this.#announced.size >= maxRemembered) this.#announced.clear();
+    this.#announced.add(topic);
+  }
+
+  #announce(client: Redis, message: Message): Promise<unknown> {
+    // In full: sent again for a server that does not know it by its hash, it would be overtaken by what is published meanwhile.
+    return addAnnounced.evaluate(client, ...this.#announcement(message));
+  }
+
+  #announcement({ topic, text, key }: Message): [string[], string[]] {
+    const { topics, news, patterns } = this.#keys;
+    return [
+      [this.#keys.stream(topic), topics, news, patterns],
+      [topic, ...fieldsFor(text, key)],
+    ];
+  }
+
+  #arguments({ topic, text, key }: Message): [string, 'NOMKSTREAM', '*', ...string[]] {
+    return [this.#keys.stream(topic), 'NOMKSTREAM', '*', ...fieldsFor(text, key)];
+  }
+}

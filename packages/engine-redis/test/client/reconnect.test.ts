@@ -1,0 +1,41 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { ownRedis } from '../read/foreign.ts';
+import { Flow, adminOf, newPrefix, startEngine, until } from '../support.ts';
+
+describeWithBroker('redis', 'a group whose connections are lost', async () => {
+  const { url } = await ownRedis();
+
+  test('what is settled is not handled again, and the order of a key is kept', async () => {
+    const keyPrefix = newPrefix();
+    const config = { url, mode: 'streams', keyPrefix } as const;
+    const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
+    const handled: number[] = [];
+    const handler = async ({ payload }: { payload: number }): Promise<void> => {
+      handled.push(payload);
+      // So that events are settled while the engine asks the server what it had.
+      for (let turn = 0; turn < payload % 5; turn++) await new Promise(setImmediate);
+    };
+    await consumer.subscribeAsync<number>('load', handler, {
+      group: 'g',
+      bufferSize: 10_000,
+      concurrency: 3,
+    });
+    const flow = new Flow(publisher, 'load');
+    const admin = adminOf(url);
+    for (let round = 0; round < 60; round++) {
+      await flow.reaches(40);
+      for (const role of ['redis-streams', 'redis-group-reader'])
+        for (const id of await clientIds(admin, role)) await admin.client('KILL', 'ID', id);
+    }
+    await flow.end();
+    await until('every accepted event', () => new Set(handled).size === flow.accepted.length);
+    const byKey = [0, 1, 2].map((key) => handled.filter((n) => n % 3 === key));
+    for (const numbers of byKey) expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+  });
+
+  async function clientIds(admin: ReturnType<typeof adminOf>, name: string): Promise<string[]> {
+    const lines = String(await admin.client('LIST')).split('\n');
+    return lines.filter((line) => line.includes(` name=${name} `)).map((line) => /id=(\d+)/.exec(line)![1]!);
+  }
+});

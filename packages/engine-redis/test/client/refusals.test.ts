@@ -1,0 +1,150 @@
+import { inspect } from 'node:util';
+import { freePort } from '@polybus/testbed';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { Cluster } from 'ioredis';
+import { describe, expect, test } from 'vitest';
+import { ownRedis } from '../read/foreign.ts';
+import { LogLines, adminOf, makeEngine, newPrefix, startEngine, until } from '../support.ts';
+
+const secret = 'hunter2-is-secret';
+async function failureOf(work: Promise<unknown>): Promise<Error & { code?: string }> {
+  return work.then(
+    () => expect.fail('expected it to be refused'),
+    (error: Error) => error,
+  );
+}
+
+describeWithBroker('redis', 'refusals', async () => {
+  const guarded = await ownRedis({ password: 'right' });
+  const full = await ownRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+
+  describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
+    test('a wrong password is told by start, and is in no message, log or cause', async () => {
+      const url = guarded.url.replace(':right@', `:${secret}@`);
+      for (const config of [
+        { url },
+        { url: guarded.url, password: secret },
+        { url: guarded.url, username: 'nobody' },
+      ]) {
+        const log = new LogLines();
+        const engine = makeEngine({ ...config, mode }, log);
+        const error = await failureOf(engine.start());
+        expect(error).toMatchObject({
+          code: 'CONNECTION_FAILED',
+          message: expect.stringContaining('password'),
+        });
+        const everything = inspect(error, { depth: 20, showHidden: true }) + log.lines.join('\n');
+        expect(everything).not.toContain(secret);
+        expect((await engine.health()).status).toBe('down');
+      }
+      const right = await startEngine({ url: guarded.url, mode });
+      expect((await right.health()).status).toBe('up');
+    });
+
+    test('a wrong password of a cluster is in no message, log or cause', async () => {
+      const { hostname, port } = new URL(guarded.url);
+      const node = { host: hostname, port: Number(port) };
+      const createClient = (): Cluster =>
+        new Cluster([node], { lazyConnect: true, redisOptions: { password: secret } });
+      const log = new LogLines();
+      const error = await failureOf(makeEngine({ createClient, mode }, log).start());
+      expect(error).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        message: expect.stringContaining('Check the user, the password'),
+      });
+      const everything = inspect(error, { depth: null, showHidden: true }) + log.lines.join('\n');
+      expect(everything).not.toContain(secret);
+    });
+
+    test('a server that is not there is told by start at once', async () => {
+      const engine = makeEngine({ url: `redis://user:${secret}@127.0.0.1:1`, mode });
+      const error = await failureOf(engine.start());
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
+      expect(inspect(error, { depth: 20 })).not.toContain(secret);
+    });
+  });
+
+  test.each([
+    ['pubsub', undefined],
+    ['streams', undefined],
+    ['streams', 'g'],
+  ] as const)(
+    'a subscription that gets no answer in time says of which topic, %s, group %s',
+    async (mode, group) => {
+      const { url } = await ownRedis();
+      const engine = await startEngine({ url, mode, commandTimeoutMs: 200 });
+      await adminOf(url).client('PAUSE', 60_000, 'ALL');
+      const error = await failureOf(engine.subscribe('orders', () => {}, { group }));
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED', topic: 'orders', engine: 'redis' });
+    },
+  );
+
+  test('a full server refuses a group with an error that says what to do', async () => {
+    const { url } = await ownRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] });
+    const engine = await startEngine({ url, mode: 'streams' });
+    const error = await failureOf(engine.subscribe('orders', () => {}, { group: 'g' }));
+    expect(error).toMatchObject({
+      code: 'COMMAND_FAILED',
+      topic: 'orders',
+      engine: 'redis',
+      message: expect.stringMatching(/OOM.*raise its maxmemory/),
+    });
+  });
+
+  test('a replica refuses a group, and an event, with errors that say what it is', async () => {
+    const { url } = await ownRedis();
+    const engine = await startEngine({ url, mode: 'streams' });
+    await adminOf(url).replicaof('127.0.0.1', await freePort());
+    const errors = await Promise.all([
+      failureOf(engine.subscribe('orders', () => {}, { group: 'g' })),
+      failureOf(engine.publish({ topic: 'orders', payload: 1 })),
+    ]);
+    for (const error of errors) {
+      expect(error).toMatchObject({
+        topic: 'orders',
+        engine: 'redis',
+        message: expect.stringMatching(/READONLY.*The server is a replica/),
+      });
+    }
+  });
+
+  test.each([undefined, 'g'])('what is no stream cannot be subscribed to, group %s', async (group) => {
+    const keyPrefix = newPrefix();
+    const url = full.url;
+    await adminOf(url).set(`${keyPrefix}taken`, 'text');
+    const engine = await startEngine({ url, mode: 'streams', keyPrefix });
+    const error = await failureOf(engine.subscribe('taken', () => {}, { group }));
+    expect(error).toMatchObject({
+      code: 'COMMAND_FAILED',
+      topic: 'taken',
+      engine: 'redis',
+      message: expect.stringMatching(/WRONGTYPE.*keyPrefix/),
+    });
+  });
+
+  test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
+    const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
+    const admin = adminOf(full.url);
+    // An empty server takes more in one version than in another.
+    const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))![1]);
+    await admin.config('SET', 'maxmemory', used + 2_000_000);
+    const payload = 'x'.repeat(100_000);
+    const fill = async (): Promise<void> => {
+      for (let n = 0; n < 200; n++) await engine.publish({ topic: 'big', payload });
+    };
+    const error = await failureOf(fill());
+    expect(error).toMatchObject({
+      code: 'PUBLISH_FAILED',
+      topic: 'big',
+      message: expect.stringContaining('maxmemory'),
+    });
+    expect(inspect(error, { depth: 20 })).not.toContain('xxxxxxxxxx');
+    await admin.flushall();
+    await until('room', () =>
+      engine.publish({ topic: 'big', payload: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+});

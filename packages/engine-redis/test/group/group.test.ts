@@ -1,0 +1,184 @@
+import { createEvent, encodeStructured } from '@polybus/core';
+import { waitFor } from '@polybus/testbed';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { giveBack, readGroup } from '../../src/group/scripts.ts';
+import { firstId } from '../../src/store/stream-ids.ts';
+import { StreamKeys } from '../../src/store/stream-keys.ts';
+import { ownRedis } from '../read/foreign.ts';
+import { adminOf, newPrefix, startEngine, until } from '../support.ts';
+
+const numbers = Array.from({ length: 200 }, (_, n) => n);
+
+describeWithBroker('redis', 'groups, as the server sees them', async () => {
+  // Of its own: what it counts must be of nobody else.
+  const { url } = await ownRedis();
+
+  const infoOf = async (admin: ReturnType<typeof adminOf>, section: string, field: string): Promise<number> =>
+    Number(new RegExp(`${field}(\\d+)`).exec(await admin.info(section))?.[1] ?? 0);
+
+  const encoded = (payload: string): string =>
+    encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
+
+  test.each([undefined, 'key'])(
+    'events that settle together are acknowledged together (key: %s)',
+    async (key) => {
+      const keyPrefix = newPrefix();
+      const config = { url, keyPrefix, mode: 'streams', workerCount: numbers.length } as const;
+      const engine = await startEngine(config);
+      let [seen, open] = [0, (): void => {}];
+      const gate = new Promise<void>((resolve) => (open = resolve));
+      await engine.subscribeAsync('work', () => (seen++, gate), { group: 'g', concurrency: numbers.length });
+      await Promise.all(
+        numbers.map((n) => engine.publish({ topic: 'work', payload: n, key: key && `${key}-${n}` })),
+      );
+      await until('all handlers to run', () => seen === numbers.length);
+      const admin = adminOf(url);
+      await until('the attempts to be recorded', async () => {
+        const pending = (await admin.xpending(`${keyPrefix}work`, 'g', '-', '+', 200)) as unknown[][];
+        return pending.every(([, , , deliveries]) => deliveries === 2);
+      });
+      const command = key === undefined ? 'cmdstat_xack:calls=' : 'cmdstat_evalsha:calls=';
+      const before = await infoOf(admin, 'commandstats', command);
+      open();
+      await until('nothing to be pending', async () => {
+        const [count] = (await admin.xpending(`${keyPrefix}work`, 'g')) as [number];
+        return count === 0;
+      });
+      expect((await infoOf(admin, 'commandstats', command)) - before).toBeLessThan(numbers.length / 10);
+    },
+  );
+
+  test.each(['pubsub', 'streams'] as const)(
+    'publishes of one turn share a round trip, mode %s',
+    async (mode) => {
+      const engine = await startEngine({ url, keyPrefix: newPrefix(), mode });
+      await engine.publish({ topic: 'work', payload: 'to announce it' });
+      const admin = adminOf(url);
+      const before = await infoOf(admin, 'stats', 'total_reads_processed:');
+      await Promise.all(numbers.map((payload) => engine.publish({ topic: 'work', payload })));
+      const reads = (await infoOf(admin, 'stats', 'total_reads_processed:')) - before;
+      expect(reads).toBeLessThan(numbers.length / 10);
+    },
+  );
+
+  test('a member reads no more than it has room for, and leaves the rest to others', async () => {
+    const keyPrefix = newPrefix();
+    const [full, free] = [
+      await startEngine({ url, keyPrefix, mode: 'streams' }),
+      await startEngine({ url, keyPrefix, mode: 'streams' }),
+    ];
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let began = 0;
+    await full.subscribe('work', () => (began++, gate), { group: 'g', bufferSize: 10 });
+    await Promise.all(numbers.map((payload) => full.publish({ topic: 'work', payload })));
+    await until('the first event', () => began === 1);
+    const admin = adminOf(url);
+    const pending = async (): Promise<number> =>
+      Number(((await admin.xpending(`${keyPrefix}work`, 'g')) as unknown[])[0]);
+    await until('the buffer to be full', async () => (await pending()) >= 10);
+    // A buffer, and what its handler has: not a read of hundreds.
+    expect(await pending()).toBeLessThanOrEqual(11);
+    const seen = new Set<unknown>();
+    await free.subscribe('work', ({ payload }) => void seen.add(payload), { group: 'g' });
+    await until('the other to have had the rest', () => seen.size >= numbers.length - 11);
+    // The acknowledgements of the rest may still be on their way.
+    await until('no more to be pending than the first has room for', async () => (await pending()) <= 11);
+    open();
+    await until('everything to be settled', async () => (await pending()) === 0);
+  });
+
+  test('a key that is in progress in one topic brings a member nothing of a topic that it has not subscribed to', async () => {
+    const keyPrefix = newPrefix();
+    const [orders, users] = [
+      await startEngine({ url, keyPrefix, mode: 'streams' }),
+      await startEngine({ url, keyPrefix, mode: 'streams' }),
+    ];
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const [ofOrders, ofUsers]: [string[], string[]] = [[], []];
+    await orders.subscribe('orders.*', ({ topic }) => (ofOrders.push(topic), gate), { group: 'g' });
+    await users.subscribe('users.*', ({ topic }) => void ofUsers.push(topic), { group: 'g' });
+    await users.publish({ topic: 'orders.new', payload: 1, key: 'k' });
+    await until('the order to be in progress', () => ofOrders.length === 1);
+    for (let n = 0; n < 10; n++) await users.publish({ topic: 'users.new', payload: n, key: 'k' });
+    await until('the users', () => ofUsers.length === 10);
+    open();
+    await orders.stop();
+    expect(new Set(ofOrders)).toEqual(new Set(['orders.new']));
+    expect(new Set(ofUsers)).toEqual(new Set(['users.new']));
+  });
+
+  test('what was passed on to a member arrives although something new comes in the same moment', async () => {
+    const keyPrefix = newPrefix();
+    // Nothing but the bell is to say so.
+    const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 600_000 } as const;
+    const engine = await startEngine(config);
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const seen: unknown[] = [];
+    await engine.subscribeAsync(
+      'work',
+      ({ payload }) => {
+        seen.push(payload);
+        return payload === 'first' ? gate : undefined;
+      },
+      { group: 'g', concurrency: 4 },
+    );
+    await engine.publish({ topic: 'work', payload: 'first', key: 'k' });
+    await until('the first', () => seen.length === 1);
+    const admin = adminOf(url);
+    const keys = new StreamKeys(keyPrefix);
+    const [stream, owners] = [keys.stream('work'), keys.owners('work', 'g')];
+    const [, owner] = (await admin.hget(owners, 'k'))!.split(' ') as [string, string];
+    const bell = keys.bells + owner.split('.')[0]!;
+    await until('the member to wait', async () => /cmd=xread/.test(String(await admin.client('LIST'))));
+    // Its own bells ring where nobody hears: the one that is heard comes together with what is new.
+    const read = readGroup.evalArguments(
+      [stream, owners],
+      ['g', 'another.1', 10, firstId, 'work', `${keyPrefix}unheard:`, 0, 0],
+    );
+    await admin
+      .multi()
+      .xadd(bell, '*', 'topic', 'work', 'group', 'g')
+      .xadd(stream, '*', 'event', encoded('passed on'), 'key', 'k')
+      .eval(...read)
+      .xadd(stream, '*', 'event', encoded('new'))
+      .exec();
+    open();
+    await waitFor('what was passed on', () => seen.includes('passed on'), { timeoutMs: 20_000 });
+    await until('what is new', () => seen.length === 3);
+    expect(new Set(seen)).toEqual(new Set(['first', 'new', 'passed on']));
+  });
+
+  test('what was left behind without a bell is found by the heartbeat, although something new comes all the time', async () => {
+    const keyPrefix = newPrefix();
+    const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 1500 } as const;
+    const engine = await startEngine(config);
+    const seen: unknown[] = [];
+    await engine.subscribe('work', ({ payload }) => void seen.push(payload), { group: 'g' });
+    const publish = (payload: string): Promise<void> => engine.publish({ topic: 'work', payload });
+    await publish('first');
+    await until('the first', () => seen.length === 1);
+    const keys = new StreamKeys(keyPrefix);
+    const names = [keys.stream('work'), keys.owners('work', 'g')];
+    const unheard = `${keyPrefix}unheard:`;
+    const admin = adminOf(url);
+    const [[, id] = []] = (await admin
+      .multi()
+      .xadd(names[0]!, '*', 'event', encoded('left behind'))
+      .eval(...readGroup.evalArguments(names, ['g', 'another.1', 10, firstId, 'work', unheard, 0, 0]))
+      .xadd(names[0]!, '*', 'event', encoded('new'))
+      .exec()) as [null, string][];
+    await admin.eval(...giveBack.evalArguments(names, ['g', 'another.1', 'work', unheard, id!, 0, '']));
+    await waitFor(
+      'what was left behind',
+      async () => {
+        await publish('more');
+        return seen.includes('left behind');
+      },
+      { timeoutMs: 20_000 },
+    );
+  });
+});

@@ -1,0 +1,142 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { CuttingProxy } from '../cutting-proxy.ts';
+import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts';
+
+const claimIdleMs = 500;
+
+describeWithBroker('redis', 'consumers that live', ({ url }) => {
+  /** A subscription whose handler lasts until it is let go, and what it was handed. */
+  async function join(keyPrefix: string): Promise<{ seen: unknown[]; log: LogLines; letGo: () => void }> {
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      return gate;
+    };
+    await engine.subscribeAsync('work', handler, { group: 'workers', concurrency: 3 });
+    return { seen, log, letGo };
+  }
+
+  /** Of each consumer of the group, how long the server has not heard of it. */
+  async function idleOf(admin: ReturnType<typeof adminOf>, stream: string): Promise<Map<string, number>> {
+    const infos = (await admin.xinfo('CONSUMERS', stream, 'workers')) as (string | number)[][];
+    return new Map(infos.map((info) => [String(info[1]), Number(info[info.indexOf('idle') + 1])]));
+  }
+
+  test('are members of the group before they have read anything', async () => {
+    const keyPrefix = newPrefix();
+    await join(keyPrefix);
+    expect((await idleOf(adminOf(url), `${keyPrefix}work`)).size).toBe(1);
+  });
+
+  test('keep an event for as long as its handler takes, and it is handled once', async () => {
+    const keyPrefix = newPrefix();
+    const members = [await join(keyPrefix), await join(keyPrefix)];
+    const admin = adminOf(url);
+    const stream = `${keyPrefix}work`;
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
+    for (let n = 0; n < 3; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n}` });
+    const seen = (): unknown[] => members.flatMap((one) => one.seen);
+    await until('the handlers to run', () => seen().length === 3);
+    await until('the attempts to be recorded', async () =>
+      (await admin.xpending(stream, 'workers', '-', '+', 10)).every((entry) => (entry as unknown[])[3] === 2),
+    );
+    const before = await admin.xpending(stream, 'workers', '-', '+', 10);
+    const end = Date.now() + 3 * claimIdleMs;
+    await until('three times what a consumer may be silent to be over', () => Date.now() > end);
+    const whose = (entries: unknown[]): unknown[] =>
+      (entries as unknown[][]).map(([id, consumer, , deliveries]) => [id, consumer, deliveries]);
+    expect(whose(await admin.xpending(stream, 'workers', '-', '+', 10))).toEqual(whose(before));
+    expect(seen()).toHaveLength(3);
+    for (const { log } of members) expect(log.lines.filter((line) => line.includes('silent'))).toEqual([]);
+    for (const { letGo } of members) letGo();
+    await until('nothing to be pending', async () => {
+      const [count] = (await admin.xpending(stream, 'workers')) as [number];
+      return count === 0;
+    });
+    expect(new Set(seen())).toEqual(new Set([0, 1, 2]));
+  });
+
+  test('begin nothing that others have taken over', async () => {
+    const keyPrefix = newPrefix();
+    const log = new LogLines();
+    const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    await engine.subscribe(
+      'work',
+      ({ payload }) => {
+        seen.push(payload);
+        return gate;
+      },
+      { group: 'workers' },
+    );
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'work', payload: n });
+    const admin = adminOf(url);
+    const stream = `${keyPrefix}work`;
+    const pending = async (): Promise<string[]> =>
+      (await admin.xpending(stream, 'workers', '-', '+', 10)).map((entry) => (entry as [string])[0]);
+    await until('all to be handed over', async () => (await pending()).length === 5);
+    const ids = await pending();
+    await admin.xclaim(stream, 'workers', 'other', 0, ids[1]!, ids[2]!, 'JUSTID');
+    await until('it to be noticed', () => log.lines.some((line) => line.includes('taken over')));
+    letGo();
+    await until('the rest', () => seen.length === 3);
+    expect(seen).toEqual([0, 3, 4]);
+    await until(
+      'nothing but that to be pending',
+      async () => (await pending()).join() === `${ids[1]},${ids[2]}`,
+    );
+  });
+
+  test('begin nothing once their lease is over, until the server has answered again', async () => {
+    const proxy = await CuttingProxy.start(url);
+    const engine = await startEngine({
+      url: proxy.url,
+      keyPrefix: newPrefix(),
+      mode: 'streams',
+      claimIdleMs,
+      stallLimitMs: 50,
+    });
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      return gate;
+    };
+    await engine.subscribe('work', handler, { group: 'workers' });
+    for (let n = 0; n < 5; n++) await engine.publish({ topic: 'work', payload: n });
+    await until('all to be handed over', () => engine.stats().pending === 5);
+    proxy.down();
+    const end = performance.now() + claimIdleMs;
+    await until('the lease to be over', () => performance.now() > end);
+    letGo();
+    await until('health to say what waits', async () =>
+      /wait until it is sure/.test((await engine.health()).error ?? ''),
+    );
+    expect(seen).toEqual([0]);
+    proxy.up();
+    await until('the rest', () => seen.length === 5);
+    expect(seen).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test('are heard of while there is nothing to do', async () => {
+    const keyPrefix = newPrefix();
+    const { log } = await join(keyPrefix);
+    const admin = adminOf(url);
+    let [heard, last] = [0, 0];
+    await until('three heartbeats', async () => {
+      const [idle = 0] = (await idleOf(admin, `${keyPrefix}work`)).values();
+      if (idle < last) heard++;
+      last = idle;
+      return heard >= 3;
+    });
+    expect(log.lines.filter((line) => line.includes('silent'))).toEqual([]);
+  });
+});

@@ -1,0 +1,244 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { Connections } from '../../src/client/connections.ts';
+import { resolveOptions } from '../../src/options/options.ts';
+import { StreamKeys } from '../../src/store/stream-keys.ts';
+import { StreamStore } from '../../src/store/stream-store.ts';
+import { type StreamEntry, fieldOf, keyOf } from '../../src/store/stream-entry.ts';
+import { firstId } from '../../src/store/stream-ids.ts';
+import { LogLines, newPrefix } from '../support.ts';
+
+const topic = 'work';
+const group = 'workers';
+
+/*
+ * What the server does for members whose reads and returns meet in one order or another. Which order it is, a test of whole
+ * engines cannot say.
+ */
+describeWithBroker('redis', 'the members of a group, command by command', ({ url }) => {
+  async function makeStore(): Promise<StreamStore> {
+    const logger = new LogLines();
+    const options = resolveOptions({ url, mode: 'streams' }, 'config');
+    const connections = new Connections(options.connection, 'redis', logger);
+    onTestFinished(() => connections.closeAll());
+    const store = new StreamStore(await connections.make('streams'), new StreamKeys(newPrefix()), options, {
+      logger,
+      missed: () => {},
+    });
+    await store.createGroup(topic, group, '$');
+    return store;
+  }
+
+  class Member {
+    readonly #store: StreamStore;
+    readonly #consumer: string;
+    #cursor = firstId;
+
+    constructor(store: StreamStore, consumer: string) {
+      this.#store = store;
+      this.#consumer = consumer;
+    }
+
+    static async join(store: StreamStore, consumer: string): Promise<Member> {
+      await store.createGroup(topic, group, '$', consumer);
+      return new Member(store, consumer);
+    }
+
+    /** As behind a blocking read. */
+    async readNewFirst(count = 100): Promise<string[]> {
+      return eventsOf(await this.read(count, true));
+    }
+
+    async read(count = 100, newFirst = false): Promise<StreamEntry[]> {
+      const about = { topic, group, consumer: this.#consumer, cursor: this.#cursor, newFirst };
+      const { entries, cursor } = await this.#store.readGroup({ ...about, count, again: 1, inHand: [] });
+      this.#cursor = cursor;
+      return [...entries];
+    }
+
+    giveBack(entries: readonly StreamEntry[]): Promise<void> {
+      const given = entries.map((entry) => ({ id: entry.id, deliveries: 0, key: keyOf(entry) }));
+      return this.#store.giveBack(topic, group, this.#consumer, given);
+    }
+
+    acknowledge(entries: readonly StreamEntry[]): Promise<void> {
+      return this.#store.acknowledgeKeyed(
+        topic,
+        group,
+        this.#consumer,
+        entries.flatMap((entry) => [entry.id, keyOf(entry)]),
+      );
+    }
+  }
+
+  async function add(store: StreamStore, key: string, ...events: string[]): Promise<void> {
+    for (const event of events)
+      await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', event, 'key', key));
+  }
+
+  const bells = (store: StreamStore, engine: string): Promise<number> =>
+    store.run((client) => client.xlen(store.keys.bells + engine));
+  const owners = (store: StreamStore): Promise<number> =>
+    store.run((client) => client.hlen(store.keys.owners(topic, group)));
+  const eventsOf = (entries: readonly StreamEntry[]): string[] =>
+    entries.map((entry) => String(fieldOf(entry, 'event')));
+
+  test('while some of a key is on its way to a member that leaves, nobody gets what comes after it', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await leaving.read();
+    await add(store, 'k', 'second');
+    const onItsWay = await leaving.read();
+    await add(store, 'k', 'third');
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.giveBack(first);
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.giveBack(onItsWay);
+    expect(eventsOf(await staying.read())).toEqual(['first', 'second', 'third']);
+  });
+
+  test('what is given back of a key that the member still handles comes to others when it has ended', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'handled');
+    const handled = await leaving.read();
+    await add(store, 'k', 'too late');
+    await leaving.giveBack(await leaving.read());
+    expect(eventsOf(await staying.read())).toEqual([]);
+    await leaving.acknowledge(handled);
+    await store.leave(topic, group, 'a.1');
+    expect(eventsOf(await staying.read())).toEqual(['too late']);
+  });
+
+  test('a member that leaves rings for the others where all it had of a key was given back before', async () => {
+    const store = await makeStore();
+    const leaving = await Member.join(store, 'a.1');
+    await Member.join(store, 'b.1');
+    await add(store, 'k', 'handled');
+    const handled = await leaving.read();
+    await add(store, 'k', 'too late');
+    await leaving.giveBack(await leaving.read());
+    await leaving.acknowledge(handled);
+    const before = await bells(store, 'b');
+    await store.leave(topic, group, 'a.1');
+    expect(await bells(store, 'b')).toBe(before + 1);
+  });
+
+  test('what one read passes on to another member rings once', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await owner.read();
+    await add(store, 'k', 'second', 'third', 'fourth');
+    await reader.read();
+    expect(await bells(store, 'a')).toBe(1);
+    expect(eventsOf(await owner.read())).toEqual(['second', 'third', 'fourth']);
+  });
+
+  test('what is settled of a key that another member has by now leaves the key with that one', async () => {
+    const store = await makeStore();
+    const [silent, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await silent.read();
+    await store.leave(topic, group, 'a.1');
+    expect(eventsOf(await heir.read())).toEqual(['first']);
+    await silent.acknowledge(first);
+    await add(store, 'k', 'second');
+    const third = await Member.join(store, 'c.1');
+    expect(eventsOf(await third.read())).toEqual([]);
+    expect(eventsOf(await heir.read())).toEqual(['second']);
+  });
+
+  test('what comes of a key whose owner is no member any more goes to who reads it, after what that one left', async () => {
+    const store = await makeStore();
+    const [gone, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await gone.read();
+    await store.run((client) => client.hdel(`${store.keys.stream(topic)}:members:${group}`, 'a.1'));
+    await add(store, 'k', 'second');
+    expect(await heir.readNewFirst()).toEqual(['first', 'second']);
+  });
+
+  test('an empty key of a foreign producer is no key, and one that is no text is settled like any other', async () => {
+    const store = await makeStore();
+    const member = await Member.join(store, 'a.1');
+    const stream = store.keys.stream(topic);
+    await add(store, '', 'empty');
+    await store.run((client) =>
+      client.xadd(stream, '*', 'event', 'bytes', 'key', Buffer.from([0xff, 0xfe, 0x41])),
+    );
+    const entries = await member.read();
+    expect(await owners(store)).toBe(1);
+    await member.acknowledge(entries);
+    expect(await owners(store)).toBe(0);
+  });
+
+  test('the count of a key comes right again where an entry was deleted by hand', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    const first = await owner.read();
+    await add(store, 'k', 'deleted');
+    await reader.read();
+    const [last] = await store.run((client) =>
+      client.xrevrange(store.keys.stream(topic), '+', '-', 'COUNT', 1),
+    );
+    await store.run((client) => client.xdel(store.keys.stream(topic), last![0]));
+    await owner.read();
+    await owner.acknowledge(first);
+    await store.sweep(topic, group);
+    expect(await owners(store)).toBe(0);
+  });
+
+  test('what was passed on to a member is not forgotten over newer entries that another left behind', async () => {
+    const store = await makeStore();
+    const [member, other] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'had');
+    await member.read();
+    await add(store, 'k', 'passed on');
+    await add(store, 'l', 'left behind');
+    await other.giveBack(await other.read());
+    expect(eventsOf(await member.read(1))).toEqual(['left behind']);
+    expect(eventsOf(await member.read(1))).toEqual(['passed on']);
+  });
+
+  test('a read of what is new first brings what was passed on of the same key before it', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    expect(await owner.readNewFirst()).toEqual(['first']);
+    await add(store, 'k', 'second');
+    expect(await reader.readNewFirst()).toEqual([]);
+    await add(store, 'k', 'third');
+    expect(await owner.readNewFirst()).toEqual(['second', 'third']);
+    await add(store, 'k', 'fourth');
+    expect(await owner.readNewFirst()).toEqual(['fourth']);
+  });
+
+  test('a read of what is new first brings what was left behind of the same key before it', async () => {
+    const store = await makeStore();
+    const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first', 'second');
+    await leaving.giveBack(await leaving.read());
+    await add(store, 'k', 'third');
+    expect(await staying.readNewFirst()).toEqual(['first', 'second', 'third']);
+    await add(store, 'k', 'fourth');
+    expect(await leaving.readNewFirst()).toEqual([]);
+    expect(await staying.readNewFirst()).toEqual(['fourth']);
+  });
+
+  test('a read of what is new first leaves the rest for the next one', async () => {
+    const store = await makeStore();
+    const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+    await add(store, 'k', 'first');
+    await owner.readNewFirst();
+    await add(store, 'k', 'passed on');
+    await reader.readNewFirst();
+    await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', 'no key'));
+    await add(store, 'l', 'another key');
+    expect(await owner.readNewFirst(1)).toEqual(['no key']);
+    expect(await owner.readNewFirst(1)).toEqual(['another key']);
+    expect(await owner.readNewFirst()).toEqual(['passed on']);
+  });
+});

@@ -1,0 +1,103 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startBroker } from '../broker.ts';
+import { run } from '../machine/executables.ts';
+import { findJava, KAFKA_VERSION, kafkaJars } from './fetch.ts';
+import { kafkaConfig, type PlacedListener, type StartKafkaOptions } from './options.ts';
+import { probeKafka } from './probe.ts';
+import { freePort } from '../machine/ports.ts';
+import { ProcessMachine } from '../machine/process-machine.ts';
+import { makeTempFolder } from '../machine/temp-folder.ts';
+import type { KafkaBroker } from '../types.ts';
+
+const HOST = '127.0.0.1';
+/** Any 16 bytes will do: there is nothing else that this cluster could be taken for. */
+const CLUSTER_ID = 'cG9seWJ1cy10ZXN0YmVkMQ';
+const FORMAT_MS = 60_000;
+/** An orderly end moves leadership and writes checkpoints; a second or two as a rule. */
+const GRACE_MS = 30_000;
+
+/** Small and quick to start: a broker under test holds little. */
+const BROKER_JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-Djava.awt.headless=true'];
+/** For programs that end before the second compiler would pay. */
+const TOOL_JVM = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'];
+
+/** A file of Java properties. */
+function properties(entries: Readonly<Record<string, string>>): string {
+  const escape = (value: string): string => value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  return Object.entries(entries)
+    .map(([key, value]) => `${key}=${escape(value)}\n`)
+    .join('');
+}
+
+/**
+ * The command line of one of Kafka's own tools, by class name: for tests against foreign clients, such as
+ * `org.apache.kafka.tools.ConsoleProducer`. Add its arguments and run it.
+ *
+ * @throws ProviderUnavailableError when this machine has no Java, or the jars are neither cached nor to be fetched
+ */
+export async function kafkaTool(className: string): Promise<{ command: string; args: readonly string[] }> {
+  const [command, jars] = await Promise.all([findJava(), kafkaJars()]);
+  return { command, args: [...TOOL_JVM, '-cp', join(jars, '*'), className] };
+}
+
+async function place(options: StartKafkaOptions): Promise<readonly PlacedListener[]> {
+  const wanted = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT' as const }, ...(options.listeners ?? [])];
+  const placed: PlacedListener[] = [];
+  for (const listener of wanted) {
+    const port = await freePort();
+    placed.push({ ...listener, bind: HOST, advertised: `${HOST}:${String(port)}`, port });
+  }
+  return placed;
+}
+
+/** Starts Apache Kafka from its Maven artefacts as a process of this machine, one node in KRaft mode. */
+export async function startLocalKafka(options: StartKafkaOptions, since: number): Promise<KafkaBroker> {
+  const [java, jars] = await Promise.all([findJava(), kafkaJars()]);
+  const listeners = await place(options);
+  const controllerPort = await freePort();
+  const folder = await makeTempFolder('kafka');
+  const configFile = join(folder.path, 'server.properties');
+  const config = kafkaConfig(listeners, controllerPort, options);
+  try {
+    await writeFile(configFile, properties({ 'log.dirs': join(folder.path, 'data'), ...config }));
+    const users = (options.scramUsers ?? []).flatMap(({ mechanism, name, password }) => [
+      '--add-scram',
+      `${mechanism}=[name=${name},password=${password}]`,
+    ]);
+    const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', configFile, ...users];
+    await run(java, [...TOOL_JVM, '-cp', join(jars, '*'), ...format], {
+      timeoutMs: FORMAT_MS,
+      cwd: folder.path,
+    });
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+  const machine = new ProcessMachine({
+    folder,
+    ports: [...listeners.map(({ port }) => port), controllerPort],
+    graceMs: GRACE_MS,
+    spec: {
+      command: java,
+      args: [...BROKER_JVM, '-cp', join(jars, '*'), 'kafka.Kafka', configFile],
+      cwd: folder.path,
+      logFile: join(folder.path, 'kafka.log'),
+    },
+  });
+  const [plain, ...others] = listeners.map(({ name, advertised }) => [name, advertised] as const);
+  const brokers = plain === undefined ? [] : [plain[1]];
+  return startBroker({
+    name: 'kafka',
+    provider: 'local',
+    machine,
+    connection: { brokers, listeners: Object.fromEntries(others) },
+    keepsData: true,
+    timeoutMs: options.timeoutMs,
+    probe: async () => {
+      await probeKafka(brokers, 'ours');
+      return KAFKA_VERSION;
+    },
+    since,
+  });
+}

@@ -1,0 +1,86 @@
+import type { StartOptions } from '../types.ts';
+
+/** A listener beside the plain one that every broker here has. */
+export interface KafkaListener {
+  /**
+   * Its name, as in Kafka's `listener.name.<name>.` settings; not PLAINTEXT or CONTROLLER, and not one that ends in SSL, at
+   * which the Docker image asks for key files.
+   */
+  readonly name: string;
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+}
+
+/** A user of the SCRAM mechanisms. */
+export interface ScramUser {
+  readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  readonly name: string;
+  readonly password: string;
+}
+
+/** Options of `startKafka`. */
+export interface StartKafkaOptions extends StartOptions {
+  /** Broker settings, by their names in `server.properties`; they win over the testbed's own. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Further listeners, each on a port of its own; what they need goes into `config` (keys and certificates as PEM). */
+  readonly listeners?: readonly KafkaListener[];
+  /** Users for listeners that have `SCRAM-SHA-256` or `-512` among their `sasl.enabled.mechanisms`. */
+  readonly scramUsers?: readonly ScramUser[];
+}
+
+/** Where one listener listens and where it says it does. */
+export interface PlacedListener extends KafkaListener {
+  /** The address it binds to. */
+  readonly bind: string;
+  /** The `host:port` that it tells clients. */
+  readonly advertised: string;
+  readonly port: number;
+}
+
+/** The listener that brokers have for themselves. */
+const CONTROLLER = 'CONTROLLER';
+
+/** The settings of a broker of one node in KRaft mode. */
+export function kafkaConfig(
+  listeners: readonly PlacedListener[],
+  controllerPort: number,
+  options: StartKafkaOptions,
+): Readonly<Record<string, string>> {
+  const [plain] = listeners;
+  if (plain === undefined) throw new RangeError('a Kafka broker needs a listener');
+  const bound = listeners.map(({ name, bind, port }) => `${name}://${bind}:${String(port)}`);
+  const protocols = listeners.map(({ name, protocol }) => `${name}:${protocol}`);
+  return {
+    'node.id': '1',
+    'process.roles': 'broker,controller',
+    'controller.quorum.voters': `1@127.0.0.1:${String(controllerPort)}`,
+    'controller.listener.names': CONTROLLER,
+    listeners: [...bound, `${CONTROLLER}://127.0.0.1:${String(controllerPort)}`].join(','),
+    'advertised.listeners': listeners.map(({ name, advertised }) => `${name}://${advertised}`).join(','),
+    'listener.security.protocol.map': [...protocols, `${CONTROLLER}:PLAINTEXT`].join(','),
+    'inter.broker.listener.name': plain.name,
+    // One node: nothing to replicate to.
+    'offsets.topic.replication.factor': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    // Fifty partitions each would be most of what the first consumer waits for.
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.num.partitions': '4',
+    'share.coordinator.state.topic.num.partitions': '4',
+    // A killed broker is taken for running until its session ends, and its next self is refused so long (default 9 s).
+    'broker.session.timeout.ms': '4000',
+    'broker.heartbeat.interval.ms': '1000',
+    // A first member need not wait 3 s for others that might join.
+    'group.initial.rebalance.delay.ms': '0',
+    // A topic that nobody made is a mistake, and must show as one.
+    'auto.create.topics.enable': 'false',
+    ...options.config,
+  };
+}
+
+/** The environment variable by which the `apache/kafka` image takes a setting. */
+export function kafkaVariable(setting: string): string {
+  const escapes: Readonly<Record<string, string>> = { '.': '_', _: '__', '-': '___' };
+  return `KAFKA_${setting.replaceAll(/[._-]/g, (char) => escapes[char] ?? char).toUpperCase()}`;
+}

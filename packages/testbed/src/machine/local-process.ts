@@ -1,0 +1,121 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { waitFor, withDeadline } from '../wait.ts';
+import { guard } from './watchdog.ts';
+
+/** How to run a program. */
+export interface ProcessSpec {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** Both outputs are appended to this file. */
+  readonly logFile: string;
+  /** Added to this process' environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What asks it to end in order (default SIGTERM). */
+  readonly endSignal?: NodeJS.Signals;
+}
+
+/** How long the system may take to bury a process after SIGKILL. */
+const KILL_MS = 10_000;
+/** How long it may take to stop all threads of one after SIGSTOP. */
+const PAUSE_MS = 10_000;
+
+/** Whether every thread of a process is stopped. Only Linux tells; elsewhere the signal must do. */
+function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  const folder = `/proc/${String(pid)}/task`;
+  return readdirSync(folder).every((thread) => {
+    const stat = readFileSync(`${folder}/${thread}/stat`, 'utf8');
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'T';
+  });
+}
+
+/**
+ * A program run as a child of this process, in a process group of its own: a terminal's Ctrl-C does not reach it, so that
+ * it is ended in order, and ending the group ends its children too. If this process dies, the watchdog ends it.
+ */
+export class LocalProcess {
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<void>;
+  readonly #endSignal: NodeJS.Signals;
+  #ending: string | undefined;
+
+  constructor(spec: ProcessSpec) {
+    this.#endSignal = spec.endSignal ?? 'SIGTERM';
+    const log = openSync(spec.logFile, 'a');
+    try {
+      this.#child = spawn(spec.command, spec.args, {
+        cwd: spec.cwd,
+        detached: true,
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...spec.env },
+      });
+    } finally {
+      closeSync(log);
+    }
+    const { pid } = this.#child;
+    const release = pid === undefined ? (): void => undefined : guard({ kind: 'process', pid });
+    // A test process that has nothing else to do may end; the watchdog then ends the broker.
+    this.#child.unref();
+    this.#exited = new Promise((resolve) => {
+      const ended = (how: string): void => {
+        this.#ending ??= how;
+        release();
+        resolve();
+      };
+      this.#child.once('error', (error) => {
+        ended(error.message);
+      });
+      this.#child.once('exit', (code, signal) => {
+        ended(signal === null ? `exit code ${String(code)}` : `ended by ${signal}`);
+      });
+    });
+  }
+
+  /** How the process ended (`exit code 1`, `ended by SIGKILL`); undefined while it runs. */
+  get ending(): string | undefined {
+    return this.#ending;
+  }
+
+  /** Sends a signal to the process and its children; nothing happens if it has ended. */
+  signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined || this.#ending !== undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  /** Stops it with SIGSTOP and waits until all its threads are: on a busy machine some run on for a while. */
+  async pause(): Promise<void> {
+    const { pid } = this.#child;
+    this.signal('SIGSTOP');
+    if (pid === undefined) return;
+    await waitFor('a process to be stopped', () => isStopped(pid), { timeoutMs: PAUSE_MS, intervalMs: 1 });
+  }
+
+  /**
+   * Asks it to end; after `graceMs` milliseconds, or if it will not be asked, SIGKILL.
+   *
+   * @returns false if it had to be killed
+   */
+  async end(graceMs: number): Promise<boolean> {
+    this.signal(this.#endSignal);
+    try {
+      await withDeadline('the process to end', graceMs, this.#exited);
+      return true;
+    } catch {
+      await this.kill();
+      return false;
+    }
+  }
+
+  /** Ends it with SIGKILL, which a paused process obeys too, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await withDeadline('a killed process to be gone', KILL_MS, this.#exited);
+  }
+}

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import { BrokerControlError } from '../errors.ts';
+import { LocalProcess, type ProcessSpec } from './local-process.ts';
+import type { Machine } from './machine.ts';
+import { releasePort } from './ports.ts';
+import type { TempFolder } from './temp-folder.ts';
+
+const LOG_LINES = 40;
+
+/** How a broker runs as a process of this machine. */
+export interface ProcessMachineOptions {
+  readonly spec: ProcessSpec;
+  /** Holds the data; removed at the end. */
+  readonly folder: TempFolder;
+  /** Given back at the end. */
+  readonly ports: readonly number[];
+  /** How long an orderly end may take before it is forced, in milliseconds. */
+  readonly graceMs: number;
+  /**
+   * Run once the process has ended in any way but exit code 0 in time, for what a power cut would have taken too. With it, such an end
+   * rejects.
+   */
+  readonly afterKill?: () => Promise<void>;
+}
+
+/** A broker as a process of this machine. */
+export class ProcessMachine implements Machine {
+  readonly #options: ProcessMachineOptions;
+  #process: LocalProcess | undefined;
+  /** What its end has taken is dealt with. */
+  #isKilled = false;
+
+  constructor(options: ProcessMachineOptions) {
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    this.#process = new LocalProcess(this.#options.spec);
+    this.#isKilled = false;
+    return Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    const { graceMs, afterKill } = this.#options;
+    const ended = this.#process;
+    if (ended === undefined || this.#isKilled) return;
+    const isInTime = await ended.end(graceMs);
+    if (afterKill === undefined || (isInTime && ended.ending === 'exit code 0')) return;
+    await afterKill();
+    this.#isKilled = true;
+    const how = isInTime
+      ? `ended out of order (${ended.ending ?? 'unknown'})`
+      : `did not end within ${String(graceMs)} ms and was killed`;
+    throw new BrokerControlError(`the broker ${how}: it has lost what it held`);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+    await this.#options.afterKill?.();
+    this.#isKilled = true;
+  }
+
+  async pause(): Promise<void> {
+    await this.#process?.pause();
+  }
+
+  resume(): Promise<void> {
+    this.#process?.signal('SIGCONT');
+    return Promise.resolve();
+  }
+
+  async dispose(): Promise<void> {
+    // Its data goes anyway: there is nothing to end in order.
+    await this.#process?.kill();
+    await this.#options.folder.remove();
+    for (const port of this.#options.ports) releasePort(port);
+  }
+
+  ending(): Promise<string | undefined> {
+    return Promise.resolve(this.#process?.ending);
+  }
+
+  async log(): Promise<string> {
+    const text = await readFile(this.#options.spec.logFile, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-LOG_LINES).join('\n');
+  }
+}

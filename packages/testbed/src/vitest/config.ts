@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'vite';
+import type { Vitest } from 'vitest/node';
+import type { ViteUserConfig } from 'vitest/config';
+import './provided.ts';
+import type { BrokerName } from '../types.ts';
+import { BrokerReporter } from './reporter.ts';
+
+const NAME = 'polybus:brokers';
+/** Runs that have the reporter. Every project's configuration is a module of its own: a variable would not be shared. */
+const KEY = Symbol.for('polybus.testbed.reported');
+
+function reportOnce(vitest: Vitest): void {
+  const holder = globalThis as { [KEY]?: WeakSet<Vitest> };
+  const reported = (holder[KEY] ??= new WeakSet());
+  if (reported.has(vitest)) return;
+  reported.add(vitest);
+  vitest.config.reporters.push(new BrokerReporter());
+}
+
+function brokerPlugin(): Plugin {
+  return {
+    name: NAME,
+    configureVitest({ vitest }) {
+      reportOnce(vitest);
+    },
+  };
+}
+
+/**
+ * The part of a vitest project's configuration that gets it real brokers; merge it into the rest.
+ *
+ * Import it by its relative path (`../testbed/src/vitest-config.ts`): vitest takes a configuration's relative imports
+ * from the sources and all others from what has been built.
+ */
+export function withBrokers(...names: readonly BrokerName[]): ViteUserConfig {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return {
+    plugins: [brokerPlugin()],
+    test: {
+      globalSetup: [fileURLToPath(new URL(`./setup.${extension}`, import.meta.url))],
+      provide: { 'polybus.needs': names },
+    },
+  };
+}

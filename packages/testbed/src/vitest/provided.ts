@@ -1,0 +1,19 @@
+import type { BrokerInfo, BrokerName, Connections } from '../types.ts';
+
+/** A broker as tests see it: how to reach it and what it is. Controls stay with whoever started it. */
+export type SharedBroker<N extends BrokerName = BrokerName> = Connections[N] & BrokerInfo;
+
+/** What the global set-up tells tests about a broker that their project needs. */
+export type Provided<N extends BrokerName> =
+  | { readonly status: 'running'; readonly broker: SharedBroker<N> }
+  | { readonly status: 'missing'; readonly reason: string };
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The brokers that a project needs; set by `withBrokers`. */
+    'polybus.needs': readonly BrokerName[];
+    'polybus.redis': Provided<'redis'>;
+    'polybus.kafka': Provided<'kafka'>;
+    'polybus.kinesis': Provided<'kinesis'>;
+  }
+}

@@ -1,0 +1,30 @@
+import type { Broker, BrokerName } from '../types.ts';
+
+/** How the start of a broker went. */
+export type Outcome<N extends BrokerName = BrokerName> =
+  | { readonly status: 'running'; readonly broker: Broker<N> }
+  | { readonly status: 'missing'; readonly name: N; readonly reason: string };
+
+/** What the projects of one vitest run have in common. */
+export interface Session {
+  /** What the projects of this run need, as far as it is known before the first of them is set up. */
+  readonly needed: Set<BrokerName>;
+  /** Each broker's start, under way or done. */
+  readonly outcomes: Map<BrokerName, Promise<Outcome>>;
+  /** Brokers whose line of the table has been printed. */
+  readonly printed: Set<BrokerName>;
+  /** Projects that are set up and not yet torn down. */
+  users: number;
+}
+
+const KEY = Symbol.for('polybus.testbed.session');
+
+/**
+ * The session of this process. vitest loads a project's configuration and its global set-up as modules of their own, once
+ * for each project: a variable of a module would not be shared.
+ */
+export function sharedSession(): Session {
+  const holder = globalThis as { [KEY]?: Session };
+  holder[KEY] ??= { needed: new Set(), outcomes: new Map(), printed: new Set(), users: 0 };
+  return holder[KEY];
+}

@@ -1,0 +1,29 @@
+import type { Capabilities } from '@polybus/core';
+import { expect, test } from 'vitest';
+import { requireCapability } from '../../../packages/core/src/contract/capabilities.ts';
+import { engineVariants } from '../../generate/engine-variants.ts';
+
+const none: Capabilities = {
+  durable: false,
+  groups: false,
+  replay: false,
+  partitioned: false,
+  crossProcess: false,
+};
+const variants = await engineVariants();
+
+test.each(Object.keys(none) as (keyof Capabilities)[])(
+  'what lacks `%s` is told of just the engines that have it',
+  (capability) => {
+    const able = variants.filter(({ capabilities }) => capabilities[capability]).map(({ type }) => type);
+    let message = '';
+    try {
+      requireCapability(none, capability, 'option', 'plain');
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    const [, list = ''] = /Engines that have it: (.*)\.$/.exec(message) ?? [];
+    const named = list.split(', ').map((name) => name.replace(/ .*/, ''));
+    expect(new Set(named)).toEqual(new Set(able));
+  },
+);

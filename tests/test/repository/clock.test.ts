@@ -1,0 +1,36 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from '../docs/blocks.ts';
+
+/** Where the time of day is meant, because a timestamp is. */
+const timestamps = [
+  'conformance/src/support/wall-clock.ts',
+  'core/src/dispatch/delivery-queue.ts',
+  'core/src/dispatch/delivery.ts',
+  'core/src/dispatch/reporting/reporter.ts',
+  'core/src/engine/subscribe-options.ts',
+  'engine-kinesis/src/client/kinesis-api.ts',
+  'engine-memory/src/history.ts',
+  'engine-redis/src/pubsub/channels.ts',
+];
+
+/** `Date.now()`, or the number of a date that was made just now. */
+const timeOfDay = /\bDate\.now\(|\+\s*new Date\(\)|new Date\(\)\s*\.(?:getTime|valueOf)\(/;
+
+test('durations come from performance.now(): only these files ask for the time of day', () => {
+  const packages = join(root, 'packages');
+  const found = readdirSync(packages)
+    .flatMap((name) => sourcesIn(join(packages, name, 'src')))
+    .filter((file) => timeOfDay.test(readFileSync(file, 'utf8')))
+    .map((file) => relative(packages, file))
+    // The suite's cases are tests: they publish events of yesterday.
+    .filter((file) => !file.startsWith('conformance/src/cases/'));
+  expect(found.toSorted()).toEqual(timestamps);
+});
+
+function sourcesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
