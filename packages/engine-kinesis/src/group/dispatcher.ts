@@ -71,8 +71,8 @@ export class GroupDispatcher {
     this.members.delete(member);
   }
 
-  offer(decoded: Decoded, place: GroupPlace, record: OpenRecord): void {
-    this.#place({ decoded, place, record, rank: this.#rank++, attempts: 0 });
+  offer(decoded: Decoded, place: GroupPlace, record: OpenRecord, index: number): void {
+    this.#place({ decoded, place, record, index, rank: this.#rank++, attempts: 0 });
   }
 
   /** Lets members handle what they were given. */
@@ -128,7 +128,7 @@ export class GroupDispatcher {
     const acknowledgement: Acknowledgement = {
       begun: (attempt) => void (item.attempts = attempt),
       settled: () => {
-        item.place.settled(item.record);
+        item.place.settled(item.record, item.index);
         this.#left(item, lane);
       },
       release: () => {

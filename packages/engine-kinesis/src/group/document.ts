@@ -25,7 +25,7 @@ export interface Member {
 export interface Place {
   /** Behind the contiguous settled prefix. */
   at: Position;
-  /** Sequence numbers that are settled beyond it. */
+  /** What is settled beyond it: sequence numbers, and which events of a record of several, as in "123:0-4,7". */
   ahead?: string[];
   /** Records that arrived earlier are passed over. Milliseconds. */
   notBefore?: number;

@@ -5,7 +5,7 @@ import type { GroupDocument, Place, Successors } from './document.ts';
 import { doneOf, narrowerPatterns } from './document.ts';
 import { type Decoded, type ShardRecord, compareSequence } from '../read/record.ts';
 import type { GroupShare } from './share.ts';
-import { type OpenRecord, SettledPrefix } from './settled-prefix.ts';
+import { type OpenRecord, SettledPrefix, doneIn, sequenceNumberIn } from './settled-prefix.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import type { ShardInfo } from '../client/stream.ts';
 
@@ -37,7 +37,8 @@ export class GroupPlace implements CursorOwner {
   readonly #prefix = new SettledPrefix();
   readonly #begin: Position;
   readonly #origin: Place;
-  readonly #ahead: Set<string>;
+  /** What was settled of records before they came to us: the notes, by record. */
+  readonly #ahead: Map<string, string>;
   readonly #cursor: Cursor;
   /** The last record that was taken in; undefined while there was none. */
   #taken: string | undefined;
@@ -65,7 +66,7 @@ export class GroupPlace implements CursorOwner {
     this.#dispatcher = dispatcher;
     this.#listener = listener;
     this.#begin = place.at;
-    this.#ahead = new Set(place.ahead);
+    this.#ahead = new Map(place.ahead?.map((note) => [sequenceNumberIn(note), note]));
     this.#taken = place.at.sequenceNumber;
     this.#cursor = new Cursor(this, place.at, place.notBefore);
   }
@@ -115,7 +116,7 @@ export class GroupPlace implements CursorOwner {
     if (sequenceNumber !== undefined) place.at = { sequenceNumber };
     // While there was no record, the newest iterator stands for the place.
     else place.at = isUnread ? this.#cursor.position : this.#begin;
-    const all = [...this.#ahead, ...ahead].slice(0, maxAhead);
+    const all = fitting([...this.#ahead.values(), ...ahead], maxAhead);
     if (all.length > 0) place.ahead = all;
     else delete place.ahead;
   }
@@ -143,10 +144,17 @@ export class GroupPlace implements CursorOwner {
     const { sequenceNumber } = record;
     this.#taken = sequenceNumber;
     // Settled before it came to us. It is noted again: it may lie ahead of our own prefix too.
-    const isSettled = this.#ahead.delete(sequenceNumber);
-    const mine = isSettled ? [] : record.contents.filter((one) => this.#isMine(one, sequenceNumber));
-    const open = this.#prefix.begin(sequenceNumber, mine.length, isSettled || mine.length > 0);
-    for (const decoded of mine) this.#dispatcher.offer(decoded, this, open);
+    const note = this.#ahead.get(sequenceNumber);
+    if (note !== undefined) this.#ahead.delete(sequenceNumber);
+    const contents = note === sequenceNumber ? [] : record.contents;
+    const done = contents.length > 1 ? doneIn(note, contents.length) : undefined;
+    const mine: number[] = [];
+    contents.forEach((one, index) => {
+      if (done?.[index] !== 1 && this.#isMine(one, sequenceNumber)) mine.push(index);
+    });
+    const isWanted = note !== undefined || mine.length > 0;
+    const open = this.#prefix.begin(sequenceNumber, mine.length, isWanted, done);
+    for (const index of mine) this.#dispatcher.offer(contents[index]!, this, open, index);
     return true;
   }
 
@@ -163,8 +171,8 @@ export class GroupPlace implements CursorOwner {
     this.#dispatcher.run();
   }
 
-  settled(record: OpenRecord): void {
-    this.#prefix.settled(record);
+  settled(record: OpenRecord, index: number): void {
+    this.#prefix.settled(record, index);
     if (this.isFinished) this.#listener.changed();
   }
 
@@ -216,4 +224,13 @@ export class GroupPlace implements CursorOwner {
     this.#dispatcher.forget(this);
     this.#dispatcher.withdraw(this);
   }
+}
+
+/** The room of one record in a document, in bytes. */
+const noteBytes = 60;
+
+/** As many notes as have the room of so many whole records. */
+function fitting(notes: readonly string[], maxAhead: number): string[] {
+  let room = maxAhead;
+  return notes.filter(({ length }) => (room -= Math.ceil((length + 3) / noteBytes)) >= 0);
 }

@@ -8,6 +8,8 @@ export interface Item {
   readonly decoded: Decoded;
   readonly place: GroupPlace;
   readonly record: OpenRecord;
+  /** Which of the record's events it is. */
+  readonly index: number;
   /** Its rank among all events of this process's share of the group. */
   readonly rank: number;
   /** Attempts at it that began here and came to nothing, because it was given back. */

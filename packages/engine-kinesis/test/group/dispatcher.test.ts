@@ -29,8 +29,8 @@ function setUp(mayBegin: () => boolean) {
   const offer = (key: string): void => {
     const error = new UndecodableRecordError('it is no event', { topic: 'a' });
     const raw = { topic: 'a', bytes: new Uint8Array(), key, error };
-    const record = { sequenceNumber: key, left: 1, isWanted: true };
-    dispatcher.offer({ raw }, place as unknown as GroupPlace, record);
+    const record = { sequenceNumber: key, left: 1, isWanted: true, done: undefined };
+    dispatcher.offer({ raw }, place as unknown as GroupPlace, record, 0);
   };
   const keys = (): string[] => receiver.got.map(([key]) => key);
   return { dispatcher, receiver, offer, keys };
