@@ -11,7 +11,7 @@ export class CuttingProxy {
   readonly measured = new Map<RegExp, number>();
   /** Connections end, and new ones are refused. */
   isDown = false;
-  readonly #server: { readonly host: string; readonly port: number };
+  #server: { readonly host: string; readonly port: number };
   readonly #relays = new Set<Relay>();
   readonly #listening = createServer((client) => {
     if (this.isDown) client.destroy();
@@ -19,8 +19,7 @@ export class CuttingProxy {
   });
 
   private constructor(url: string) {
-    const { hostname, port } = new URL(url);
-    this.#server = { host: hostname, port: Number(port) };
+    this.#server = serverOf(url);
   }
 
   static async start(url: string): Promise<CuttingProxy> {
@@ -42,6 +41,11 @@ export class CuttingProxy {
     for (const relay of this.#relays) if (relay.said.includes(name)) relay.isSwallowing = true;
   }
 
+  /** New connections go to another server; those that there are stay where they are. */
+  turnTo(url: string): void {
+    this.#server = serverOf(url);
+  }
+
   down(): void {
     this.isDown = true;
     for (const relay of this.#relays) relay.end();
@@ -51,6 +55,11 @@ export class CuttingProxy {
   up(): void {
     this.isDown = false;
   }
+}
+
+function serverOf(url: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port) };
 }
 
 class Relay {

@@ -2,7 +2,7 @@ import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
 import { watchNodes } from './cluster-nodes.ts';
 import { Deadlines } from './deadlines.ts';
-import { RedisConnectionError, isRefusal, isReply, messageOf, withoutArguments } from '../errors.ts';
+import { RedisConnectionError, isError, isRefusal, isReply, messageOf, withoutArguments } from '../errors.ts';
 import { type RedisClient, isCluster } from '../options/options.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -56,6 +56,8 @@ export class Connection {
   #reconnects = 0;
   #lastError: unknown;
   #aliveAt = performance.now();
+  /** Since when it has worked without a break, by `performance.now()`. */
+  #readyAt = performance.now();
   #watchdog: Watchdog | undefined;
 
   constructor(role: string, client: RedisClient, isOwn: boolean, logger: Logger) {
@@ -220,7 +222,8 @@ export class Connection {
   }
 
   /**
-   * Drops what has been silent for so long while it owed an answer. On a cluster that is one node.
+   * Drops what has been silent for so long while it owed an answer. On a cluster that is one node. Drops a connection that has
+   * been there for so long, too, if its server has become a replica: a new connection may reach the new primary.
    *
    * @param canAsk - Whether the server is asked to say something. Behind a blocking read it would not.
    */
@@ -233,6 +236,10 @@ export class Connection {
       client.stream?.destroy();
     };
     if (this.#isClosed) return;
+    // The client of a cluster is told where the primary is.
+    if (!isCluster(this.client))
+      this.client.options.reconnectOnError ??= (error) =>
+        isError(error, 'READONLY') && performance.now() - this.#readyAt >= everyMs;
     const options = { everyMs, canAsk, onSilent, onAnswer: this.#alive };
     this.#watchdog = new Watchdog(() => this.#nodes(), options);
   }
@@ -284,6 +291,7 @@ export class Connection {
   };
 
   readonly #onReady = (): void => {
+    this.#readyAt = performance.now();
     if (this.#isLost) this.#restored();
     for (const wait of this.#waits) if (!wait.isSent) this.#send(wait);
   };

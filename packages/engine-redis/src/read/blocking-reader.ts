@@ -22,6 +22,8 @@ export interface BlockingSource {
   onBell?(topic: string, group: string): void;
   /** The connection was lost, and works again. */
   onRestored?(): void;
+  /** The server has refused a read, perhaps because of one stream among many. */
+  onRefused?(): void;
 }
 
 /** How a reader reads. */
@@ -159,7 +161,8 @@ export class BlockingReader {
       );
     } catch (error) {
       // One that answers, with whatever error, has nothing wrong with it.
-      if (this.#connection.isReady && !this.#isStopped && !isAnswer(error)) this.#connection.reconnect();
+      if (isAnswer(error)) this.#source.onRefused?.();
+      else if (this.#connection.isReady && !this.#isStopped) this.#connection.reconnect();
       throw error;
     } finally {
       this.#isBlocked = false;

@@ -43,7 +43,9 @@ export class StreamHub {
       streams: () => this.#streams(),
       onEntries: (stream: string, entries: readonly StreamEntry[], after: string) =>
         this.#onEntries(stream, entries, after),
-      onRestored: () => this.#restored(),
+      onRestored: () => this.#partAll(),
+      // Only reads of their own tell the one that is refused from the others.
+      onRefused: () => this.#partAll(),
     };
     this.#reader = new BlockingReader(connection, store, source, { id, count: readCount, busyPoll });
   }
@@ -171,7 +173,7 @@ export class StreamHub {
   }
 
   /** Each looks for itself what it has missed: a read that goes on would not say what was trimmed meanwhile. */
-  #restored(): void {
+  #partAll(): void {
     for (const { followers } of this.#topics.values())
       for (const [cursor, subscription] of followers) subscription.fallBehind(cursor);
     this.#topics.clear();

@@ -1,7 +1,9 @@
 import { createEventBus } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
+import type { Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../../src/index.ts';
+import { CuttingProxy } from '../cutting-proxy.ts';
 import { ownRedis } from '../read/foreign.ts';
 import { Flow, LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts';
 
@@ -55,6 +57,47 @@ describeWithBroker('redis', 'outages', async () => {
         const [count] = (await admin.xpending(`${config.keyPrefix}kill`, 'g')) as [number];
         return count === 0;
       });
+    });
+
+    test('follows a failover that ends no connection: the old primary is a replica, and new connections reach the new one', async () => {
+      // Two containers would not reach each other at the addresses that we know.
+      const paired = { providers: ['local'], args: ['--repl-diskless-sync-delay', '0'] } as const;
+      const [old, next] = [await ownRedis(paired), await ownRedis(paired)];
+      const [oldAdmin, nextAdmin] = [adminOf(old.url), adminOf(next.url)];
+      const isCopy = async (admin: Redis): Promise<boolean> =>
+        (await admin.info('replication')).includes('master_link_status:up');
+      const addressOf = (url: string): [string, number] => ['127.0.0.1', Number(new URL(url).port)];
+      await nextAdmin.replicaof(...addressOf(old.url));
+      await until('the replica to have caught up', () => isCopy(nextAdmin));
+      const proxy = await CuttingProxy.start(old.url);
+      // As long as a connection is kept at least, a second.
+      const config = {
+        url: proxy.url,
+        mode: 'streams',
+        keyPrefix: newPrefix(),
+        commandTimeoutMs: 1000,
+      } as const;
+      const engine = await startEngine(config);
+      const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
+      await engine.subscribe('fail', ({ payload }) => void grouped.add(payload), { group: 'g' });
+      await engine.subscribe('fa*', ({ payload }) => void plain.add(payload));
+      await engine.publish({ topic: 'fail', payload: 'before' });
+      await until('the first event', () => grouped.size === 1 && plain.size === 1);
+      await nextAdmin.replicaof('NO', 'ONE');
+      await oldAdmin.replicaof(...addressOf(next.url));
+      await until('the old primary to be a replica', () => isCopy(oldAdmin));
+      proxy.turnTo(next.url);
+      await until('an event to be accepted', () =>
+        engine.publish({ topic: 'fail', payload: 'after' }).then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: 'PUBLISH_FAILED' });
+            return false;
+          },
+        ),
+      );
+      await until('it in the group and without', () => grouped.has('after') && plain.has('after'));
+      expect((await engine.health()).status).toBe('up');
     });
 
     test('creates its groups again after FLUSHALL, and finds topics that are new then', async () => {

@@ -122,6 +122,29 @@ describeWithBroker('redis', 'refusals', async () => {
     });
   });
 
+  test.each([undefined, 'g'])(
+    'a topic whose stream gives way to something else keeps no other topic waiting, group %s',
+    async (group) => {
+      const keyPrefix = newPrefix();
+      const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix, blockMs: 200 });
+      const seen: unknown[] = [];
+      for (const topic of ['broken', 'whole'])
+        await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { group });
+      await engine.publish({ topic: 'broken', payload: 'first' });
+      await until('the first event', () => seen.length === 1);
+      const admin = adminOf(full.url);
+      await admin.multi().del(`${keyPrefix}broken`).set(`${keyPrefix}broken`, 'text').exec();
+      for (const payload of [1, 2, 3]) {
+        await engine.publish({ topic: 'whole', payload });
+        await until('the event of the other topic', () => seen.includes(payload));
+      }
+      await admin.del(`${keyPrefix}broken`);
+      await engine.publish({ topic: 'broken', payload: 'last' });
+      await until('the event of the topic that is well again', () => seen.includes('last'));
+      expect(seen).toEqual(['first', 1, 2, 3, 'last']);
+    },
+  );
+
   test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
     const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
     const admin = adminOf(full.url);
