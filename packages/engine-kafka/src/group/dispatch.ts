@@ -9,6 +9,9 @@ import { Handed, Shares } from './handed.ts';
 import { type Lane, Lanes } from './lanes.ts';
 import type { Entry, GroupPlace } from './place.ts';
 
+/** Records of a key that wait for a subscription that leaves, beyond which they hold up what is behind them. */
+const enough = 500;
+
 /** A subscription of the group in this process. */
 export interface Subscriber {
   readonly request: ListenRequest;
@@ -97,8 +100,10 @@ export class GroupDispatch {
     const key = entry.decoded.event?.key;
     const lane = key === undefined ? undefined : this.#lanes.find(place.topic, key);
     if (lane?.member.isLeaving === true) {
+      const waiting = (lane.waiting ??= []);
+      if (waiting.length >= enough) return false;
       place.shift();
-      (lane.waiting ??= []).push(entry);
+      waiting.push(entry);
       return true;
     }
     const subscriber = lane === undefined ? this.#leastBusy(place.topic) : lane.member;

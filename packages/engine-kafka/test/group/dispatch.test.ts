@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
+import type { FetchedRecord } from '../../src/client/client-port.ts';
 import { GroupDispatch } from '../../src/group/dispatch.ts';
 import { GroupPlace } from '../../src/group/place.ts';
 import { HeldReceiver, newPlace, recordOf, request } from '../simulated.ts';
+import { until } from '../support.ts';
 
-/** A partition of "t" whose every event goes to each subscription of the process. */
-function partition(): { place: GroupPlace; dispatch: GroupDispatch; take: () => void } {
-  const dispatch: GroupDispatch = new GroupDispatch(false, {
+/** A partition of "t". By default each event goes to each subscription of the process. */
+function partition(isShared = false): { place: GroupPlace; dispatch: GroupDispatch; take: () => void } {
+  const dispatch: GroupDispatch = new GroupDispatch(isShared, {
     isPaused: () => false,
     mayBegin: () => true,
     onSettled: () => {},
@@ -67,4 +69,30 @@ test('an event that the first subscription settles at once is not settled before
   expect(place.settledUpTo).toBe(0);
   second.held[0]!.acknowledgement.settled();
   expect(place.settledUpTo).toBe(1);
+});
+
+test('what waits for a subscription that leaves has an end, and goes on in order once that is through', async () => {
+  const { place, dispatch } = partition(true);
+  const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
+  staying.capacity = Number.POSITIVE_INFINITY;
+  const subscriber = dispatch.add(request('t'), leaving);
+  const ofKey = (offset: number): FetchedRecord => ({
+    ...recordOf(offset, `${offset}`),
+    key: Buffer.from('a'),
+  });
+  place.take([ofKey(0)]);
+  place.refill();
+  dispatch.leave(subscriber);
+  dispatch.add(request('t'), staying);
+  let offset = 1;
+  for (; place.isOpen && offset < 10_000; offset++) {
+    place.take([ofKey(offset)]);
+    place.refill();
+  }
+  expect(offset).toBeLessThan(2000);
+  leaving.held[0]!.acknowledgement.settled();
+  await until('the others', () => staying.held.length === offset - 1);
+  expect(staying.held.map(({ event }) => event.payload)).toEqual(
+    Array.from({ length: offset - 1 }, (_, n) => n + 1),
+  );
 });
