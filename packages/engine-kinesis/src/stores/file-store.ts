@@ -34,15 +34,16 @@ export class FileCheckpointStore implements CheckpointStore {
     const current = (await this.#versions(name)).at(-1) ?? 0;
     if (current !== version - 1) return false;
     const draft = join(this.#folder, `${randomUUID()}.draft`);
-    await write(draft, text);
     const path = this.#path(name, version);
     try {
+      await write(draft, text);
       await link(draft, path);
     } catch (error) {
       if (hasCode(error, 'EEXIST')) return false;
       throw error;
     } finally {
-      await unlink(draft);
+      // Also where the disk is full: each try would leave one more.
+      await remove(draft);
     }
     const versions = await this.#versions(name);
     // Another was faster, and has removed its file of this version already since there is a newer one.

@@ -74,6 +74,17 @@ describe('the store in files', async () => {
     await store.replace('b', { version: 1, text: 'b' });
     expect(await readdir(own)).toHaveLength(2);
   });
+
+  test('leaves nothing behind where a document cannot be written, and keeps the one before', async () => {
+    const own = join(folder, 'unwritable');
+    const store = new FileCheckpointStore(own);
+    await store.replace('a', { version: 1, text: 'a' });
+    // A full disk refuses what it is given, too, once the file is there.
+    const unwritable = { version: 2, text: 1 as unknown as string };
+    for (let n = 0; n < 3; n++) await expect(store.replace('a', unwritable)).rejects.toThrow();
+    expect(await readdir(own)).toHaveLength(1);
+    expect(await store.read('a')).toEqual({ version: 1, text: 'a' });
+  });
 });
 
 describeWithBroker('redis', 'the store in Redis', ({ url }) => {
