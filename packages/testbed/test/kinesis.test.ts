@@ -7,7 +7,10 @@ import {
   PutRecordCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startKinesis, waitFor, type KinesisBroker, type KinesisConnection } from '../src/index.ts';
 import { describeWithBroker } from '../src/vitest/vitest.ts';
 import { markThisProcess } from './support/leftovers.ts';
@@ -70,6 +73,31 @@ async function readAll(client: KinesisClient, stream: string): Promise<readonly 
     iterator = page.NextShardIterator;
   }
 }
+
+test('a local Kinesis that cannot write its data says so at its restart, and is empty at the next', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'polybus-unwritable-'));
+  vi.stubEnv('TMPDIR', folder);
+  const broker = await startKinesis({ controllable: true, providers: ['local'] }).finally(() => {
+    vi.unstubAllEnvs();
+  });
+  onTestFinished(async () => {
+    await broker.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const client = connect(broker);
+  await createStream(client, 'kept');
+  await broker.restart();
+  await put(client, 'kept', 'one');
+  const [own = ''] = await readdir(folder);
+  const data = join(folder, own, 'data');
+  // Nothing can be written into what is no folder.
+  await rm(data, { recursive: true });
+  await writeFile(data, '');
+  await expect(broker.restart()).rejects.toThrow('it has lost what it held');
+  await broker.restart();
+  await createStream(client, 'kept');
+  expect(await readAll(client, 'kept')).toEqual([]);
+});
 
 describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
   test('takes records and gives them back', async () => {

@@ -77,6 +77,7 @@ export async function startLocalKinesis(options: StartKinesisOptions, since: num
         KINESIS_MOCK_CERT_PATH: installed.certificate,
         SHOULD_PERSIST_DATA: 'true',
         PERSIST_PATH: data,
+        PERSIST_FILE_NAME: 'data.json',
         // It writes when it is ended; in between, writing all of the data again and again only slows it down.
         PERSIST_INTERVAL: `${String(NEVER_MS)}ms`,
         // Options of the process that runs the tests are not meant for this one.
