@@ -81,7 +81,8 @@ describe('the store in files', async () => {
     await store.replace('a', { version: 1, text: 'a' });
     // A full disk refuses what it is given, too, once the file is there.
     const unwritable = { version: 2, text: 1 as unknown as string };
-    for (let n = 0; n < 3; n++) await expect(store.replace('a', unwritable)).rejects.toThrow();
+    const refused = { code: 'ERR_INVALID_ARG_TYPE' };
+    for (let n = 0; n < 3; n++) await expect(store.replace('a', unwritable)).rejects.toMatchObject(refused);
     expect(await readdir(own)).toHaveLength(1);
     expect(await store.read('a')).toEqual({ version: 1, text: 'a' });
   });
