@@ -20,5 +20,9 @@ export class Unread {
 
   shift(): void {
     this.#from++;
+    // Not to be kept until something comes: what one of them holds is the whole answer that it came in.
+    if (this.#from === this.#records.length) [this.#records, this.#from] = [none, 0];
   }
 }
+
+const none: readonly FetchedRecord[] = [];
