@@ -150,8 +150,11 @@ function hintFor(error: unknown): string {
 
 /** The typed error for a start that failed. */
 export function connectionError(error: unknown, streamName: string, engine: string): KinesisConnectionError {
+  const hint = isThrottle(error)
+    ? 'Try again later; if it is a limit of the account, ask for fewer shards, or AWS for a higher limit.'
+    : hintFor(error);
   return new KinesisConnectionError(
-    `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hintFor(error)}`,
+    `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hint}`,
     { cause: error, engine },
   );
 }

@@ -30,6 +30,9 @@ export async function openStream(
 ): Promise<OpenStream> {
   const until = performance.now() + patienceMs;
   let [round, failures] = [0, 0];
+  let hasWarned = false;
+  /** What the last round failed with, if it failed. */
+  let lastError: unknown;
   for (;;) {
     try {
       const stream = await api.describe();
@@ -41,12 +44,19 @@ export async function openStream(
           maxRecordBytes: (stream.MaxRecordSizeInKiB ?? defaultMaxRecordKiB) * 1024,
         };
       }
+      lastError = undefined;
     } catch (error) {
       if (isPermanent(error) || (!isThrottle(error) && ++failures >= 3)) throw error;
-      logger.debug?.('the stream could not be asked for and is tried again', { error: messageOf(error) });
+      const about = { streamName: options.streamName, error: messageOf(error) };
+      // It may be tried for two minutes, and a limit of the account does not pass.
+      if (!hasWarned) logger.warn('the stream could not be opened and is tried again', about);
+      else logger.debug?.('the stream could not be opened and is tried again', about);
+      hasWarned = true;
+      lastError = error;
     }
     if (isGivenUp()) throw new Error('starting was given up');
-    if (performance.now() > until) throw new Error(`the stream is not active after ${patienceMs} ms`);
+    if (performance.now() > until)
+      throw lastError ?? new Error(`the stream is not active after ${patienceMs} ms`);
     // DescribeStreamSummary: 20 times per second for the whole account.
     await pause.wait(Math.min(1000, 50 * 1.5 ** round++) + backoffMs(1, 50, 50));
     if (isGivenUp()) throw new Error('starting was given up');

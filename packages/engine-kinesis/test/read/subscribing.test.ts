@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { FakeKinesis, keyWithin, named, overFake } from '../fake-kinesis.ts';
-import { startEngine, until } from '../support.ts';
+import { LogLines, makeEngine, startEngine, until } from '../support.ts';
 
 const throttled = named('ProvisionedThroughputExceededException', 'Rate exceeded for shard');
 
@@ -79,4 +79,36 @@ describe('subscribing', () => {
     await until('an event of each shard', () => seen.size === 5);
     expect(fake.count('ListShards')).toBe(3);
   });
+});
+
+test('a start that the limits of the account keep from its stream warns at once, and ends with what the server said', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const fake = new FakeKinesis();
+    const limit = named('LimitExceededException', 'no more than 500 shards');
+    const rules: Record<string, Error> = {
+      DescribeStreamSummary: named('ResourceNotFoundException'),
+      CreateStream: limit,
+    };
+    fake.rule = (operation) => rules[operation];
+    const log = new LogLines();
+    const warned = vi.spyOn(log, 'warn');
+    const engine = makeEngine(overFake(fake), log);
+    const refused = engine.start().catch((error: unknown) => error);
+    for (let second = 0; second < 130; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('tried again'),
+      expect.objectContaining({ error: expect.stringContaining('500 shards') }),
+    );
+    expect(await refused).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      cause: limit,
+      message: expect.stringContaining('fewer shards'),
+    });
+  } finally {
+    vi.useRealTimers();
+  }
 });
