@@ -6,21 +6,21 @@ import { readPage, root } from '../test/docs/blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
 import { readResults, resultOf, resultsFile } from './suite-results.ts';
 
-/** One question that the table answers for each engine. */
+/** A row of the table: one question that it answers for each engine. */
 interface Guarantee {
-  readonly about: string;
+  readonly question: string;
   /** What holds on an engine with these capabilities. */
   readonly holds: (capabilities: Capabilities) => string;
   /** The cases that prove it, by their names: on every engine that promises something at least one of them has to have passed. */
   readonly proofs: readonly string[];
 }
 
-/** What promises nothing, and so has nothing to prove. */
-const absences: readonly string[] = ['no', 'there is none'];
+/** Answers that promise nothing, and so need no proof. */
+const absences: readonly string[] = ['no', 'no broker'];
 
 const guarantees: readonly Guarantee[] = [
   {
-    about: 'Delivery',
+    question: 'Delivery',
     holds: ({ durable }) => (durable ? 'at least once, in a group' : 'at most once'),
     proofs: [
       'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
@@ -28,7 +28,7 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: '`publish` resolves when',
+    question: '`publish` resolves when',
     holds: ({ crossProcess }) =>
       crossProcess ? 'the broker has accepted the event' : 'every sync handler has finished',
     proofs: [
@@ -37,12 +37,12 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: 'Events reach other processes',
+    question: 'Events reach other processes',
     holds: ({ crossProcess }) => (crossProcess ? 'yes' : 'no'),
     proofs: ['what one process publishes reaches the subscriptions of every other'],
   },
   {
-    about: 'Order per key, on one subscription',
+    question: 'Order per key, on one subscription',
     holds: () => 'yes, retries included',
     proofs: [
       'events of one key keep their order with several handlers at once, and no two run together',
@@ -50,11 +50,11 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: '`group`: members share the events',
+    question: '`group`: members share the events',
     holds: ({ groups, crossProcess, durable }) => {
       if (!groups) return 'refused';
-      if (!crossProcess) return 'in the process';
-      return durable ? 'between processes' : 'in the process; between processes with a shared store';
+      if (!crossProcess) return 'within one process';
+      return durable ? 'between processes' : 'within one process; between processes with a shared store';
     },
     proofs: [
       'members of a group share the events: each event goes to exactly one of them',
@@ -62,7 +62,7 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: 'Order per key, over the members of a group',
+    question: 'Order per key, over the members of a group',
     holds: ({ groups }) => (groups ? 'yes' : 'no groups'),
     proofs: [
       'events of one key keep their order in a group, and no two members handle the key at once',
@@ -70,11 +70,11 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: 'A group that was away',
+    question: 'A group that was away',
     holds: ({ groups, durable, replay }) => {
       if (!groups) return 'no groups';
-      if (durable) return 'gets what it missed';
-      return replay ? 'gets what the engine still has' : 'goes on with what comes';
+      if (durable) return 'gets the events it missed';
+      return replay ? 'gets the missed events that the engine still has' : 'continues with new events';
     },
     proofs: [
       'a group gets what was published while none of its members was there, without loss over five absences',
@@ -83,7 +83,7 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: "`from: 'earliest'` and `from: Date`",
+    question: "`from: 'earliest'` and `from: Date`",
     holds: ({ replay }) => (replay ? 'yes' : 'refused'),
     proofs: [
       'from "earliest" gets what was published before, then what comes, in order and each once',
@@ -91,25 +91,25 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    about: 'Restart of the broker',
+    question: 'Restart of the broker',
     holds: ({ crossProcess, durable }) => {
-      if (!crossProcess) return 'there is none';
-      return durable ? 'survived; nothing accepted is lost' : 'survived';
+      if (!crossProcess) return 'no broker';
+      return durable ? 'engine reconnects; no accepted event is lost' : 'engine reconnects';
     },
     proofs: ['subscriptions and publishers survive two restarts of the broker without help'],
   },
   {
-    about: '`stop` with events that wait',
-    holds: ({ durable }) => (durable ? 'leaves them to the broker' : 'handles them first'),
+    question: '`stop`, if events are waiting',
+    holds: ({ durable }) => (durable ? 'leaves them on the broker' : 'handles them first'),
     proofs: [
       'an event whose handler never began is no attempt: given back at stop, it is handled even with one attempt allowed',
       'handles what was accepted before it, where nobody else would',
     ],
   },
   {
-    about: 'A dead letter',
+    question: 'A dead letter',
     holds: ({ durable }) =>
-      durable ? 'is written before the event is acknowledged' : 'is written where `deadLetter` says so',
+      durable ? 'is written before the event is acknowledged' : 'is written if `deadLetter` is set',
     proofs: [
       'an event is not acknowledged before its dead letter is written, and its key waits for that',
       'goes to _dead.<topic> with its id, payload, key, time and metadata, and with its provenance',
@@ -119,21 +119,21 @@ const guarantees: readonly Guarantee[] = [
 
 const capabilityNames = ['durable', 'groups', 'replay', 'partitioned', 'crossProcess'] as const;
 
-/** What each engine guarantees, from its capabilities and from what became of the suite on it. */
+/** What each engine guarantees, from its capabilities and the results of the suite on it. */
 export async function guaranteesSection(): Promise<string> {
   const engines = await engineVariants();
   const results = readResults();
   const passed = new Map(engines.map((engine) => [engine, resultOf(engine, results)]));
   const proofs = new Map<string, number>();
   const labels = ['', ...engines.map(({ label }) => label)];
-  const rows = guarantees.map((one) => [one.about, ...engines.map((engine) => cell(one, engine, proofs))]);
+  const rows = guarantees.map((one) => [one.question, ...engines.map((engine) => cell(one, engine, proofs))]);
   return [
     '## Guarantees',
     table(labels, rows),
-    'The numbers are the cases that prove it on that engine:',
+    'The numbers refer to the conformance cases that prove the guarantee on that engine:',
     [...proofs].map(([name, number]) => `${number}. ${linkTo(name)}`).join('\n'),
     '## Capabilities',
-    'What each engine says of itself. The suite holds it to what it has, and to refusing what it has not.',
+    'Each engine declares its capabilities. The suite tests that a declared capability works, and that the engine rejects options that need a missing one.',
     table(
       labels,
       capabilityNames.map((name) => [
@@ -142,27 +142,27 @@ export async function guaranteesSection(): Promise<string> {
       ]),
     ),
     '## Cases',
-    'How many cases of the [conformance suite](../packages/conformance/README.md#the-cases) each engine has passed, which is all ' +
-      `that its capabilities call for: by [the results](../${resultsFile}) of \`npm run results\`.`,
+    'The number of [conformance cases](../packages/conformance/README.md#the-cases) that each engine has passed. Each engine passes ' +
+      `every case that applies to its capabilities. Source: [the results](../${resultsFile}) of \`npm run results\`.`,
     table(labels, [
       ...behaviourRows(engines),
       totals(engines),
-      ['on', ...engines.map((engine) => passed.get(engine)!.broker || 'no broker')],
-      ['by', ...engines.map(({ suite }) => `[its suite](../${suite})`)],
+      ['broker', ...engines.map((engine) => passed.get(engine)!.broker || 'no broker')],
+      ['test file', ...engines.map(({ suite }) => `[suite](../${suite})`)],
     ]),
   ].join('\n\n');
 }
 
 /** What an engine guarantees, with the numbers of the cases that prove it there. */
 function cell(
-  { about, holds, proofs }: Guarantee,
+  { question, holds, proofs }: Guarantee,
   engine: EngineVariant,
   numbers: Map<string, number>,
 ): string {
   const text = holds(engine.capabilities);
   if (absences.includes(text)) return text;
   const proving = proofs.filter((name) => appliesTo(caseCalled(name), engine.capabilities));
-  if (proving.length === 0) throw new Error(`nothing proves "${about}" on ${engine.label}`);
+  if (proving.length === 0) throw new Error(`nothing proves "${question}" on ${engine.label}`);
   for (const name of proving) if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
   return `${text} (${proving.map((name) => numbers.get(name)).join(', ')})`;
 }
