@@ -6,7 +6,7 @@ export class TopicLoad implements Acknowledgement {
   /** Who may hold events that wait for room here. */
   readonly #waiters = new Set<{ drain(): void }>();
   #pending = 0;
-  /** Of those: the ones in a waiting room, which must not hold each other back. */
+  /** Of those: the ones in a waiting room, or behind their key in a group. They must not hold back what they wait for. */
   #waiting = 0;
 
   constructor(limit: number) {
@@ -25,10 +25,10 @@ export class TopicLoad implements Acknowledgement {
     this.#pending++;
   }
 
-  /** An event of `waiter` waits. */
-  waits(waiter: { drain(): void }): void {
+  /** An event waits: in the waiting room of `waiter`, if it waits for room. */
+  waits(waiter?: { drain(): void }): void {
     this.#waiting++;
-    this.#waiters.add(waiter);
+    if (waiter !== undefined) this.#waiters.add(waiter);
   }
 
   waitsNoMore(): void {
@@ -39,7 +39,12 @@ export class TopicLoad implements Acknowledgement {
   settled(): void {
     const wasFull = this.isFull;
     this.#pending--;
-    if (wasFull && !this.isFull) for (const waiter of this.#waiters) waiter.drain();
+    if (wasFull) this.tellRoom();
+  }
+
+  /** Lets in what waits for room, if there is room. */
+  tellRoom(): void {
+    if (!this.isFull) for (const waiter of this.#waiters) waiter.drain();
   }
 
   release(): boolean {
@@ -84,6 +89,18 @@ export class PublishWait implements Acknowledgement {
   release(): boolean {
     this.settled();
     return false;
+  }
+
+  /**
+   * The event goes to another receiver than the one that this waits for. A handler waits for it no longer: the new receiver may be
+   * the one that waits for this very handler.
+   *
+   * @returns what is told from now on.
+   */
+  movedOn(): Acknowledgement {
+    if (this.#ends === undefined) return this;
+    this.done();
+    return this.load;
   }
 
   /** Undefined where there is nothing to wait for. */

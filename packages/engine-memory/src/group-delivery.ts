@@ -1,5 +1,5 @@
 import type { Acknowledgement, Event } from '@polybus/core';
-import type { TopicLoad } from './envelope.ts';
+import { PublishWait, type TopicLoad } from './envelope.ts';
 import type { Group } from './group.ts';
 import type { Mailbox } from './mailbox.ts';
 
@@ -9,7 +9,7 @@ export class GroupDelivery implements Acknowledgement {
   readonly event: Event;
   readonly sequence: number;
   readonly load: TopicLoad;
-  readonly inner: Acknowledgement;
+  inner: Acknowledgement;
   /** The member that has it, or had it last. */
   member: Mailbox | undefined = undefined;
   /** Attempts that have begun, whichever member made them. */
@@ -38,6 +38,11 @@ export class GroupDelivery implements Acknowledgement {
   settled(): void {
     this.inner.settled();
     this.group.ended(this);
+  }
+
+  /** Goes to another member than the one that its publisher waits for. */
+  movedOn(): void {
+    if (this.inner instanceof PublishWait) this.inner = this.inner.movedOn();
   }
 
   release(): boolean {

@@ -44,14 +44,17 @@ export class Group {
   readonly #positions: GroupPositions;
   /** By sequence number: what was given back while no member wanted its topic. */
   readonly #kept = new Map<number, GroupDelivery>();
-  readonly #redeliver: (delivery: GroupDelivery, member: Mailbox) => void;
+  readonly #hand: (delivery: GroupDelivery, member: Mailbox) => void;
   #turn = 0;
   #isClosed = false;
 
-  /** @param away - Groups by the topics and patterns that they have left, for events that the history loses. */
-  constructor(away: TopicMatcher<Group>, redeliver: (delivery: GroupDelivery, member: Mailbox) => void) {
+  /**
+   * @param away - Groups by the topics and patterns that they have left, for events that the history loses.
+   * @param hand - Puts an event into a member's waiting room.
+   */
+  constructor(away: TopicMatcher<Group>, hand: (delivery: GroupDelivery, member: Mailbox) => void) {
     this.#positions = new GroupPositions(this, away);
-    this.#redeliver = redeliver;
+    this.#hand = hand;
   }
 
   hasPattern(pattern: string): boolean {
@@ -163,6 +166,7 @@ export class Group {
   park(delivery: GroupDelivery): void {
     const { parked, member } = this.#keys.get(delivery.event.key!)!;
     delivery.member ??= member;
+    delivery.load.waits();
     parked.push(delivery);
     parked.sort((a, b) => a.sequence - b.sequence);
   }
@@ -172,12 +176,20 @@ export class Group {
     const state = key === undefined ? undefined : this.#keys.get(key);
     if (state === undefined || --state.unsettled > 0) return;
     this.#keys.delete(key!);
+    const members = new Set<Mailbox>();
     for (const delivery of state.parked) {
+      delivery.load.waitsNoMore();
       const member = this.choose(delivery.event);
-      if (member !== undefined) this.#redeliver(delivery, member);
-      else if (this.#keys.has(key!)) this.park(delivery);
-      else this.#keep(delivery);
+      if (member === undefined) {
+        if (this.#keys.has(key!)) this.park(delivery);
+        else this.#keep(delivery);
+        continue;
+      }
+      this.#hand(delivery, member);
+      members.add(member);
     }
+    // Only now: what their handlers publish under this key comes behind all of these.
+    for (const member of members) member.drain();
   }
 
   /** An event was given back: hands it to another member. */
@@ -193,12 +205,18 @@ export class Group {
     if (next === undefined) {
       this.#keep(delivery);
       this.ended(delivery);
-    } else if (key === undefined) {
-      this.#redeliver(delivery, next);
+      return;
+    }
+    delivery.movedOn();
+    if (key === undefined) {
+      this.#hand(delivery, next);
+      next.drain();
     } else {
       this.park(delivery);
       this.ended(delivery);
     }
+    // It has left a buffer for a waiting room, so that its topic may have room for others.
+    delivery.load.tellRoom();
   }
 
   /** No member wants its topic: it waits for one that does, and its publisher and its topic's load do not wait for that. */

@@ -8,6 +8,8 @@ export class Mailbox {
   /** In the order of their publishing. */
   readonly #waiting = new Set<Envelope>();
   #replaying = 0;
+  /** Of those that wait: the ones that their topic's bound does not hold back, nor then what is before them. */
+  #beyondLoad = 0;
   isClosed = false;
 
   constructor(request: ListenRequest, receiver: Receiver) {
@@ -37,12 +39,13 @@ export class Mailbox {
     this.#waiting.add(envelope);
     envelope.load.waits(this);
     if (envelope.isReplay) this.#replaying++;
+    if (envelope.isBeyondLoad) this.#beyondLoad++;
   }
 
   /** Takes in what waits, as far as there is room. */
   drain(): void {
     for (const envelope of this.#waiting) {
-      if (this.receiver.capacity <= 0 || (envelope.load.isFull && !envelope.isBeyondLoad)) return;
+      if (this.receiver.capacity <= 0 || (envelope.load.isFull && this.#beyondLoad === 0)) return;
       this.#leave(envelope);
       this.receiver.deliver(envelope.event, envelope.acknowledgement, envelope.attempts);
       if (envelope.endsWaitWhenTaken) envelope.wait?.done();
@@ -50,6 +53,7 @@ export class Mailbox {
   }
 
   run(): void {
+    if (this.#beyondLoad > 0) this.drain();
     this.receiver.run();
   }
 
@@ -81,6 +85,7 @@ export class Mailbox {
     this.#waiting.delete(envelope);
     envelope.load.waitsNoMore();
     if (envelope.isReplay) this.#replaying--;
+    if (envelope.isBeyondLoad) this.#beyondLoad--;
     if (envelope.timer !== undefined) clearTimeout(envelope.timer);
   }
 }

@@ -113,11 +113,11 @@ export class MemoryTransport implements Transport {
       group.began(delivery, mailbox);
       acknowledgement = delivery;
     }
-    // Where waiting is refused, this subscription waits for the publishing handler: nobody would ever make room.
-    if (hasRoom || !(isWaiting || linesUp)) {
+    if (hasRoom) {
       receiver.enqueue(event, acknowledgement);
       return wait;
     }
+    // Where waiting is refused, this subscription waits for the publishing handler, which goes on: the event keeps its place all the same.
     const envelope: Envelope = {
       event,
       acknowledgement,
@@ -129,7 +129,7 @@ export class MemoryTransport implements Transport {
       endsWaitWhenTaken: isAsync,
     };
     mailbox.hold(envelope);
-    if (this.#options.deliveryMode === 'timeout' && !linesUp) {
+    if (this.#options.deliveryMode === 'timeout' && isWaiting && !linesUp) {
       const { publishBlockTimeout } = this.#options;
       envelope.timer = setTimeout(() => {
         this.#advise();
@@ -182,7 +182,7 @@ export class MemoryTransport implements Transport {
   #groupOf(name: string): Group {
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = new Group(this.#away, (delivery, member) => this.#redeliver(delivery, member));
+      group = new Group(this.#away, (delivery, member) => this.#hold(delivery, member, false));
       this.#groups.set(name, group);
     }
     return group;
@@ -215,11 +215,6 @@ export class MemoryTransport implements Transport {
       else this.#hold(delivery, member, true);
     }
     mailbox.drain();
-  }
-
-  #redeliver(delivery: GroupDelivery, member: Mailbox): void {
-    this.#hold(delivery, member, false);
-    member.drain();
   }
 
   #hold(delivery: GroupDelivery, member: Mailbox, isReplay: boolean): void {
