@@ -302,10 +302,12 @@ export class Group implements PlaceListener {
     this.#pause.wake();
   }
 
-  lost(lost: GroupPlace): void {
-    void this.#findAfter(lost).catch((error: unknown) => {
+  async lost(lost: GroupPlace): Promise<void> {
+    try {
+      await this.#findAfter(lost);
+    } catch (error) {
       if (!this.#isEnding) this.#failed(error);
-    });
+    }
   }
 
   /** The records of a shard are too old by now: goes on with whatever the stream has and the group does not know. */

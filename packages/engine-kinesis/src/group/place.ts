@@ -13,7 +13,7 @@ import type { ShardInfo } from '../client/stream.ts';
 export interface PlaceListener {
   /** It may be time to write: it is drained, or at the end of its shard. */
   changed(): void;
-  lost(place: GroupPlace): void;
+  lost(place: GroupPlace): Promise<void>;
   /** Records may be taken in: the leases are sure, and nothing that tells whose they are is being changed. */
   readonly isOpen: boolean;
 }
@@ -195,8 +195,8 @@ export class GroupPlace implements CursorOwner {
     if (this.isFinished) this.#listener.changed();
   }
 
-  lost(): void {
-    this.#listener.lost(this);
+  lost(): Promise<void> {
+    return this.#listener.lost(this);
   }
 
   /** Hands over no more, so that it can be given away once members have settled what they have. */

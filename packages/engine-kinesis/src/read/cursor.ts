@@ -14,7 +14,7 @@ export interface CursorOwner {
   /** The shard is closed, and its last record was taken. */
   ended(children: readonly ShardInfo[]): void;
   /** The shard is not there any more: its records are too old. */
-  lost(): void;
+  lost(): Promise<void>;
 }
 
 /** Where to begin, or to go on. One of these: after a record, at an iterator, at a time, or (none) at the first record. */
@@ -60,6 +60,7 @@ export class Cursor {
   #next = 0;
   #children: readonly ShardInfo[] | undefined;
   #isOver = false;
+  #isLosing = false;
 
   /** @param notBefore - Records that arrived earlier are passed over. Milliseconds by the server's clock. */
   constructor(owner: CursorOwner, position: Position, notBefore = 0) {
@@ -122,6 +123,13 @@ export class Cursor {
   close(): void {
     this.#isOver = true;
     this.#batch = [];
+  }
+
+  /** Tells its owner that the shard is gone: not again while the owner still asks what there is in its place, for as long as there is no answer. */
+  lose(): void {
+    if (this.#isLosing) return;
+    this.#isLosing = true;
+    void this.owner.lost().finally(() => (this.#isLosing = false));
   }
 
   /** True where a read that began at `leader` and went to `last` holds all that this one needs. */

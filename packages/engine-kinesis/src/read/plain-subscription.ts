@@ -78,7 +78,7 @@ export class PlainSubscription implements Listener {
       take: (record: ShardRecord) => this.#take(record),
       flush: () => this.#receiver.run(),
       ended: (children: readonly ShardInfo[]) => void this.#onEnd(shard.id, children),
-      lost: () => void this.#onLost(shard.id),
+      lost: () => this.#onLost(shard.id),
     };
     return new Cursor(owner, { since }, since);
   }

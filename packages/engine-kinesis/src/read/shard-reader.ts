@@ -194,7 +194,7 @@ export class ShardReader {
       cursor.iterator = undefined;
       cursor.isLastUnknown = true;
       if (cursor.failures + 1 === lostAfter) this.#readers.logger.warn('a shard is gone', about);
-      if (cursor.failures + 1 >= lostAfter) cursor.owner.lost();
+      if (cursor.failures + 1 >= lostAfter) cursor.lose();
     }
     // It is asked for again, after the last record that was read.
     if (badIterator.has(name)) cursor.iterator = undefined;

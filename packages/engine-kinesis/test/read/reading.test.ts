@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryCheckpointStore } from '../../src/index.ts';
 import { FakeKinesis, named, overFake } from '../fake-kinesis.ts';
-import { newStream, startEngine, storesById, until } from '../support.ts';
+import { LogLines, newStream, startEngine, storesById, until } from '../support.ts';
 
 const hourMs = 3_600_000;
 
@@ -147,4 +147,31 @@ test('a document forgets the shards that the stream has forgotten', async () => 
   await until('the first to be forgotten', async () => (await shardsOf()).join() === 'last,left,right');
   await engine.publish({ topic: 'a', payload: 1 });
   await until('the event', () => seen.length === 1);
+});
+
+test('a stream that is gone for long is asked for no more often than at first, in a group and without', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const [fake, log] = [new FakeKinesis(), new LogLines()];
+    const engine = await startEngine(overFake(fake), log);
+    await engine.subscribe('a', () => {});
+    await engine.subscribe('a', () => {}, { group: 'g' });
+    const pass = async (seconds: number): Promise<number> => {
+      const before = log.lines.length;
+      for (let second = 0; second < seconds; second++) {
+        await vi.advanceTimersByTimeAsync(1000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return log.lines.slice(before).filter((line) => line.includes('could not be listed')).length;
+    };
+    fake.rule = () => named('ResourceNotFoundException');
+    await pass(20);
+    const atFirst = await pass(20);
+    await pass(60);
+    expect(atFirst).toBeGreaterThan(0);
+    expect(await pass(20)).toBeLessThan(2 * atFirst);
+    await engine.stop();
+  } finally {
+    vi.useRealTimers();
+  }
 });
