@@ -47,7 +47,7 @@ export async function configReference(): Promise<string> {
   const retry = entriesOf(engines[0]!.schema)['retry']!;
   const retryObject = unwrapped(retry).options!.find(({ entries }) => entries !== undefined)!;
   const parts = [
-    '### One engine\n\nThe defaults are those of the engine `memory`, of which `durable-memory` has its own `deliveryMode` (`block`) and `eventTTL` (0). A field that the chosen engine does not have is left out with a warning.',
+    '### One engine\n\nThe defaults are those of the engine `memory`. `durable-memory` has other defaults for `deliveryMode` (`block`) and `eventTTL` (0). If the engine does not have a field, the bus ignores the field and logs a warning.',
     table(withDefaults.filter(({ field }) => !lists.includes(field))),
     '### The bus',
     table(withDefaults.filter(({ field }) => lists.includes(field))),
@@ -89,7 +89,7 @@ function unwrapped(schema: Walkable): Walkable {
   return schema.wrapped === undefined ? schema : unwrapped(schema.wrapped);
 }
 
-/** In words, as a reader of the reference understands it. */
+/** The type in words for the reference. */
 function typeOf(schema: Walkable): string {
   const json = toJsonSchema(schema as GenericSchema, { typeMode: 'input', errorMode: 'ignore' });
   const isCode = schema.type === 'custom' && json.type === undefined;
