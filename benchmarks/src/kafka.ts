@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Consumer, type Message as PlatformaticMessage, Producer } from '@platformatic/kafka';
-import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
+import { PolybusError } from '@polybus/core';
+import { decodeStructured, encodeStructured } from '@polybus/core/cloudevents';
+import { type Engine, createEvent } from '@polybus/core/engine';
 import { kafkaEngine } from '@polybus/engine-kafka';
 import { startKafka } from '@polybus/testbed';
 import kafkajs from 'kafkajs';

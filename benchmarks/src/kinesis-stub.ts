@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createEvent, encodeStructured } from '@polybus/core';
+import { encodeStructured } from '@polybus/core/cloudevents';
+import { createEvent } from '@polybus/core/engine';
 
 /** A Kinesis that does nothing: canned answers, in a process of its own. What is measured beside it is the client's work. */
 const [pages = 0, perPage = 0] = process.argv.slice(2).map(Number);

@@ -8,7 +8,8 @@ import {
   PutRecordCommand,
   PutRecordsCommand,
 } from '@aws-sdk/client-kinesis';
-import { createEvent, decodeStructured, encodeStructured } from '@polybus/core';
+import { decodeStructured, encodeStructured } from '@polybus/core/cloudevents';
+import { createEvent } from '@polybus/core/engine';
 import { kinesisEngine } from '@polybus/engine-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 

@@ -1,5 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Engine, PolybusError, createEvent, decodeStructured, encodeStructured } from '@polybus/core';
+import { PolybusError } from '@polybus/core';
+import { decodeStructured, encodeStructured } from '@polybus/core/cloudevents';
+import { type Engine, createEvent } from '@polybus/core/engine';
 import { redisEngine } from '@polybus/engine-redis';
 import { startRedis } from '@polybus/testbed';
 import { Redis } from 'ioredis';

@@ -62,7 +62,7 @@ export const core = '@polybus/core';
 
 export const isEngine = (name: string): boolean => name.startsWith('@polybus/engine-');
 
-/** How a program may import from a package: `@polybus/core`, `@polybus/core/config`. */
+/** How a program may import from a package: `@polybus/core`, `@polybus/core/engine-kit`. */
 export function entryPoints({ name, exports = {} }: Manifest): string[] {
   return Object.entries(exports)
     .filter(([, target]) => typeof target === 'object')

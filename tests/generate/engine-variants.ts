@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, EngineFactory } from '@polybus/core';
+import type { Capabilities, EngineFactory } from '@polybus/core/engine';
 import { root } from '../test/docs/blocks.ts';
 
 /** An engine as the documentation speaks of it: a type, and what of its configuration changes what it can do. */

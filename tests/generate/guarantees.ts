@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConformanceCase, appliesTo, cases } from '@polybus/conformance';
-import type { Capabilities } from '@polybus/core';
+import type { Capabilities } from '@polybus/core/engine';
 import { readPage, root } from '../test/docs/blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
 import { readResults, resultOf, resultsFile } from './suite-results.ts';

@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { CustomTransport } from './custom-transport.ts';
 import { type EventMetrics, MetricsRecorder } from './metrics.ts';
 import { type CustomMemoryConfig, resolveOptions } from './options.ts';

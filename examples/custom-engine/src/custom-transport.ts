@@ -1,6 +1,6 @@
+import type { Event } from '@polybus/core';
 import {
   type Acknowledgement,
-  type Event,
   type ListenRequest,
   type Listener,
   type Receiver,
@@ -8,7 +8,7 @@ import {
   type TransportContext,
   isInternalTopic,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import type { MetricsRecorder } from './metrics.ts';
 import type { CustomMemoryOptions } from './options.ts';
 

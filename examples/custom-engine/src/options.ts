@@ -1,5 +1,13 @@
 import type { Duration } from '@polybus/core';
-import { atLeastOne, duration, flag, stallLimit, strict, text, validateConfig } from '@polybus/core/config';
+import {
+  atLeastOne,
+  duration,
+  flag,
+  stallLimit,
+  strict,
+  text,
+  validateConfig,
+} from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 import { type EventFilter, TopicPrefixFilter } from './filters.ts';
 

@@ -1,10 +1,4 @@
-import {
-  type DeliveryData,
-  type FailureData,
-  type HandleMiddleware,
-  type Observer,
-  type PublishMiddleware,
-} from '@polybus/core';
+import type { DeliveryData, FailureData, HandleMiddleware, Observer, PublishMiddleware } from '@polybus/core';
 
 /** What happened to the events of one topic. */
 export interface Row {

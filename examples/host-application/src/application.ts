@@ -1,4 +1,10 @@
-import type { ConfigSection, ModuleEvent, ModuleHost, ModuleMetrics, ModuleSubject } from '@polybus/core';
+import type {
+  ConfigSection,
+  ModuleEvent,
+  ModuleHost,
+  ModuleMetrics,
+  ModuleSubject,
+} from '@polybus/core/module';
 import type { Module } from './module.ts';
 
 /** How long modules may drain, in milliseconds. */

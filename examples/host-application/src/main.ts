@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { EventBusModule } from '@polybus/core';
+import { EventBusModule } from '@polybus/core/module';
 import { parse } from 'yaml';
 import { Application } from './application.ts';
 import { OrdersModule } from './orders.ts';

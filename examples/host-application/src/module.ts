@@ -4,7 +4,7 @@ import type {
   ModuleSubject,
   ServiceDependency,
   ServiceProvider,
-} from '@polybus/core';
+} from '@polybus/core/module';
 
 /** What this application knows of a module. `EventBusModule` fits it without knowing of it. */
 export interface Module {

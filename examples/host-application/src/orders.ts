@@ -1,10 +1,5 @@
-import {
-  type ModuleHost,
-  type ServiceDependency,
-  type TypedEventBus,
-  moduleName,
-  serviceName,
-} from '@polybus/core';
+import type { TypedEventBus } from '@polybus/core';
+import { type ModuleHost, type ServiceDependency, moduleName, serviceName } from '@polybus/core/module';
 import type { Module } from './module.ts';
 
 /** What the application's events carry. */

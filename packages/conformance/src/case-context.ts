@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Capabilities, Engine, EventHandler, NewEvent } from '@polybus/core';
+import type { EventHandler, NewEvent } from '@polybus/core';
+import type { Capabilities, Engine } from '@polybus/core/engine';
 import { Wakeup, eventually, turns, within } from './support/eventually.ts';
 import { Gate } from './support/gate.ts';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';

@@ -1,4 +1,4 @@
-import type { Capabilities } from '@polybus/core';
+import type { Capabilities } from '@polybus/core/engine';
 import type { CaseContext } from './case-context.ts';
 
 /** One thing that every engine has to do. It knows nothing of vitest: it passes by resolving. */

@@ -1,4 +1,4 @@
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 
 /** What a factory is told. */
 export interface FactoryContext {

@@ -1,4 +1,4 @@
-import { createEngine, createEvent } from '@polybus/core';
+import { createEngine, createEvent } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, test } from 'vitest';
 import { type ConformanceCase, type EngineUnderTest, runCase } from '../src/index.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { matchesTopic } from '@polybus/core';
+import { matchesTopic } from '@polybus/core/engine';
 import { describe, expect, test } from 'vitest';
 import { cases, wildcardTable } from '../src/index.ts';
 import { withCasesTable } from './cases-table.ts';

@@ -1,47 +1,3 @@
-export { createEngine, type EngineDefinition } from './engine/engine.ts';
-export * from './contract/contract.ts';
-export { contractVersion } from './contract/contract-version.ts';
-export * from './errors/errors.ts';
-export { type Event, type NewEvent, createEvent, maxKeyLength } from './contract/event.ts';
-export { type ForeignRecord, foreignEvent } from './contract/foreign-event.ts';
-export type { RetryOptions, BackoffOptions } from './contract/retry.ts';
-export type { DeliveryDefaults } from './engine/subscribe-options.ts';
-export * from './contract/transport.ts';
-export {
-  TopicMatcher,
-  assertTopic,
-  assertTopicOrPattern,
-  isInternalTopic,
-  isPattern,
-  matchesTopic,
-  maxTopicLength,
-  patternCovers,
-} from './contract/topics.ts';
-export {
-  type CutDeadLetter,
-  type DeadLetter,
-  deadLetterOf,
-  deadLetterTopic,
-  isDeadLetterTopic,
-} from './dead-letters/dead-letter.ts';
-export { insideHandler } from './dispatch/delivery.ts';
-export { isGivenBack } from './dispatch/give-back.ts';
-export {
-  type EngineFactory,
-  type EngineFactoryContext,
-  registerEngine,
-  registeredEngines,
-} from './registry/registry.ts';
-export { type RoutedEngine, type Router, type RouterOptions, createRouter } from './routing/router.ts';
-export {
-  type EngineConfig,
-  type EventBusConfig,
-  type ParsedConfig,
-  type RoutingRule,
-  parseConfig,
-} from './config/event-bus-config.ts';
-export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
-export type { Environment } from './config/loading/environment.ts';
 export { type EventBusOptions, type TypedEventBus, createEventBus } from './bus/create-event-bus.ts';
 export type { EventBusParts, ObservableBus } from './bus/event-bus.ts';
 export type { EventStream } from './bus/event-stream.ts';
@@ -51,28 +7,89 @@ export {
   type Observer,
   lifecycleEventTypes,
 } from './bus/lifecycle.ts';
-export {
-  EventBusModule,
-  type EventBusModuleOptions,
-  type ModuleConstructor,
-  moduleName,
-  serviceName,
-} from './module/event-bus-module.ts';
-export type {
-  ConfigSection,
-  ModuleEvent,
-  ModuleHost,
-  ModuleMetrics,
-  ModuleSubject,
-  ServiceDependency,
-  ServiceProvider,
-} from './module/module-host.ts';
-export { tenantOf } from './contract/tenant.ts';
-export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './bus/middleware.ts';
+export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
+export {
+  type EngineConfig,
+  type EventBusConfig,
+  type ParsedConfig,
+  type RoutingRule,
+  parseConfig,
+} from './config/event-bus-config.ts';
+export type { Environment } from './config/loading/environment.ts';
+export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
+export type {
+  AttemptData,
+  AttemptOutcome,
+  ConsumerLag,
+  DeliveryData,
+  DeliveryStats,
+  DropReason,
+  Duration,
+  EngineHealth,
+  EngineState,
+  EngineType,
+  EngineTypeConfig,
+  EngineTypes,
+  EventBus,
+  EventHandler,
+  FailureData,
+  HandlerContext,
+  Logger,
+  MissedData,
+  PublishOptions,
+  StartOptions,
+  StartPosition,
+  StopOptions,
+  SubscribeOptions,
+  Subscription,
+  TimeToLive,
+} from './contract/contract.ts';
+export type { Event, NewEvent } from './contract/event.ts';
+export type { BackoffOptions, RetryOptions } from './contract/retry.ts';
+export { tenantOf } from './contract/tenant.ts';
+export {
+  type CutDeadLetter,
+  type DeadLetter,
+  deadLetterOf,
+  deadLetterTopic,
+} from './dead-letters/dead-letter.ts';
 export type { RedriveOptions, RedriveResult } from './dead-letters/redrive.ts';
-export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';
+export {
+  ConfigFileError,
+  type ConfigProblem,
+  DuplicateEngineNameError,
+  InvalidConfigError,
+  MissingPackageError,
+  MissingVariableError,
+  UnknownEngineReferenceError,
+} from './errors/config-errors.ts';
+export {
+  DeliveryCountExceededError,
+  EngineNotFoundError,
+  EventBusNotStartedError,
+  HandlerRequiredError,
+  HandlerTimeoutError,
+  InvalidEventError,
+  InvalidOptionError,
+  InvalidSubscriptionError,
+  InvalidTenantError,
+  InvalidTopicError,
+  NextCalledTwiceError,
+  PublishError,
+  SchemaValidationError,
+  ShutdownTimeoutError,
+  SubscriptionNotFoundError,
+  UndecodableRecordError,
+  UnknownEngineTypeError,
+  UnknownOptionError,
+  UnrecoverableError,
+  UnsupportedCapabilityError,
+} from './errors/errors.ts';
+export { PolybusError, type PolybusErrorOptions } from './errors/polybus-error.ts';
+export type { Router } from './routing/router.ts';
 export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';
+export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';
 export type {
   EventOf,
   HandledTopics,
@@ -85,4 +102,3 @@ export type {
   TypedPublish,
   TypedSubscribe,
 } from './typed/typed-topics.ts';
-export * from './cloudevents/cloudevents.ts';

@@ -1,4 +1,4 @@
-import type { EngineHost, ListenRequest, Receiver, Transport } from '../src/index.ts';
+import type { EngineHost, ListenRequest, Receiver, Transport } from '../src/engine/index.ts';
 
 /** A transport that does nothing, and gives the test what its subscriptions receive by. */
 export class ManualTransport implements Transport {

@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { KafkaTransport } from './kafka-transport.ts';
 import { type KafkaConfig, resolveOptions } from './options/options.ts';
 

@@ -1,9 +1,6 @@
 import { setMaxListeners } from 'node:events';
+import { type ConsumerLag, type EngineHealth, type Event, EventBusNotStartedError } from '@polybus/core';
 import {
-  type ConsumerLag,
-  type EngineHealth,
-  type Event,
-  EventBusNotStartedError,
   type ListenRequest,
   type Listener,
   type ReadProgress,
@@ -11,7 +8,7 @@ import {
   type Transport,
   type TransportContext,
   isPattern,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { bounded } from './bounded.ts';
 import { type KafkaClient, type PartitionsByTopic, isFailure } from './client/client-port.ts';
 import { connectionError, subscribeError } from './errors.ts';

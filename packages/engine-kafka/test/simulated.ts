@@ -1,4 +1,5 @@
-import type { Acknowledgement, Event, ListenRequest, RawRecord, Receiver } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import type { Acknowledgement, ListenRequest, RawRecord, Receiver } from '@polybus/core/engine';
 import { onTestFinished } from 'vitest';
 import {
   type Assignment,

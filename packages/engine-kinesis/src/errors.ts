@@ -1,5 +1,5 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
-import { maskUrl } from '@polybus/core/config';
+import { maskUrl } from '@polybus/core/engine-kit';
 
 /** Kinesis cannot be reached, does not let us in, or does not make the stream. `cause` is the client's error. */
 export class KinesisConnectionError extends PolybusError {

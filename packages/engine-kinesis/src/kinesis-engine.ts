@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { KinesisTransport } from './kinesis-transport.ts';
 import { type KinesisConfig, resolveOptions } from './options/options.ts';
 

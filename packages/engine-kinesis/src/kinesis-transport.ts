@@ -3,14 +3,16 @@ import {
   type EngineHealth,
   type Event,
   EventBusNotStartedError,
-  type ListenRequest,
-  type Listener,
   type Logger,
-  type ReadProgress,
-  type Receiver,
-  type Transport,
-  type TransportContext,
 } from '@polybus/core';
+import type {
+  ListenRequest,
+  Listener,
+  ReadProgress,
+  Receiver,
+  Transport,
+  TransportContext,
+} from '@polybus/core/engine';
 import type { Cursor } from './read/cursor.ts';
 import { connectionError } from './errors.ts';
 import { Group } from './group/group.ts';

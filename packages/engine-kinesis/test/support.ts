@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Engine, Logger } from '@polybus/core';
+import type { Logger } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { waitFor } from '@polybus/testbed';
 import { onTestFinished } from 'vitest';
 import { type KinesisConfig, MemoryCheckpointStore, kinesisEngine } from '../src/index.ts';

@@ -1,4 +1,5 @@
-import type { Acknowledgement, EndWait, Event, Receiver } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import type { Acknowledgement, EndWait, Receiver } from '@polybus/core/engine';
 
 /** The deliveries of one topic that are not settled: what `maxEventQueueSize` bounds. */
 export class TopicLoad implements Acknowledgement {

@@ -1,4 +1,5 @@
-import type { Acknowledgement, Event } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import type { Acknowledgement } from '@polybus/core/engine';
 import { PublishWait, type TopicLoad } from './envelope.ts';
 import type { Group } from './group.ts';
 import type { Mailbox } from './mailbox.ts';

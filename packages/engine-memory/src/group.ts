@@ -1,11 +1,5 @@
-import {
-  type Event,
-  type ListenRequest,
-  type StartPosition,
-  type TopicMatcher,
-  matchesTopic,
-  patternCovers,
-} from '@polybus/core';
+import type { Event, StartPosition } from '@polybus/core';
+import { type ListenRequest, type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/engine';
 import type { GroupDelivery } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';

@@ -1,4 +1,5 @@
-import { type DropReason, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core';
+import type { DropReason } from '@polybus/core';
+import { type ListenRequest, type Receiver, matchesTopic } from '@polybus/core/engine';
 import type { Envelope, PublishWait, TopicLoad } from './envelope.ts';
 
 /** One subscription's way in: its receiver, and a waiting room for events that find the receiver full. */

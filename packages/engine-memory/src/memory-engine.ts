@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { MemoryTransport } from './memory-transport.ts';
 import { type DurableMemoryConfig, type MemoryConfig, resolveOptions } from './options.ts';
 

@@ -1,6 +1,6 @@
+import type { Event } from '@polybus/core';
 import {
   type Acknowledgement,
-  type Event,
   type ListenRequest,
   type Listener,
   type Receiver,
@@ -8,7 +8,7 @@ import {
   type Transport,
   type TransportContext,
   insideHandler,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { onAbort } from '@polybus/core/engine-kit';
 import { type Envelope, PublishWait, TopicLoad } from './envelope.ts';
 import { GroupDelivery } from './group-delivery.ts';

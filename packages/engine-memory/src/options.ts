@@ -11,7 +11,7 @@ import {
   timerDuration,
   validateConfig,
   wholeNumber,
-} from '@polybus/core/config';
+} from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 
 /** What happens to an event that finds a subscription's buffer full. */

@@ -1,4 +1,5 @@
-import { type Event, type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import { type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/engine';
 import type { Group } from './group.ts';
 
 /** What a group will not get, because the history lost it while the group was away. */

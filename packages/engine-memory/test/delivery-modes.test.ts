@@ -1,4 +1,4 @@
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 import { HeldHandler, captureLog } from './held-handler.ts';

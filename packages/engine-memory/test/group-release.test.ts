@@ -1,4 +1,4 @@
-import { type Acknowledgement, type Receiver, createEvent } from '@polybus/core';
+import { type Acknowledgement, type Receiver, createEvent } from '@polybus/core/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import { MemoryTransport } from '../src/memory-transport.ts';
 import { resolveOptions } from '../src/options.ts';

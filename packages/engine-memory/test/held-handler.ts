@@ -1,4 +1,5 @@
-import type { Engine, Logger } from '@polybus/core';
+import type { Logger } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 
 /** A handler that holds its events until they are let go, and notes what it got. */
 export class HeldHandler {

@@ -1,4 +1,5 @@
-import type { Engine, Subscription } from '@polybus/core';
+import type { Subscription } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 import { HeldHandler, captureLog } from './held-handler.ts';

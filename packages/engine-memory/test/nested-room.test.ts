@@ -1,4 +1,4 @@
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { durableMemoryEngine } from '@polybus/engine-memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { HeldHandler } from './held-handler.ts';

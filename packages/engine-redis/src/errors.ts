@@ -1,5 +1,5 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
-import { maskUrl } from '@polybus/core/config';
+import { maskUrl } from '@polybus/core/engine-kit';
 
 /** Redis cannot be reached, or does not let us in. `cause` is the client's error, without what the command held. */
 export class RedisConnectionError extends PolybusError {

@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { type RedisConfig, resolveOptions } from './options/options.ts';
 import { PubSubTransport } from './pubsub/transport.ts';
 import { StreamsTransport } from './streams-transport.ts';

@@ -1,14 +1,12 @@
+import type { ConsumerLag, EngineHealth, Event } from '@polybus/core';
 import type {
-  ConsumerLag,
-  EngineHealth,
-  Event,
   ListenRequest,
   Listener,
   ReadProgress,
   Receiver,
   Transport,
   TransportContext,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { newEngineId } from './read/blocking-reader.ts';
 import { BusyPoll } from './read/busy-poll.ts';
 import type { Connection } from './client/connection.ts';

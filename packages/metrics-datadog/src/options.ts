@@ -1,5 +1,5 @@
 import { type Duration, InvalidOptionError } from '@polybus/core';
-import { durationForm, durationMs } from '@polybus/core/config';
+import { durationForm, durationMs } from '@polybus/core/engine-kit';
 
 const longestTimerMs = 2 ** 31 - 1;
 

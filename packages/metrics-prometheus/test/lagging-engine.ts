@@ -1,4 +1,5 @@
-import { type ConsumerLag, type Engine, createEngine, createEvent } from '@polybus/core';
+import type { ConsumerLag } from '@polybus/core';
+import { type Engine, createEngine, createEvent } from '@polybus/core/engine';
 
 /** An engine whose broker answers what the test says. */
 export function laggingEngine(broker: {

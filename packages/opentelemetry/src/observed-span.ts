@@ -1,5 +1,5 @@
 import { type Attributes, type Context, type Span, SpanStatusCode, context, trace } from '@opentelemetry/api';
-import { isGivenBack } from '@polybus/core';
+import { isGivenBack } from '@polybus/core/engine';
 import { attribute, errorTypeOf, ownAttribute } from './conventions.ts';
 
 /** Told once, when the span has ended: how long it was, and what a failure adds to the attributes. */

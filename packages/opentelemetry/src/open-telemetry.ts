@@ -16,9 +16,9 @@ import {
   type Middleware,
   type PublishMiddleware,
   type Router,
-  isPattern,
   tenantOf,
 } from '@polybus/core';
+import { isPattern } from '@polybus/core/engine';
 import {
   type Operation,
   attribute,

@@ -1,6 +1,7 @@
 import { SpanKind, SpanStatusCode, context, metrics, propagation, trace } from '@opentelemetry/api';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
-import { type Engine, type Event, type EventBusOptions, createEventBus } from '@polybus/core';
+import { type Event, type EventBusOptions, createEventBus } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type OpenTelemetryOptions, openTelemetry } from '../src/index.ts';

@@ -1,5 +1,5 @@
+import type { ConsumerLag } from '@polybus/core';
 import {
-  type ConsumerLag,
   type Engine,
   type ListenRequest,
   type Listener,
@@ -7,7 +7,7 @@ import {
   type Transport,
   type TransportContext,
   createEngine,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 
 /** An engine whose broker is the test: it hands over what the test says, when the test says. */
 export class HandTransport implements Transport {

@@ -1,10 +1,5 @@
-import {
-  type EngineHost,
-  type LifecycleEvent,
-  UndecodableRecordError,
-  createEvent,
-  createEventBus,
-} from '@polybus/core';
+import { type LifecycleEvent, UndecodableRecordError, createEventBus } from '@polybus/core';
+import { type EngineHost, createEvent } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { CloudEvent } from 'cloudevents';
 import { describe, expect, test } from 'vitest';

@@ -1,12 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  type Engine,
-  type Event,
-  type RedriveOptions,
-  createEventBus,
-  deadLetterOf,
-  forTenant,
-} from '@polybus/core';
+import { type Event, type RedriveOptions, createEventBus, deadLetterOf, forTenant } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
 import { quietLogger } from './quiet-logger.ts';

@@ -1,4 +1,5 @@
-import { type Engine, type Event, PolybusError, createEventBus } from '@polybus/core';
+import { type Event, PolybusError, createEventBus } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
 import { quietLogger } from './quiet-logger.ts';

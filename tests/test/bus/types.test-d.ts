@@ -1,13 +1,13 @@
 import {
-  type Engine,
   type EngineTypes,
   type Event,
   type EventBus,
-  EventBusModule,
   type TypedEventBus,
   createEventBus,
   forTenant,
 } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
+import { EventBusModule } from '@polybus/core/module';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';

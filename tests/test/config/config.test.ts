@@ -1,11 +1,11 @@
 import {
   type ConfigProblem,
-  EventBusModule,
   InvalidConfigError,
   type EventBusConfig,
   createEventBus,
   parseConfig,
 } from '@polybus/core';
+import { EventBusModule } from '@polybus/core/module';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, test } from 'vitest';
 

@@ -1,4 +1,4 @@
-import type { Capabilities } from '@polybus/core';
+import type { Capabilities } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { requireCapability } from '../../../packages/core/src/contract/capabilities.ts';
 import { engineVariants } from '../../generate/engine-variants.ts';

@@ -13,8 +13,8 @@ import {
   createEventBus,
   loadConfig,
   parseConfig,
-  registerEngine,
 } from '@polybus/core';
+import { registerEngine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { quietLogger } from '../bus/quiet-logger.ts';

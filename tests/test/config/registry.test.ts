@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine, createEventBus, registerEngine, registeredEngines } from '@polybus/core';
+import { createEventBus } from '@polybus/core';
+import { createEngine, registerEngine, registeredEngines } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
 

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describeEngine } from '@polybus/conformance';
-import type { DeliveryDefaults, Engine } from '@polybus/core';
+import type { DeliveryDefaults, Engine } from '@polybus/core/engine';
 import { vi } from 'vitest';
 import { blocksOf } from './blocks.ts';
 

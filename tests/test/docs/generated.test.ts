@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type EventBusConfig, assertTopic, assertTopicOrPattern, parseConfig } from '@polybus/core';
+import { type EventBusConfig, parseConfig } from '@polybus/core';
+import { assertTopic, assertTopicOrPattern } from '@polybus/core/engine';
 import { engines as kafkaEngines } from '@polybus/engine-kafka';
 import { engines as kinesisEngines } from '@polybus/engine-kinesis';
 import { engines as memoryEngines } from '@polybus/engine-memory';

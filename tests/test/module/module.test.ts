@@ -1,16 +1,18 @@
 import {
   type ConfigProblem,
-  type ConfigSection,
   type Event,
   type EventBus,
-  EventBusModule,
   InvalidConfigError,
+  lifecycleEventTypes,
+} from '@polybus/core';
+import {
+  type ConfigSection,
+  EventBusModule,
   type ModuleEvent,
   type ModuleHost,
-  lifecycleEventTypes,
   moduleName,
   serviceName,
-} from '@polybus/core';
+} from '@polybus/core/module';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';

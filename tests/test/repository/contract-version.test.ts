@@ -1,4 +1,5 @@
-import { type Engine, contractVersion, createEventBus, registerEngine } from '@polybus/core';
+import { createEventBus } from '@polybus/core';
+import { type Engine, contractVersion, registerEngine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expect, test } from 'vitest';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { DeliveryStats, Engine } from '@polybus/core';
+import type { DeliveryStats } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 
 /** The counts that every engine keeps. */
 export const countNames: readonly (keyof DeliveryStats)[] = [

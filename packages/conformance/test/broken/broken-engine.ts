@@ -1,4 +1,4 @@
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expect, test } from 'vitest';
 import {

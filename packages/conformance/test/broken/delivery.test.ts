@@ -1,5 +1,4 @@
 import type {
-  Capabilities,
   Event,
   EventHandler,
   NewEvent,
@@ -7,6 +6,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '@polybus/core';
+import type { Capabilities } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe } from 'vitest';
 import { turns } from '../../src/support/eventually.ts';

@@ -1,5 +1,4 @@
 import {
-  type Capabilities,
   type DeliveryStats,
   type EngineHealth,
   type EventHandler,
@@ -10,6 +9,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '@polybus/core';
+import type { Capabilities } from '@polybus/core/engine';
 import { describe } from 'vitest';
 import { describeBroken, of } from './broken-engine.ts';
 import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';

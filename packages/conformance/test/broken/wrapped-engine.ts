@@ -1,7 +1,5 @@
 import type {
-  Capabilities,
   DeliveryStats,
-  Engine,
   EngineHealth,
   EventHandler,
   NewEvent,
@@ -11,6 +9,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '@polybus/core';
+import type { Capabilities, Engine } from '@polybus/core/engine';
 import { type MemoryConfig, memoryEngine } from '@polybus/engine-memory';
 
 /** A memory engine that something is to be wrong with: everything goes to the engine inside. */

@@ -1,15 +1,13 @@
+import { type Event, InvalidEventError, PublishError } from '@polybus/core';
+import { encodeStructured } from '@polybus/core/cloudevents';
 import {
   type Engine,
-  type Event,
-  InvalidEventError,
   type ListenRequest,
   type Listener,
-  PublishError,
   type Receiver,
   type Transport,
   createEngine,
-  encodeStructured,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import type { BrokerControl, ConformanceOptions, EngineUnderTest } from '../../src/index.ts';
 import { turns } from '../../src/support/eventually.ts';
 import type { Faults } from './faults.ts';

@@ -1,10 +1,5 @@
-import {
-  type Acknowledgement,
-  type ListenRequest,
-  type Receiver,
-  decodeStructured,
-  matchesTopic,
-} from '@polybus/core';
+import { decodeStructured } from '@polybus/core/cloudevents';
+import { type Acknowledgement, type ListenRequest, type Receiver, matchesTopic } from '@polybus/core/engine';
 import type { Faults } from './faults.ts';
 
 export interface LogRecord {

@@ -1,5 +1,25 @@
 /** For engine authors: what engines for different brokers have in common. */
-export { countdown } from './countdown.ts';
+export { durationForm, durationMs } from '../config/duration.ts';
+export {
+  atLeastOne,
+  deadLetter,
+  duration,
+  flag,
+  handlerTimeout,
+  milliseconds,
+  retry,
+  stallLimit,
+  strict,
+  text,
+  timeToLive,
+  timerDuration,
+  topic,
+  topicOrPattern,
+  wholeNumber,
+} from '../config/schema.ts';
+export { validateConfig } from '../config/validate.ts';
+export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
+export { countdown } from './countdown.ts';
 export { onAbort } from './on-abort.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';

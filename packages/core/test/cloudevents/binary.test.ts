@@ -12,7 +12,7 @@ import {
   encodeStructured,
   httpHeaders,
   kafkaHeaders,
-} from '../../src/cloudevents/cloudevents.ts';
+} from '../../src/cloudevents/index.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
 import { createEvent } from '../../src/contract/event.ts';
 import { event } from '../arbitraries.ts';

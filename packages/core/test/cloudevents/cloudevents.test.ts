@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { assert } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeStructured, encodeStructured, isStructured } from '../../src/cloudevents/cloudevents.ts';
+import { decodeStructured, encodeStructured, isStructured } from '../../src/cloudevents/index.ts';
 import { type NewEvent, PublishedEvent, createEvent } from '../../src/contract/event.ts';
 import { event, jsonObject } from '../arbitraries.ts';
 

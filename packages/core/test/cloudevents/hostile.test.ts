@@ -9,7 +9,7 @@ import {
   encodeStructured,
   httpHeaders,
   kafkaHeaders,
-} from '../../src/cloudevents/cloudevents.ts';
+} from '../../src/cloudevents/index.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
 import { type Event, PublishedEvent } from '../../src/contract/event.ts';
 import { event, json } from '../arbitraries.ts';

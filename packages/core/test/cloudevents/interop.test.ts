@@ -8,7 +8,7 @@ import {
   decodeStructured,
   encodeStructured,
   structuredContentType,
-} from '../../src/cloudevents/cloudevents.ts';
+} from '../../src/cloudevents/index.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
 import { createEvent } from '../../src/contract/event.ts';
 import { event } from '../arbitraries.ts';

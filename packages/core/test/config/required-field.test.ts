@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
-import { atLeastOne, strict, validateConfig } from '../../src/config/index.ts';
+import { atLeastOne, strict, validateConfig } from '../../src/engine-kit/index.ts';
 import { parseConfig } from '../../src/index.ts';
 
 test('a field that is missing is asked for by what it has to be', () => {

@@ -1,11 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import {
-  type Acknowledgement,
-  type Engine,
-  UndecodableRecordError,
-  createEngine,
-  createEvent,
-} from '../../src/index.ts';
+import { UndecodableRecordError } from '../../src/index.ts';
+import { type Acknowledgement, type Engine, createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, quietHost } from '../transport-support.ts';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -5,11 +5,10 @@ import {
   type NewEvent,
   PolybusError,
   UndecodableRecordError,
-  createEngine,
-  createEvent,
   deadLetterOf,
-  encodeStructured,
 } from '../../src/index.ts';
+import { encodeStructured } from '../../src/cloudevents/index.ts';
+import { createEngine, createEvent } from '../../src/engine/index.ts';
 import { deadLetterKey } from '../../src/dead-letters/dead-letter.ts';
 import { PublishedEvent } from '../../src/contract/event.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';

@@ -1,13 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { SubscribeOptions } from '../../src/index.ts';
 import {
   type Acknowledgement,
   type Engine,
   type Receiver,
-  type SubscribeOptions,
   type Transport,
   createEngine,
   createEvent,
-} from '../../src/index.ts';
+} from '../../src/engine/index.ts';
 
 /** A broker that is the test, for one subscription; `said` is all that the transport and the handler were told, in order. */
 async function subscribed(

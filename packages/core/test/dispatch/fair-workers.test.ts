@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createEngine, createEvent } from '../../src/index.ts';
+import { createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';
 
 test('a subscription with much to do does not keep the workers from another', async () => {

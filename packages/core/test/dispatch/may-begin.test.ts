@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  type Engine,
-  type Receiver,
-  type SubscribeOptions,
-  createEngine,
-  createEvent,
-} from '../../src/index.ts';
+import type { SubscribeOptions } from '../../src/index.ts';
+import { type Engine, type Receiver, createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, turn } from '../transport-support.ts';
 
 /** A subscription whose ownership the test says, and what became of its events. */

@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest';
+import type { Event, SubscribeOptions } from '../../src/index.ts';
 import {
   type Acknowledgement,
   type Engine,
-  type Event,
   type ListenRequest,
   type Receiver,
-  type SubscribeOptions,
   createEngine,
   createEvent,
-} from '../../src/index.ts';
+} from '../../src/engine/index.ts';
 
 /** An engine whose one subscription gets what the test hands over. */
 async function listening(

@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { onAbort, orAborted } from '../../src/engine-kit/index.ts';
-import { type PublishMiddleware, createEngine, createEventBus } from '../../src/index.ts';
+import { type PublishMiddleware, createEventBus } from '../../src/index.ts';
+import { createEngine } from '../../src/engine/index.ts';
 import { ManualTransport } from '../transport-support.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;

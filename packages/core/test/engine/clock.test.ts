@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { type Engine, createEngine, createEventBus, createRouter } from '../../src/index.ts';
+import { createEventBus } from '../../src/index.ts';
+import { type Engine, createEngine, createRouter } from '../../src/engine/index.ts';
 import { BurstLog } from '../../src/logging/logger.ts';
 import { ManualTransport } from '../transport-support.ts';
 

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { type EngineHealth, UndecodableRecordError } from '../../src/index.ts';
 import {
   type Engine,
-  type EngineHealth,
   type EngineHost,
   type ReadProgress,
   type Transport,
-  UndecodableRecordError,
   createEngine,
   createEvent,
-} from '../../src/index.ts';
+} from '../../src/engine/index.ts';
 import { ManualTransport, quietHost } from '../transport-support.ts';
 
 /** A transport that says how far reading is as the test wants it. */

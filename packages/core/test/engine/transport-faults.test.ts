@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Engine, createEngine, createEvent } from '../../src/index.ts';
+import { type Engine, createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';
 
 const capabilities = {

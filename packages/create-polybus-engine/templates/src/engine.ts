@@ -1,4 +1,4 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core';
+import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { type __Prefix__Config, resolveOptions } from './options.ts';
 import { __Prefix__Transport } from './transport.ts';
 

@@ -8,7 +8,7 @@ import {
   strict,
   text,
   validateConfig,
-} from '@polybus/core/config';
+} from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 
 /** The configuration of the __TYPE__ engine. */

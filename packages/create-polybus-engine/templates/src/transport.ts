@@ -1,17 +1,14 @@
+import { type Event, PublishError, UndecodableRecordError } from '@polybus/core';
+import { decodeRecord, encodeStructured } from '@polybus/core/cloudevents';
 import {
   type Acknowledgement,
-  type Event,
   type ListenRequest,
   type Listener,
-  PublishError,
   type Receiver,
   type Transport,
   type TransportContext,
-  UndecodableRecordError,
-  decodeRecord,
-  encodeStructured,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { Broker } from './broker.ts';
 import type { __Prefix__Options } from './options.ts';
 

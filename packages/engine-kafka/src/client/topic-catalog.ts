@@ -1,4 +1,5 @@
-import { type Logger, assertTopic } from '@polybus/core';
+import type { Logger } from '@polybus/core';
+import { assertTopic } from '@polybus/core/engine';
 import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';

@@ -4,7 +4,7 @@ import {
   type ListenRequest,
   type Receiver,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { Handed, Shares } from './handed.ts';
 import { type Lane, Lanes } from './lanes.ts';
 import type { Entry, GroupPlace } from './place.ts';

@@ -1,4 +1,5 @@
-import type { ConsumerLag, ListenRequest, Logger, ReadProgress, Receiver } from '@polybus/core';
+import type { ConsumerLag, Logger } from '@polybus/core';
+import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
 import { assignPartitions, countsOf } from './assignment.ts';
 import {
   type Assignment,

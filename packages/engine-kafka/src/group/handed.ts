@@ -1,4 +1,4 @@
-import type { Acknowledgement } from '@polybus/core';
+import type { Acknowledgement } from '@polybus/core/engine';
 import type { Subscriber } from './dispatch.ts';
 import type { Entry } from './place.ts';
 

@@ -1,4 +1,4 @@
-import type { Acknowledgement } from '@polybus/core';
+import type { Acknowledgement } from '@polybus/core/engine';
 import type { CommittedOffset, FetchedRecord } from '../client/client-port.ts';
 import type { Subscriber } from './dispatch.ts';
 import type { Shares } from './handed.ts';

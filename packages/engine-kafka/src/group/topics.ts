@@ -1,4 +1,4 @@
-import { type ListenRequest, isPattern, matchesTopic } from '@polybus/core';
+import { type ListenRequest, isPattern, matchesTopic } from '@polybus/core/engine';
 import type { PartitionsByTopic } from '../client/client-port.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 

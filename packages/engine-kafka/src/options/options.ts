@@ -11,7 +11,7 @@ import {
   text,
   timeToLive,
   validateConfig,
-} from '@polybus/core/config';
+} from '@polybus/core/engine-kit';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 import * as v from 'valibot';

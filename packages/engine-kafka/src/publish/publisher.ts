@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { type Event, type Logger, PolybusError, PublishError, type ReadProgress } from '@polybus/core';
+import { type Event, type Logger, PolybusError, PublishError } from '@polybus/core';
+import type { ReadProgress } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
 import { type KafkaClient, KafkaFailure, type OutgoingRecord, isFailure } from '../client/client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';

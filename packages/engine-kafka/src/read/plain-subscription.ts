@@ -1,14 +1,13 @@
+import type { ConsumerLag, Event } from '@polybus/core';
 import {
   type Acknowledgement,
-  type ConsumerLag,
-  type Event,
   type ListenRequest,
   type RawRecord,
   type ReadProgress,
   type Receiver,
   isPattern,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import {
   type FetchedRecord,
   type KafkaClient,

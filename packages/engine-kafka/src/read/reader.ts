@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Logger, ReadProgress } from '@polybus/core';
+import type { Logger } from '@polybus/core';
+import type { ReadProgress } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
 import {
   type FetchedPartition,

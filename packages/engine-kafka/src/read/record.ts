@@ -1,16 +1,14 @@
+import { type Event, UndecodableRecordError } from '@polybus/core';
 import {
   type DecodeContext,
-  type Event,
-  type RawRecord,
-  UndecodableRecordError,
   contentMode,
   decodeRecord,
   decodeStructured,
   encodeBinary,
   encodeStructured,
-  foreignEvent,
   structuredContentType,
-} from '@polybus/core';
+} from '@polybus/core/cloudevents';
+import { type RawRecord, foreignEvent } from '@polybus/core/engine';
 import type { FetchedRecord, OutgoingRecord } from '../client/client-port.ts';
 import type { ContentMode } from '../options/options.ts';
 

@@ -1,4 +1,4 @@
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { LogLines, newName, startEngine, until } from '../support.ts';

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import type { Engine, EventHandler } from '@polybus/core';
+import type { EventHandler } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { spawnMember } from '../child-member.ts';

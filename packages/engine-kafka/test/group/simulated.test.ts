@@ -1,4 +1,5 @@
-import { createEvent, encodeStructured, structuredContentType } from '@polybus/core';
+import { encodeStructured, structuredContentType } from '@polybus/core/cloudevents';
+import { createEvent } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { type DispatchOwner, GroupDispatch } from '../../src/group/dispatch.ts';
 import { GroupPlace } from '../../src/group/place.ts';

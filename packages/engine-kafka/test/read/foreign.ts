@@ -1,4 +1,4 @@
-import { structuredContentType } from '@polybus/core';
+import { structuredContentType } from '@polybus/core/cloudevents';
 import { type KafkaBroker, startKafka } from '@polybus/testbed';
 import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';

@@ -1,4 +1,4 @@
-import type { TransportContext } from '@polybus/core';
+import type { TransportContext } from '@polybus/core/engine';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaClient, KafkaFailure } from '../../src/client/client-port.ts';
 import { KafkaTransport } from '../../src/kafka-transport.ts';

@@ -1,5 +1,5 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import kafkajs from 'kafkajs';
 import type { Kafka } from 'kafkajs';
 import snappy from 'kafkajs-snappy';

@@ -1,5 +1,5 @@
 import type { Shard } from '@aws-sdk/client-kinesis';
-import { type Logger } from '@polybus/core';
+import type { Logger } from '@polybus/core';
 import { isPermanent, isThrottle, messageOf, nameOf } from '../errors.ts';
 import type { KinesisApi } from './kinesis-api.ts';
 import type { KinesisOptions } from '../options/options.ts';

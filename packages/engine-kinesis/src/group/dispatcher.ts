@@ -1,4 +1,4 @@
-import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core';
+import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core/engine';
 import type { GroupPlace } from './place.ts';
 import { GroupShare, type Item, type Lane } from './share.ts';
 import type { Decoded } from '../read/record.ts';

@@ -1,4 +1,4 @@
-import { patternCovers } from '@polybus/core';
+import { patternCovers } from '@polybus/core/engine';
 import type { Position } from '../read/cursor.ts';
 import { withAncestors } from '../read/lineage.ts';
 import { named } from '../options/named.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ListenRequest, Listener, Receiver } from '@polybus/core';
-import { EventBusNotStartedError, patternCovers } from '@polybus/core';
+import type { ListenRequest, Listener, Receiver } from '@polybus/core/engine';
+import { EventBusNotStartedError } from '@polybus/core';
+import { patternCovers } from '@polybus/core/engine';
 import { messageOf } from '../errors.ts';
 import { GroupDispatcher, type GroupMember } from './dispatcher.ts';
 import {

@@ -1,4 +1,4 @@
-import { matchesTopic } from '@polybus/core';
+import { matchesTopic } from '@polybus/core/engine';
 import { Cursor, type CursorOwner, type Position } from '../read/cursor.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import type { GroupDocument, Place, Successors } from './document.ts';

@@ -1,4 +1,4 @@
-import type { ListenRequest } from '@polybus/core';
+import type { ListenRequest } from '@polybus/core/engine';
 import type { Place } from './document.ts';
 import { named } from '../options/named.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';

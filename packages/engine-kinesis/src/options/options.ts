@@ -1,11 +1,6 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import {
-  type Duration,
-  InvalidConfigError,
-  type RetryOptions,
-  type TimeToLive,
-  assertTopic,
-} from '@polybus/core';
+import { type Duration, InvalidConfigError, type RetryOptions, type TimeToLive } from '@polybus/core';
+import { assertTopic } from '@polybus/core/engine';
 import {
   atLeastOne,
   deadLetter,
@@ -20,7 +15,7 @@ import {
   timeToLive,
   topic,
   validateConfig,
-} from '@polybus/core/config';
+} from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 import { InvalidShardCountError } from '../errors.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
-import { type Event, encodeStructured } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import { encodeStructured } from '@polybus/core/cloudevents';
 import { onAbort } from '@polybus/core/engine-kit';
 import { RecordTooLargeError, isPermanent, isThrottle, publishError } from '../errors.ts';
 import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';

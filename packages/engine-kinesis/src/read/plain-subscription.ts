@@ -4,7 +4,7 @@ import {
   type Listener,
   type Receiver,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { Cursor } from './cursor.ts';
 import { withAncestors } from './lineage.ts';
 import type { ShardRecord } from './record.ts';

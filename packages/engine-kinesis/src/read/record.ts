@@ -1,5 +1,7 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
-import { type Event, type RawRecord, UndecodableRecordError, decodeRecord } from '@polybus/core';
+import { type Event, UndecodableRecordError } from '@polybus/core';
+import { decodeRecord } from '@polybus/core/cloudevents';
+import type { RawRecord } from '@polybus/core/engine';
 import { deaggregate, isAggregated } from './aggregation.ts';
 import { messageOf } from '../errors.ts';
 

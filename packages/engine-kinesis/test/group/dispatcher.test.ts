@@ -1,4 +1,5 @@
-import { type Acknowledgement, type RawRecord, type Receiver, UndecodableRecordError } from '@polybus/core';
+import { UndecodableRecordError } from '@polybus/core';
+import type { Acknowledgement, RawRecord, Receiver } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { GroupDispatcher } from '../../src/group/dispatcher.ts';
 import type { GroupPlace } from '../../src/group/place.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import type { KinesisConnection } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';

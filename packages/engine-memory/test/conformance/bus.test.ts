@@ -1,5 +1,6 @@
 import { describeEngine } from '@polybus/conformance';
-import { type Engine, createEventBus } from '@polybus/core';
+import { createEventBus } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '../../src/index.ts';
 
 // With everything in the way that a bus can have: routing, middleware on both sides, an observer. Middleware makes every

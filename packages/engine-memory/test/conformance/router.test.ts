@@ -1,5 +1,5 @@
 import { describeEngine } from '@polybus/conformance';
-import { createRouter } from '@polybus/core';
+import { createRouter } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '../../src/index.ts';
 
 // Topics of one case are on both engines: a wrapper must behave as what it wraps.

@@ -1,4 +1,4 @@
-import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core';
+import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
 import { previousAttempts } from './attempt-count.ts';
 import { briefly } from '../client/briefly.ts';
 import type { Connection } from '../client/connection.ts';

@@ -1,4 +1,4 @@
-import type { Acknowledgement } from '@polybus/core';
+import type { Acknowledgement } from '@polybus/core/engine';
 import { Acknowledger } from './acknowledger.ts';
 import { countOf, previousAttempts, recordedAttempts } from './attempt-count.ts';
 import { isError, messageOf } from '../errors.ts';

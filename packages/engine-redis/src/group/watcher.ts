@@ -1,12 +1,12 @@
+import type { StartPosition } from '@polybus/core';
 import {
   type ListenRequest,
   type Listener,
   type ReadProgress,
   type Receiver,
-  type StartPosition,
   isPattern,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import { BlockingReader } from '../read/blocking-reader.ts';
 import { briefly } from '../client/briefly.ts';
 import type { BusyPoll } from '../read/busy-poll.ts';

@@ -11,7 +11,7 @@ import {
   timeToLive,
   validateConfig,
   wholeNumber,
-} from '@polybus/core/config';
+} from '@polybus/core/engine-kit';
 import { InvalidConfigError } from '@polybus/core';
 import type { Cluster, Redis, RedisOptions as ClientOptions } from 'ioredis';
 import * as v from 'valibot';

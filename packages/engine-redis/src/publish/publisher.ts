@@ -1,4 +1,5 @@
-import { type Event, type PublishError, encodeStructured } from '@polybus/core';
+import type { Event, PublishError } from '@polybus/core';
+import { encodeStructured } from '@polybus/core/cloudevents';
 import { onAbort } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';

@@ -1,4 +1,4 @@
-import { type Receiver, type TransportContext, isPattern } from '@polybus/core';
+import { type Receiver, type TransportContext, isPattern } from '@polybus/core/engine';
 import type { Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
 import { messageOf } from '../errors.ts';

@@ -1,7 +1,6 @@
+import type { EngineHealth, Event } from '@polybus/core';
 import {
   type Acknowledgement,
-  type EngineHealth,
-  type Event,
   type ListenRequest,
   type Listener,
   type Receiver,
@@ -9,7 +8,7 @@ import {
   type TransportContext,
   assertTopic,
   matchesTopic,
-} from '@polybus/core';
+} from '@polybus/core/engine';
 import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { Channels } from './channels.ts';
 import { nodeFor } from '../client/cluster-nodes.ts';

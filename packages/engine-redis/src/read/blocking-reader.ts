@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ReadProgress } from '@polybus/core';
+import type { ReadProgress } from '@polybus/core/engine';
 import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from '../client/connection.ts';
 import { isAnswer, messageOf } from '../errors.ts';

@@ -1,4 +1,4 @@
-import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core';
+import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
 import { messageOf } from '../errors.ts';
 import type { Decoded } from '../store/record.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';

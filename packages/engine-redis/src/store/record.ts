@@ -1,10 +1,6 @@
-import {
-  type DecodeContext,
-  type Event,
-  type RawRecord,
-  UndecodableRecordError,
-  decodeStructured,
-} from '@polybus/core';
+import { type Event, UndecodableRecordError } from '@polybus/core';
+import { type DecodeContext, decodeStructured } from '@polybus/core/cloudevents';
+import type { RawRecord } from '@polybus/core/engine';
 
 /** An event, or what could not be made one. */
 export type Decoded =

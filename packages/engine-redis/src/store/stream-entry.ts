@@ -1,4 +1,5 @@
-import type { DecodeContext, Event } from '@polybus/core';
+import type { Event } from '@polybus/core';
+import type { DecodeContext } from '@polybus/core/cloudevents';
 import { type Decoded, decode } from './record.ts';
 import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';

@@ -1,4 +1,5 @@
-import type { ConsumerLag, Logger, TransportContext } from '@polybus/core';
+import type { ConsumerLag, Logger } from '@polybus/core';
+import type { TransportContext } from '@polybus/core/engine';
 import type { Redis } from 'ioredis';
 import { countOf } from '../group/attempt-count.ts';
 import type { Connection } from '../client/connection.ts';

@@ -1,4 +1,5 @@
-import { createEvent, encodeStructured } from '@polybus/core';
+import { encodeStructured } from '@polybus/core/cloudevents';
+import { createEvent } from '@polybus/core/engine';
 import { waitFor } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';

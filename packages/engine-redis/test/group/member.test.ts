@@ -1,4 +1,4 @@
-import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core';
+import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { GroupMember } from '../../src/group/member.ts';
 import type { GroupRead, StreamStore } from '../../src/store/stream-store.ts';

@@ -1,4 +1,5 @@
-import { type Engine, InvalidConfigError, createEventBus } from '@polybus/core';
+import { InvalidConfigError, createEventBus } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';

@@ -1,4 +1,4 @@
-import type { ListenRequest, Receiver } from '@polybus/core';
+import type { ListenRequest, Receiver } from '@polybus/core/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import type { BusyPoll } from '../../src/read/busy-poll.ts';
 import type { Connection } from '../../src/client/connection.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Engine, Subscription } from '@polybus/core';
+import type { Subscription } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import { deadLetterOf } from '@polybus/core';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Engine, SubscribeOptions, UnsupportedCapabilityError } from '@polybus/core';
+import type { SubscribeOptions, UnsupportedCapabilityError } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { rejectsWith } from '../../support/rejects.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { getEventListeners, setMaxListeners } from 'node:events';
-import type { Engine } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';

@@ -1,4 +1,4 @@
-import { maskUrl } from '@polybus/core/config';
+import { maskUrl } from '@polybus/core/engine-kit';
 import { type FailureKind, KafkaFailure } from '../client-port.ts';
 
 interface KafkajsError {

@@ -3,20 +3,6 @@ import { type HeaderBinding, type IncomingMessage, decodeBinary, headerOf, kafka
 import { decodeStructured } from './structured.ts';
 import type { Event } from '../contract/event.ts';
 
-export type { DecodeContext, EncodeOptions } from './attributes.ts';
-export { decodeStructured, encodeStructured, structuredContentType } from './structured.ts';
-export {
-  type BinaryMessage,
-  type HeaderBinding,
-  type HeaderValue,
-  type Headers,
-  type IncomingMessage,
-  decodeBinary,
-  encodeBinary,
-  httpHeaders,
-  kafkaHeaders,
-} from './binary.ts';
-
 /**
  * How a record carries an event: `structured` and `binary` are what `decodeStructured` and `decodeBinary` read;
  * `unsupported` is a CloudEvents format other than JSON, or a batch; `foreign` is no CloudEvent at all.
