@@ -23,8 +23,8 @@ const guarantees: readonly Guarantee[] = [
     question: 'Delivery',
     holds: ({ durable }) => (durable ? 'at least once, in a group' : 'at most once'),
     proofs: [
-      'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
-      'handles what was accepted before it, where nobody else would',
+      'an event is acknowledged only after its handler settles: an event whose handler was abandoned is delivered again',
+      'stop() handles every accepted event first if no other process could handle it',
     ],
   },
   {
@@ -32,21 +32,21 @@ const guarantees: readonly Guarantee[] = [
     holds: ({ crossProcess }) =>
       crossProcess ? 'the broker has accepted the event' : 'every sync handler has finished',
     proofs: [
-      'publish does not wait for handlers in other processes',
-      'publish resolves when every sync handler has finished',
+      'publish() does not wait for handlers in other processes',
+      'publish() resolves after every sync handler has finished',
     ],
   },
   {
     question: 'Events reach other processes',
     holds: ({ crossProcess }) => (crossProcess ? 'yes' : 'no'),
-    proofs: ['what one process publishes reaches the subscriptions of every other'],
+    proofs: ['an event published in one process reaches the subscriptions of every other process'],
   },
   {
     question: 'Order per key, on one subscription',
     holds: () => 'yes, retries included',
     proofs: [
-      'events of one key keep their order with several handlers at once, and no two run together',
-      'a later event of the key does not overtake one that is being retried; those of other keys do',
+      'an async subscription handles the events of a key in order and one at a time',
+      'no later event of the key overtakes an event that is being retried; events of other keys do',
     ],
   },
   {
@@ -57,16 +57,16 @@ const guarantees: readonly Guarantee[] = [
       return durable ? 'between processes' : 'within one process; between processes with a shared store';
     },
     proofs: [
-      'members of a group share the events: each event goes to exactly one of them',
-      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+      'members of a group share events: each event goes to exactly one member',
+      'an engine without the capability `groups` refuses the option `group` and names the option, the engine and engines that support it',
     ],
   },
   {
     question: 'Order per key, over the members of a group',
     holds: ({ groups }) => (groups ? 'yes' : 'no groups'),
     proofs: [
-      'events of one key keep their order in a group, and no two members handle the key at once',
-      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+      'a group handles the events of a key in order and one at a time',
+      'an engine without the capability `groups` refuses the option `group` and names the option, the engine and engines that support it',
     ],
   },
   {
@@ -77,17 +77,17 @@ const guarantees: readonly Guarantee[] = [
       return replay ? 'gets the missed events that the engine still has' : 'continues with new events';
     },
     proofs: [
-      'a group gets what was published while none of its members was there, without loss over five absences',
-      'a group that comes back goes on where it left off, without loss and without doubles',
-      'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+      'a group gets every event published while it had no members, over five absences',
+      'a group that returns continues where it stopped, without loss or duplicates',
+      'an engine without the capability `groups` refuses the option `group` and names the option, the engine and engines that support it',
     ],
   },
   {
     question: "`from: 'earliest'` and `from: Date`",
     holds: ({ replay }) => (replay ? 'yes' : 'refused'),
     proofs: [
-      'from "earliest" gets what was published before, then what comes, in order and each once',
-      'without the capability `replay`, the option `from` is refused, naming option, engine and engines that can',
+      'a subscription from earliest gets every kept event and every later event, in order and once',
+      'an engine without the capability `replay` refuses the option `from` and names the option, the engine and engines that support it',
     ],
   },
   {
@@ -96,14 +96,14 @@ const guarantees: readonly Guarantee[] = [
       if (!crossProcess) return 'no broker';
       return durable ? 'engine reconnects; no accepted event is lost' : 'engine reconnects';
     },
-    proofs: ['subscriptions and publishers survive two restarts of the broker without help'],
+    proofs: ['subscriptions and publishers recover from two restarts of the broker'],
   },
   {
     question: '`stop`, if events are waiting',
     holds: ({ durable }) => (durable ? 'leaves them on the broker' : 'handles them first'),
     proofs: [
-      'an event whose handler never began is no attempt: given back at stop, it is handled even with one attempt allowed',
-      'handles what was accepted before it, where nobody else would',
+      'an event that stop() releases before its handler starts has used no attempt and is handled by another member',
+      'stop() handles every accepted event first if no other process could handle it',
     ],
   },
   {
@@ -111,8 +111,8 @@ const guarantees: readonly Guarantee[] = [
     holds: ({ durable }) =>
       durable ? 'is written before the event is acknowledged' : 'is written if `deadLetter` is set',
     proofs: [
-      'an event is not acknowledged before its dead letter is written, and its key waits for that',
-      'goes to _dead.<topic> with its id, payload, key, time and metadata, and with its provenance',
+      'an event is acknowledged after its dead letter is written, and its key waits for that',
+      'a dead letter goes to _dead.<topic> with its id, payload, key, time, metadata and provenance',
     ],
   },
 ];

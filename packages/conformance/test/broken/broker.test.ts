@@ -51,19 +51,19 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'repeats what was handled behind an event that waits behind its key',
-      'an event that waits behind its key when its member stops',
+      'an event that waits for its key when',
       'strictly deep-equal',
       { repeatsBehindWhatIsGivenBack: true },
     ),
     faulty(
       'repeats what was handled behind an event that waits for its next attempt',
-      'an event that waits for its next attempt when its member stops',
+      'an event that waits for a retry when',
       'strictly deep-equal',
       { repeatsBehindWhatIsGivenBack: true },
     ),
     faulty(
       'counts giving back as an attempt',
-      'an event whose handler never began is no attempt',
+      'an event that stop() releases before its handler',
       'every event to be handled',
       {
         countsGivingBack: true,
@@ -71,16 +71,21 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'drops what finds no room',
-      'of 1,000 awaited publishes to an async subscription',
+      'each of 1,000 awaited publishes to an async',
       'a durable engine dropped what it had accepted',
       { dropsWhatFindsNoRoom: true },
     ),
-    faulty('delivers every event twice', 'members of a group share the events', 'strictly deep-equal', {
-      deliversTwice: true,
-    }),
+    faulty(
+      'delivers every event twice',
+      'members of a group share events: each event',
+      'strictly deep-equal',
+      {
+        deliversTwice: true,
+      },
+    ),
     faulty(
       'hands a key to two members at once',
-      'events of one key keep their order in a group',
+      'a group handles the events of a key',
       'began while another was handled',
       {
         handsKeysToAnyMember: true,
@@ -88,7 +93,7 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'ends its subscription at a record that is no event',
-      'a record that is no event',
+      'a record that is not an event goes',
       '1 call(s) of the handler to end; it was called 0',
       {
         endsOnGarbage: true,
@@ -96,40 +101,45 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'drops records that are no events',
-      'a record that is no event',
+      'a record that is not an event goes',
       '3 call(s) of the handler to end; it was called 0',
       { dropsGarbage: true },
     ),
     faulty(
       'takes a foreign event with a long key for a record that is no event',
-      'a foreign CloudEvent is delivered as it is',
+      'a foreign CloudEvent is delivered unchanged, whatever the',
       '1 call(s) of the handler to end; it was called 0',
       { dropsLongKeys: true },
     ),
     faulty(
       'writes no dead letter of what could not be published',
-      'a foreign CloudEvent whose handler fails leaves a dead letter',
+      'a foreign CloudEvent whose handler fails becomes a',
       '5 call(s) of the handler to end; it was called 2',
       { limitsWhatItSends: true },
     ),
     faulty(
       'does not say that a dead letter is too large',
-      'a foreign CloudEvent whose handler fails leaves a dead letter',
+      'a foreign CloudEvent whose handler fails becomes a',
       '5 call(s) of the handler to end; it was called 4',
       { hidesItsLimit: true },
     ),
     faulty(
       'shows the dead letters that a redrive has kept once more',
-      'leaves what is filtered out where it is',
+      'redrive() keeps dead letters that its filter rejects',
       'dead letters were seen',
       { keepsAmongTheDead: true },
     ),
-    faulty('forgets the group of a redrive', 'publishes nothing back a second time', '+   redriven: 2', {
-      forgetsGroups: true,
-    }),
+    faulty(
+      'forgets the group of a redrive',
+      'redrive() publishes no dead letter twice, in whichever',
+      '+   redriven: 2',
+      {
+        forgetsGroups: true,
+      },
+    ),
     faulty(
       'is ready later than it says',
-      'what is published the moment subscribe has resolved',
+      'an event published right after subscribe() resolves arrives',
       '2 call(s) of the handler to end; it was called 0',
       {
         isReadyLate: true,
@@ -137,7 +147,7 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'forgets a group that nobody is in',
-      'a group gets what was published while none',
+      'a group gets every event published while it',
       '100 events, not 50',
       {
         forgetsGroups: true,
@@ -159,43 +169,43 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'has one position for all topics of a group',
-      'a group that has members starts at `from` in a topic that is new',
+      'a group with members starts at `from` in',
       'the group to get two 1, three 1',
       { hasOnePositionPerGroup: true },
     ),
     faulty(
       'has a position per pattern of a group, not per topic',
-      'a topic that a group subscribes to by itself, after a pattern covered it',
+      'a group that replaces a pattern with a',
       'strictly deep-equal',
       { hasPositionsPerPattern: true },
     ),
     faulty(
       'forgets the position in a topic that a group has left',
-      'a group that left one topic and stayed on another',
+      'a group that returns to one of its',
       'the group to get user away-0',
       { forgetsTopicsThatItLeft: true },
     ),
     faulty(
       'does not find topics that are new to a pattern of a group',
-      'a topic that first appears while a pattern of the group is there',
+      'a group with a pattern reads a topic',
       'the group to get a.x 1, a.x 2',
       { missesTopicsThatAreNew: true },
     ),
     faulty(
       'forgets the attempts at an event that is given back',
-      'an event that is given back keeps count of its attempts',
+      'a released event keeps its attempt count when',
       'strictly deep-equal',
       { forgetsAttempts: true },
     ),
     faulty(
       'counts an attempt that gave its event back without failing',
-      'a loop of a group that is left gives its event back, and that is no attempt',
+      'a loop over the stream of a group',
       '1 call(s) of the handler to end; it was called 0',
       { countsLeftLoops: true },
     ),
     faulty(
       'resolves publish before the broker has the event',
-      'what a publisher was told is published survives it',
+      'an event survives its publisher: after publish() resolves',
       '200 call(s) of the handler to end',
       {
         acceptsBeforeItIsWritten: true,
@@ -203,7 +213,7 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'does not subscribe again after a restart',
-      'subscriptions and publishers survive two restarts',
+      'subscriptions and publishers recover from two restarts of',
       'events to arrive again',
       {
         losesSubscriptionsAtRestart: true,
@@ -211,7 +221,7 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'takes for accepted what it is given while the broker restarts',
-      'publishing goes on through a restart',
+      'every publish settles during a restart of the',
       'what was accepted; missing',
       {
         losesWhatIsSentInOutage: true,
@@ -219,14 +229,19 @@ describe('an engine on a broker does not pass that', () => {
     ),
     faulty(
       'never settles a publish made in an outage',
-      'while the broker is out, publish settles',
+      'while the broker is unreachable, publish() settles, health()',
       'publish to settle',
       {
         hangsInOutage: true,
       },
     ),
-    faulty('cannot stop in an outage', 'while the broker is out, publish settles', 'stop to settle', {
-      closesOnlyWhileUp: true,
-    }),
+    faulty(
+      'cannot stop in an outage',
+      'while the broker is unreachable, publish() settles, health()',
+      'stop to settle',
+      {
+        closesOnlyWhileUp: true,
+      },
+    ),
   ]);
 });

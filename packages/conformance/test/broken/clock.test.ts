@@ -12,7 +12,7 @@ describe('an engine that takes the time of day for the time that has passed does
     [
       {
         wrong: 'it expires events by the time of day',
-        foundBy: 'a clock that is set forward by two hours and back again expires no event',
+        foundBy: 'setting the clock forward two hours and back',
         because: '5 call(s) of the handler to end; it was called 1 time(s)',
         engine: of(
           class extends WrappedHandlers {
@@ -27,7 +27,7 @@ describe('an engine that takes the time of day for the time that has passed does
       },
       {
         wrong: 'it waits in stop until the time of day',
-        foundBy: 'a clock that is set back while stop waits',
+        foundBy: 'setting the clock back while stop() waits does',
         because: 'stop to give up after 200 ms',
         engine: of(
           class extends WrappedEngine {

@@ -11,7 +11,7 @@ describe('an engine that minds no lease does not pass:', () => {
     [
       {
         wrong: 'it goes on after a gap with what others may have',
-        foundBy: 'after a gap in the event loop',
+        foundBy: 'a group member whose event loop was blocked',
         because: 'began, without asking, what others may have by now',
         engine: broken.factory,
         intact: intact.factory,

@@ -21,7 +21,7 @@ describe('an engine with a wrong life does not pass:', () => {
   describeBroken([
     {
       wrong: 'stop hangs',
-      foundBy: 'start and stop are idempotent',
+      foundBy: 'start() and stop() are idempotent, called in sequence',
       because: 'stop to resolve',
       engine: of(
         class extends WrappedEngine {
@@ -33,7 +33,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'a subscribe that stop overtakes fails for the connection',
-      foundBy: 'a subscribe that stop overtakes resolves, or rejects',
+      foundBy: 'a subscribe() call that overlaps stop() resolves or',
       because: 'CONNECTION_FAILED',
       engine: of(
         class extends WrappedEngine {
@@ -54,7 +54,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'a second stop rejects',
-      foundBy: 'start and stop are idempotent',
+      foundBy: 'start() and stop() are idempotent, called in sequence',
       because: 'stopped already',
       engine: of(
         class extends WrappedEngine {
@@ -68,7 +68,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'stop loses what was accepted',
-      foundBy: 'handles what was accepted before it',
+      foundBy: 'stop() handles every accepted event first if no',
       because: '!== 20',
       engine: of(
         class extends WrappedEngine {
@@ -80,7 +80,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'stop does not wait for handlers',
-      foundBy: 'waits for the handlers that run',
+      foundBy: 'stop() waits for running handlers',
       because: 'stopped beside running handlers',
       engine: of(
         class extends WrappedEngine {
@@ -92,7 +92,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'stop keeps to itself that it gave up',
-      foundBy: 'gives up when its time is over',
+      foundBy: 'stop() gives up after its timeout: it aborts',
       because: 'should have rejected with SHUTDOWN_TIMEOUT',
       engine: of(
         class extends WrappedEngine {
@@ -104,7 +104,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'stop waits for the handler that called it',
-      foundBy: 'called from inside a handler',
+      foundBy: 'stop() called inside a handler waits for the',
       because: 'it was called 1 time(s), of which 0 ended',
       engine: of(
         class extends WrappedHandlers {
@@ -163,7 +163,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'publishing on an engine that was never started resolves',
-      foundBy: 'an engine that was never started',
+      foundBy: 'a new engine refuses to publish and subscribe',
       because: 'should have rejected with EVENT_BUS_NOT_STARTED',
       engine: of(
         class extends WrappedEngine {
@@ -177,7 +177,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'publish throws instead of rejecting',
-      foundBy: 'a payload that JSON cannot carry is refused',
+      foundBy: 'publish() refuses a payload that JSON cannot represent',
       because: 'threw at the caller instead of rejecting',
       engine: of(
         class extends WrappedEngine {
@@ -190,7 +190,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'errors are no PolybusErrors',
-      foundBy: 'what is no topic is refused',
+      foundBy: 'publish() and subscribe() refuse an invalid topic, name',
       because: 'expected a PolybusError with code INVALID_TOPIC',
       engine: of(
         class extends WrappedEngine {
@@ -204,7 +204,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'unsubscribe does nothing',
-      foundBy: 'a cancelled subscription gets nothing more',
+      foundBy: 'a cancelled subscription gets no further events, and',
       because: 'strictly deep-equal',
       engine: of(
         class extends WrappedEngine {
@@ -214,7 +214,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'unsubscribe does not wait for the handler that runs',
-      foundBy: 'unsubscribe waits for the handler that runs',
+      foundBy: 'unsubscribe() waits for the running handler, and every',
       because: 'cancelled beside its running handler',
       engine: of(
         class extends WrappedEngine {
@@ -228,7 +228,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'a second unsubscribe rejects',
-      foundBy: 'unsubscribe and cancel are the same, and idempotent',
+      foundBy: 'unsubscribe() and cancel() do the same and are',
       because: 'unsubscribed already',
       engine: of(
         class extends WrappedEngine {
@@ -244,7 +244,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'aborting the signal of a subscription does nothing',
-      foundBy: 'aborting the signal given to subscribe',
+      foundBy: 'aborting the signal passed to subscribe() cancels that',
       because: 'the subscription to be gone',
       engine: of(
         class extends WrappedHandlers {
@@ -256,7 +256,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'a listener stays on the signals of callers',
-      foundBy: 'the signals that callers gave hold no listener',
+      foundBy: 'a stopped engine leaves no listener on the',
       because: '1 !== 0',
       engine: of(
         class extends WrappedEngine {
@@ -269,7 +269,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'a timer is left behind that keeps no process alive',
-      foundBy: 'after stop no timer, socket or other handle is left',
+      foundBy: 'no timer, socket or other handle is left',
       because: 'Timeout',
       engine: of(
         class extends WrappedEngine {
@@ -283,7 +283,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'it miscounts',
-      foundBy: 'each subscription of a topic gets each event',
+      foundBy: 'every sync and async subscription of a topic',
       because: 'delivered: 59',
       engine: of(
         class extends WrappedEngine {
@@ -296,7 +296,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'what waits is not counted as pending',
-      foundBy: 'pending counts what waits and what runs',
+      foundBy: '`pending` counts queued events and events in running',
       because: '10 pending',
       engine: of(
         class extends WrappedEngine {
@@ -309,7 +309,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'capabilities can be changed',
-      foundBy: 'capabilities are five booleans, frozen',
+      foundBy: 'capabilities are five booleans that are frozen, never',
       because: 'falsy',
       engine: of(
         class extends WrappedEngine {
@@ -333,7 +333,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'health is up while something stands still',
-      foundBy: 'a handler that hangs with events behind it makes health degraded',
+      foundBy: 'health() is degraded and names the topic while',
       because: 'health to be degraded',
       engine: of(
         class extends WrappedEngine {
@@ -346,7 +346,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'health is degraded whenever a handler runs or an event waits for its retry',
-      foundBy: 'a long handler with nothing behind it',
+      foundBy: 'a long handler with nothing queued, or an',
       because: 'health tells of',
       engine: of(
         class extends WrappedEngine {
@@ -361,7 +361,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'topics() lists what nobody subscribes to any more',
-      foundBy: 'topics() lists what has a subscriber',
+      foundBy: 'topics() lists the topics and patterns that have',
       because: 'strictly deep-equal',
       engine: of(
         class extends WrappedEngine {
@@ -380,7 +380,7 @@ describe('an engine with a wrong life does not pass:', () => {
     },
     {
       wrong: 'an option outside its range is put into its range',
-      foundBy: 'options of a subscription outside their range',
+      foundBy: 'subscribe() refuses an option value outside its range',
       because: 'should have rejected with INVALID_OPTION',
       engine: of(
         class extends WrappedHandlers {

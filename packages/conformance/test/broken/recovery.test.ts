@@ -16,7 +16,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
   describeBroken([
     {
       wrong: 'an event has a new id at each attempt',
-      foundBy: 'attempts count from 1 on',
+      foundBy: 'attempts are numbered from 1 and get the',
       because: '4 !== 1',
       engine: of(
         class extends WrappedHandlers {
@@ -29,7 +29,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'every attempt is the first',
-      foundBy: 'every event gets through where each fails twice first',
+      foundBy: 'every event is handled after two failed attempts',
       because: 'strictly deep-equal',
       engine: of(
         class extends WrappedHandlers {
@@ -42,7 +42,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'there is one attempt more than `retry` says',
-      foundBy: 'an event has as many attempts as `retry` says',
+      foundBy: 'an event gets the number of attempts that',
       because: 'strictly deep-equal',
       engine: of(
         class extends WrappedHandlers {
@@ -55,7 +55,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'an UnrecoverableError is retried',
-      foundBy: 'an UnrecoverableError, also of another copy of core',
+      foundBy: 'an event whose handler throws UnrecoverableError gets one',
       because: '5 !== 1',
       engine: of(
         class extends WrappedHandlers {
@@ -73,7 +73,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: '`shouldRetry` is not asked',
-      foundBy: '`shouldRetry` sees the error',
+      foundBy: '`shouldRetry` gets the error, and returning false ends',
       because: '10 !== 3',
       engine: of(
         class extends WrappedHandlers {
@@ -86,7 +86,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'retries come at once',
-      foundBy: 'the time between attempts grows',
+      foundBy: 'the delay between attempts grows as `backoff` specifies',
       // Which one depends on the machine: a busy one is late by itself.
       because: 'gap ',
       engine: of(
@@ -100,7 +100,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'errors of handlers are swallowed, without a dead letter',
-      foundBy: 'goes to _dead.<topic> with its id',
+      foundBy: 'a dead letter goes to _dead.<topic> with its',
       because: 'it was called 0 time(s)',
       engine: of(
         class extends WrappedHandlers {
@@ -114,7 +114,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'a dead letter has no key',
-      foundBy: 'goes to _dead.<topic> with its id',
+      foundBy: 'a dead letter goes to _dead.<topic> with its',
       because: "undefined !== 'k'",
       engine: of(
         class extends WrappedHandlers {
@@ -130,7 +130,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'a dead letter is written although `deadLetter` is false',
-      foundBy: 'is not written with `deadLetter: false`',
+      foundBy: 'with `deadLetter: false` no dead letter is written',
       because: '1 !== 0',
       engine: of(
         class extends WrappedHandlers {
@@ -142,7 +142,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'dead letters go to the default topic, whatever `deadLetter` says',
-      foundBy: 'goes to the topic that `deadLetter` names',
+      foundBy: 'a dead letter goes to the topic that',
       because: 'it was called 0 time(s)',
       engine: of(
         class extends WrappedHandlers {
@@ -157,7 +157,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'a handler that hangs is waited for',
-      foundBy: 'a handler that hangs is failed',
+      foundBy: 'a handler that exceeds its timeout fails, its',
       because: 'it was called 1 time(s), of which 0 ended',
       engine: of(
         class extends WrappedHandlers {
@@ -169,7 +169,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'the signal does not abort when the time is over',
-      foundBy: 'a handler that hangs is failed',
+      foundBy: 'a handler that exceeds its timeout fails, its',
       because: 'false !== true',
       engine: of(
         class extends WrappedHandlers {
@@ -182,7 +182,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
     },
     {
       wrong: 'a subscription ends with its first failure',
-      foundBy: 'the subscription of a failing handler goes on',
+      foundBy: 'a subscription continues with the next event after',
       because: 'it was called 1 time(s)',
       engine: of(
         class extends WrappedEngine {

@@ -10,7 +10,7 @@ describe('an engine that minds its signals wrongly does not pass:', () => {
   describeBroken([
     {
       wrong: 'a publish that was given up is sent all the same',
-      foundBy: 'a publish that is aborted before it left',
+      foundBy: 'a publish aborted before the event is sent',
       because: 'what arrived is not what was published and not given up',
       engine: of(
         class extends WrappedEngine {
@@ -23,7 +23,7 @@ describe('an engine that minds its signals wrongly does not pass:', () => {
     },
     {
       wrong: 'each publish listens to its signal',
-      foundBy: 'a signal that 300 publishes share',
+      foundBy: 'a signal shared by 300 publishes has at',
       because: '300 listeners',
       engine: of(
         class extends WrappedEngine {

@@ -48,23 +48,23 @@ async function burst(
 /** Bursts that are larger than the buffer of an idle subscription. */
 export const burstCases: readonly ConformanceCase[] = defineCases('bursts', [
   {
-    name: 'an idle subscription handles a burst larger than the default buffer, without another event to wake it',
+    name: 'an idle subscription handles a burst larger than the default buffer without a further event',
     rules: [1, 7],
     run: (t) => burst(t, 400, {}, manyKeys),
   },
   {
-    name: 'an idle subscription with a buffer of 10 handles 20 events at once, without another event to wake it',
+    name: 'an idle subscription with a buffer of 10 handles 20 events published at once without a further event',
     rules: [1, 7],
     run: (t) => burst(t, 20, { bufferSize: 10 }),
   },
   {
-    name: 'an idle group handles a burst larger than the default buffer, without another event to wake it',
+    name: 'an idle group handles a burst larger than the default buffer without a further event',
     rules: [1, 5, 7],
     needs: { groups: true },
     run: (t) => burst(t, 400, { group: t.group() }, manyKeys),
   },
   {
-    name: 'an idle group with a buffer of 10 handles 20 events at once, without another event to wake it',
+    name: 'an idle group with a buffer of 10 handles 20 events published at once without a further event',
     rules: [1, 5, 7],
     needs: { groups: true },
     run: (t) => burst(t, 20, { bufferSize: 10, group: t.group() }),

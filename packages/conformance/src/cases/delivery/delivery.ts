@@ -42,7 +42,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'an event without id, time, key and metadata gets a UUIDv7, the time of publishing, no key and empty metadata',
+    name: 'an event published without id, time, key and metadata gets a UUIDv7, the publish time, no key and empty metadata',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -67,7 +67,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'a handler sees when its processing started, and afterwards when it completed',
+    name: 'an event has processingStarted while its handler runs, and processingCompleted after the handler settles',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -89,7 +89,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'each subscription of a topic gets each event, sync and async alike',
+    name: 'every sync and async subscription of a topic gets every event',
     rules: [5],
     async run(t) {
       const engine = await t.started();
@@ -107,7 +107,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: '50 publishers reach each of 50 subscribers with every event',
+    name: '50 subscribers each get every event of 50 concurrent publishers',
     rules: [5, 7],
     async run(t) {
       const engine = await t.started();
@@ -130,7 +130,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'many topics at the same time stay apart',
+    name: 'subscriptions to 20 topics under concurrent load get only the events of their own topic',
     rules: [2],
     async run(t) {
       const engine = await t.started();
@@ -154,7 +154,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'publishing where nobody listens resolves, and nothing of it reaches who subscribes later',
+    name: 'publish() resolves if a topic has no subscription, and a later subscription does not get that event',
     rules: [1, 7],
     async run(t) {
       const engine = await t.started();
@@ -168,7 +168,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'what is published the moment subscribe has resolved arrives, from here and from elsewhere',
+    name: 'an event published right after subscribe() resolves arrives, from the same engine and from another',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -185,7 +185,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
     },
   },
   {
-    name: 'who subscribes while events flow misses none that was published after subscribe resolved',
+    name: 'a subscription made under load gets every event published after subscribe() resolves',
     rules: [1],
     async run(t) {
       const engine = await t.started();

@@ -6,7 +6,7 @@ import { attempts, roomy } from '../../support/subscriptions.ts';
 /** Handlers that hang. */
 export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('handler-timeout', [
   {
-    name: 'a handler that hangs is failed, its signal aborts, and the next event is handled',
+    name: 'a handler that exceeds its timeout fails, its signal aborts, and the next event is handled',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -33,7 +33,7 @@ export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('hand
     },
   },
   {
-    name: 'every worker hangs, and the others of the engine go on when their time is over',
+    name: 'other subscriptions continue after handlers that occupied every worker time out',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -56,7 +56,7 @@ export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('hand
     },
   },
   {
-    name: 'an attempt that timed out is retried with a fresh signal, and its late end counts for nothing',
+    name: 'a timed-out attempt is retried with a new signal, and its late result is ignored',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -89,7 +89,7 @@ export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('hand
     },
   },
   {
-    name: 'an event whose handler always hangs becomes a dead letter that says so',
+    name: 'an event whose handler times out on every attempt becomes a dead letter that names the timeout',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -109,7 +109,7 @@ export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('hand
     },
   },
   {
-    name: 'a handler that is in time is left alone',
+    name: 'a handler that settles within its timeout is not affected',
     rules: [6],
     async run(t) {
       const engine = await t.started();

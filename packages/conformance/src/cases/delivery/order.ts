@@ -30,7 +30,7 @@ class KeyWatch {
 /** Order and concurrency. */
 export const orderCases: readonly ConformanceCase[] = defineCases('order', [
   {
-    name: 'a sync subscription handles one event at a time, in the order of publishing',
+    name: 'a sync subscription handles one event at a time in publish order',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -47,7 +47,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'with one event unfinished, a sync subscription begins no other',
+    name: 'a sync subscription starts no event while another is unfinished',
     rules: [3, 4],
     async run(t) {
       const engine = await t.started();
@@ -67,7 +67,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'events of one key keep their order with several handlers at once, and no two run together',
+    name: 'an async subscription handles the events of a key in order and one at a time',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -85,7 +85,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'the order of each key is the same for each of 10 subscriptions',
+    name: 'each of 10 subscriptions handles every key in the same order',
     rules: [3, 5],
     async run(t) {
       const engine = await t.started();
@@ -109,7 +109,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'an async subscription handles `concurrency` events at once, and never more',
+    name: 'an async subscription handles up to `concurrency` events at once, and never more',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -126,7 +126,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'a later event of the topic does not overtake one that is being retried, on a sync subscription',
+    name: 'on a sync subscription, no later event of the topic overtakes an event that is being retried',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -142,7 +142,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'a later event of the key does not overtake one that is being retried; those of other keys do',
+    name: 'no later event of the key overtakes an event that is being retried; events of other keys do',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -197,7 +197,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
     },
   },
   {
-    name: 'events of one key that are published without waiting keep the order of the calls',
+    name: 'events of one key published without awaiting arrive in the order of the calls',
     rules: [3],
     async run(t) {
       const engine = await t.started();

@@ -9,7 +9,7 @@ const stallLimitMs = 100;
 /** Whatever stands still, `health()` says so. */
 export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
   {
-    name: 'a handler that hangs with events behind it makes health degraded and say why, until it goes on',
+    name: 'health() is degraded and names the topic while a hanging handler blocks queued events',
     rules: [13],
     async run(t) {
       const engine = await t.started({ stallLimitMs });
@@ -41,7 +41,7 @@ export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
     },
   },
   {
-    name: 'a long handler with nothing behind it, and an event between two attempts, are no reason for health to be degraded',
+    name: 'a long handler with nothing queued, or an event between two attempts, does not degrade health()',
     rules: [13],
     async run(t) {
       const engine = await t.started({ stallLimitMs });

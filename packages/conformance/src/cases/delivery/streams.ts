@@ -24,19 +24,19 @@ async function stopUnread(t: CaseContext, count: number): Promise<void> {
 /** What `bus.events()` asks of the engine below it. */
 export const streamCases: readonly ConformanceCase[] = defineCases('streams', [
   {
-    name: 'a stream of a group that nobody reads does not keep the bus from stopping, nor its event from others',
+    name: 'an unread stream of a group neither blocks stop() nor keeps its event from other members',
     rules: [4, 8],
     needs: { groups: true },
     run: (t) => stopUnread(t, 1),
   },
   {
-    name: 'two streams of a group that nobody reads do not hand an event to each other for ever',
+    name: 'two unread streams of a group do not pass an event back and forth',
     rules: [4, 8],
     needs: { groups: true },
     run: (t) => stopUnread(t, 2),
   },
   {
-    name: 'a loop of a group that is left gives its event back, and that is no attempt: others have all of theirs',
+    name: 'a loop over the stream of a group that ends releases its unfinished event without using up an attempt',
     rules: [4, 5, 6],
     needs: { groups: true },
     async run(t) {

@@ -8,7 +8,7 @@ const of = (tenant: string): { metadata: Record<string, unknown> } => ({ metadat
 /** Subscriptions of one tenant. */
 export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
   {
-    name: 'a subscription of a tenant gets the events of that tenant, and no others are counted for it',
+    name: 'a subscription of a tenant gets and counts only the events of that tenant',
     rules: [5, 7],
     async run(t) {
       const engine = await t.started();
@@ -30,7 +30,7 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
     },
   },
   {
-    name: 'an event of another tenant takes no room, and waits for none',
+    name: 'an event of another tenant uses no buffer space of a subscription and does not wait for any',
     rules: [5, 7],
     async run(t) {
       const engine = await t.started();
@@ -50,7 +50,7 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
     },
   },
   {
-    name: 'a group of a tenant is its own: no member acknowledges what another tenant has to handle',
+    name: 'each tenant has its own groups: a member never acknowledges an event of another tenant',
     rules: [5, 6],
     needs: { groups: true },
     async run(t) {
@@ -83,7 +83,7 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
     },
   },
   {
-    name: 'a dead letter keeps its tenant',
+    name: 'a dead letter keeps the tenant of its event',
     rules: [5, 6],
     async run(t) {
       const engine = await t.started();
@@ -106,7 +106,7 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
     },
   },
   {
-    name: 'a tenant that is no name is refused',
+    name: 'subscribe() refuses an invalid tenant',
     rules: [12],
     async run(t) {
       const engine = await t.started();

@@ -9,7 +9,7 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 /** Somebody sets the clock: only timestamps may notice. */
 export const clockCases: readonly ConformanceCase[] = defineCases('clock', [
   {
-    name: 'a clock that is set forward by two hours and back again expires no event, and ends no subscription',
+    name: 'setting the clock forward two hours and back again expires no event and ends no subscription',
     rules: [14],
     isDisruptive: true,
     async run(t) {
@@ -41,7 +41,7 @@ export const clockCases: readonly ConformanceCase[] = defineCases('clock', [
     },
   },
   {
-    name: 'a clock that is set back while stop waits does not keep it from ending in time',
+    name: 'setting the clock back while stop() waits does not extend its timeout',
     rules: [8, 14],
     isDisruptive: true,
     async run(t) {

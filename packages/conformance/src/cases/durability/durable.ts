@@ -40,7 +40,7 @@ async function stopsWithAll(
 /** Engines that keep events. Killing a process is beyond a suite in one process: giving up on it is the next best. */
 export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
   {
-    name: 'of 1,000 awaited publishes to an async subscription with little room, each is handled or counted as dropped, and a durable engine drops none',
+    name: 'each of 1,000 awaited publishes to an async subscription with a small buffer is handled or counted as dropped; a durable engine drops none',
     rules: [4, 7],
     async run(t) {
       const engine = await t.started();
@@ -65,7 +65,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event is acknowledged only after its handler has settled: one that was given up is delivered again',
+    name: 'an event is acknowledged only after its handler settles: an event whose handler was abandoned is delivered again',
     rules: [4, 7],
     needs,
     async run(t) {
@@ -87,7 +87,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'a handler that had begun but never settled sees its event count as another attempt, or as the first again',
+    name: 'an event whose handler was abandoned is redelivered as attempt 1 or 2',
     rules: [4, 6],
     needs,
     async run(t) {
@@ -107,7 +107,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event whose handler never began is no attempt: given back at stop, it is handled even with one attempt allowed',
+    name: 'an event that stop() releases before its handler starts has used no attempt and is handled by another member',
     rules: [4, 6, 8],
     needs,
     async run(t) {
@@ -138,7 +138,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event that waits behind its key when its member stops takes none with it that was handled behind it',
+    name: 'an event that waits for its key when its member stops does not cause redelivery of later events already handled',
     rules: [4, 5, 8],
     needs,
     async run(t) {
@@ -151,7 +151,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event that waits for its next attempt when its member stops takes none with it that was handled behind it',
+    name: 'an event that waits for a retry when its member stops does not cause redelivery of later events already handled',
     rules: [4, 5, 6, 8],
     needs,
     async run(t) {
@@ -166,7 +166,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'a group gets what was published while none of its members was there, without loss over five absences',
+    name: 'a group gets every event published while it had no members, over five absences',
     rules: [4, 5],
     needs,
     async run(t) {
@@ -192,7 +192,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'what a publisher was told is published survives it: it stops at once, and a group reads everything',
+    name: 'an event survives its publisher: after publish() resolves, the publisher can stop at once, and a group reads every event',
     rules: [4, 8],
     needs,
     async run(t) {
@@ -217,7 +217,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event is not acknowledged before its dead letter is written, and its key waits for that',
+    name: 'an event is acknowledged after its dead letter is written, and its key waits for that',
     rules: [4, 6],
     needs,
     async run(t) {

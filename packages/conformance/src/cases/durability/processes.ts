@@ -10,7 +10,7 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 /** Several engines on one broker, each of which stands for a process; and what a broker does to them. */
 export const processCases: readonly ConformanceCase[] = defineCases('processes', [
   {
-    name: 'what one process publishes reaches the subscriptions of every other',
+    name: 'an event published in one process reaches the subscriptions of every other process',
     rules: [1, 5],
     needs: { crossProcess: true },
     async run(t) {
@@ -29,7 +29,7 @@ export const processCases: readonly ConformanceCase[] = defineCases('processes',
     },
   },
   {
-    name: 'a process that leaves a group hands over: none lost, none twice, each key in order',
+    name: 'a process that leaves a group hands over without loss or duplicates, and every key stays in order',
     rules: [3, 5, 8],
     needs: { crossProcess: true, groups: true },
     async run(t) {
@@ -83,7 +83,7 @@ export const processCases: readonly ConformanceCase[] = defineCases('processes',
     },
   },
   {
-    name: 'a record that is no event goes to the dead-letter topic with its bytes, and the subscription goes on',
+    name: 'a record that is not an event goes to the dead-letter topic with its bytes, and the subscription continues',
     rules: [11],
     needs: { crossProcess: true },
     async run(t) {
@@ -109,7 +109,7 @@ export const processCases: readonly ConformanceCase[] = defineCases('processes',
 /** Needs the broker for itself. */
 export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect', [
   {
-    name: 'subscriptions and publishers survive two restarts of the broker without help',
+    name: 'subscriptions and publishers recover from two restarts of the broker',
     rules: [9],
     needs: { crossProcess: true },
     isDisruptive: true,
@@ -142,7 +142,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
     },
   },
   {
-    name: 'publishing goes on through a restart of the broker: each publish settles, and none that resolved is lost',
+    name: 'every publish settles during a restart of the broker, and no event whose publish resolved is lost',
     rules: [9],
     needs: { crossProcess: true },
     isDisruptive: true,
@@ -193,7 +193,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
     },
   },
   {
-    name: 'while the broker is out, publish settles, health says so, and stop ends in time',
+    name: 'while the broker is unreachable, publish() settles, health() is not up, and stop() ends within its timeout',
     rules: [8, 9],
     needs: { crossProcess: true },
     isDisruptive: true,

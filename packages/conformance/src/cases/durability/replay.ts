@@ -32,7 +32,7 @@ function subscribeFrom(
 /** Subscriptions that begin in the past. */
 export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
   {
-    name: 'from "earliest" gets what was published before, then what comes, in order and each once',
+    name: 'a subscription from earliest gets every kept event and every later event, in order and once',
     rules: [1],
     needs,
     async run(t) {
@@ -47,7 +47,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'each subscription that is added gets all of it again, and does not disturb the others',
+    name: 'each new subscription from earliest gets every kept event and does not disturb the others',
     rules: [1, 5],
     needs,
     async run(t) {
@@ -69,7 +69,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'from a Date gets what was published from then on',
+    name: 'a subscription from a Date gets the events published from that time on',
     rules: [1],
     needs,
     async run(t) {
@@ -93,7 +93,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   ...['a subscription', 'a group'].map((who) => ({
-    name: `${who} from a Date before the first event, the epoch and the first Date there is included, gets all that is kept`,
+    name: `${who} from a Date before the first event gets every kept event, for every Date back to the earliest`,
     rules: [1],
     needs: who === 'a group' ? { ...needs, groups: true } : needs,
     async run(t: CaseContext): Promise<void> {
@@ -107,7 +107,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   })),
   ...['a subscription', 'a group'].map((who) => ({
-    name: `${who} from a Date in the future, the last Date there is included, gets nothing of the past, and all that comes`,
+    name: `${who} from a Date in the future gets no past event and every later event, for every Date up to the latest`,
     rules: [1],
     needs: who === 'a group' ? { ...needs, groups: true } : needs,
     async run(t: CaseContext): Promise<void> {
@@ -122,7 +122,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   })),
   {
-    name: 'a pattern replays every topic that it matches, each in order',
+    name: 'a pattern subscription replays every matching topic, each in order',
     rules: [2],
     needs,
     async run(t) {
@@ -144,7 +144,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'nothing is lost or doubled where events are published while a slow handler replays',
+    name: 'no event is lost or delivered twice if events are published during a slow replay',
     rules: [1, 3, 7],
     needs,
     async run(t) {
@@ -162,7 +162,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'an event that says it is from the past or from the future does not disturb the replay of others',
+    name: 'an event with a createdAt in the past or the future does not disturb the replay of other events',
     rules: [1, 7],
     needs,
     async run(t) {
@@ -178,7 +178,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'a new group begins where it asks to; a member that joins later gets nothing again',
+    name: 'a new group starts at `from`, and a member that joins later gets no event again',
     rules: [1, 5],
     needs: { replay: true, groups: true },
     async run(t) {
@@ -197,7 +197,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'a group that comes back goes on where it left off, without loss and without doubles',
+    name: 'a group that returns continues where it stopped, without loss or duplicates',
     rules: [1, 4, 5],
     needs: { replay: true, groups: true },
     async run(t) {
@@ -219,7 +219,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     },
   },
   {
-    name: 'a group whose last member leaves with events unhandled gets those again when it comes back',
+    name: 'a group whose last member left events unhandled gets them when it returns',
     rules: [4, 5, 7],
     needs: { replay: true, groups: true },
     async run(t) {

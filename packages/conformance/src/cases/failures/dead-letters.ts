@@ -11,7 +11,7 @@ const fail = (): never => {
 /** Events whose attempts are used up. */
 export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-letters', [
   {
-    name: 'goes to _dead.<topic> with its id, payload, key, time and metadata, and with its provenance',
+    name: 'a dead letter goes to _dead.<topic> with its id, payload, key, time, metadata and provenance',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -51,7 +51,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'goes to the topic that `deadLetter` names',
+    name: 'a dead letter goes to the topic that `deadLetter` names',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -67,7 +67,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'is not written with `deadLetter: false`, but counted',
+    name: 'with `deadLetter: false` no dead letter is written, and the failure is counted',
     rules: [6, 7],
     async run(t) {
       const engine = await t.started();
@@ -82,7 +82,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'is never seen by "*", so that a failing handler on "*" does not feed itself; `_dead.*` sees it',
+    name: 'a "*" subscription never gets dead letters, so its own failures do not feed it; `_dead.*` gets them',
     rules: [2, 6],
     async run(t) {
       const engine = await t.started();
@@ -114,7 +114,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'of a dead letter does not exist: a failing handler of dead letters does not make more of them',
+    name: 'a dead letter whose handler fails does not create another dead letter',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -136,7 +136,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'is written once for each subscription that failed, under its name and group',
+    name: 'one dead letter is written per failed subscription, with its name and group',
     rules: [5, 6],
     async run(t) {
       const engine = await t.started();
@@ -154,7 +154,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'names what was thrown where that is no Error',
+    name: 'a dead letter describes a thrown value that is not an Error',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -197,7 +197,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'lets the next event of its key go on, and comes after one attempt for an UnrecoverableError',
+    name: 'an UnrecoverableError makes a dead letter after one attempt, and the next event of its key is handled',
     rules: [3, 6],
     async run(t) {
       const engine = await t.started();
@@ -220,7 +220,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'of a topic as long as a topic may be has a valid topic',
+    name: 'a dead letter of a topic of the maximum length has a valid topic',
     rules: [2, 6],
     async run(t) {
       const engine = await t.started();
@@ -234,7 +234,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
     },
   },
   {
-    name: 'is written where the event is binary or undefined',
+    name: 'a dead letter is written for an event with a binary or undefined payload',
     rules: [6],
     async run(t) {
       const engine = await t.started();

@@ -71,7 +71,7 @@ async function failing(t: CaseContext): Promise<Failing> {
 /** Dead letters that go back to their topic. */
 export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
   {
-    name: 'is refused where other processes share the events and groups do not outlive theirs: it would publish the same back again',
+    name: 'redrive() is refused on a crossProcess engine that is not durable, because it would publish the same dead letters again',
     rules: [6, 10],
     needs: { ...needs, crossProcess: true, durable: false },
     async run(t) {
@@ -80,7 +80,7 @@ export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
     },
   },
   {
-    name: 'publishes dead letters back as they were, once each, and only the group that failed handles them again',
+    name: 'redrive() publishes each dead letter back unchanged and once, and only the failed group handles it again',
     rules: [5, 6],
     needs,
     async run(t) {
@@ -108,7 +108,7 @@ export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
     },
   },
   {
-    name: 'leaves what is filtered out where it is, for a later time, and who watches the dead letters sees none twice',
+    name: 'redrive() keeps dead letters that its filter rejects for a later call, and subscribers of dead letters get no duplicates',
     rules: [6],
     needs,
     async run(t) {
@@ -133,7 +133,7 @@ export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
     },
   },
   {
-    name: 'publishes nothing back a second time, whichever process asks',
+    name: 'redrive() publishes no dead letter twice, in whichever process it runs',
     rules: [5, 6],
     needs,
     async run(t) {
@@ -151,7 +151,7 @@ export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
     },
   },
   {
-    name: 'says where there are no dead letters, so that a topic which is misspelt shows',
+    name: 'redrive() reports a topic without dead letters as notFound, so that a misspelt topic is noticed',
     rules: [6, 12],
     needs,
     async run(t) {

@@ -8,7 +8,7 @@ import { attempts, roomy, unrecoverableOfAnotherCopy } from '../../support/subsc
 /** What becomes of an event whose handler fails. */
 export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
   {
-    name: 'attempts count from 1 on, of the same event: id, key, time, payload and metadata stay',
+    name: 'attempts are numbered from 1 and get the same event: id, key, time, payload and metadata',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -37,7 +37,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'every event gets through where each fails twice first',
+    name: 'every event is handled after two failed attempts',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -59,7 +59,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'an event has as many attempts as `retry` says, and no more',
+    name: 'an event gets the number of attempts that `retry` allows, and no more',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -82,7 +82,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'an UnrecoverableError, also of another copy of core, has one attempt',
+    name: 'an event whose handler throws UnrecoverableError gets one attempt, even if the error comes from another copy of core',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -102,7 +102,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: '`shouldRetry` sees the error, and false ends the attempts',
+    name: '`shouldRetry` gets the error, and returning false ends the attempts',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -128,7 +128,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'each subscription has its own attempts',
+    name: 'each subscription counts its own attempts',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -145,7 +145,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'subscriptions that failed often and were cancelled leave the topic usable',
+    name: 'a topic stays usable after subscriptions that failed often are cancelled',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -174,7 +174,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
     },
   },
   {
-    name: 'the time between attempts grows as `backoff` says',
+    name: 'the delay between attempts grows as `backoff` specifies',
     rules: [6],
     async run(t) {
       const engine = await t.started();

@@ -10,7 +10,7 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 /** Consumer groups whose members come and go. */
 export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-changes', [
   {
-    name: 'while members join and leave no event is lost, none is handled twice, and each key keeps its order',
+    name: 'a group loses no event, handles none twice and keeps order per key while members join and leave',
     rules: [3, 5, 7],
     needs,
     async run(t) {
@@ -66,7 +66,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'what waits for a member that leaves goes to another, in order, and not beside what the leaving one still handles',
+    name: 'events queued for a leaving member go to another member, in order, after the running handler of their key settles',
     rules: [3, 5],
     needs,
     async run(t) {
@@ -93,7 +93,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'events that come while a leaving member finishes its key wait for it, and then go to one that stays',
+    name: 'an event that arrives while a leaving member handles its key waits for that handler, then goes to a remaining member',
     rules: [3, 5],
     needs,
     async run(t) {
@@ -119,7 +119,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'an event that waits for its next attempt goes to another member when its own leaves',
+    name: 'an event that waits for a retry goes to another member if its member leaves',
     rules: [5, 6],
     needs,
     async run(t) {
@@ -149,7 +149,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'an event that is given back keeps count of its attempts: a member that gets it next goes on counting',
+    name: 'a released event keeps its attempt count when another member gets it',
     rules: [5, 6],
     needs,
     async run(t) {
@@ -178,7 +178,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'a group of many members that all leave but one goes on with that one',
+    name: 'a group of eight continues with one member after the others leave',
     rules: [5],
     needs,
     async run(t) {
@@ -197,7 +197,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     },
   },
   {
-    name: 'a member that leaves from inside its handler, between two of its events',
+    name: 'a member that cancels itself in its handler gets no further event, and the group handles every event',
     rules: [5],
     needs,
     async run(t) {

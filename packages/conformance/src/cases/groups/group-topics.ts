@@ -50,7 +50,7 @@ async function assertGot(
 /** Groups that are subscribed to several topics. A group has one position per topic, and a pattern covers all that it matches. */
 export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-topics', [
   {
-    name: 'a group whose subscriptions to several topics ended continues in each of them, in whatever order they come back',
+    name: 'a group that returns to several topics continues in each, in whatever order it subscribes again',
     rules: [1, 5],
     needs,
     async run(t) {
@@ -70,7 +70,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'a group that has members starts at `from` in a topic that is new to it',
+    name: 'a group with members starts at `from` in a topic that is new to it',
     rules: [1, 5],
     needs,
     async run(t) {
@@ -86,7 +86,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'a group that left one topic and stayed on another continues there when it comes back, whatever `from` says',
+    name: 'a group that returns to one of its topics continues where it stopped, whatever `from` specifies',
     rules: [1, 5],
     needs,
     async run(t) {
@@ -109,7 +109,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   ...positions.map((from) => ({
-    name: `a pattern from ${from instanceof Date ? 'a Date' : from} that a group adds continues in topics that the group has had, and starts there in the others`,
+    name: `a pattern from ${from instanceof Date ? 'a Date' : from} added to a group continues in topics that the group knows, and starts at \`from\` in others`,
     rules: [1, 2, 5],
     needs,
     async run(t: CaseContext): Promise<void> {
@@ -129,7 +129,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   })),
   {
-    name: 'a topic that a group subscribes to by itself, after a pattern covered it, continues where the pattern was',
+    name: 'a group that replaces a pattern with a topic under it continues that topic where the pattern stopped',
     rules: [1, 2, 5],
     needs,
     async run(t) {
@@ -151,7 +151,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'a topic that a member of the group takes from a living pattern brings nothing again, and goes back to it',
+    name: 'a member that subscribes to a topic under a pattern of its group causes no redelivery, also when it leaves again',
     rules: [1, 2, 5],
     needs,
     async run(t) {
@@ -169,7 +169,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'two processes that add a pattern to a group, and a topic that it covers, right after each other share the events',
+    name: 'two processes that add a pattern and a matching topic to a group in quick succession share the events',
     rules: [1, 2, 5],
     needs,
     async run(t) {
@@ -187,7 +187,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'a topic that first appears while a pattern of the group is there is read from its first event, and continues later',
+    name: 'a group with a pattern reads a topic that is first used later from its first event, and continues there when it returns',
     rules: [1, 2, 5],
     needs,
     async run(t) {
@@ -205,7 +205,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
     },
   },
   {
-    name: 'what a group was given back of one topic goes to its next member there, while another topic goes on',
+    name: 'released events of one topic go to the next member there while another topic continues',
     rules: [4, 5, 7],
     needs,
     async run(t) {

@@ -32,7 +32,7 @@ function assertShared(recorders: readonly Recorder<number>[], count: number): vo
 /** Consumer groups whose members stay. */
 export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
   {
-    name: 'members of a group share the events: each event goes to exactly one of them',
+    name: 'members of a group share events: each event goes to exactly one member',
     rules: [5],
     needs,
     async run(t) {
@@ -49,7 +49,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'a member gets only topics that it subscribed to, also where others of the group have events of the same key',
+    name: 'a member gets only topics that it subscribes to, even if another member handles the same key',
     rules: [2, 5],
     needs,
     async run(t) {
@@ -74,7 +74,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'each group gets every event, and so does each subscription without one',
+    name: 'every group gets every event, and so does every subscription without a group',
     rules: [5],
     needs,
     async run(t) {
@@ -100,7 +100,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'events of one key keep their order in a group, and no two members handle the key at once',
+    name: 'a group handles the events of a key in order and one at a time',
     rules: [3, 5],
     needs,
     async run(t) {
@@ -133,7 +133,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'a failing event is retried within the group and dead-lettered once, naming the group',
+    name: 'a failing event is retried within its group and becomes one dead letter that names the group',
     rules: [5, 6],
     needs,
     async run(t) {
@@ -158,7 +158,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'members on a topic and on a pattern that covers it share its events',
+    name: 'a member on a topic and a member on a matching pattern share the events of the topic',
     rules: [2, 5],
     needs,
     async run(t) {
@@ -184,7 +184,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     },
   },
   {
-    name: 'a member whose handler hangs does not keep the others from the rest',
+    name: 'a hanging handler of one member does not stop the other events of the group',
     rules: [5, 6],
     needs,
     async run(t) {

@@ -14,7 +14,7 @@ function standStill(forMs: number): void {
 /** What a member of a group does whose lease may have run out. */
 export const leaseCases: readonly ConformanceCase[] = defineCases('leases', [
   {
-    name: 'after a gap in the event loop that is longer than its lease, a group member begins nothing before it has asked',
+    name: 'a group member whose event loop was blocked for longer than its lease starts no event before it has checked the lease',
     rules: [5, 15],
     needs: { groups: true, crossProcess: true },
     isDisruptive: true,

@@ -28,7 +28,7 @@ async function assertRefused(
 /** What an engine says of itself. */
 export const capabilityCases: readonly ConformanceCase[] = defineCases('capabilities', [
   {
-    name: 'capabilities are five booleans, frozen, and the same over the life of the engine and on every engine alike',
+    name: 'capabilities are five booleans that are frozen, never change, and are equal on every engine of a factory',
     rules: [10],
     async run(t) {
       const engine = await t.engine();
@@ -48,7 +48,7 @@ export const capabilityCases: readonly ConformanceCase[] = defineCases('capabili
     },
   },
   {
-    name: 'without the capability `groups`, the option `group` is refused, naming option, engine and engines that can',
+    name: 'an engine without the capability `groups` refuses the option `group` and names the option, the engine and engines that support it',
     rules: [10],
     needs: { groups: false },
     async run(t) {
@@ -56,7 +56,7 @@ export const capabilityCases: readonly ConformanceCase[] = defineCases('capabili
     },
   },
   {
-    name: 'without the capability `replay`, the option `from` is refused, naming option, engine and engines that can',
+    name: 'an engine without the capability `replay` refuses the option `from` and names the option, the engine and engines that support it',
     rules: [10],
     needs: { replay: false },
     async run(t) {
@@ -70,7 +70,7 @@ export const capabilityCases: readonly ConformanceCase[] = defineCases('capabili
     },
   },
   {
-    name: 'stats() has every count, as a snapshot; health() is up while started',
+    name: 'stats() returns a snapshot of every counter, and health() is up while the engine is started',
     rules: [7],
     async run(t) {
       const engine = await t.started();
@@ -89,7 +89,7 @@ export const capabilityCases: readonly ConformanceCase[] = defineCases('capabili
     },
   },
   {
-    name: 'pending counts what waits and what runs',
+    name: '`pending` counts queued events and events in running handlers',
     rules: [7],
     async run(t) {
       const engine = await t.started();

@@ -26,7 +26,7 @@ const fail = (): never => {
 /** Nothing of ours outlives `stop`. */
 export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
   {
-    name: 'after stop no timer, socket or other handle is left',
+    name: 'no timer, socket or other handle is left after stop()',
     rules: [8],
     async run(t) {
       await assertLeavesNothing(t, async (engine) => {
@@ -43,7 +43,7 @@ export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
     },
   },
   {
-    name: 'nor after a stop that gave up on handlers with a time limit and on retries that were due',
+    name: 'no handle is left after a stop() that gave up on handlers with a timeout and on pending retries',
     rules: [8],
     async run(t) {
       const gate = t.gate();
@@ -66,7 +66,7 @@ export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
     },
   },
   {
-    name: 'nor after subscriptions that were cancelled in the middle of their work, and a second life',
+    name: 'no handle is left after subscriptions were cancelled while busy and the engine was restarted',
     rules: [8],
     async run(t) {
       await assertLeavesNothing(t, async (engine) => {
@@ -85,7 +85,7 @@ export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
     },
   },
   {
-    name: 'nor after a start that was given up',
+    name: 'no handle is left after an aborted start()',
     rules: [8],
     async run(t) {
       const watch = new ResourceWatch();
@@ -108,7 +108,7 @@ export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
     },
   },
   {
-    name: 'the signals that callers gave hold no listener of an engine that stopped',
+    name: 'a stopped engine leaves no listener on the signals that callers passed',
     rules: [8],
     async run(t) {
       const controller = new AbortController();

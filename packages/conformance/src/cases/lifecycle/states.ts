@@ -51,7 +51,7 @@ async function assertObservable(engine: Engine, state: string): Promise<void> {
 /** Every operation in every state. */
 export const stateCases: readonly ConformanceCase[] = defineCases('states', [
   {
-    name: 'an engine that was never started refuses to publish and subscribe, can be observed, and stops at once',
+    name: 'a new engine refuses to publish and subscribe, answers health(), stats() and topics(), and stops at once',
     rules: [12],
     async run(t) {
       const engine = await t.engine();
@@ -64,7 +64,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'an engine that is starting refuses too, and works when start has resolved',
+    name: 'a starting engine refuses to publish and subscribe until start() resolves',
     rules: [12],
     async run(t) {
       const [engine, foreign] = [await t.engine(), await foreignTo(t)];
@@ -84,7 +84,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'an engine that is stopping refuses new work from outside, but lets running handlers publish',
+    name: 'a stopping engine refuses new calls from outside but lets running handlers publish',
     rules: [8, 12],
     async run(t) {
       const [engine, foreign] = [await t.started(), await foreignTo(t)];
@@ -113,7 +113,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'a subscribe that stop overtakes resolves, or rejects as one after stop does',
+    name: 'a subscribe() call that overlaps stop() resolves or rejects with EVENT_BUS_NOT_STARTED',
     rules: [8, 12],
     async run(t) {
       const { groups } = (await t.engine()).capabilities;
@@ -139,7 +139,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'a stopped engine refuses to publish and subscribe, has no subscriptions, and can be observed',
+    name: 'a stopped engine refuses to publish and subscribe, has no subscriptions, and answers health(), stats() and topics()',
     rules: [12],
     async run(t) {
       const engine = await t.started();
@@ -153,7 +153,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'a stopped engine can be started again: its old subscriptions are gone, and new ones work',
+    name: 'a stopped engine can be started again: earlier subscriptions are gone, and new subscriptions work',
     rules: [8, 12],
     async run(t) {
       const engine = await t.started();
@@ -175,7 +175,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'start and stop are idempotent, one after the other and at the same time',
+    name: 'start() and stop() are idempotent, called in sequence or concurrently',
     rules: [8],
     async run(t) {
       const engine = await t.engine();
@@ -192,7 +192,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: 'stop while starting, and start while stopping, end in the state that was asked for last',
+    name: 'stop() during start() ends stopped, and start() during stop() ends started',
     rules: [8],
     async run(t) {
       const engine = await t.engine();
@@ -212,7 +212,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
     },
   },
   {
-    name: '`await using` stops the engine, and cancels a subscription',
+    name: '`await using` cancels a subscription and stops an engine',
     rules: [8],
     async run(t) {
       const engine = await t.started();

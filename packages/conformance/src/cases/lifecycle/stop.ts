@@ -16,7 +16,7 @@ function shutdownTimeouts(error: unknown): ShutdownTimeoutError[] {
 /** Stopping while there is work. */
 export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
   {
-    name: 'waits for the handlers that run',
+    name: 'stop() waits for running handlers',
     rules: [8],
     async run(t) {
       const engine = await t.started();
@@ -42,7 +42,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'handles what was accepted before it, where nobody else would',
+    name: 'stop() handles every accepted event first if no other process could handle it',
     rules: [7, 8],
     needs: { durable: false },
     async run(t) {
@@ -69,7 +69,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'gives up when its time is over: aborts the signals, says what was left, and is stopped all the same',
+    name: 'stop() gives up after its timeout: it aborts handler signals, reports what was left, and stops',
     rules: [7, 8],
     async run(t) {
       const engine = await t.started();
@@ -117,7 +117,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'ends early when its signal aborts',
+    name: 'stop() ends early if its signal aborts',
     rules: [8],
     async run(t) {
       const engine = await t.started();
@@ -137,7 +137,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'called from inside a handler waits for the others, not for that one',
+    name: 'stop() called inside a handler waits for the other handlers but not for that handler',
     rules: [8],
     async run(t) {
       const engine = await t.started();
@@ -157,7 +157,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'called from two handlers at once',
+    name: 'stop() called in two handlers concurrently stops the engine',
     rules: [8],
     async run(t) {
       const engine = await t.started();
@@ -176,7 +176,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'does not wait out the time until a next attempt where a broker keeps the event',
+    name: 'stop() does not wait for the next attempt of an event that the broker keeps',
     rules: [6, 8],
     needs: { durable: true },
     async run(t) {
@@ -192,7 +192,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'lets retries that are due soon happen, where nobody else would handle the event',
+    name: 'stop() waits for retries that are due soon if no other process could handle the event',
     rules: [6, 8],
     needs: { durable: false },
     async run(t) {
@@ -210,7 +210,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'with a retry far in the future gives up when its time is over, and counts the event',
+    name: 'stop() gives up after its timeout on a retry that is due later, and counts the event as dropped',
     rules: [7, 8],
     needs: { durable: false },
     async run(t) {
@@ -231,7 +231,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'refuses a timeoutMs that is none',
+    name: 'stop() refuses an invalid timeoutMs',
     rules: [8],
     async run(t) {
       const engine = await t.started();

@@ -8,7 +8,7 @@ import { roomy } from '../../support/subscriptions.ts';
 /** The end of a subscription. */
 export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubscribe', [
   {
-    name: 'a cancelled subscription gets nothing more, and its neighbours go on',
+    name: 'a cancelled subscription gets no further events, and other subscriptions continue',
     rules: [5],
     async run(t) {
       const engine = await t.started();
@@ -26,7 +26,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'unsubscribe and cancel are the same, and idempotent, one after the other and at the same time',
+    name: 'unsubscribe() and cancel() do the same and are idempotent, called in sequence or concurrently',
     rules: [5],
     async run(t) {
       const engine = await t.started();
@@ -39,7 +39,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'unsubscribe waits for the handler that runs; what waited behind it is accounted for',
+    name: 'unsubscribe() waits for the running handler, and every event queued behind it is accounted for',
     rules: [4, 7],
     async run(t) {
       const engine = await t.started();
@@ -64,7 +64,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'a handler that cancels its own subscription, and awaits that, gets no second event',
+    name: 'a handler that cancels its own subscription and awaits that gets no second event',
     rules: [3, 5],
     async run(t) {
       const engine = await t.started();
@@ -86,7 +86,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'two handlers that cancel each other at the same time, and await that',
+    name: 'two handlers can each cancel the subscription of the other concurrently and await that',
     rules: [3, 5],
     async run(t) {
       const engine = await t.started();
@@ -106,7 +106,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'a handler that cancels another one that waits for it in a publish',
+    name: 'a handler can cancel the subscription of another handler that awaits it in a publish',
     rules: [3, 5],
     async run(t) {
       const engine = await t.started();
@@ -121,7 +121,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'aborting the signal given to subscribe cancels the subscription; the topic goes on for others',
+    name: 'aborting the signal passed to subscribe() cancels that subscription and no other',
     rules: [5],
     async run(t) {
       const engine = await t.started();
@@ -145,7 +145,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'after ten subscriptions came and went at the same time, a new one gets everything',
+    name: 'a new subscription gets every event after ten subscriptions were created and cancelled concurrently',
     rules: [1, 5],
     async run(t) {
       const engine = await t.started();
@@ -169,7 +169,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
     },
   },
   {
-    name: 'a subscription of another engine, or none at all, is refused',
+    name: 'unsubscribe() refuses a subscription of another engine and a value that is not a subscription',
     rules: [12],
     async run(t) {
       const engine = await t.started();

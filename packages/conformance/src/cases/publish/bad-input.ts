@@ -8,7 +8,7 @@ import { roomy } from '../../support/subscriptions.ts';
 /** What is refused before anything is enqueued. */
 export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input', [
   {
-    name: 'a payload that JSON cannot carry is refused, naming the field, and nothing is enqueued',
+    name: 'publish() refuses a payload that JSON cannot represent, names the field, and enqueues nothing',
     rules: [12],
     async run(t) {
       const engine = await t.started();
@@ -26,7 +26,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
     },
   },
   {
-    name: 'other fields of an event that cannot be published are refused by name',
+    name: 'publish() refuses every other invalid field of an event and names it',
     rules: [12],
     async run(t) {
       const engine = await t.started();
@@ -50,7 +50,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
     },
   },
   {
-    name: 'a subscription without a function as its handler is refused',
+    name: 'subscribe() refuses a handler that is not a function',
     rules: [12],
     async run(t) {
       const engine = await t.started();
@@ -69,7 +69,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
     },
   },
   {
-    name: 'options of a subscription outside their range are refused by name',
+    name: 'subscribe() refuses an option value outside its range and names the option',
     rules: [10, 12],
     async run(t) {
       const engine = await t.started();
@@ -108,7 +108,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
     },
   },
   {
-    name: 'an option that a call does not have, and a field that an event does not have, are refused, and the nearest is named',
+    name: 'an unknown option or event field is refused, and the error suggests the nearest known name',
     rules: [10, 12],
     async run(t) {
       const engine = await t.started();
@@ -145,7 +145,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
     },
   },
   {
-    name: 'after refusing everything, the engine works',
+    name: 'an engine works normally after it has refused invalid calls',
     rules: [6, 12],
     async run(t) {
       const engine = await t.started();

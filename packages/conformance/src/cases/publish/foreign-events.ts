@@ -16,7 +16,7 @@ function cloudEvent(t: CaseContext, attributes: Readonly<Record<string, unknown>
 /** CloudEvents of other producers, which know nothing of the limits that polybus has for publishing. */
 export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreign-events', [
   {
-    name: 'a foreign CloudEvent is delivered as it is, however long its id and its key are and whatever its attributes are called',
+    name: 'a foreign CloudEvent is delivered unchanged, whatever the length of its id and key and the names of its attributes',
     rules: [11],
     needs: { crossProcess: true },
     async run(t) {
@@ -41,7 +41,7 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
     },
   },
   {
-    name: 'a foreign CloudEvent whose handler fails leaves a dead letter, whatever of it is long, and the next event is handled',
+    name: 'a foreign CloudEvent whose handler fails becomes a dead letter, however long its fields, and the next event is handled',
     rules: [6, 11],
     needs: { crossProcess: true },
     async run(t) {

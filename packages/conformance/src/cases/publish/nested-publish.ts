@@ -6,7 +6,7 @@ import { attempts, roomy } from '../../support/subscriptions.ts';
 /** Handlers that publish. None of them may ever wait for itself. */
 export const nestedPublishCases: readonly ConformanceCase[] = defineCases('nested-publish', [
   {
-    name: 'a sync handler publishes to its own topic, twice, and awaits it',
+    name: 'a sync handler can publish to its own topic twice and await both',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -22,7 +22,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'two topics whose sync handlers publish to each other',
+    name: 'sync handlers of two topics can publish to each other and await it',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -38,7 +38,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'two chains that publish into each other at the same time',
+    name: 'chains of sync handlers that publish into each other concurrently all finish',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -60,7 +60,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'two sync subscriptions see an event before the one that the first of them publishes while handling it',
+    name: 'every sync subscription gets an event before the event that a handler publishes in response to it',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -80,7 +80,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'a handler that does not await what it publishes',
+    name: 'a handler can publish to its own topic without awaiting the call',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -96,7 +96,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'async handlers that fill every worker and each await a publish to a sync and to an async subscription',
+    name: 'async handlers that occupy every worker can each await a publish to sync and async subscriptions',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -117,7 +117,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'an async handler publishes to its own topic and awaits it, deep',
+    name: 'an async handler can publish to its own topic and await it, 30 levels deep',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -130,7 +130,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'a handler that fails after it published is retried, and what it published stays published',
+    name: 'a handler that fails after a publish is retried, and the event that it published stays published',
     rules: [3, 6],
     async run(t) {
       const engine = await t.started();
@@ -148,7 +148,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
     },
   },
   {
-    name: 'a handler subscribes, publishes to what it subscribed, and unsubscribes again',
+    name: 'a handler can subscribe to a topic, publish to it, and unsubscribe again',
     rules: [1, 3],
     async run(t) {
       const engine = await t.started();

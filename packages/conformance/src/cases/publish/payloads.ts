@@ -24,7 +24,7 @@ const plain = (value: unknown): unknown =>
 /** What payloads and metadata look like on arrival: the same on every engine. */
 export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', [
   {
-    name: 'every kind of payload arrives as JSON carries it, bytes as bytes',
+    name: 'every JSON payload arrives as its JSON value, and bytes arrive as bytes',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -49,7 +49,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'a Date, a class instance and toJSON look alike on every engine: as the JSON that they become',
+    name: 'a Date, a class instance and an object with toJSON arrive as their JSON value on every engine',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -63,7 +63,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'metadata arrives exactly, whatever JSON it holds',
+    name: 'any JSON object arrives unchanged as metadata',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -99,7 +99,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'fields named like members of Object.prototype arrive, in the payload, in the metadata and in a dead letter',
+    name: 'fields named like members of Object.prototype arrive in the payload, the metadata and a dead letter',
     rules: [1, 6],
     async run(t) {
       const engine = await t.started();
@@ -127,7 +127,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'keys and ids of any script, short and long, arrive',
+    name: 'keys and ids in any script and of any allowed length arrive unchanged',
     rules: [1],
     async run(t) {
       const engine = await t.started();
@@ -150,7 +150,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'what the publisher does to its objects afterwards changes no event that a broker carried',
+    name: 'changes that a publisher makes to its objects after publish() do not affect events sent through a broker',
     rules: [1],
     needs: { crossProcess: true },
     async run(t) {
@@ -169,7 +169,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
     },
   },
   {
-    name: 'no handler changes what another one sees of the event itself',
+    name: 'a handler that assigns to fields of an event does not change the event for other handlers',
     rules: [5],
     async run(t) {
       const engine = await t.started();

@@ -7,7 +7,7 @@ import { attempts, roomy } from '../../support/subscriptions.ts';
 /** What a publisher waits for, and what it is told. */
 export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
   {
-    name: 'publish resolves when every sync handler has finished',
+    name: 'publish() resolves after every sync handler has finished',
     rules: [3],
     needs: { crossProcess: false },
     async run(t) {
@@ -27,7 +27,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'publish waits for the retries of a sync handler too',
+    name: 'publish() waits for the retries of a sync handler',
     rules: [3],
     needs: { crossProcess: false },
     async run(t) {
@@ -41,7 +41,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'publish does not wait for handlers in other processes',
+    name: 'publish() does not wait for handlers in other processes',
     rules: [3],
     needs: { crossProcess: true },
     async run(t) {
@@ -57,7 +57,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'publish never waits for an async handler',
+    name: 'publish() never waits for an async handler',
     rules: [3],
     async run(t) {
       const engine = await t.started();
@@ -71,7 +71,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'publish does not reject, and neighbours get the event, where a handler throws, rejects, or throws undefined',
+    name: 'publish() resolves, and other subscriptions get the event, if a handler throws or rejects',
     rules: [3, 6],
     async run(t) {
       const engine = await t.started();
@@ -115,7 +115,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'an error that throws when it is looked at harms nobody',
+    name: 'a thrown error whose properties throw when read fails only its own delivery',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -141,7 +141,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'a handler may return any thenable; one whose `then` throws has failed',
+    name: 'a handler may return any thenable; the delivery fails if `then` throws',
     rules: [6],
     async run(t) {
       const engine = await t.started();
@@ -160,7 +160,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
     },
   },
   {
-    name: 'the subscription of a failing handler goes on with the next event',
+    name: 'a subscription continues with the next event after its handler fails',
     rules: [6],
     async run(t) {
       const engine = await t.started();

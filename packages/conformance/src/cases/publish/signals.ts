@@ -10,7 +10,7 @@ const reason = new Error('given up');
 /** Operations that are given up. */
 export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
   {
-    name: 'an aborted signal makes publish, subscribe and start reject with its reason, and they do nothing',
+    name: 'publish(), subscribe() and start() reject with the reason of an already aborted signal and do nothing',
     rules: [12],
     async run(t) {
       const signal = AbortSignal.abort(reason);
@@ -39,7 +39,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that aborts while start runs gives up; the engine can be started afterwards',
+    name: 'a signal that aborts during start() cancels it, and the engine can be started afterwards',
     rules: [8, 12],
     async run(t) {
       const engine = await t.engine();
@@ -61,7 +61,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that aborts while publish waits ends the waiting; other subscriptions still get the event',
+    name: 'a signal that aborts while publish() waits ends the wait, and every subscription still gets the event',
     rules: [3, 7],
     needs: { crossProcess: false },
     async run(t) {
@@ -86,7 +86,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a publish that is aborted before it left is never sent: each of them arrives or rejects, not both',
+    name: 'a publish aborted before the event is sent never sends it: each publish either arrives or rejects',
     rules: [3, 7],
     async run(t) {
       const engine = await t.started();
@@ -116,7 +116,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that 300 publishes share has one listener, and none when they have settled',
+    name: 'a signal shared by 300 publishes has at most one listener, and none after they settle',
     rules: [12],
     async run(t) {
       const engine = await t.started();
@@ -140,7 +140,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that aborts while subscribe runs leaves no subscription behind',
+    name: 'a signal that aborts during subscribe() leaves no subscription behind',
     rules: [1, 12],
     async run(t) {
       const engine = await t.started();
@@ -159,7 +159,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that aborts after its operation is over changes nothing, save for the subscription',
+    name: 'a signal that aborts after start() or publish() has resolved changes nothing',
     rules: [12],
     async run(t) {
       const engine = await t.engine();
@@ -176,7 +176,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
     },
   },
   {
-    name: 'a signal that is none is refused',
+    name: 'publish() and subscribe() refuse a signal that is not an AbortSignal',
     rules: [12],
     async run(t) {
       const engine = await t.started();

@@ -11,7 +11,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
   ...wildcardTable.map(
     ({ pattern, matches, passes }) =>
       ({
-        name: `"${pattern}" gets what it matches, once, and nothing else`,
+        name: `a subscription to "${pattern}" gets each matching event once and no other event`,
         rules: [2],
         async run(t) {
           const engine = await t.started();
@@ -43,7 +43,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
       }) satisfies Omit<ConformanceCase, 'behaviour'>,
   ),
   {
-    name: 'a topic named like a member of Object.prototype is a topic like any other, alone, within a pattern and in a group',
+    name: 'a topic named like a member of Object.prototype works as a topic, under a pattern and in a group',
     rules: [2, 5],
     async run(t) {
       const engine = await t.started();
@@ -77,7 +77,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'overlapping patterns and the topic itself each get the event, once per subscription',
+    name: 'each of several overlapping subscriptions gets the event once, whether it names the topic or a pattern',
     rules: [2, 5],
     async run(t) {
       const engine = await t.started();
@@ -93,7 +93,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'a pattern gets a topic that first appears later, from its first event on',
+    name: 'a pattern subscription gets every event of a topic that is first used later',
     rules: [1, 2],
     async run(t) {
       const engine = await t.started();
@@ -106,7 +106,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'the longest topic there may be, and the longest pattern',
+    name: 'the longest allowed topic and the longest allowed pattern work',
     rules: [2],
     async run(t) {
       const engine = await t.started();
@@ -121,7 +121,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'what is no topic is refused by publish and subscribe, naming it, and nothing is enqueued',
+    name: 'publish() and subscribe() refuse an invalid topic, name it, and enqueue nothing',
     rules: [2, 12],
     async run(t) {
       const engine = await t.started();
@@ -147,7 +147,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'topics() lists what has a subscriber, and subscriberCount() counts sync, async and patterns',
+    name: 'topics() lists the topics and patterns that have subscriptions, and subscriberCount() counts sync, async and pattern subscriptions',
     rules: [2],
     async run(t) {
       const engine = await t.started();
@@ -173,7 +173,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
     },
   },
   {
-    name: 'a subscription tells its topic, kind, group and engine, and has an id of its own',
+    name: 'a subscription has a unique id and reports its topic, kind, group and engine',
     rules: [5],
     async run(t) {
       const engine = await t.started();
