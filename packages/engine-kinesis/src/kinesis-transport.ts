@@ -23,6 +23,7 @@ import { Pause } from './pause.ts';
 import { PlainSubscription } from './read/plain-subscription.ts';
 import { Publisher } from './publish/publisher.ts';
 import { ShardReaders } from './read/shard-readers.ts';
+import { StreamIdentity } from './client/stream-identity.ts';
 import { openStream } from './client/stream.ts';
 
 interface Opened {
@@ -61,7 +62,8 @@ export class KinesisTransport implements Transport {
       const isGivenUp = (): boolean => this.#api !== api;
       const stream = await openStream(api, this.#options, logger, opening, isGivenUp);
       if (isGivenUp()) throw new Error('starting was given up');
-      const readers = new ShardReaders(api, this.#options, logger);
+      const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
+      const readers = new ShardReaders(api, this.#options, logger, identity);
       const publisher = new Publisher(api, {
         source,
         engine: name,
@@ -192,12 +194,14 @@ export class KinesisTransport implements Transport {
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
+    const replaced = this.#opened?.readers.identity.trouble;
     const groups = [...this.#groups.values()].map(({ name, places }): [string, string[]] => [
       name,
       [...new Set([...places].map(({ shardId }) => shardId))],
     ]);
     const details = { streamName, leases: named(groups) };
-    return trouble === '' ? { details } : { status: 'down', error: trouble, details };
+    if (trouble !== '') return { status: 'down', error: trouble, details };
+    return replaced === undefined ? { details } : { status: 'degraded', error: replaced, details };
   }
 }
 

@@ -1,8 +1,8 @@
-import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { CreateStreamCommand, DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { expect, onTestFinished, test } from 'vitest';
-import { addressOf, ownKinesis, quick } from '../read/foreign.ts';
+import { addressOf, ownKinesis, plainClient, quick } from '../read/foreign.ts';
 import { Flow, Seen, newStream, patient, startEngine, storesById, until } from '../support.ts';
 
 describeWithBroker('kinesis', 'outages', async () => {
@@ -97,6 +97,32 @@ describeWithBroker('kinesis', 'outages', async () => {
       });
       expect((await engine.health()).status).toBe('down');
       await engine.stop();
+    },
+  );
+
+  test(
+    'health tells of a stream that was made again, and the next start reads all of it',
+    patient,
+    async () => {
+      const config = { ...configOf(newStream()), shardCount: 1, requestTimeoutMs: 5000 };
+      const { streamName: StreamName } = config;
+      const client = plainClient(broker);
+      const engine = await startEngine(config);
+      await engine.subscribe('again', () => {});
+      await client.send(new DeleteStreamCommand({ StreamName }));
+      await until('health to be down', async () => (await engine.health()).status === 'down');
+      await client.send(new CreateStreamCommand({ StreamName, ShardCount: 4 }));
+      await until('health to tell', async () => {
+        const { status, error = '' } = await engine.health();
+        return status === 'degraded' && error.includes('deleted and made again');
+      });
+      await engine.stop();
+      await engine.start();
+      const seen = new Set<unknown>();
+      await engine.subscribe('again', ({ payload }) => void seen.add(payload));
+      for (let n = 0; n < 20; n++) await engine.publish({ topic: 'again', payload: n, key: `key-${n}` });
+      await until('every event', () => seen.size === 20);
+      expect((await engine.health()).status).toBe('up');
     },
   );
 
