@@ -31,6 +31,10 @@ export class CuttingProxy {
   cut: { readonly apiKey: number; readonly bytes: number } | undefined;
   /** How often it has. */
   cuts = 0;
+  /** True while it ends each new connection at once. */
+  isRefusing = false;
+  /** How often it has. */
+  refusals = 0;
   /** The length of the last answer of each kind. */
   readonly lengths = new Map<number, number>();
   readonly #server: Server;
@@ -40,7 +44,14 @@ export class CuttingProxy {
   constructor(broker: string) {
     const [host = '', port] = broker.split(':');
     this.#broker = { host, port: Number(port) };
-    this.#server = createServer((client) => this.#open.add(new Relay(client, connect(this.#broker), this)));
+    this.#server = createServer((client) => {
+      if (this.isRefusing) {
+        this.refusals++;
+        client.destroy();
+        return;
+      }
+      this.#open.add(new Relay(client, connect(this.#broker), this));
+    });
   }
 
   static async start(broker: string): Promise<CuttingProxy> {

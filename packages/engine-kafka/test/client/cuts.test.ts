@@ -189,6 +189,30 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     await until('all of them', () => flow.accepted.every((n) => plain.has(n) && grouped.has(n)));
   });
 
+  test('a broker that is away for long makes Node warn of no leak', async () => {
+    const proxy = await CuttingProxy.start(broker);
+    const topic = newName();
+    const engine = await startEngine({ client: proxy.kafka() });
+    const seen = new Set<unknown>();
+    await engine.subscribe(topic, ({ payload }) => void seen.add(payload));
+    await engine.publish({ topic, payload: 1 });
+    await until('the event', () => seen.has(1));
+    const warnings: string[] = [];
+    const onWarning = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', onWarning);
+    onTestFinished(() => void process.off('warning', onWarning));
+    proxy.isRefusing = true;
+    proxy.reset();
+    await until('many attempts to connect', async () => {
+      await engine.lag?.().catch(() => {});
+      return proxy.refusals > 40;
+    });
+    proxy.isRefusing = false;
+    await engine.publish({ topic, payload: 2 });
+    await until('what comes later', () => seen.has(2));
+    expect(warnings).toEqual([]);
+  });
+
   test('a connection that brings nothing any more is replaced, and what it was for goes on', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];

@@ -69,6 +69,7 @@ function correctSockets(connection: Connection): void {
   const disconnect = connection.disconnect.bind(connection);
   const process = connection.processData.bind(connection);
   let connecting: Promise<unknown> | undefined;
+  let ended: Socket | undefined;
 
   const begin = (): Promise<unknown> => {
     abandon(connection.socket);
@@ -79,6 +80,7 @@ function correctSockets(connection: Connection): void {
     return new Promise((resolve, reject) => {
       connect().then(resolve, reject);
       const { socket } = connection;
+      if (socket !== undefined) letGo(socket);
       socket?.once('close', () => {
         reject(closed());
         if (connection.socket !== socket) return;
@@ -102,9 +104,17 @@ function correctSockets(connection: Connection): void {
   connection.disconnect = async () => {
     const { socket } = connection;
     await disconnect();
-    socket?.destroySoon();
+    // Once: each time it listens for the end of what was written, and one that is lost has no such end.
+    if (socket !== ended) socket?.destroySoon();
+    ended = socket;
     return true;
   };
+}
+
+/** kafkajs lets go of a dead socket at each failure; Node notes each time that it should be let go of once it is connected. */
+function letGo(socket: Socket): void {
+  const unref = socket.unref.bind(socket);
+  socket.unref = () => (socket.destroyed ? socket : unref());
 }
 
 function abandon(socket: Socket | undefined): void {

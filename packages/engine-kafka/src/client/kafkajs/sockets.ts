@@ -13,7 +13,6 @@ export class Sockets {
     const socket = open(host, port, ssl, onConnect);
     socket.setKeepAlive(true, keepAliveMs);
     socket.setNoDelay(true);
-    letGo(socket);
     this.#open.add(socket);
     socket.on('close', () => this.#open.delete(socket));
     if (this.#isClosed) end(socket);
@@ -30,12 +29,6 @@ export class Sockets {
 function open(host: string, port: number, tls: TlsOptions | undefined, onConnect: () => void): Socket {
   if (!tls) return connect({ host, port }, onConnect);
   return connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect);
-}
-
-/** kafkajs lets go of a dead socket at each failure; Node notes each time that it should be let go of once it is connected. */
-function letGo(socket: Socket): void {
-  const unref = socket.unref.bind(socket);
-  socket.unref = () => (socket.destroyed ? socket : unref());
 }
 
 /** With an error: only that makes kafkajs give up on what it waits for. */
