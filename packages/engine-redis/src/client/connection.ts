@@ -76,6 +76,12 @@ export class Connection {
     return this.client.status === 'ready';
   }
 
+  /** False, too, for one that is ending, which is ready to the client until it has ended. */
+  get takesCommands(): boolean {
+    const { stream } = this.client as Partial<Pick<Redis, 'stream'>>;
+    return this.isReady && stream?.writable !== false;
+  }
+
   get lastError(): unknown {
     return this.#lastError;
   }
@@ -141,7 +147,7 @@ export class Connection {
       }
       this.#waits.add(wait);
       this.#deadlines.watch(until);
-      if (this.isReady) this.#send(wait);
+      if (this.takesCommands) this.#send(wait);
     });
   }
 

@@ -2,7 +2,7 @@ import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine
 import { previousAttempts } from './attempt-count.ts';
 import { briefly } from '../client/briefly.ts';
 import type { Connection } from '../client/connection.ts';
-import { isError, messageOf } from '../errors.ts';
+import { isAnswer, isError, messageOf } from '../errors.ts';
 import { GroupLease } from './lease.ts';
 import { GroupPlace } from './place.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
@@ -190,13 +190,14 @@ export class GroupMember {
     } finally {
       this.#reserved -= count;
     }
-    this.#hand(place, read.entries, withdrawals);
     place.reads++;
     place.failure = undefined;
     place.end = read.end;
     place.isHeld = read.isHeld;
     if (read.hasLooked) place.isLookDue = false;
     place.cursor = read.cursor;
+    // Last: what settles at once has to see whether more is held.
+    this.#hand(place, read.entries, withdrawals);
   }
 
   /** @param withdrawals - As of when the server was asked for the entries. */
@@ -254,8 +255,8 @@ export class GroupMember {
 
   #resume(place: GroupPlace): void {
     if (place.polling === undefined) void this.poll(place.topic);
-    // The read under way has found no room, and does not look again by itself.
-    else if (place.isOutOfRoom) place.isPollWanted = true;
+    // The read under way ends where there was no room, or where the rest is held, and does not look again by itself.
+    else if (place.isOutOfRoom || place.isHeld) place.isPollWanted = true;
   }
 
   *progress(): Iterable<ReadProgress> {
@@ -304,8 +305,14 @@ export class GroupMember {
   }
 
   async #leave(): Promise<void> {
+    const leave = (): Promise<unknown> =>
+      Promise.all([...this.places.values()].map((place) => place.leave()));
     try {
-      await Promise.all([...this.places.values()].map((place) => place.leave()));
+      await leave().catch((error: unknown) => {
+        if (isAnswer(error)) throw error;
+        // What was on its way when the connection was lost goes once more over the next one.
+        return leave();
+      });
     } catch (error) {
       // Others will find that it is silent, and take what it has.
       this.#store.logger.debug?.('a consumer could not end', { error: messageOf(error) });

@@ -101,7 +101,7 @@ export class Publisher {
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
-    if (!this.#connection.isReady) return;
+    if (!this.#connection.takesCommands) return;
     if (this.#hasAborted) {
       this.#hasAborted = false;
       this.#waiting = this.#waiting.filter(({ isAborted }) => !isAborted);

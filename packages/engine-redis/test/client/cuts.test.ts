@@ -1,7 +1,7 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { CuttingProxy } from '../cutting-proxy.ts';
-import { newPrefix, startEngine, until } from '../support.ts';
+import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
 /*
  * Connections that end in the middle of an answer, at each of its bytes in turn.
@@ -89,6 +89,31 @@ describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
       expect(codes).toEqual(new Set(['PUBLISH_FAILED']));
     },
   );
+
+  test('to the last acknowledgement of a member that leaves does not keep it in its group', async () => {
+    const proxy = await CuttingProxy.start(url);
+    const keyPrefix = newPrefix();
+    const engine = await startEngine({ url: proxy.url, mode: 'streams', keyPrefix });
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let isBegun = false;
+    const handler = async (): Promise<void> => {
+      isBegun = true;
+      await gate;
+    };
+    const subscription = await engine.subscribe('cut', handler, { group: 'g' });
+    await engine.publish({ topic: 'cut', payload: 1 });
+    await until('the handler to have begun', () => isBegun);
+    const leaving = subscription.cancel();
+    proxy.cut = { after: /xack/i, bytes: 0 };
+    open();
+    await leaving;
+    const admin = adminOf(url);
+    await until('the member to have left', async () => {
+      const consumers = (await admin.xinfo('CONSUMERS', `${keyPrefix}cut`, 'g')) as unknown[];
+      return proxy.cuts === 1 && consumers.length === 0;
+    });
+  });
 
   test('to a subscribe is a typed error at most, and the next one works', async () => {
     const proxy = await CuttingProxy.start(url);

@@ -1,12 +1,13 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { ownRedis } from '../read/foreign.ts';
 import { Flow, adminOf, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'a group whose connections are lost', async () => {
+describeWithBroker('redis', 'connections that are lost', async () => {
   const { url } = await ownRedis();
 
-  test('what is settled is not handled again, and the order of a key is kept', async () => {
+  test('in a group what is settled is not handled again, and the order of a key is kept', async () => {
     const keyPrefix = newPrefix();
     const config = { url, mode: 'streams', keyPrefix } as const;
     const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
@@ -38,4 +39,20 @@ describeWithBroker('redis', 'a group whose connections are lost', async () => {
     const lines = String(await admin.client('LIST')).split('\n');
     return lines.filter((line) => line.includes(` name=${name} `)).map((line) => /id=(\d+)/.exec(line)![1]!);
   }
+
+  test.each(['pubsub', 'streams'] as const)(
+    'a publish waits for the next connection from the moment at which its own begins to end, mode %s',
+    async (mode) => {
+      const clients: Redis[] = [];
+      const createClient = (): Redis => {
+        clients.push(new Redis(url, { lazyConnect: true }));
+        return clients.at(-1)!;
+      };
+      const engine = await startEngine({ createClient, mode, keyPrefix: newPrefix() });
+      await engine.publish({ topic: 'end', payload: 'before' });
+      for (const client of clients) client.disconnect(true);
+      expect(clients.map(({ status }) => status)).toContain('ready');
+      await engine.publish({ topic: 'end', payload: 'meanwhile' });
+    },
+  );
 });

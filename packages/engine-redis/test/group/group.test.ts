@@ -182,4 +182,18 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
       { timeoutMs: 20_000 },
     );
   });
+
+  test('what others left behind is handled without a pause, though little of it is read at once', async () => {
+    const keyPrefix = newPrefix();
+    // Neither a heartbeat nor the end of a blocking read makes the member look again in time.
+    const config = { url, keyPrefix, mode: 'streams', claimIdleMs: 600_000, blockMs: 600_000 } as const;
+    const engine = await startEngine(config);
+    await (await engine.subscribe('left', () => {}, { group: 'g' })).cancel();
+    for (const payload of numbers) await engine.publish({ topic: 'left', payload });
+    await adminOf(url).xreadgroup('GROUP', 'g', '_left', 'STREAMS', `${keyPrefix}left`, '>');
+    const seen: unknown[] = [];
+    await engine.subscribeAsync('left', ({ payload }) => void seen.push(payload), { group: 'g' });
+    await until('all of it', () => seen.length === numbers.length);
+    expect(seen).toEqual(numbers);
+  });
 });
