@@ -1,5 +1,6 @@
 export { type EventBusOptions, type TypedEventBus, createEventBus } from './bus/create-event-bus.ts';
-export type { EventBusParts, ObservableBus } from './bus/event-bus.ts';
+export type { EventBusParts } from './bus/event-bus-parts.ts';
+export type { ObservableBus } from './bus/event-bus.ts';
 export type { EventStream } from './bus/event-stream.ts';
 export {
   type LifecycleEvent,
@@ -13,9 +14,9 @@ export {
   type EngineConfig,
   type EventBusConfig,
   type ParsedConfig,
-  type RoutingRule,
   parseConfig,
 } from './config/event-bus-config.ts';
+export type { RoutingRule } from './routing/routing.ts';
 export type { Environment } from './config/loading/environment.ts';
 export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
 export type {
@@ -25,18 +26,17 @@ export type {
   DeliveryData,
   DeliveryStats,
   DropReason,
-  Duration,
   EngineHealth,
   EngineState,
-  EngineType,
-  EngineTypeConfig,
-  EngineTypes,
-  EventBus,
-  EventHandler,
   FailureData,
-  HandlerContext,
   Logger,
   MissedData,
+} from './contract/observing.ts';
+export type {
+  Duration,
+  EventBus,
+  EventHandler,
+  HandlerContext,
   PublishOptions,
   StartOptions,
   StartPosition,
@@ -44,7 +44,8 @@ export type {
   SubscribeOptions,
   Subscription,
   TimeToLive,
-} from './contract/contract.ts';
+} from './contract/bus.ts';
+export type { EngineType, EngineTypeConfig, EngineTypes } from './contract/engine.ts';
 export type { Event, NewEvent } from './contract/event.ts';
 export type { BackoffOptions, RetryOptions } from './contract/retry.ts';
 export { tenantOf } from './contract/tenant.ts';
@@ -54,7 +55,7 @@ export {
   deadLetterOf,
   deadLetterTopic,
 } from './dead-letters/dead-letter.ts';
-export type { RedriveOptions, RedriveResult } from './dead-letters/redrive.ts';
+export type { RedriveOptions, RedriveResult } from './bus/redrive/redrive.ts';
 export {
   ConfigFileError,
   type ConfigProblem,

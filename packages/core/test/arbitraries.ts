@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import { type Event, createEvent } from '../src/contract/event.ts';
+import type { Event } from '../src/contract/event.ts';
+import { createEvent } from '../src/contract/create-event.ts';
 
 /** As a broker would deliver it: no -0, no missing prototypes. */
 const asJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

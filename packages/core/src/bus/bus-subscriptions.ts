@@ -1,4 +1,4 @@
-import type { Subscription } from '../contract/contract.ts';
+import type { Subscription } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import type { Lifecycle } from './lifecycle.ts';
 

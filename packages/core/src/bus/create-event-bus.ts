@@ -1,20 +1,12 @@
 import type { EventBusConfig, ParsedConfig } from '../config/event-bus-config.ts';
-import type {
-  AttemptObserver,
-  Capabilities,
-  ConsumerLag,
-  DeliveryStats,
-  EngineHealth,
-  EventBus,
-  StartOptions,
-  StopOptions,
-  SubscribeOptions,
-  Subscription,
-} from '../contract/contract.ts';
-import { type EventBusParts, UntypedEventBus } from './event-bus.ts';
+import type { AttemptObserver, ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
+import type { Capabilities } from '../contract/capabilities.ts';
+import type { EventBus, StartOptions, StopOptions, SubscribeOptions, Subscription } from '../contract/bus.ts';
+import type { EventBusParts } from './event-bus-parts.ts';
+import { UntypedEventBus } from './event-bus.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Observer } from './lifecycle.ts';
-import type { RedriveOptions, RedriveResult } from '../dead-letters/redrive.ts';
+import type { RedriveOptions, RedriveResult } from './redrive/redrive.ts';
 import type { Router } from '../routing/router.ts';
 import type { SchemaInput, SchemaOutput, StandardSchema } from '../typed/standard-schema.ts';
 import type {

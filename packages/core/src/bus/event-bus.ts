@@ -1,7 +1,7 @@
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 import { assertSubscription } from '../engine/assert-subscription.ts';
-import { assertOptionsOf } from '../engine/call-options.ts';
-import { assertParts } from './check-parts.ts';
+import { type OptionNames, assertOptionNames, assertOptionsOf, signalName } from '../engine/call-options.ts';
+import { type EventBusParts, assertParts } from './event-bus-parts.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
 import { type EventBusConfig, type ParsedConfig, parseAndMake } from '../config/event-bus-config.ts';
 import { type OwnConfig, makeOwn } from '../config/known-engines.ts';
@@ -9,41 +9,39 @@ import type { MadeEngine } from '../config/own-config.ts';
 import { type SourceOf, sourcesOf } from '../config/loading/sources.ts';
 import type {
   AttemptObserver,
-  Capabilities,
   ConsumerLag,
   DeliveryStats,
-  Engine,
   EngineHealth,
-  EngineHost,
+  Logger,
+} from '../contract/observing.ts';
+import type { Capabilities } from '../contract/capabilities.ts';
+import type { Engine, EngineHost } from '../contract/engine.ts';
+import type {
   EventBus,
   EventHandler,
-  Logger,
   PublishOptions,
   StartOptions,
   StopOptions,
   SubscribeOptions,
   Subscription,
-} from '../contract/contract.ts';
-import { describeError } from '../dead-letters/dead-letter.ts';
+} from '../contract/bus.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { EventBusNotStartedError, InvalidOptionError, SubscriptionNotFoundError } from '../errors/errors.ts';
-import { type NewEvent, createEvent } from '../contract/event.ts';
+import type { NewEvent } from '../contract/event.ts';
+import { createEvent } from '../contract/create-event.ts';
 import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from '../logging/logger.ts';
-import type { HandleMiddleware, Middleware } from './middleware.ts';
+import type { HandleMiddleware } from './middleware.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';
-import {
-  type RedriveBus,
-  type RedriveOptions,
-  type RedriveResult,
-  redrive,
-} from '../dead-letters/redrive.ts';
+import { type RedriveBus, type RedriveOptions, type RedriveResult, redrive } from './redrive/redrive.ts';
 import { findEngineFactory } from '../registry/registry.ts';
-import { type Router, createRouter } from '../routing/router.ts';
+import type { Router } from '../routing/router.ts';
+import { createRouter } from '../routing/engine-router.ts';
 import { Routing } from '../routing/routing.ts';
 import type { StandardSchema } from '../typed/standard-schema.ts';
 import {
@@ -53,21 +51,15 @@ import {
 } from '../engine/subscribe-options.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
-import type { RawRecord } from '../contract/transport.ts';
 import type { TopicPublishOptions } from '../typed/typed-topics.ts';
 
-/** What a bus is made of beside its configuration. */
-export interface EventBusParts {
-  /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
-  readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
-  readonly middleware?: Middleware | undefined;
-  /** `console`, winston, pino or bunyan as it is; see {@link Logger}. Default: warnings and errors to the console. */
-  readonly logger?: Logger | undefined;
-  /** Told of lifecycle events from the very first on. */
-  readonly observers?: readonly Observer[] | undefined;
-  /** Takes each record that cannot be decoded, in place of its dead letter. */
-  readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
-}
+const topicPublishNames = {
+  ...signalName,
+  id: true,
+  key: true,
+  metadata: true,
+  createdAt: true,
+} satisfies OptionNames<TopicPublishOptions>;
 
 /** The part of a bus that metrics are made of; every bus fits, whatever the types of its topics. */
 export interface ObservableBus {
@@ -263,7 +255,7 @@ export class UntypedEventBus implements Engine {
   }
 
   #publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
-    assertOptionsOf('publish(topic, payload)', options);
+    assertOptionNames('publish(topic, payload)', options, topicPublishNames);
     const { signal, id, key, metadata, createdAt } = options;
     const event = createEvent({ topic, payload, id, key, metadata, createdAt });
     return this.#publisher.publish(event, signal === undefined ? undefined : { signal });

@@ -1,4 +1,4 @@
-import type { HandlerContext, Subscription } from '../contract/contract.ts';
+import type { HandlerContext, Subscription } from '../contract/bus.ts';
 import { GiveBack } from '../dispatch/give-back.ts';
 import type { Event } from '../contract/event.ts';
 

@@ -6,7 +6,7 @@ import type {
   FailureData,
   Logger,
   MissedData,
-} from '../contract/contract.ts';
+} from '../contract/observing.ts';
 import { InvalidOptionError } from '../errors/errors.ts';
 import { newEventId } from '../contract/event-id.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';

@@ -1,7 +1,8 @@
-import type { EventHandler, HandlerContext } from '../contract/contract.ts';
+import type { EventHandler, HandlerContext } from '../contract/bus.ts';
 import { DeliveredEvent } from '../dispatch/delivery.ts';
 import { NextCalledTwiceError } from '../errors/errors.ts';
-import { type Event, type NewEvent, createEvent } from '../contract/event.ts';
+import type { Event, NewEvent } from '../contract/event.ts';
+import { createEvent } from '../contract/create-event.ts';
 import type { Router } from '../routing/router.ts';
 
 /**

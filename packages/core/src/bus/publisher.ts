@@ -1,5 +1,5 @@
-import type { PublishOptions } from '../contract/contract.ts';
-import { describeError } from '../dead-letters/dead-letter.ts';
+import type { PublishOptions } from '../contract/bus.ts';
+import { describeError } from '../errors/describe-error.ts';
 import type { Event } from '../contract/event.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type PublishMiddleware, aroundPublish } from './middleware.ts';

@@ -1,4 +1,4 @@
-import type { EventHandler } from '../contract/contract.ts';
+import type { EventHandler } from '../contract/bus.ts';
 import { DeliveredEvent } from '../dispatch/delivery.ts';
 import type { Event } from '../contract/event.ts';
 import { type HandleMiddleware, aroundHandler } from './middleware.ts';

@@ -1,4 +1,5 @@
-import { UndecodableRecordError, quote } from '../errors/errors.ts';
+import { UndecodableRecordError } from '../errors/errors.ts';
+import { quote } from '../errors/polybus-error.ts';
 import { type Event, PublishedEvent } from '../contract/event.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { assertTopic } from '../contract/topics.ts';

@@ -1,4 +1,4 @@
-import type { Duration } from '../contract/contract.ts';
+import type { Duration } from '../contract/bus.ts';
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 /** One amount with its unit, or several one after the other, which add up, as Go writes them: `1h30m0s`. */

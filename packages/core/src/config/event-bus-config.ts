@@ -1,11 +1,12 @@
 import * as v from 'valibot';
-import type { Duration, Engine, EngineType, EngineTypeConfig, TimeToLive } from '../contract/contract.ts';
+import type { Duration, TimeToLive } from '../contract/bus.ts';
+import type { Engine, EngineType, EngineTypeConfig } from '../contract/engine.ts';
 import {
   DuplicateEngineNameError,
   InvalidConfigError,
-  type PolybusError,
   UnknownEngineReferenceError,
-} from '../errors/errors.ts';
+} from '../errors/config-errors.ts';
+import type { PolybusError } from '../errors/polybus-error.ts';
 import { type OwnConfig, makeKnown } from './known-engines.ts';
 import { oneConfigError } from './one-config-error.ts';
 import {
@@ -21,6 +22,7 @@ import {
 } from './schema.ts';
 import type { MadeEngine } from './own-config.ts';
 import { type SourceOf, noSource } from './loading/sources.ts';
+import type { RoutingRule } from '../routing/routing.ts';
 import { toProblem } from './validate.ts';
 
 /** One engine of a bus. */
@@ -33,16 +35,6 @@ export interface EngineConfig {
   readonly config?: EngineTypeConfig | undefined;
   /** An engine that code has made. Not beside `type`. */
   readonly engine?: Engine | undefined;
-}
-
-/** Which engine carries which topics. */
-export interface RoutingRule {
-  /** Topics and patterns. */
-  readonly topics: readonly string[];
-  /** The name of an engine. */
-  readonly engine: string;
-  /** Only for events of these tenants. Default: all events. */
-  readonly tenants?: readonly string[] | undefined;
 }
 
 /** The configuration of a bus, with one engine or, where `engines` is given, with several. */

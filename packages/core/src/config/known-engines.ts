@@ -1,6 +1,7 @@
-import type { PolybusError } from '../errors/errors.ts';
+import type { PolybusError } from '../errors/polybus-error.ts';
 import { type EngineFactory, knownEngineFactory } from '../registry/registry.ts';
-import { type MadeEngine, makeOfSharedFields, problemsOf, withSources } from './own-config.ts';
+import { type MadeEngine, makeOfSharedFields, withSources } from './own-config.ts';
+import { problemsOf } from '../errors/config-problems.ts';
 import type { SourceOf } from './loading/sources.ts';
 
 /** What one engine is to be made of. */

@@ -1,5 +1,6 @@
-import { InvalidConfigError, type PolybusError } from '../errors/errors.ts';
-import { problemsOf } from './own-config.ts';
+import { InvalidConfigError } from '../errors/config-errors.ts';
+import { problemsOf } from '../errors/config-problems.ts';
+import type { PolybusError } from '../errors/polybus-error.ts';
 
 /** One error for all: the one where there is one, else one that lists the problems of each. */
 export function oneConfigError(errors: readonly PolybusError[]): PolybusError {

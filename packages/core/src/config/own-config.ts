@@ -1,5 +1,6 @@
-import type { Engine } from '../contract/contract.ts';
-import { type ConfigProblem, InvalidConfigError, PolybusError } from '../errors/errors.ts';
+import type { Engine } from '../contract/engine.ts';
+import { InvalidConfigError } from '../errors/config-errors.ts';
+import { problemsOf } from '../errors/config-problems.ts';
 import type { EngineFactory, EngineFactoryContext } from '../registry/registry.ts';
 
 /** An engine made of its configuration. */
@@ -37,14 +38,6 @@ export function makeOfSharedFields(
 function unknownFields(error: unknown): string[] {
   const problems = problemsOf(error, '') ?? [];
   return problems.filter(({ kind }) => kind === 'unknown-field').map(({ path }) => path);
-}
-
-/** Undefined where the error is not one of ours. An engine may come with a core of its own. */
-export function problemsOf(error: unknown, path: string): readonly ConfigProblem[] | undefined {
-  if (!PolybusError.is(error)) return undefined;
-  const { problems } = error as Partial<InvalidConfigError>;
-  // What has a class of its own, such as a type that nobody knows, is one problem.
-  return problems ?? [{ path, message: error.message }];
 }
 
 /** The error with what set each of the fields that it is about. */

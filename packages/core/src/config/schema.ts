@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { TimeToLive } from '../contract/contract.ts';
+import type { TimeToLive } from '../contract/bus.ts';
 import type { RetryOptions } from '../contract/retry.ts';
 import { assertTopic, assertTopicOrPattern, maxTopicLength, topicGrammar } from '../contract/topics.ts';
 import { tenantForm, tenantGrammar } from '../contract/tenant.ts';

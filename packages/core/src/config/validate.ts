@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { type ConfigProblem, InvalidConfigError, quote } from '../errors/errors.ts';
+import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
+import { quote } from '../errors/polybus-error.ts';
 import { maskValue } from '../errors/mask.ts';
 import { suggestion } from '../errors/suggest.ts';
 

@@ -1,5 +1,18 @@
-import type { Capabilities } from './contract.ts';
 import { UnsupportedCapabilityError } from '../errors/errors.ts';
+
+/** What an engine can do. Constant over the engine's life; the conformance suite's only switch. */
+export interface Capabilities {
+  /** Keeps events: a process that dies in a handler loses nothing. */
+  readonly durable: boolean;
+  /** `group`: subscriptions that share the events. */
+  readonly groups: boolean;
+  /** `from: 'earliest' | Date`. */
+  readonly replay: boolean;
+  /** The broker itself orders events by partition key. */
+  readonly partitioned: boolean;
+  /** Events reach other processes. */
+  readonly crossProcess: boolean;
+}
 
 /** Which of the engines that we publish have a capability, for the error that names them. */
 const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {

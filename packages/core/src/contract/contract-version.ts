@@ -1,4 +1,4 @@
-import type { Engine } from './contract.ts';
+import type { Engine } from './engine.ts';
 import { ContractVersionError } from '../errors/errors.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { InvalidEventError, quote } from '../errors/errors.ts';
+import { InvalidEventError } from '../errors/errors.ts';
+import { quote } from '../errors/polybus-error.ts';
 
 /** Below this depth a cycle is looked for; most payloads never come near it. */
 const suspiciousDepth = 64;

@@ -1,6 +1,4 @@
-import { assertRetryNames } from '../engine/call-options.ts';
-import { InvalidOptionError, PolybusError } from '../errors/errors.ts';
-import { longestTimerMs } from './timer-limit.ts';
+import { PolybusError } from '../errors/polybus-error.ts';
 
 /** How often, and how soon, a failed event is handed to its handler again. */
 export interface RetryOptions {
@@ -36,41 +34,6 @@ export interface RetryPolicy {
   readonly shouldRetry: ((error: unknown) => boolean) | undefined;
 }
 
-/**
- * Fills in the defaults.
- *
- * @throws {@link InvalidOptionError}
- */
-export function resolveRetry(options: RetryOptions | false | undefined): RetryPolicy {
-  if (options !== false && options !== undefined && (typeof options !== 'object' || options === null)) {
-    throw new InvalidOptionError(
-      'retry',
-      options,
-      'an object such as { attempts: 5 }, or false for one attempt',
-    );
-  }
-  const { attempts, backoff = {}, shouldRetry } = options === false ? { attempts: 1 } : (options ?? {});
-  if (typeof backoff !== 'object' || backoff === null) {
-    throw new InvalidOptionError('retry.backoff', backoff, 'an object with initialMs, maxMs, factor, jitter');
-  }
-  assertRetryNames(options === false || options === undefined ? {} : options, backoff);
-  if (shouldRetry !== undefined && typeof shouldRetry !== 'function') {
-    throw new InvalidOptionError('retry.shouldRetry', shouldRetry, 'a function of the error');
-  }
-  const jitter = backoff.jitter ?? 'full';
-  if (jitter !== 'full' && jitter !== 'none') {
-    throw new InvalidOptionError('retry.backoff.jitter', jitter, '"full" or "none"');
-  }
-  return {
-    attempts: atLeast('retry.attempts', attempts ?? 5, 1, { isWhole: true }),
-    initialMs: atLeast('retry.backoff.initialMs', backoff.initialMs ?? 100, 0, { most: longestTimerMs }),
-    maxMs: atLeast('retry.backoff.maxMs', backoff.maxMs ?? 30_000, 0, { most: longestTimerMs }),
-    factor: atLeast('retry.backoff.factor', backoff.factor ?? 2, 1),
-    jitter,
-    shouldRetry,
-  };
-}
-
 /** True where another attempt is due after attempt number `attempt` (from 1) failed with `error`. */
 export function isRetryable(policy: RetryPolicy, attempt: number, error: unknown): boolean {
   if (attempt >= policy.attempts || isUnrecoverable(error)) return false;
@@ -104,20 +67,4 @@ function isUnrecoverable(error: unknown): boolean {
     // Whatever it is, it throws while it is read.
     return false;
   }
-}
-
-function atLeast(
-  option: string,
-  value: unknown,
-  least: number,
-  { most = Number.MAX_VALUE, isWhole = false }: { most?: number; isWhole?: boolean } = {},
-): number {
-  if (typeof value === 'number' && value >= least && value <= most && (!isWhole || Number.isInteger(value)))
-    return value;
-  const upTo = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
-  throw new InvalidOptionError(
-    option,
-    value,
-    `a ${isWhole ? 'whole ' : ''}number of at least ${least}${upTo}`,
-  );
 }

@@ -1,4 +1,5 @@
-import type { ConsumerLag, DropReason, EngineHealth, Logger, MissedData, StartPosition } from './contract.ts';
+import type { ConsumerLag, DropReason, EngineHealth, Logger, MissedData } from './observing.ts';
+import type { StartPosition } from './bus.ts';
 import type { Event } from './event.ts';
 import type { UndecodableRecordError } from '../errors/errors.ts';
 

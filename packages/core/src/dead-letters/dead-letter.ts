@@ -3,6 +3,7 @@ import { type Event, PublishedEvent } from '../contract/event.ts';
 import { newEventId } from '../contract/event-id.ts';
 import { isObject } from '../cloudevents/attributes.ts';
 import type { RawRecord } from '../contract/transport.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { handlerMetadata } from './redrive-target.ts';
 import { maxTopicLength } from '../contract/topics.ts';
 
@@ -115,30 +116,4 @@ function provenance(sourceTopic: string, failure: Failure): DeadLetter {
     firstFailedAt: new Date(failure.firstFailedAt).toISOString(),
     lastFailedAt: new Date(failure.lastFailedAt).toISOString(),
   };
-}
-
-/** Whatever a handler threw, as plain text: it need not be an Error. */
-export function describeError(error: unknown): DeadLetter['error'] {
-  try {
-    if (error instanceof Error) {
-      // Anything can be assigned to these.
-      const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
-      return {
-        name: String(name),
-        message: String(message),
-        stack: typeof stack === 'string' ? stack : null,
-      };
-    }
-  } catch {
-    // It throws while it is read; its dead letter is written all the same.
-  }
-  return { name: 'NonError', message: textOf(error), stack: null };
-}
-
-function textOf(value: unknown): string {
-  try {
-    return typeof value === 'object' && value !== null ? (JSON.stringify(value) ?? 'unknown') : String(value);
-  } catch {
-    return 'a value that cannot be shown';
-  }
 }

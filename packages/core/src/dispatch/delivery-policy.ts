@@ -1,4 +1,4 @@
-import type { EventHandler } from '../contract/contract.ts';
+import type { EventHandler } from '../contract/bus.ts';
 import type { RetryPolicy } from '../contract/retry.ts';
 
 /** How one subscription wants its events handled; every default is filled in. */

@@ -1,4 +1,5 @@
-import type { DropReason, Subscription } from '../contract/contract.ts';
+import type { DropReason } from '../contract/observing.ts';
+import type { Subscription } from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
 import { DeliveryCountExceededError } from '../errors/errors.ts';
 import { isMeantFor } from '../dead-letters/redrive-target.ts';

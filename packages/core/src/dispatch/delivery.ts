@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { HandlerContext, Subscription } from '../contract/contract.ts';
+import type { HandlerContext, Subscription } from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
 import type { Acknowledgement } from '../contract/transport.ts';
 import { handlerMetadata } from '../dead-letters/redrive-target.ts';
 import type { Chained } from './fifo.ts';
-import type { DeliveryQueue } from './delivery-queue.ts';
+import type { Workers } from './workers/workers.ts';
 
 /** True while the caller runs in a handler that has not settled. */
 export function insideHandler(): boolean {
@@ -21,6 +21,16 @@ export function activeDelivery(): Delivery | undefined {
   return delivery?.state === 'running' || delivery?.isWritingDeadLetter === true ? delivery : undefined;
 }
 
+/** The queue of one subscription, as its deliveries and the wait graph see it. */
+export interface DeliveryOwner {
+  readonly subscription: Subscription;
+  /** The name of the engine. */
+  readonly engine: string;
+  /** The node of the queue in the wait graph: queues that share a gate have one node. */
+  readonly node: object;
+  readonly workers: Workers;
+}
+
 /** When an event expires that does not. */
 export const never: number = Number.POSITIVE_INFINITY;
 
@@ -29,7 +39,7 @@ export type DeliveryState = 'queued' | 'running' | 'parked' | 'done';
 /** One event on its way to one subscription. */
 export class Delivery implements Chained<Delivery> {
   readonly source: Event;
-  readonly queue: DeliveryQueue;
+  readonly queue: DeliveryOwner;
   readonly acknowledgement: Acknowledgement;
   next: Delivery | undefined = undefined;
   state: DeliveryState = 'queued';
@@ -55,7 +65,7 @@ export class Delivery implements Chained<Delivery> {
   /** How many waits the handler is in, each for another subscription; its worker is lent out meanwhile. */
   waits = 0;
 
-  constructor(source: Event, queue: DeliveryQueue, acknowledgement: Acknowledgement, attempt: number) {
+  constructor(source: Event, queue: DeliveryOwner, acknowledgement: Acknowledgement, attempt: number) {
     this.source = source;
     this.queue = queue;
     this.acknowledgement = acknowledgement;
@@ -80,7 +90,7 @@ class AttemptContext implements HandlerContext {
   readonly attempt: number;
   #controller: AbortController | undefined;
 
-  constructor({ subscription, engine }: DeliveryQueue, attempt: number) {
+  constructor({ subscription, engine }: DeliveryOwner, attempt: number) {
     this.subscription = subscription;
     this.engine = engine;
     this.attempt = attempt;

@@ -1,4 +1,4 @@
-import type { Subscription } from '../contract/contract.ts';
+import type { Subscription } from '../contract/bus.ts';
 import { InvalidSubscriptionError } from '../errors/errors.ts';
 
 /**

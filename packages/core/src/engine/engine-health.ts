@@ -1,4 +1,4 @@
-import type { EngineHealth, EngineState } from '../contract/contract.ts';
+import type { EngineHealth, EngineState } from '../contract/observing.ts';
 import type { Transport } from '../contract/transport.ts';
 
 type Finding = readonly [status: EngineHealth['status'], reason: string | undefined];

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Subscription } from '../contract/contract.ts';
+import type { Subscription } from '../contract/bus.ts';
 
 const processId = randomBytes(6).toString('hex');
 let lastId = 0;

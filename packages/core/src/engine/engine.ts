@@ -1,21 +1,22 @@
 import { assertSubscription } from './assert-subscription.ts';
 import { assertOptionsOf } from './call-options.ts';
+import type { Capabilities } from '../contract/capabilities.ts';
 import type {
-  Capabilities,
   ConsumerLag,
   DeliveryStats,
-  Engine,
   EngineHealth,
-  EngineHost,
   EngineState,
-  EventHandler,
   MissedData,
+} from '../contract/observing.ts';
+import type { Engine, EngineHost } from '../contract/engine.ts';
+import type {
+  EventHandler,
   PublishOptions,
   StartOptions,
   StopOptions,
   SubscribeOptions,
   Subscription,
-} from '../contract/contract.ts';
+} from '../contract/bus.ts';
 import { stampContract } from '../contract/contract-version.ts';
 import { Counters } from '../dispatch/reporting/counters.ts';
 import { activeDelivery } from '../dispatch/delivery.ts';
@@ -31,7 +32,8 @@ import {
   ShutdownTimeoutError,
   SubscriptionNotFoundError,
 } from '../errors/errors.ts';
-import { type NewEvent, createEvent } from '../contract/event.ts';
+import type { NewEvent } from '../contract/event.ts';
+import { createEvent } from '../contract/create-event.ts';
 import { standaloneHost } from './host.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';

@@ -1,4 +1,5 @@
-import type { EngineHost, EngineObserver } from '../contract/contract.ts';
+import type { EngineHost } from '../contract/engine.ts';
+import type { EngineObserver } from '../contract/observing.ts';
 import type { NewEvent } from '../contract/event.ts';
 import { consoleLogger } from '../logging/logger.ts';
 

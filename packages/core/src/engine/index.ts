@@ -1,14 +1,10 @@
 /** For engine authors: what an engine is made of, and what the bus expects of it. */
 export { contractVersion } from '../contract/contract-version.ts';
-export type {
-  AttemptObserver,
-  Capabilities,
-  Engine,
-  EngineHost,
-  EngineObserver,
-} from '../contract/contract.ts';
-export { createEvent, maxKeyLength } from '../contract/event.ts';
-export { type ForeignRecord, foreignEvent } from '../contract/foreign-event.ts';
+export type { AttemptObserver, EngineObserver } from '../contract/observing.ts';
+export type { Capabilities } from '../contract/capabilities.ts';
+export type { Engine, EngineHost } from '../contract/engine.ts';
+export { createEvent, maxKeyLength } from '../contract/create-event.ts';
+export { type ForeignRecord, foreignEvent } from '../cloudevents/foreign-event.ts';
 export {
   TopicMatcher,
   assertTopic,
@@ -40,6 +36,7 @@ export {
   registerEngine,
   registeredEngines,
 } from '../registry/registry.ts';
-export { type RoutedEngine, type RouterOptions, createRouter } from '../routing/router.ts';
+export type { RoutedEngine, RouterOptions } from '../routing/router.ts';
+export { createRouter } from '../routing/engine-router.ts';
 export { type EngineDefinition, createEngine } from './engine.ts';
 export type { DeliveryDefaults } from './subscribe-options.ts';

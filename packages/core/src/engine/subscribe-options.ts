@@ -1,16 +1,11 @@
 import { assertOptionsOf } from './call-options.ts';
-import { requireCapability } from '../contract/capabilities.ts';
-import type {
-  Capabilities,
-  EventHandler,
-  StartPosition,
-  SubscribeOptions,
-  Subscription,
-} from '../contract/contract.ts';
+import { type Capabilities, requireCapability } from '../contract/capabilities.ts';
+import type { EventHandler, StartPosition, SubscribeOptions, Subscription } from '../contract/bus.ts';
 import type { DeliveryPolicy } from '../dispatch/delivery-policy.ts';
 import type { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { HandlerRequiredError, InvalidOptionError } from '../errors/errors.ts';
-import { type RetryOptions, resolveRetry } from '../contract/retry.ts';
+import type { RetryOptions } from '../contract/retry.ts';
+import { resolveRetry } from './resolve-retry.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { longestTimerMs } from '../contract/timer-limit.ts';
 import { assertTopic, assertTopicOrPattern } from '../contract/topics.ts';

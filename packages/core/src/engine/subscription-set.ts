@@ -1,5 +1,7 @@
-import type { Logger, Subscription } from '../contract/contract.ts';
+import type { Logger } from '../contract/observing.ts';
+import type { Subscription } from '../contract/bus.ts';
 import type { Unsettled } from '../dispatch/reporting/counters.ts';
+import type { DeliveryOwner } from '../dispatch/delivery.ts';
 import type { DeliveryQueue } from '../dispatch/delivery-queue.ts';
 import { TopicMatcher, assertTopicOrPattern, isPattern } from '../contract/topics.ts';
 import type { Listener } from '../contract/transport.ts';
@@ -50,8 +52,9 @@ export class SubscriptionSet {
     return this.#queues;
   }
 
-  hasQueue(queue: DeliveryQueue): boolean {
-    return this.#queues.has(queue);
+  hasQueue(queue: DeliveryOwner): boolean {
+    const queues: ReadonlySet<DeliveryOwner> = this.#queues;
+    return queues.has(queue);
   }
 
   get unsettled(): Unsettled {

@@ -1,9 +1,6 @@
 import { maskValue } from './mask.ts';
 import { PolybusError, type PolybusErrorOptions, quote } from './polybus-error.ts';
 
-export * from './polybus-error.ts';
-export * from './config-errors.ts';
-
 /** A topic or pattern outside the grammar, or a pattern where only a topic will do. */
 export class InvalidTopicError extends PolybusError {
   constructor(topic: unknown, reason: string) {

@@ -1,5 +1,5 @@
-import type { Logger } from '../contract/contract.ts';
-import { describeError } from '../dead-letters/dead-letter.ts';
+import type { Logger } from '../contract/observing.ts';
+import { describeError } from '../errors/describe-error.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Level = keyof Logger;

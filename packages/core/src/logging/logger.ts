@@ -1,4 +1,4 @@
-import type { Logger } from '../contract/contract.ts';
+import type { Logger } from '../contract/observing.ts';
 
 /** Warnings and errors go to the console; nothing else does. */
 export const consoleLogger: Logger = {

@@ -2,8 +2,8 @@ import { type ConfigLayer, combineConfig } from '../config/loading/config-layers
 import type { EventBusConfig } from '../config/event-bus-config.ts';
 import { maskValue } from '../errors/mask.ts';
 import { rememberSources, sourcesOf } from '../config/loading/sources.ts';
+import type { DeliveryStats } from '../contract/observing.ts';
 import type {
-  DeliveryStats,
   EventBus,
   EventHandler,
   PublishOptions,
@@ -11,18 +11,19 @@ import type {
   StopOptions,
   SubscribeOptions,
   Subscription,
-} from '../contract/contract.ts';
+} from '../contract/bus.ts';
 import { type TypedEventBus, createEventBus } from '../bus/create-event-bus.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
 import {
   EventBusNotStartedError,
-  InvalidConfigError,
   ModuleNotInitializedError,
   NoSubjectForEventEmissionError,
-  quote,
 } from '../errors/errors.ts';
+import { InvalidConfigError } from '../errors/config-errors.ts';
+import { quote } from '../errors/polybus-error.ts';
 import type { NewEvent } from '../contract/event.ts';
-import type { EventBusParts, UntypedEventBus } from '../bus/event-bus.ts';
+import type { EventBusParts } from '../bus/event-bus-parts.ts';
+import type { UntypedEventBus } from '../bus/event-bus.ts';
 import { lifecycleEventTypes } from '../bus/lifecycle.ts';
 import type { Router } from '../routing/router.ts';
 import { isPattern, matchesTopic } from '../contract/topics.ts';

@@ -1,5 +1,5 @@
 import type { EventBusConfig } from '../config/event-bus-config.ts';
-import type { Logger } from '../contract/contract.ts';
+import type { Logger } from '../contract/observing.ts';
 
 /**
  * What an application offers the module. It is looked at by its structure, and each member may be missing: an application

@@ -1,6 +1,7 @@
 import { applicationFolders, resolveForApplication } from './application-folders.ts';
-import type { Engine } from '../contract/contract.ts';
-import { InvalidConfigError, UnknownEngineTypeError } from '../errors/errors.ts';
+import type { Engine } from '../contract/engine.ts';
+import { InvalidConfigError } from '../errors/config-errors.ts';
+import { UnknownEngineTypeError } from '../errors/errors.ts';
 import { maskValue } from '../errors/mask.ts';
 import { closest } from '../errors/suggest.ts';
 import { installedEngineTypes } from './installed-engines.ts';

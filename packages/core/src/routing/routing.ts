@@ -1,8 +1,17 @@
-import type { RoutingRule } from '../config/event-bus-config.ts';
 import { deadLetterOf, sourceOfDeadLetters } from '../dead-letters/dead-letter.ts';
 import type { Event } from '../contract/event.ts';
 import { tenantOf } from '../contract/tenant.ts';
 import { isPattern, matchesTopic, patternCovers, patternsOverlap } from '../contract/topics.ts';
+
+/** Which engine carries which topics. */
+export interface RoutingRule {
+  /** Topics and patterns. */
+  readonly topics: readonly string[];
+  /** The name of an engine. */
+  readonly engine: string;
+  /** Only for events of these tenants. Default: all events. */
+  readonly tenants?: readonly string[] | undefined;
+}
 
 /** How many topics the answer is remembered for. */
 const maxRemembered = 10_000;

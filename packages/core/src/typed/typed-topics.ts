@@ -4,7 +4,7 @@ import type {
   PublishOptions,
   SubscribeOptions,
   Subscription,
-} from '../contract/contract.ts';
+} from '../contract/bus.ts';
 import type { Event, NewEvent } from '../contract/event.ts';
 import type { PublishedPayload, ReceivedPayload } from './received-payload.ts';
 

@@ -14,7 +14,7 @@ import {
   kafkaHeaders,
 } from '../../src/cloudevents/index.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
-import { createEvent } from '../../src/contract/event.ts';
+import { createEvent } from '../../src/contract/create-event.ts';
 import { event } from '../arbitraries.ts';
 
 const source = '/shop';

@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { assert } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeStructured, encodeStructured, isStructured } from '../../src/cloudevents/index.ts';
-import { type NewEvent, PublishedEvent, createEvent } from '../../src/contract/event.ts';
+import { type NewEvent, PublishedEvent } from '../../src/contract/event.ts';
+import { createEvent } from '../../src/contract/create-event.ts';
 import { event, jsonObject } from '../arbitraries.ts';
 
 const source = '/shop';

@@ -10,7 +10,7 @@ import {
   structuredContentType,
 } from '../../src/cloudevents/index.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
-import { createEvent } from '../../src/contract/event.ts';
+import { createEvent } from '../../src/contract/create-event.ts';
 import { event } from '../arbitraries.ts';
 
 const source = '/shop';

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { assert } from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { InvalidEventError, InvalidTopicError } from '../../src/errors/errors.ts';
-import { type NewEvent, PublishedEvent, createEvent, isKey, maxKeyLength } from '../../src/contract/event.ts';
+import { type NewEvent, PublishedEvent } from '../../src/contract/event.ts';
+import { createEvent, isKey, maxKeyLength } from '../../src/contract/create-event.ts';
 import { json } from '../arbitraries.ts';
 
 const base = { topic: 'user.created', payload: { id: 1 } };

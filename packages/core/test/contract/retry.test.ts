@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import { assert } from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { InvalidOptionError, PolybusError, UnrecoverableError } from '../../src/errors/errors.ts';
-import { type RetryOptions, backoffMs, isRetryable, resolveRetry } from '../../src/contract/retry.ts';
+import { InvalidOptionError, UnrecoverableError } from '../../src/errors/errors.ts';
+import { PolybusError } from '../../src/errors/polybus-error.ts';
+import { type RetryOptions, backoffMs, isRetryable } from '../../src/contract/retry.ts';
+import { resolveRetry } from '../../src/engine/resolve-retry.ts';
 
 describe('resolveRetry', () => {
   test('has the defaults of the contract', () => {

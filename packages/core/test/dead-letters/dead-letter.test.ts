@@ -6,12 +6,13 @@ import {
   deadLetterKey,
   deadLetterOf,
   deadLetterTopic,
-  describeError,
   isDeadLetterTopic,
   sourceOfDeadLetters,
 } from '../../src/dead-letters/dead-letter.ts';
+import { describeError } from '../../src/errors/describe-error.ts';
 import { UndecodableRecordError } from '../../src/errors/errors.ts';
-import { type Event, createEvent } from '../../src/contract/event.ts';
+import type { Event } from '../../src/contract/event.ts';
+import { createEvent } from '../../src/contract/create-event.ts';
 import { assertTopic, maxTopicLength } from '../../src/contract/topics.ts';
 import type { RawRecord } from '../../src/contract/transport.ts';
 

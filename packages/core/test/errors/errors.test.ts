@@ -1,7 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
-import * as errors from '../../src/errors/errors.ts';
-import { PolybusError, quote } from '../../src/errors/errors.ts';
+import * as configErrors from '../../src/errors/config-errors.ts';
+import * as otherErrors from '../../src/errors/errors.ts';
+import { PolybusError, quote } from '../../src/errors/polybus-error.ts';
 
+const errors = { ...otherErrors, ...configErrors };
 const problems = [{ path: 'engines[0].type', message: 'is missing' }];
 const left = { inFlight: 2, queued: 3, subscriptions: ['s1 on "user.*"'] };
 
@@ -72,10 +74,11 @@ describe('PolybusError.is', () => {
   test('knows the errors of another copy of core, where instanceof does not', async () => {
     vi.resetModules();
     const copy = await import('../../src/errors/errors.ts');
+    const { PolybusError: TheirPolybusError } = await import('../../src/errors/polybus-error.ts');
     const theirs = new copy.PublishError('no leader');
     expect(theirs).not.toBeInstanceOf(PolybusError);
     expect(PolybusError.is(theirs)).toBe(true);
-    expect(copy.PolybusError.is(new errors.PublishError('no leader'))).toBe(true);
+    expect(TheirPolybusError.is(new errors.PublishError('no leader'))).toBe(true);
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Yaml from 'yaml';
-import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../../errors/errors.ts';
+import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../../errors/config-errors.ts';
 import type { Environment } from './environment.ts';
 import { lineOfJsonMistake } from './json-mistake.ts';
 import { PlainText, type Typed, isReference, substitute } from './substitute.ts';

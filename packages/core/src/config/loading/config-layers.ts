@@ -1,4 +1,6 @@
-import { type ConfigProblem, InvalidConfigError, type PolybusError } from '../../errors/errors.ts';
+import { type ConfigProblem, InvalidConfigError } from '../../errors/config-errors.ts';
+import { problemsOf } from '../../errors/config-problems.ts';
+import type { PolybusError } from '../../errors/polybus-error.ts';
 import {
   type EventBusConfig,
   defaultEngineType,
@@ -6,7 +8,6 @@ import {
   singleEngineFields,
 } from '../event-bus-config.ts';
 import { oneConfigError } from '../one-config-error.ts';
-import { problemsOf } from '../own-config.ts';
 import { type SourceOf, rememberSources } from './sources.ts';
 import type { Typed } from './substitute.ts';
 

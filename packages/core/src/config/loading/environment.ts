@@ -1,6 +1,6 @@
 import { closest, nearest } from '../../errors/suggest.ts';
 import type { EventBusConfig } from '../event-bus-config.ts';
-import { type ConfigProblem, InvalidConfigError } from '../../errors/errors.ts';
+import { type ConfigProblem, InvalidConfigError } from '../../errors/config-errors.ts';
 
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;

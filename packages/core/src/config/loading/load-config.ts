@@ -1,5 +1,5 @@
-import { assertOptionsOf } from '../../engine/call-options.ts';
-import type { Logger } from '../../contract/contract.ts';
+import { type OptionNames, assertOptionNames } from '../../engine/call-options.ts';
+import type { Logger } from '../../contract/observing.ts';
 import { adaptedLogger } from '../../logging/adapted-logger.ts';
 import { consoleLogger } from '../../logging/logger.ts';
 import { readConfigFile } from './config-file.ts';
@@ -22,6 +22,14 @@ export interface LoadConfigOptions {
   readonly code?: EventBusConfig | undefined;
 }
 
+const optionNames = {
+  file: true,
+  env: true,
+  envPrefix: true,
+  logger: true,
+  code: true,
+} satisfies OptionNames<LoadConfigOptions>;
+
 /**
  * Puts a configuration together from its sources; a later one wins, field by field: the defaults, a file, the environment, code.
  * What a source sets takes effect or is refused: `engines` replaces the engine of the sources before it, while a field of the
@@ -34,7 +42,7 @@ export interface LoadConfigOptions {
  * @throws {@link MissingPackageError} where the file is YAML and the package `yaml` is not installed.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EventBusConfig> {
-  assertOptionsOf('loadConfig', options);
+  assertOptionNames('loadConfig', options, optionNames);
   const { file, env = process.env, envPrefix = '', logger = consoleLogger, code = {} } = options;
   const fromFile = file === undefined ? undefined : await readConfigFile(file, env);
   const fromEnvironment = readEnvironment(env, envPrefix);

@@ -1,4 +1,4 @@
-import { type ConfigProblem, InvalidConfigError, MissingVariableError } from '../../errors/errors.ts';
+import { type ConfigProblem, InvalidConfigError, MissingVariableError } from '../../errors/config-errors.ts';
 import type { Environment } from './environment.ts';
 import { appendKey, isSecretKey } from '../validate.ts';
 

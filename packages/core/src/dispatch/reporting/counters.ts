@@ -1,4 +1,4 @@
-import type { DeliveryStats } from '../../contract/contract.ts';
+import type { DeliveryStats } from '../../contract/observing.ts';
 
 /** What is looked up, not counted, so that the conservation of counts can fail. */
 export type Unsettled = Pick<DeliveryStats, 'pending' | 'running' | 'deferred'>;

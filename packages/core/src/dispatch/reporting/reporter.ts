@@ -2,19 +2,19 @@ import type {
   AttemptOutcome,
   DeliveryData,
   DropReason,
-  EngineHost,
   FailureData,
   Logger,
-} from '../../contract/contract.ts';
+} from '../../contract/observing.ts';
+import type { EngineHost } from '../../contract/engine.ts';
 import { publishFitting } from '../../dead-letters/cut-dead-letter.ts';
 import {
   type Failure,
   createDeadLetter,
   createRawDeadLetter,
   deadLetterTopic,
-  describeError,
   isDeadLetterTopic,
 } from '../../dead-letters/dead-letter.ts';
+import { describeError } from '../../errors/describe-error.ts';
 import type { Event, PublishedEvent } from '../../contract/event.ts';
 import { adaptedLogger } from '../../logging/adapted-logger.ts';
 import { BurstLog } from '../../logging/logger.ts';

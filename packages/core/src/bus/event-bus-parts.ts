@@ -1,9 +1,26 @@
+import type { Logger } from '../contract/observing.ts';
+import type { RawRecord } from '../contract/transport.ts';
+import { type StandardSchema, isStandardSchema } from '../typed/standard-schema.ts';
+import type { Observer } from './lifecycle.ts';
+import type { Middleware } from './middleware.ts';
 import { closest } from '../errors/suggest.ts';
 import { configFields } from '../config/event-bus-config.ts';
-import { type ConfigProblem, InvalidConfigError, quote } from '../errors/errors.ts';
-import type { EventBusParts } from './event-bus.ts';
-import { isStandardSchema } from '../typed/standard-schema.ts';
+import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
+import { quote } from '../errors/polybus-error.ts';
 import { assertTopic } from '../contract/topics.ts';
+
+/** What a bus is made of beside its configuration. */
+export interface EventBusParts {
+  /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
+  readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
+  readonly middleware?: Middleware | undefined;
+  /** `console`, winston, pino or bunyan as it is; see {@link Logger}. Default: warnings and errors to the console. */
+  readonly logger?: Logger | undefined;
+  /** Told of lifecycle events from the very first on. */
+  readonly observers?: readonly Observer[] | undefined;
+  /** Takes each record that cannot be decoded, in place of its dead letter. */
+  readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
+}
 
 const partNames = {
   schemas: true,

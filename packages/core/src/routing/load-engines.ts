@@ -1,7 +1,7 @@
-import type { Engine } from '../contract/contract.ts';
-import { problemsOf } from '../config/own-config.ts';
-import { type ConfigProblem, InvalidConfigError } from '../errors/errors.ts';
-import type { RoutedEngine } from '../routing/router.ts';
+import type { Engine } from '../contract/engine.ts';
+import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
+import { problemsOf } from '../errors/config-problems.ts';
+import type { RoutedEngine } from './router.ts';
 
 /**
  * Makes the engines that are configured by their type, one after the other.

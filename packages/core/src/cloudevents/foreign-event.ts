@@ -1,5 +1,5 @@
-import { assertDepth, validOrNow } from '../cloudevents/attributes.ts';
-import { type Event, PublishedEvent } from './event.ts';
+import { assertDepth, validOrNow } from './attributes.ts';
+import { type Event, PublishedEvent } from '../contract/event.ts';
 
 /** What a record is that a producer wrote who knows nothing of events. */
 export interface ForeignRecord {

@@ -1,4 +1,4 @@
-import { onAbort } from '../engine-kit/on-abort.ts';
+import { onAbort } from '../../engine-kit/on-abort.ts';
 
 /** Reached when told so, when nothing came for a while, or when the signal aborts. */
 export class EndOfWork {

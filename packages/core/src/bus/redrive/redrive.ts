@@ -1,17 +1,23 @@
-import { assertOptionsOf } from '../engine/call-options.ts';
-import { type DeadLetter, deadLetterKey, deadLetterOf, deadLetterTopic, keptTopic } from './dead-letter.ts';
-import { requireCapability } from '../contract/capabilities.ts';
-import { GiveBack } from '../dispatch/give-back.ts';
-import { InvalidOptionError } from '../errors/errors.ts';
-import { type Event, PublishedEvent } from '../contract/event.ts';
-import { newEventId } from '../contract/event-id.ts';
+import { type OptionNames, assertOptionNames, signalName } from '../../engine/call-options.ts';
+import {
+  type DeadLetter,
+  deadLetterKey,
+  deadLetterOf,
+  deadLetterTopic,
+  keptTopic,
+} from '../../dead-letters/dead-letter.ts';
+import { requireCapability } from '../../contract/capabilities.ts';
+import { GiveBack } from '../../dispatch/give-back.ts';
+import { InvalidOptionError } from '../../errors/errors.ts';
+import { type Event, PublishedEvent } from '../../contract/event.ts';
+import { newEventId } from '../../contract/event-id.ts';
 import { EndOfWork } from './end-of-work.ts';
-import { groupFor, tenantOf } from '../contract/tenant.ts';
-import { type RedriveTarget, redriveKey } from './redrive-target.ts';
-import type { EventHandler, SubscribeOptions, Subscription } from '../contract/contract.ts';
-import type { Router } from '../routing/router.ts';
-import { assertGroup, assertSignal, timerMs } from '../engine/subscribe-options.ts';
-import { assertTopic } from '../contract/topics.ts';
+import { groupFor, tenantOf } from '../../contract/tenant.ts';
+import { type RedriveTarget, redriveKey } from '../../dead-letters/redrive-target.ts';
+import type { EventHandler, SubscribeOptions, Subscription } from '../../contract/bus.ts';
+import type { Router } from '../../routing/router.ts';
+import { assertGroup, assertSignal, timerMs } from '../../engine/subscribe-options.ts';
+import { assertTopic } from '../../contract/topics.ts';
 
 export interface RedriveOptions {
   /** Only what failed in this consumer group; of `tenant`, where that is given. Default: whatever failed. */
@@ -28,6 +34,16 @@ export interface RedriveOptions {
   readonly idleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames = {
+  ...signalName,
+  group: true,
+  tenant: true,
+  limit: true,
+  filter: true,
+  deadLetter: true,
+  idleMs: true,
+} satisfies OptionNames<RedriveOptions>;
 
 /** What a redrive needs of its bus. */
 export interface RedriveBus {
@@ -76,7 +92,7 @@ export async function redrive(
   options: RedriveOptions = {},
 ): Promise<RedriveResult> {
   assertTopic(topic);
-  assertOptionsOf('redrive', options);
+  assertOptionNames('redrive', options, optionNames);
   const {
     limit = Number.POSITIVE_INFINITY,
     idleMs = 1000,
