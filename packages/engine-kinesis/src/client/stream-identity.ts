@@ -1,5 +1,6 @@
 import type { Logger } from '@polybus/core';
 import type { KinesisApi } from './kinesis-api.ts';
+import { createdAtOf } from './stream.ts';
 
 /** Milliseconds between two looks while there is no stream. */
 const restMs = 1000;
@@ -40,7 +41,7 @@ export class StreamIdentity {
       const stream = await this.#api.describe();
       // Not before it has its shards.
       if (stream?.StreamStatus !== 'ACTIVE') return false;
-      if (stream.StreamCreationTimestamp?.toISOString() === this.#createdAt) return true;
+      if (createdAtOf(stream) === this.#createdAt) return true;
     } catch {
       return false;
     }

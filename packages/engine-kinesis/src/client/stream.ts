@@ -1,4 +1,4 @@
-import type { Shard } from '@aws-sdk/client-kinesis';
+import type { Shard, StreamDescriptionSummary } from '@aws-sdk/client-kinesis';
 import type { Logger } from '@polybus/core';
 import { isPermanent, isThrottle, messageOf, nameOf } from '../errors.ts';
 import type { KinesisApi } from './kinesis-api.ts';
@@ -40,7 +40,7 @@ export async function openStream(
       if (stream === undefined) await create(api, options, logger);
       else if (stream.StreamStatus === 'ACTIVE' || stream.StreamStatus === 'UPDATING') {
         return {
-          createdAt: stream.StreamCreationTimestamp?.toISOString() ?? '',
+          createdAt: createdAtOf(stream),
           maxRecordBytes: (stream.MaxRecordSizeInKiB ?? defaultMaxRecordKiB) * 1024,
         };
       }
@@ -61,6 +61,11 @@ export async function openStream(
     await pause.wait(Math.min(1000, 50 * 1.5 ** round++) + backoffMs(1, 50, 50));
     if (isGivenUp()) throw new Error('starting was given up');
   }
+}
+
+/** When a stream was created, as an ISO time; empty where the server does not tell. */
+export function createdAtOf({ StreamCreationTimestamp }: StreamDescriptionSummary): string {
+  return StreamCreationTimestamp?.toISOString() ?? '';
 }
 
 async function create(api: KinesisApi, options: KinesisOptions, logger: Logger): Promise<void> {
