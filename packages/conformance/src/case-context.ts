@@ -9,18 +9,18 @@ import { Recorder } from './support/recorder.ts';
 import { WallClock } from './support/wall-clock.ts';
 import { assertConserved, isAtRest, isOnItsWay } from './support/stats.ts';
 
-/** How long to wait for what has to happen, where the options do not say. */
+/** The default of `deadlineMs`: how long a case waits for an expected result, in milliseconds. */
 export const defaultDeadlineMs = 10_000;
 
-/** Longer than any case lets something stand still, unless it says otherwise. */
+/** In milliseconds. Longer than any case lets an engine stall, unless the case passes its own limit. */
 const defaultStallLimitMs = 30_000;
 
-/** How long handlers that still run when a case ends, and attempts that are due, are waited for, in milliseconds. */
+/** How long the end of a case waits for running handlers and due retries, in milliseconds. */
 const restMs = 500;
 
-/** What a case works with: engines, names of its own, and ways to wait. */
+/** The engines, unique names and waiting functions that a case uses. */
 export class CaseContext {
-  /** In the name of every topic of the case, so that a broker's log can be searched for it. */
+  /** Unique for the case and part of each of its topics, so that a broker's log can be searched for it. */
   readonly id: string = `t-${randomUUID()}`;
   readonly deadlineMs: number;
   readonly #factory: EngineUnderTest;
@@ -28,7 +28,7 @@ export class CaseContext {
   readonly #engines: Engine[] = [];
   readonly #gates: Gate[] = [];
   readonly #wakeup = new Wakeup();
-  /** The time of day in this process; right again when the case ends. Only for cases that run alone. */
+  /** Sets the time of day of this process; the end of the case restores it. Only for cases that run alone. */
   readonly clock: WallClock = new WallClock();
   #names = 0;
 
@@ -48,7 +48,7 @@ export class CaseContext {
     return `${this.id}-${name}`;
   }
 
-  /** An engine that has not been started. */
+  /** Makes an engine with the factory. The engine is not started. */
   async engine(context: Partial<FactoryContext> = {}): Promise<Engine> {
     const engine = await this.#factory({
       stallLimitMs: defaultStallLimitMs,
@@ -60,14 +60,14 @@ export class CaseContext {
     return engine;
   }
 
-  /** An engine that has been started. */
+  /** Makes an engine with the factory and starts it. */
   async started(context?: Partial<FactoryContext>): Promise<Engine> {
     const engine = await this.engine(context);
     await this.within(engine.start(), 'start to resolve');
     return engine;
   }
 
-  /** An engine of another process on the same broker, where the engine has such; else the engine itself. */
+  /** With the capability `crossProcess`, another started engine on the same broker; otherwise the engine itself. */
   async elsewhere(engine: Engine): Promise<Engine> {
     return engine.capabilities.crossProcess ? this.started() : engine;
   }
@@ -76,7 +76,7 @@ export class CaseContext {
     return new Recorder<T>(this.#wakeup, this.deadlineMs, body);
   }
 
-  /** A gate that opens at the latest when the case ends, so that no handler hangs after it. */
+  /** Makes a gate that opens at the end of the case at the latest, so that no handler hangs afterwards. */
   gate(): Gate {
     const gate = new Gate();
     this.#gates.push(gate);
@@ -91,12 +91,12 @@ export class CaseContext {
     return within(promise, what, this.deadlineMs);
   }
 
-  /** Publishes a payload, and fails where that takes too long. */
+  /** Publishes a payload; rejects if `publish` takes longer than the deadline. */
   publish(engine: Engine, topic: string, payload: unknown, more: Partial<NewEvent> = {}): Promise<void> {
     return this.within(engine.publish({ ...more, topic, payload }), `publish on ${topic} to resolve`);
   }
 
-  /** Publishes the numbers from 0 on, one after the other. */
+  /** Publishes the numbers 0 to `count - 1`, one after the other. */
   async publishNumbers(
     engine: Engine,
     topic: string,
@@ -107,8 +107,8 @@ export class CaseContext {
   }
 
   /**
-   * Waits until what the engine should not deliver would have been delivered: an event makes the way through the broker
-   * meanwhile.
+   * Waits until an event that should not arrive would have arrived: publishes another event and waits until the engine has
+   * delivered it.
    */
   async quiet(engine: Engine): Promise<void> {
     const topic = this.topic(`quiet-${this.#names++}`);
@@ -124,8 +124,8 @@ export class CaseContext {
     const { broker } = this.#options;
     assert.ok(
       broker,
-      'this case needs control over the broker: give describeEngine the option `broker` (restart, pause, resume). ' +
-        'A TCP proxy in front of a broker that you cannot restart will do.',
+      'This case controls the broker: pass describeEngine the option `broker` (restart, pause, resume). ' +
+        'If you cannot restart the broker, put a TCP proxy in front of it.',
     );
     return broker;
   }
@@ -134,16 +134,16 @@ export class CaseContext {
     const { produce } = this.#options;
     assert.ok(
       produce,
-      'this case needs a foreign producer: give describeEngine the option `produce`, which writes a raw record to a topic.',
+      'This case needs a foreign producer: pass describeEngine the option `produce`, which writes a raw record to a topic.',
     );
     return produce(topic, bytes);
   }
 
-  /** Stops every engine of the case, and checks that nothing waits in vain and that each accounts for all its deliveries. */
+  /** Stops every engine of the case. Checks that no delivery is stuck and that each engine accounts for every delivery. */
   async end(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
-    // One that runs, or waits for another attempt, would hide what waits for nothing. Those that stay as they are end with `stop`.
+    // A running handler or a due retry would hide a stuck delivery. If they do not end within this time, `stop` ends them.
     await eventually(
       () => this.#engines.every(isAtRest),
       'rest',
@@ -152,7 +152,7 @@ export class CaseContext {
     ).catch(() => {});
     for (const engine of this.#engines) {
       const waiting = (): string =>
-        `what is pending to be on its way: no handler runs, and nothing waits for another attempt or its dead letter; ` +
+        `progress of the pending deliveries: no handler runs, and no delivery waits for another attempt or its dead letter; ` +
         JSON.stringify(engine.stats());
       await this.eventually(() => isOnItsWay(engine.stats()), waiting);
     }
@@ -166,7 +166,7 @@ export class CaseContext {
     await this.#options.cleanup?.({ id: this.id });
   }
 
-  /** The end of a case that failed: lets everything go, and reports nothing, since the failure says more. */
+  /** Ends a failed case: stops its engines and ignores their errors, because the first failure says more. */
   async abandon(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
@@ -175,12 +175,12 @@ export class CaseContext {
     await this.#options.cleanup?.({ id: this.id });
   }
 
-  // Longer than `stop` was given itself: its own error says more.
+  // Longer than the timeout of `stop` itself, because the error of `stop` says more.
   #bounded<T>(promise: Promise<T>, what: string): Promise<T> {
     return within(promise, what, this.deadlineMs * 1.5);
   }
 
-  /** What the engine under test can do, asked of an engine that is thrown away. */
+  /** Reads the capabilities from an engine that is made only for that. */
   static async capabilitiesOf(factory: EngineUnderTest): Promise<Capabilities> {
     const engine = await factory({ id: `t-${randomUUID()}`, index: 0, stallLimitMs: defaultStallLimitMs });
     const { capabilities } = engine;

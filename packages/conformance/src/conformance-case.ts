@@ -1,22 +1,22 @@
 import type { Capabilities } from '@polybus/core/engine';
 import type { CaseContext } from './case-context.ts';
 
-/** One thing that every engine has to do. It knows nothing of vitest: it passes by resolving. */
+/** One behaviour that every engine must have. It does not depend on vitest: it passes if `run` resolves. */
 export interface ConformanceCase {
-  /** Unique in the suite, and a sentence that is true of an engine that passes. */
+  /** Unique in the suite. A sentence that is true for an engine that passes. */
   readonly name: string;
-  /** The behaviour it belongs to: the name of its file. */
+  /** The group of cases that it belongs to, which is the name of its file. */
   readonly behaviour: string;
-  /** The rules of the contract that it proves, by their numbers in the README. */
+  /** The rules of the contract that it tests, by their numbers in the README. */
   readonly rules: readonly number[];
-  /** Run only on engines whose capabilities have these values. */
+  /** Runs only on engines whose capabilities have these values. Default: on every engine. */
   readonly needs?: Partial<Capabilities> | undefined;
-  /** It stops or breaks the broker, or sets the clock, so nothing else may run beside it. */
+  /** True if it interrupts the broker, sets the clock or blocks the event loop, so that no other case may run at the same time. */
   readonly isDisruptive?: boolean | undefined;
   run(t: CaseContext): Promise<void>;
 }
 
-/** The cases of one behaviour. */
+/** Makes the cases of one behaviour. */
 export function defineCases(
   behaviour: string,
   cases: readonly Omit<ConformanceCase, 'behaviour'>[],
@@ -24,7 +24,7 @@ export function defineCases(
   return cases.map((one) => ({ ...one, behaviour }));
 }
 
-/** True where an engine with these capabilities has to pass the case. */
+/** Returns true if an engine with these capabilities must pass the case. */
 export function appliesTo({ needs = {} }: ConformanceCase, capabilities: Capabilities): boolean {
   return Object.entries(needs).every(([name, value]) => capabilities[name as keyof Capabilities] === value);
 }

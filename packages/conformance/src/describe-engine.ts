@@ -1,5 +1,5 @@
 /* oxlint-disable vitest/valid-title, vitest/no-conditional-tests, vitest/valid-describe-callback --
-   tests of others are registered here: their names and number are data. */
+   this file registers the tests of engine packages: their names and number are data. */
 import { describe, test, vi } from 'vitest';
 import { CaseContext } from './case-context.ts';
 import { cases } from './cases/index.ts';
@@ -7,17 +7,17 @@ import { type ConformanceCase, appliesTo } from './conformance-case.ts';
 import type { ConformanceOptions, EngineUnderTest } from './options.ts';
 import { longestCaseMs, runCase } from './run-case.ts';
 
-/** How many times the stress mode runs the suite beside itself: the environment's `POLYBUS_STRESS`. */
+/** The environment variable that says how many copies of the suite run in parallel. */
 const stressVariable = 'POLYBUS_STRESS';
-/** Cases of each copy that run at once: with all of them, a process would be too busy to keep any deadline. */
+/** How many cases of each copy run at once. With all of them at once, the process would be too busy to keep any deadline. */
 const atOnce = 4;
-/** Everything takes longer where so much runs at once. */
-const stressPatience = 5;
+/** Multiplies the deadlines, because everything takes longer when so many cases run at once. */
+const stressDeadlineFactor = 5;
 
 /**
- * Registers, with vitest, every case that the engine's capabilities call for.
+ * Registers with vitest every case that the engine's capabilities require.
  *
- * With `POLYBUS_STRESS=10` in the environment the suite runs ten times in parallel, each time with topics of its own.
+ * With `POLYBUS_STRESS=10` in the environment, ten copies of the suite run in parallel, each with topics of its own.
  *
  * @example
  * ```ts
@@ -34,15 +34,15 @@ export function describeEngine(
     const capabilities = await CaseContext.capabilitiesOf(factory);
     const all = cases.filter((one) => appliesTo(one, capabilities));
     const disruptive = all.filter((one) => one.isDisruptive === true);
-    const peaceful = all.filter((one) => one.isDisruptive !== true);
+    const parallel = all.filter((one) => one.isDisruptive !== true);
     if (copies === 1) {
-      register(peaceful, factory, options);
+      register(parallel, factory, options);
     } else {
       vi.setConfig({ maxConcurrency: copies * atOnce });
-      const patient = { ...options, deadlineMs: (options.deadlineMs ?? 10_000) * stressPatience };
+      const slower = { ...options, deadlineMs: (options.deadlineMs ?? 10_000) * stressDeadlineFactor };
       describe.concurrent('stress', () => {
         for (let copy = 1; copy <= copies; copy++) {
-          describe(`${copy} of ${copies}`, () => register(peaceful, factory, patient));
+          describe(`${copy} of ${copies}`, () => register(parallel, factory, slower));
         }
       });
     }
@@ -70,6 +70,6 @@ function stressCopies(): number {
   const copies = Number(text);
   if (Number.isInteger(copies) && copies >= 1) return copies;
   throw new RangeError(
-    `${stressVariable} is how many times the suite runs in parallel: expected 1 or more, got "${text}"`,
+    `Invalid ${stressVariable}: expected the number of parallel copies of the suite, an integer of at least 1, got "${text}"`,
   );
 }

@@ -3,16 +3,16 @@ import type { ConformanceCase } from './conformance-case.ts';
 import { within } from './support/eventually.ts';
 import type { ConformanceOptions, EngineUnderTest } from './options.ts';
 
-/** How much longer than one wait a whole case may take. */
+/** How many deadlines a whole case may take. */
 const waitsPerCase = 3;
 
-/** The longest that {@link runCase} takes, in milliseconds. */
+/** The maximum duration of {@link runCase}, in milliseconds. */
 export function longestCaseMs(deadlineMs: number = defaultDeadlineMs): number {
   return deadlineMs * (waitsPerCase + 2);
 }
 
 /**
- * Runs one case against engines of the factory, stops them, and checks their counts and that nothing was left waiting.
+ * Runs one case against engines of the factory, stops them, and checks their counts and that no delivery is stuck.
  *
  * @throws The reason why the engine does not pass.
  */

@@ -36,7 +36,7 @@ describe('after each case', () => {
     });
     await runCase(one, () => memoryEngine());
     await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
-      'what is pending to be on its way: no handler runs',
+      'progress of the pending deliveries: no handler runs',
     );
   });
 
@@ -58,7 +58,7 @@ describe('after each case', () => {
       await begun.begins(1);
     });
     await expect(runCase(one, forgetful, { deadlineMs: 200 })).rejects.toThrow(
-      'what is pending to be on its way: no handler runs',
+      'progress of the pending deliveries: no handler runs',
     );
   });
 

@@ -1,4 +1,4 @@
-/** Lets waiters look again at once, in place of waiting for their next poll. */
+/** Makes waiting conditions check again at once instead of at their next poll. */
 export class Wakeup {
   readonly #waiting = new Set<() => void>();
 
@@ -6,7 +6,7 @@ export class Wakeup {
     for (const resolve of this.#waiting) resolve();
   }
 
-  /** Resolves at the next `wake`, or when the time is over. */
+  /** Resolves at the next `wake`, or after the timeout. */
   next(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -20,14 +20,14 @@ export class Wakeup {
   }
 }
 
-/** A condition that did not come true in time. */
+/** A condition that did not become true before its deadline. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 
 const longestPollMs = 50;
 
-/** Waits until the condition holds; rejects with what was waited for when the deadline passes first. */
+/** Waits until the condition holds. Rejects with a message that names it if the deadline passes first. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
@@ -41,7 +41,7 @@ export async function eventually(
   }
 }
 
-/** The promise, or a rejection that names it when the deadline passes first. */
+/** Waits for the promise. Rejects with a message that names it if the deadline passes first. */
 export async function within<T>(
   promise: PromiseLike<T>,
   what: string | (() => string),
@@ -63,7 +63,7 @@ function textOf(what: string | (() => string)): string {
   return typeof what === 'string' ? what : what();
 }
 
-/** Lets everything else run that can run now, so many times. */
+/** Waits for this many turns of the event loop. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

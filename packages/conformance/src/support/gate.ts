@@ -1,4 +1,4 @@
-/** A promise with its handle: handlers wait at it until a case lets them go on. */
+/** A promise that a case resolves, so that handlers wait until the case lets them continue. */
 export class Gate {
   readonly opened: Promise<void>;
   #open!: () => void;

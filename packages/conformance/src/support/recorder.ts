@@ -8,22 +8,22 @@ export interface Call<T> {
   readonly context: HandlerContext;
 }
 
-/** A handler that remembers its calls. */
+/** A handler that records its calls. */
 export class Recorder<T = unknown> {
   readonly calls: Call<T>[] = [];
   readonly handler: EventHandler<T>;
   running = 0;
   mostRunning = 0;
-  /** Calls that ended, however they ended. */
+  /** Calls that have ended, with or without an error. */
   ended = 0;
   readonly #wakeup: Wakeup;
   readonly #deadlineMs: number;
 
-  /** @param body - What the handler does beside recording. */
+  /** @param body - What the handler does besides recording. */
   constructor(wakeup: Wakeup, deadlineMs: number, body?: EventHandler<T>) {
     this.#wakeup = wakeup;
     this.#deadlineMs = deadlineMs;
-    // Without a body the handler is done when it returns, so that publishing to it is as cheap as an engine makes it.
+    // Without a body the handler is synchronous, so that it adds no cost to publishing.
     this.handler = (event, context) => {
       this.#begin(event, context);
       if (body === undefined) return this.#end();
@@ -64,13 +64,13 @@ export class Recorder<T = unknown> {
     return this.calls.map(({ event }) => event.id);
   }
 
-  /** Waits until the handler has been called so often, and its calls have ended. */
+  /** Waits until this many calls of the handler have ended. */
   ends(count: number): Promise<void> {
     const missing = (): string => `${count} call(s) of the handler to end; ${this.#tally()}`;
     return eventually(() => this.ended >= count, missing, this.#deadlineMs, this.#wakeup);
   }
 
-  /** Waits until the handler has been called so often, and may still be running. */
+  /** Waits until the handler has been called this many times; calls may still be running. */
   begins(count: number): Promise<void> {
     const missing = (): string => `${count} call(s) of the handler; ${this.#tally()}`;
     return eventually(() => this.calls.length >= count, missing, this.#deadlineMs, this.#wakeup);
@@ -80,7 +80,7 @@ export class Recorder<T = unknown> {
     return `it was called ${this.calls.length} time(s), of which ${this.ended} ended`;
   }
 
-  /** Checks that each of these payloads came exactly once, in any order. */
+  /** Asserts that each of these payloads arrived exactly once, in any order, and no other. */
   assertPayloads(expected: readonly T[]): void {
     const sorted = (values: readonly T[]): string[] =>
       values.map((value) => JSON.stringify(value) ?? 'undefined').sort();

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { PolybusError } from '@polybus/core';
 
 /**
- * Checks that a call returns a promise that rejects with an error of polybus: by code, since the engine may have another
- * copy of core. A call that throws instead of rejecting fails: a caller with `.catch` would not see it.
+ * Asserts that a call returns a promise that rejects with a `PolybusError` of this code. It compares codes, not classes,
+ * because the engine may use another copy of core. A call that throws synchronously fails, because `.catch` would miss the error.
  *
- * @param mentions - What the message must contain.
+ * @param mentions - Texts that the message must contain.
  */
 export async function rejectsWith(
   call: () => PromiseLike<unknown>,
@@ -21,14 +21,14 @@ export async function rejectsWith(
   return error;
 }
 
-/** What the call's promise rejects with. */
+/** Returns the error that the promise of the call rejects with. */
 export async function rejection(call: () => PromiseLike<unknown>, expected: string): Promise<unknown> {
   let promise: PromiseLike<unknown>;
   try {
     promise = call();
   } catch (error) {
     throw new assert.AssertionError({
-      message: `threw at the caller instead of rejecting: ${String(error)}`,
+      message: `threw synchronously instead of rejecting: ${String(error)}`,
     });
   }
   const outcome = await Promise.resolve(promise).then(

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 
-/** What holds something of the system, or calls somebody later. */
+/** The kinds of asynchronous resources that hold a system resource or run a callback later. */
 const kinds = new Set([
   'Timeout',
   'TCPWRAP',
@@ -22,9 +22,9 @@ interface Resource {
 }
 
 /**
- * The timers, sockets and other handles that some code made, and everything that it set going. Those of code beside it do
- * not count: each resource belongs to the asynchronous context it was made in. Timers that do not keep the process alive
- * count too, which `process.getActiveResourcesInfo()` would not list.
+ * Tracks the timers, sockets and other handles that some code creates, directly or in callbacks. Resources of other code do not
+ * count, because each resource belongs to the asynchronous context that created it. Timers that do not keep the process alive
+ * count as well; `process.getActiveResourcesInfo()` would not list them.
  */
 export class ResourceWatch {
   readonly #context = new AsyncLocalStorage<true>();
@@ -39,13 +39,13 @@ export class ResourceWatch {
     },
   });
 
-  /** Runs the code and watches what it makes, until `end`. */
+  /** Runs the code and tracks the resources that it creates, until `end`. */
   run<T>(code: () => T): T {
     this.#hook.enable();
     return this.#context.run(true, code);
   }
 
-  /** Runs code whose resources do not count, although it is called by code that is watched. */
+  /** Runs code whose resources do not count, even inside `run`. */
   exempt<T>(code: () => T): T {
     return this.#context.exit(code);
   }
@@ -54,7 +54,7 @@ export class ResourceWatch {
     this.#hook.disable();
   }
 
-  /** What is left, with the place where it was made. */
+  /** The resources that still exist, each with the stack that created it. */
   get left(): string[] {
     return [...this.#alive.values()].map(({ kind, madeAt }) => `${kind}\n${madeAt}`);
   }
@@ -62,6 +62,6 @@ export class ResourceWatch {
 
 function stack(): string {
   const lines = (new Error('here').stack ?? '').split('\n').slice(1);
-  // The hook itself and Node's own files say nothing.
+  // Frames of the hook itself and of Node's own files do not help.
   return lines.filter((line) => !line.includes('resources.') && !line.includes('(node:')).join('\n');
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { DeliveryStats } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 
-/** The counts that every engine keeps. */
+/** The counters that every engine has. */
 export const countNames: readonly (keyof DeliveryStats)[] = [
   'published',
   'enqueued',
@@ -17,7 +17,7 @@ export const countNames: readonly (keyof DeliveryStats)[] = [
   'released',
 ];
 
-/** Checks that the engine accounts for every delivery. */
+/** Asserts that the counters account for every delivery. */
 export function assertConserved(stats: DeliveryStats): void {
   const { enqueued, delivered, dropped, pending, running, deferred, failed, deadLettered } = stats;
   const text = JSON.stringify(stats);
@@ -34,20 +34,20 @@ export function assertConserved(stats: DeliveryStats): void {
 }
 
 /**
- * True where each pending delivery is on its way: something is being handled, which the rest waits for, or waits for another
- * attempt or its dead letter. What is pending beside none of these waits for something that never comes.
+ * Returns true if the pending deliveries make progress: a handler runs, or a delivery waits for another attempt or its dead
+ * letter. If neither is true and deliveries are pending, they are stuck.
  */
 export function isOnItsWay({ pending, running, deferred }: DeliveryStats): boolean {
   return pending === 0 || running > 0 || deferred > 0;
 }
 
-/** True if no handler runs, and nothing waits for another attempt or its dead letter. */
+/** Returns true if no handler runs and no delivery waits for another attempt or its dead letter. */
 export function isAtRest(engine: Engine): boolean {
   const { running, deferred } = engine.stats();
   return running === 0 && deferred === 0;
 }
 
-/** Checks some counts, and the conservation of all. */
+/** Asserts the values of some counters, and that the counters account for every delivery. */
 export function assertCounts(engine: Engine, expected: Partial<DeliveryStats>): void {
   const stats = engine.stats();
   assert.deepEqual({ ...stats, ...expected }, { ...stats });

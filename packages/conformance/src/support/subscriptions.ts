@@ -1,14 +1,14 @@
 import type { RetryOptions, SubscribeOptions } from '@polybus/core';
 
-/** For subscriptions that may fall behind: an engine that drops what its buffer cannot take drops nothing of a case. */
+/** A buffer so large that an engine which drops events when a buffer is full drops none of a case. */
 export const roomy: SubscribeOptions = { bufferSize: 10_000 };
 
-/** So many attempts, without a wait worth mentioning between them. */
+/** Retries with this many attempts and 1 ms between them. */
 export function attempts(count: number): RetryOptions {
   return { attempts: count, backoff: { initialMs: 1, maxMs: 1, jitter: 'none' } };
 }
 
-/** What `new UnrecoverableError()` of another installed copy of core is to this one: the same code and mark, no `instanceof`. */
+/** An `UnrecoverableError` as another installed copy of core makes it: it has the same code and brand but is no instance of this class. */
 export function unrecoverableOfAnotherCopy(): Error {
   const error = Object.assign(new Error('never'), { code: 'UNRECOVERABLE' });
   return Object.defineProperty(error, Symbol.for('polybus.error'), { value: true });

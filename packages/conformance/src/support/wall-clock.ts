@@ -1,15 +1,15 @@
 const RealDate = Date;
 
 /**
- * The time of day as this process sees it, by `Date.now()` and `new Date()`. Timers and `performance.now()` go on as they did, as on a
- * machine whose clock somebody sets.
+ * Sets the time of day of this process, for `Date.now()` and `new Date()`. Timers and `performance.now()` are not affected, as on a
+ * machine whose clock is set.
  */
 export class WallClock {
-  /** Sets it forward by so many milliseconds, or back, seen from the right time. */
+  /** Sets the clock to the real time plus this many milliseconds, which may be negative. */
   set(byMs: number): void {
     const now = (): number => RealDate.now() + byMs;
     globalThis.Date = new Proxy(RealDate, {
-      // A date that was given stays what it is.
+      // A Date made from arguments is not shifted.
       construct: (_, given, target) =>
         Reflect.construct(RealDate, given.length === 0 ? [now()] : given, target) as Date,
       get: (_, name) => (name === 'now' ? now : (Reflect.get(RealDate, name) as unknown)),

@@ -4,7 +4,7 @@ function refuse(): never {
   throw new Error('do not look');
 }
 
-/** Something to throw that throws in its turn whenever it is looked at. */
+/** An error whose properties throw when they are read. */
 export const hostileError: Error = new Proxy(new Error('hidden'), {
   get: refuse,
   has: refuse,
@@ -12,7 +12,7 @@ export const hostileError: Error = new Proxy(new Error('hidden'), {
   getPrototypeOf: refuse,
 });
 
-/** What handlers may return in place of a promise: two that succeed, and three that fail. */
+/** Thenables that a handler may return instead of a promise: two succeed and three fail. */
 export const thenables: readonly unknown[] = [
   { then: (resolve: () => void) => setImmediate(resolve) },
   {

@@ -1,8 +1,8 @@
-/** A payload, and what every handler on every engine sees of it. */
+/** A payload, and the value that every handler on every engine gets. */
 export interface PayloadRow {
   readonly name: string;
   readonly payload: unknown;
-  /** Where JSON turns it into something else. */
+  /** The value on arrival, if JSON changes the payload. */
   readonly arrives?: unknown;
 }
 
@@ -33,7 +33,7 @@ function nested(depth: number): unknown {
 
 const date = new Date(Date.UTC(2024, 1, 29, 12, 30, 15, 250));
 
-/** What may be published. */
+/** Payloads that can be published. */
 export const payloadTable: readonly PayloadRow[] = [
   { name: 'null', payload: null },
   { name: 'undefined', payload: undefined },
@@ -64,7 +64,7 @@ export const payloadTable: readonly PayloadRow[] = [
   },
   { name: 'unicode names', payload: { ключ: 1, 鍵: { '\u{1F511}': 2 }, '': 3, 'a.b': 4, ' ': 5 } },
   { name: 'deep nesting', payload: nested(200) },
-  // With its envelope still within the 1 MiB that Kinesis and Kafka take by default.
+  // With its envelope this stays within the 1 MiB that Kinesis and Kafka accept by default.
   { name: '1 MB of text', payload: 'x€'.repeat(250_000) },
   { name: 'a list of 10 000', payload: Array.from({ length: 10_000 }, (_, n) => ({ n })) },
   { name: 'bytes', payload: Uint8Array.from({ length: 256 }, (_, n) => n) },
@@ -90,7 +90,7 @@ export const payloadTable: readonly PayloadRow[] = [
 const cycle: Record<string, unknown> = { list: [] };
 (cycle['list'] as unknown[]).push(cycle);
 
-/** What may not: with the field that the error names. */
+/** Payloads that are refused, each with the field that the error names. */
 export const refusedPayloads: readonly { readonly payload: unknown; readonly field: string }[] = [
   { payload: cycle, field: 'payload.list[0]' },
   { payload: 10n, field: 'payload' },

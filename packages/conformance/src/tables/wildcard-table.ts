@@ -1,13 +1,13 @@
-/** One line of the table of wildcards. Names are placed under a name of the case's own by {@link place}. */
+/** One row of the wildcard table. {@link place} puts its names under a unique prefix. */
 export interface WildcardRow {
   readonly pattern: string;
   /** Topics that the pattern matches. */
   readonly matches: readonly string[];
-  /** Topics that it does not. */
+  /** Topics that the pattern does not match. */
   readonly passes: readonly string[];
 }
 
-/** What patterns match: the one table, for core's matcher and for every engine. */
+/** Which topics a pattern matches. Both core's matcher and every engine are tested against this table. */
 export const wildcardTable: readonly WildcardRow[] = [
   {
     pattern: 'user.created',
@@ -42,7 +42,7 @@ export const wildcardTable: readonly WildcardRow[] = [
   { pattern: '_user.created', matches: ['_user.created'], passes: ['user.created', '_user'] },
 ];
 
-/** The topic or pattern under a prefix; one of the bus's own topics stays one. */
+/** Puts a topic or pattern under a prefix. A topic of the bus itself keeps its leading underscore. */
 export function place(topicOrPattern: string, prefix: string): string {
   if (topicOrPattern === '*') return '*';
   return topicOrPattern.startsWith('_')
@@ -50,7 +50,7 @@ export function place(topicOrPattern: string, prefix: string): string {
     : `${prefix}.${topicOrPattern}`;
 }
 
-/** What is neither a topic nor a pattern. */
+/** Values that are neither a topic nor a pattern. */
 export const invalidTopics: readonly unknown[] = [
   '',
   '.',
@@ -73,7 +73,7 @@ export const invalidTopics: readonly unknown[] = [
   ['user.created'],
 ];
 
-/** What is not a pattern either, although it has a wildcard. */
+/** Texts with a wildcard that are not a pattern. */
 export const invalidPatterns: readonly string[] = [
   '**',
   '*.created',

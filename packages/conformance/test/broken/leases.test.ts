@@ -12,7 +12,7 @@ describe('an engine that minds no lease does not pass:', () => {
       {
         wrong: 'it goes on after a gap with what others may have',
         foundBy: 'a group member whose event loop was blocked',
-        because: 'began, without asking, what others may have by now',
+        because: 'started events without checking the lease, although another member may have them',
         engine: broken.factory,
         intact: intact.factory,
         options: broken.options,

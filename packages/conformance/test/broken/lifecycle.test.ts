@@ -178,7 +178,7 @@ describe('an engine with a wrong life does not pass:', () => {
     {
       wrong: 'publish throws instead of rejecting',
       foundBy: 'publish() refuses a payload that JSON cannot represent',
-      because: 'threw at the caller instead of rejecting',
+      because: 'threw synchronously instead of rejecting',
       engine: of(
         class extends WrappedEngine {
           override publish<T>(event: NewEvent<T>): Promise<void> {

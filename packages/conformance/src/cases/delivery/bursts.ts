@@ -9,10 +9,10 @@ const ways = [
   { kind: 'subscribeAsync', isElsewhere: true },
 ] as const;
 
-/** So that they leave in few requests, also where a request has one event of a key. */
+/** Enough keys that the events are sent in few requests, even by a broker that takes one event of a key per request. */
 const manyKeys = (n: number): { key: string } => ({ key: `key-${n % 100}` });
 
-/** More events at once than the buffer holds, for an idle subscription. Nothing comes after them that could wake it. */
+/** Publishes more events at once than the buffer of an idle subscription holds. No later event follows that could wake it. */
 async function burst(
   t: CaseContext,
   count: number,
@@ -32,7 +32,7 @@ async function burst(
       publisher.publish({ topic, payload, ...keyOf(payload) }),
     );
     await t.within(Promise.all(publishing), 'publish to resolve');
-    // An engine that keeps nothing may drop what its buffer cannot take, if it counts that.
+    // An engine that is not durable may drop events that exceed its buffer if it counts them.
     const dropped = (): number => (engine.capabilities.durable ? 0 : engine.stats().dropped);
     await t.eventually(
       () => seen.ended + dropped() >= count + 1,

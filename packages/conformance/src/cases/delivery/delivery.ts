@@ -7,7 +7,7 @@ import { roomy } from '../../support/subscriptions.ts';
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** What is published arrives, complete, where it should and nowhere else. */
+/** Every event arrives complete at the subscriptions of its topic and at no other. */
 export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery', [
   {
     name: 'an event arrives with the id, payload, metadata, key and time it was published with',

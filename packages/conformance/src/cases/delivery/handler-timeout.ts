@@ -3,7 +3,7 @@ import { deadLetterOf } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** Handlers that hang. */
+/** Handlers that exceed their timeout. */
 export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('handler-timeout', [
   {
     name: 'a handler that exceeds its timeout fails, its signal aborts, and the next event is handled',

@@ -4,10 +4,10 @@ import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** Takes longer for some events than for others, so that what may overtake does. */
+/** Takes longer for some events than for others, so that events overtake each other unless the engine prevents it. */
 const uneven: EventHandler<number> = async (event) => turns((event.payload * 7) % 5);
 
-/** Fails where two events of one key are handled at the same time, or out of order. */
+/** Records a violation if two events of one key are handled at the same time or out of order. */
 class KeyWatch {
   readonly #busy = new Set<string>();
   readonly #last = new Map<string, number>();
@@ -151,7 +151,7 @@ export const orderCases: readonly ConformanceCase[] = defineCases('order', [
       const seen = t.record<number>(async (event, { attempt }) => {
         log.push(`${event.key}${event.payload}.${attempt}`);
         if (event.key === 'a' && event.payload === 0 && attempt === 1) throw new Error('not yet');
-        // The retry of the one key ends only when another key has been handled.
+        // The retry of key "a" ends only after an event of key "b" was handled.
         if (event.key === 'a' && event.payload === 0) await others.opened;
         if (event.key === 'b') others.open();
       });

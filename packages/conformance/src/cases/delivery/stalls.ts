@@ -3,10 +3,10 @@ import type { EngineHealth } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** What the engines of these cases are made with, in milliseconds. */
+/** The limit that the engines of these cases are made with, in milliseconds. */
 const stallLimitMs = 100;
 
-/** Whatever stands still, `health()` says so. */
+/** `health()` reports a stalled subscription. */
 export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
   {
     name: 'health() is degraded and names the topic while a hanging handler blocks queued events',
@@ -61,7 +61,7 @@ export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
       await t.publish(engine, t.topic('long'), 1);
       await t.publish(engine, t.topic('retrying'), 1);
       await Promise.all([long.begins(1), failing.ends(1)]);
-      // These two stand still for longer than the one that is to be told of.
+      // These two have been waiting for longer than the handler that `health()` must report.
       for (let n = 0; n < 2; n++) await t.publish(engine, t.topic('hanging'), n);
       await hanging.begins(1);
       let error: string | undefined;

@@ -3,7 +3,7 @@ import { createEventBus } from '@polybus/core';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 
-/** Streams of one group that nobody reads, and an event for them; the bus has to stop all the same. */
+/** Opens unread streams of one group, publishes an event, and asserts that the bus stops without acknowledging it. */
 async function stopUnread(t: CaseContext, count: number): Promise<void> {
   const engine = await t.engine();
   const bus = createEventBus({ engines: [{ name: 'own', engine }] });
@@ -21,7 +21,7 @@ async function stopUnread(t: CaseContext, count: number): Promise<void> {
   await seen.ends(1);
 }
 
-/** What `bus.events()` asks of the engine below it. */
+/** What `bus.events()` requires of an engine. */
 export const streamCases: readonly ConformanceCase[] = defineCases('streams', [
   {
     name: 'an unread stream of a group neither blocks stop() nor keeps its event from other members',

@@ -6,7 +6,7 @@ import { roomy } from '../../support/subscriptions.ts';
 const hourMs = 60 * 60 * 1000;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** Somebody sets the clock: only timestamps may notice. */
+/** Setting the clock affects timestamps and nothing else. */
 export const clockCases: readonly ConformanceCase[] = defineCases('clock', [
   {
     name: 'setting the clock forward two hours and back again expires no event and ends no subscription',

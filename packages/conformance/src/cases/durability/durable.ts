@@ -10,8 +10,8 @@ const needs = { durable: true, groups: true } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 /**
- * A member has 20 events of other keys handled behind one that is not settled, and stops. `next` checks that another member
- * then gets what is not among those that were handled, and nothing else.
+ * Stops a group member that has handled 20 events of other keys behind one event that is not settled. `next` asserts that another
+ * member then gets exactly the events that were not handled.
  */
 async function stopsWithAll(
   t: CaseContext,
@@ -21,7 +21,7 @@ async function stopsWithAll(
   const [engine, other] = [await t.started(), await t.started()];
   await engine.subscribeAsync(t.topic(), first.handler, options);
   const count = 24;
-  // Of the first event's key there are some that wait.
+  // Three more events have the key of the first event and wait for it.
   await t.publishNumbers(other, t.topic(), count, (n) => ({ key: n < 4 ? 'one' : `key-${n}` }));
   await t.eventually(() => first.calls.length === count - 3, 'the events of all other keys to be handled');
   await t.eventually(() => first.running <= 1, 'the events of all other keys to be handled');
@@ -37,7 +37,7 @@ async function stopsWithAll(
   };
 }
 
-/** Engines that keep events. Killing a process is beyond a suite in one process: giving up on it is the next best. */
+/** Engines that keep events. The suite runs in one process and cannot kill it, so it uses a stop that abandons its handlers. */
 export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
   {
     name: 'each of 1,000 awaited publishes to an async subscription with a small buffer is handled or counted as dropped; a durable engine drops none',

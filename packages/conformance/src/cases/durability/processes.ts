@@ -7,7 +7,7 @@ import { attempts, roomy } from '../../support/subscriptions.ts';
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? `no code: ${String(error)}`;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** Several engines on one broker, each of which stands for a process; and what a broker does to them. */
+/** Several engines on one broker, each of which stands for a process. */
 export const processCases: readonly ConformanceCase[] = defineCases('processes', [
   {
     name: 'an event published in one process reaches the subscriptions of every other process',
@@ -106,7 +106,7 @@ export const processCases: readonly ConformanceCase[] = defineCases('processes',
   },
 ]);
 
-/** Needs the broker for itself. */
+/** Outages of the broker. These cases need the broker for themselves. */
 export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect', [
   {
     name: 'subscriptions and publishers recover from two restarts of the broker',
@@ -171,7 +171,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
         return t.eventually(() => accepted.length >= goal, `${count} more events to be accepted`);
       };
       const publishing = Promise.all(['a', 'b', 'c', 'd'].map(publishOn));
-      // It is awaited further down.
+      // It is awaited below.
       publishing.catch(() => {});
       try {
         await goOn(20);

@@ -9,10 +9,10 @@ import { roomy } from '../../support/subscriptions.ts';
 const needs = { replay: true } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** Milliseconds since the epoch. Some brokers take a few before it for something else. */
+/** In milliseconds since the epoch. Some brokers give small negative timestamps a special meaning. */
 const pastTimes = [0, -1, -2, -3, -4, -5, -86_400_000, Date.UTC(-1, 0), -8.64e15];
 
-/** A subscription from each of these times, or a group of its own. */
+/** Subscribes once from each of these times, each in a group of its own if `isGroup`. */
 function subscribeFrom(
   t: CaseContext,
   engine: Engine,
@@ -29,7 +29,7 @@ function subscribeFrom(
   );
 }
 
-/** Subscriptions that begin in the past. */
+/** Subscriptions that start with kept events. */
 export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
   {
     name: 'a subscription from earliest gets every kept event and every later event, in order and once',
@@ -75,7 +75,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
     async run(t) {
       const engine = await t.started();
       await t.publishNumbers(engine, t.topic(), 10);
-      // A clock with a millisecond's grain, read by a broker with a clock of its own: leave some room.
+      // The clock has a resolution of 1 ms, and the broker may have its own clock: leave a margin.
       const pause = Date.now();
       await t.eventually(() => Date.now() > pause + 20, 'the clock to move on');
       const from = new Date(pause + 10);
@@ -151,7 +151,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
       const engine = await t.started();
       await t.publishNumbers(engine, t.topic(), 40);
       const seen = t.record<number>(() => turns(1));
-      // Less room than there is to replay: what is to be replayed waits outside, whatever the engine does when it is full.
+      // The buffer is smaller than the replay: replayed events must wait outside, even on an engine that drops when full.
       await engine.subscribe(t.topic(), seen.handler, { bufferSize: 5, from: 'earliest' });
       const publishing = numbers(20).map((n) => engine.publish({ topic: t.topic(), payload: 40 + n }));
       await t.within(Promise.all(publishing), 'publish to resolve');
@@ -209,7 +209,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
         for (let n = 0; n < 10; n++) await t.publish(engine, t.topic(), batch * 20 + n);
         await seen.ends(batch * 20 + 10);
         await t.within(subscription.cancel(), 'cancel to resolve');
-        // Nobody is there for these.
+        // The group has no member for these events.
         for (let n = 10; n < 20; n++) await t.publish(engine, t.topic(), batch * 20 + n);
       }
       await engine.subscribe(t.topic(), seen.handler, options);

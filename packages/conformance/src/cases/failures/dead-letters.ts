@@ -8,7 +8,7 @@ const fail = (): never => {
   throw new TypeError('the handler cannot');
 };
 
-/** Events whose attempts are used up. */
+/** Events that failed on every attempt. */
 export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-letters', [
   {
     name: 'a dead letter goes to _dead.<topic> with its id, payload, key, time, metadata and provenance',

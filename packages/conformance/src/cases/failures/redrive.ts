@@ -10,7 +10,7 @@ const needs = { groups: true, replay: true } as const;
 
 interface Failing {
   readonly bus: TypedEventBus<Record<string, unknown>>;
-  /** What the group that fails has handled since it works. */
+  /** What the group that failed has handled since `works` is true. */
   readonly billing: Recorder<number>;
   readonly shipping: Recorder<number>;
   works: boolean;
@@ -25,17 +25,17 @@ async function startedBus(t: CaseContext): Promise<Bus> {
   return bus;
 }
 
-/** What makes redrives of any number of processes one: a place that outlives them. */
+/** Returns true if the engine keeps the position of a redrive, so that redrives of several processes share it. */
 function remembers({ capabilities }: Bus): boolean {
   return capabilities.durable || !capabilities.crossProcess;
 }
 
-/** Long enough for what is there to come, and short enough for a few of them within the time of a case. */
+/** Long enough for existing dead letters to arrive, and short enough for several redrives in one case. In milliseconds. */
 function idleOf(t: CaseContext): number {
   return t.deadlineMs / 10;
 }
 
-/** Two groups on one topic of a bus over the engine; one of them fails until told otherwise. */
+/** Starts a bus on the engine with two groups on one topic. The group "billing" fails until `works` is true. */
 async function failing(t: CaseContext): Promise<Failing> {
   const bus = await startedBus(t);
   const [billing, shipping] = [t.record<number>(), t.record<number>()];
@@ -68,7 +68,7 @@ async function failing(t: CaseContext): Promise<Failing> {
   return state;
 }
 
-/** Dead letters that go back to their topic. */
+/** Dead letters that are published back to their topic. */
 export const redriveCases: readonly ConformanceCase[] = defineCases('redrive', [
   {
     name: 'redrive() is refused on a crossProcess engine that is not durable, because it would publish the same dead letters again',

@@ -5,7 +5,7 @@ import { turns } from '../../support/eventually.ts';
 import { assertCounts } from '../../support/stats.ts';
 import { attempts, roomy, unrecoverableOfAnotherCopy } from '../../support/subscriptions.ts';
 
-/** What becomes of an event whose handler fails. */
+/** Attempts after a handler has failed. */
 export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
   {
     name: 'attempts are numbered from 1 and get the same event: id, key, time, payload and metadata',
@@ -188,7 +188,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), 1);
       await seen.ends(4);
       const gaps = times.slice(1).map((time, n) => time - times[n]!);
-      // Timers may fire a millisecond early by the finer clock; how late they are depends on the machine.
+      // By this clock a timer may fire up to 1 ms early. How late it fires depends on the machine.
       for (const [n, least] of [20, 40, 50].entries())
         assert.ok(gaps[n]! >= least - 2, `gap ${n}: ${gaps[n]} ms`);
     },

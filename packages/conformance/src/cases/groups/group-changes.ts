@@ -131,7 +131,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
         t.record<number>(),
       ];
       const options = { ...roomy, group: t.group(), deadLetter: false };
-      // Long enough that the attempt cannot come while the member leaves.
+      // Long enough that the next attempt cannot start while the member leaves.
       const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
       const subscription = await engine.subscribe(t.topic(), leaving.handler, {
         ...options,

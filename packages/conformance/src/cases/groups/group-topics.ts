@@ -26,12 +26,12 @@ async function leave(t: CaseContext, ...subscriptions: Subscription[]): Promise<
   await t.within(Promise.all(subscriptions.map((one) => one.cancel())), 'cancel to resolve');
 }
 
-/** Publishes texts of the form `<name> <n>` on the topic of that name. */
+/** Publishes texts of the form `<name> <n>`, each to the topic of that name. */
 async function publish(t: CaseContext, engine: Engine, ...texts: string[]): Promise<void> {
   for (const text of texts) await t.publish(engine, t.topic(text.split(' ')[0]), text);
 }
 
-/** Waits for these payloads, and checks that there are no others. */
+/** Waits for these payloads, and asserts that there are no others. */
 async function assertGot(
   t: CaseContext,
   engine: Engine,
@@ -47,7 +47,7 @@ async function assertGot(
   seen.assertPayloads(texts);
 }
 
-/** Groups that are subscribed to several topics. A group has one position per topic, and a pattern covers all that it matches. */
+/** Groups with several topics. A group has one position per topic, and a pattern covers every topic that it matches. */
 export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-topics', [
   {
     name: 'a group that returns to several topics continues in each, in whatever order it subscribes again',
@@ -223,7 +223,7 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
       await first.begins(1);
       await t.eventually(() => engine.stats().enqueued === 4, 'four events to be accepted');
       const leaving = order.cancel();
-      // Before the handler ends: its key must wait for it.
+      // While the handler still runs: the next event of its key must wait for it.
       const joining = join(t, engine, 'order', second);
       await turns(10);
       gate.open();

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** What the engine is made with, in milliseconds: some brokers take no less. */
+/** The lease of the engine, in milliseconds. Some brokers accept no shorter lease. */
 const leaseMs = 6000;
 
-/** Holds up everything in this process, as one that is starved or suspended is held up. */
-function standStill(forMs: number): void {
+/** Blocks the event loop, as happens to a process that is starved or suspended. */
+function blockEventLoop(forMs: number): void {
   const end = performance.now() + forMs;
   while (performance.now() < end);
 }
 
-/** What a member of a group does whose lease may have run out. */
+/** Group members whose lease may have expired. */
 export const leaseCases: readonly ConformanceCase[] = defineCases('leases', [
   {
     name: 'a group member whose event loop was blocked for longer than its lease starts no event before it has checked the lease',
@@ -21,17 +21,17 @@ export const leaseCases: readonly ConformanceCase[] = defineCases('leases', [
     async run(t) {
       const engine = await t.started({ leaseMs });
       const [gate, goesOn] = [t.gate(), t.gate()];
-      let hasJustStoodStill = false;
+      let hasJustBlocked = false;
       const tooEarly: number[] = [];
       const seen = t.record<number>(async ({ payload }) => {
-        if (hasJustStoodStill) tooEarly.push(payload);
+        if (hasJustBlocked) tooEarly.push(payload);
         if (seen.calls.length > 1) return;
         await gate.opened;
-        standStill(leaseMs * 1.25);
-        hasJustStoodStill = true;
-        // Runs behind all that follows from the end of this handler alone, and before any answer of a broker can come.
+        blockEventLoop(leaseMs * 1.25);
+        hasJustBlocked = true;
+        // Runs after everything that the end of this handler triggers, and before the broker can answer.
         process.nextTick(() => {
-          hasJustStoodStill = false;
+          hasJustBlocked = false;
           goesOn.open();
         });
       });
@@ -45,7 +45,11 @@ export const leaseCases: readonly ConformanceCase[] = defineCases('leases', [
       );
       gate.open();
       await goesOn.opened;
-      assert.deepEqual(tooEarly, [], 'began, without asking, what others may have by now');
+      assert.deepEqual(
+        tooEarly,
+        [],
+        'started events without checking the lease, although another member may have them',
+      );
       await t.eventually(
         () => new Set(seen.payloads).size === 10,
         () => `all to be handled in the end: ${JSON.stringify(seen.payloads)}`,

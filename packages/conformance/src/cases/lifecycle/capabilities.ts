@@ -25,7 +25,7 @@ async function assertRefused(
   assert.deepEqual(engine.topics(), []);
 }
 
-/** What an engine says of itself. */
+/** The capabilities, counters and health of an engine. */
 export const capabilityCases: readonly ConformanceCase[] = defineCases('capabilities', [
   {
     name: 'capabilities are five booleans that are frozen, never change, and are equal on every engine of a factory',

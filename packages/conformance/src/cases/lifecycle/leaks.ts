@@ -7,7 +7,7 @@ import { turns } from '../../support/eventually.ts';
 import { ResourceWatch } from '../../support/resources.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** Lets an engine do what it does, and checks that it then leaves no timer, socket or other handle behind. */
+/** Uses an engine, and asserts that it leaves no timer, socket or other handle behind. */
 async function assertLeavesNothing(t: CaseContext, use: (engine: Engine) => Promise<void>): Promise<void> {
   const watch = new ResourceWatch();
   try {
@@ -23,7 +23,7 @@ const fail = (): never => {
   throw new Error('always');
 };
 
-/** Nothing of ours outlives `stop`. */
+/** `stop` releases every resource. */
 export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
   {
     name: 'no timer, socket or other handle is left after stop()',
@@ -113,7 +113,7 @@ export const leakCases: readonly ConformanceCase[] = defineCases('leaks', [
     async run(t) {
       const controller = new AbortController();
       const { signal } = controller;
-      // Node warns of many listeners on one signal; here they are the point.
+      // Node.js warns about many listeners on one signal; this case adds many on purpose.
       setMaxListeners(100, signal);
       const engine = await t.engine();
       await engine.start({ signal });

@@ -9,12 +9,12 @@ import { countNames } from '../../support/stats.ts';
 
 const anything = () => {};
 
-/** A subscription that the engine has never made. */
+/** Makes a subscription on another engine. */
 async function foreignTo(t: CaseContext): Promise<Subscription> {
   return (await t.started()).subscribe(t.topic('foreign'), anything);
 }
 
-/** What works in no state but `started`; asked all at once, because a state may be over in a moment. */
+/** Asserts that these calls are refused. They are made at the same time, because the state may change quickly. */
 async function assertRefuses(engine: Engine, topic: string, foreign: Subscription): Promise<void> {
   const code = 'EVENT_BUS_NOT_STARTED';
   await Promise.all([
@@ -29,15 +29,15 @@ async function assertRefuses(engine: Engine, topic: string, foreign: Subscriptio
 async function assertClosed(engine: Engine, topic: string, foreign: Subscription): Promise<void> {
   const before = engine.stats();
   await assertRefuses(engine, topic, foreign);
-  // A mistake of the caller is told in every state.
+  // An invalid call is reported in every state.
   await rejectsWith(() => engine.publish({ topic: 'no topic', payload: 1 }), 'INVALID_TOPIC');
   await rejectsWith(() => engine.subscribe(topic, undefined as never), 'HANDLER_REQUIRED', topic);
-  // There is nothing to drain.
+  // There is nothing to drain, so this resolves.
   await engine.drain?.();
   assert.deepEqual(engine.stats(), before);
 }
 
-/** What works in every state. */
+/** Asserts that the calls which work in every state work. */
 async function assertObservable(engine: Engine, state: string): Promise<void> {
   assert.deepEqual(engine.topics(), []);
   assert.equal(engine.subscriberCount('some.topic'), 0);

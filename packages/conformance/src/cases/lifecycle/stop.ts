@@ -6,14 +6,14 @@ import { rejection, rejectsWith } from '../../support/rejects.ts';
 import { assertConserved } from '../../support/stats.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** What each engine reports; a router puts several together. */
+/** The timeout errors of `stop`: one per engine, which a router combines in an AggregateError. */
 function shutdownTimeouts(error: unknown): ShutdownTimeoutError[] {
   const errors = error instanceof AggregateError ? error.errors : [error];
   for (const one of errors) assert.equal((one as { code?: unknown }).code, 'SHUTDOWN_TIMEOUT', String(one));
   return errors as ShutdownTimeoutError[];
 }
 
-/** Stopping while there is work. */
+/** Stopping an engine that has work. */
 export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
   {
     name: 'stop() waits for running handlers',
@@ -95,7 +95,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
         'names no subscription that was left',
       );
       assert.equal(sum('inFlight'), 3);
-      // What a durable broker keeps may have been given back before the time was over.
+      // A durable engine may have released queued events before the timeout.
       assert.ok(
         engine.capabilities.durable ? sum('queued') <= 2 : sum('queued') === 2,
         `queued: ${sum('queued')}`,

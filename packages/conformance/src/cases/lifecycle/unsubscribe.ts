@@ -5,7 +5,7 @@ import { turns } from '../../support/eventually.ts';
 import { rejectsWith } from '../../support/rejects.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** The end of a subscription. */
+/** How a subscription ends. */
 export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubscribe', [
   {
     name: 'a cancelled subscription gets no further events, and other subscriptions continue',

@@ -5,7 +5,7 @@ import { refusedPayloads } from '../../tables/payload-table.ts';
 import { rejectsWith } from '../../support/rejects.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** What is refused before anything is enqueued. */
+/** Invalid calls, which are refused before anything is enqueued. */
 export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input', [
   {
     name: 'publish() refuses a payload that JSON cannot represent, names the field, and enqueues nothing',
@@ -139,7 +139,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
       await rejectsWith(() => engine.publish(event), 'INVALID_EVENT', 'partitionKey', '"key"');
       assert.deepEqual(engine.topics(), []);
       assert.equal(engine.stats().published, 0);
-      // As a caller has it who spreads options that were not given.
+      // A caller that spreads options which were not given passes `undefined`.
       const absent = { retries: undefined } as never;
       await (await engine.subscribe(topic, () => {}, absent)).cancel();
     },
@@ -166,7 +166,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
   },
 ]);
 
-/** An object with the value at the path. */
+/** Makes an object with the value at the path. */
 function at(path: string, value: unknown): unknown {
   return path.split('.').reduceRight((inner, name) => ({ [name]: inner }), value);
 }

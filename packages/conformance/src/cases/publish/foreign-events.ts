@@ -4,7 +4,7 @@ import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** Bytes of a record that most brokers just take, while a dead letter with the same content and an error would be too large. */
+/** The size of a record, in bytes, that most brokers accept while a dead letter with the same payload and an error is too large. */
 const nearLimit = 1_045_000;
 
 /** A CloudEvent of another producer. */
@@ -13,7 +13,7 @@ function cloudEvent(t: CaseContext, attributes: Readonly<Record<string, unknown>
   return Buffer.from(JSON.stringify(event));
 }
 
-/** CloudEvents of other producers, which know nothing of the limits that polybus has for publishing. */
+/** CloudEvents of other producers, which do not keep to the limits of polybus. */
 export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreign-events', [
   {
     name: 'a foreign CloudEvent is delivered unchanged, whatever the length of its id and key and the names of its attributes',
@@ -36,7 +36,7 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
       assert.equal(event!.payload, 1);
       assert.deepEqual(event!.createdAt, new Date('2017-01-01T00:00:00Z'));
       const own = Object.entries(event!.metadata).filter(([name]) => !name.startsWith('cloudevents.'));
-      // Made of entries, because a literal's `__proto__` would be no property.
+      // Made from entries, because `__proto__` in an object literal would not be a property.
       assert.deepEqual(Object.fromEntries(own), JSON.parse(`{${names}}`));
     },
   },
@@ -62,7 +62,7 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
       const records = [
         { id: `id${long}` },
         { id: 'key', partitionkey: long },
-        // Half a character, which no broker has in a key of its own.
+        // A lone surrogate, which no broker accepts as a key of its own.
         { id: 'half', partitionkey: 'k\ud83d' },
         { id: 'time', time: '2026-02-30T00:00:00Z' },
         { ...large, data },
@@ -86,7 +86,7 @@ export const foreignEventCases: readonly ConformanceCase[] = defineCases('foreig
       );
       const { payload } = letter('large');
       const cut = deadLetterOf(letter('large'))?.cut;
-      // What its broker could not take it says, and how much that was.
+      // A dead letter that was cut says which fields were cut and how large they were.
       if (payload === data) return;
       assert.ok(
         cut?.fields.includes('payload') === true,

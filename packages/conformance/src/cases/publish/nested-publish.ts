@@ -3,7 +3,7 @@ import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** Handlers that publish. None of them may ever wait for itself. */
+/** Handlers that publish. A handler must never wait for itself. */
 export const nestedPublishCases: readonly ConformanceCase[] = defineCases('nested-publish', [
   {
     name: 'a sync handler can publish to its own topic twice and await both',

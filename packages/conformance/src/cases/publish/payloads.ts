@@ -3,7 +3,7 @@ import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { type PayloadRow, payloadTable } from '../../tables/payload-table.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
-/** A broker may give bytes as any kind of byte array, and leave out what is undefined. */
+/** Asserts that a payload arrived. A broker may deliver bytes as any kind of byte array and omit undefined fields. */
 function assertArrived(got: unknown, row: PayloadRow): void {
   const expected = 'arrives' in row ? row.arrives : row.payload;
   if (expected instanceof Uint8Array) {
@@ -11,7 +11,7 @@ function assertArrived(got: unknown, row: PayloadRow): void {
     assert.deepEqual([...got], [...expected]);
   } else {
     assert.equal(JSON.stringify(got), JSON.stringify(expected));
-    // Values that are the same text in JSON and yet differ: minus zero, and what is undefined.
+    // These values differ but have the same JSON text: minus zero and undefined.
     assert.deepEqual(plain(got), plain(expected));
   }
 }
@@ -21,7 +21,7 @@ const mebibyte: PayloadRow = { name: '1 MiB of text', payload: 'x'.repeat(1024 *
 const plain = (value: unknown): unknown =>
   typeof value === 'object' && value !== null ? JSON.parse(JSON.stringify(value)) : value;
 
-/** What payloads and metadata look like on arrival: the same on every engine. */
+/** Payloads and metadata arrive with the same values on every engine. */
 export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', [
   {
     name: 'every JSON payload arrives as its JSON value, and bytes arrive as bytes',
@@ -31,7 +31,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
       const seen = t.record();
       await engine.subscribe(t.topic(), seen.handler, roomy);
       const publisher = await t.elsewhere(engine);
-      // Brokers take less by default, the envelope included: see the table.
+      // By default brokers accept less than this, envelope included: see the table.
       const rows = engine.capabilities.crossProcess ? payloadTable : [...payloadTable, mebibyte];
       for (const [n, { payload }] of rows.entries()) {
         await t.publish(publisher, t.topic(), payload, { id: String(n) });
@@ -73,7 +73,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
         ({ payload }) => typeof payload === 'object' && payload !== null && !(payload instanceof Uint8Array),
       );
       const all = rows.filter((row) => !('arrives' in row)).map(({ payload }) => ({ value: payload }));
-      // Names that the wire format, or JavaScript, has a use for itself.
+      // Names that the wire format or JavaScript uses itself.
       const names = [
         'id',
         'type',
@@ -113,7 +113,7 @@ export const payloadCases: readonly ConformanceCase[] = defineCases('payloads', 
         },
         { retry: false, deadLetter: t.topic('dead') },
       );
-      // Parsed, because a literal's `__proto__` would be no field.
+      // Parsed, because `__proto__` in an object literal would not be a field.
       const text = '{"__proto__":{"a":1},"constructor":"c","toString":[],"hasOwnProperty":null}';
       const value = JSON.parse(text) as Record<string, unknown>;
       await t.publish(engine, t.topic(), value, { metadata: value });

@@ -4,7 +4,7 @@ import { turns } from '../../support/eventually.ts';
 import { hostileError, thenables } from '../../tables/hostile.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
-/** What a publisher waits for, and what it is told. */
+/** When `publish` resolves, and which errors it reports. */
 export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
   {
     name: 'publish() resolves after every sync handler has finished',
@@ -87,7 +87,7 @@ export const publishCases: readonly ConformanceCase[] = defineCases('publish', [
         // eslint-disable-next-line prefer-promise-reject-errors
         t.record(() => Promise.reject(null)),
       ];
-      // Not recorded by a wrapper: a wrapper that awaits would turn what they throw into a rejection.
+      // Not wrapped by a recorder, which would turn a synchronous throw into a rejection.
       await engine.subscribe(
         t.topic(),
         () => {

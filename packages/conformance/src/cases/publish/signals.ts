@@ -7,7 +7,7 @@ import { roomy } from '../../support/subscriptions.ts';
 
 const reason = new Error('given up');
 
-/** Operations that are given up. */
+/** Operations that are cancelled with an AbortSignal. */
 export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
   {
     name: 'publish(), subscribe() and start() reject with the reason of an already aborted signal and do nothing',
@@ -50,7 +50,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
       );
       controller.abort(reason);
       const outcome = await t.within(starting, 'start to settle');
-      // An engine that opens in no time may have been quicker than the signal.
+      // An engine that opens immediately may have started before the signal aborted.
       if (outcome !== undefined) {
         assert.equal(outcome, reason);
         assert.equal((await engine.health()).status, 'down');

@@ -6,7 +6,7 @@ import { invalidPatterns, invalidTopics, place, wildcardTable } from '../../tabl
 
 const anything = () => {};
 
-/** Which topics a topic or pattern stands for. */
+/** Which topics a subscription gets. */
 export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
   ...wildcardTable.map(
     ({ pattern, matches, passes }) =>
@@ -19,7 +19,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
           const topics = [...passes, ...matches].map((topic) => place(topic, t.id));
           const seen = t.record();
           await engine.subscribe(place(pattern, t.id), seen.handler, roomy);
-          // A witness on each topic proves that its event went through, where the pattern should not see it.
+          // A subscription to each topic proves that its event was delivered, even if the pattern must not get it.
           const witnesses = topics.map(() => t.record());
           for (const [n, topic] of topics.entries())
             await engine.subscribe(topic, witnesses[n]!.handler, roomy);
@@ -57,7 +57,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
         await engine.subscribe(`${topic.slice(0, -1)}*`, patterns.handler, roomy);
         if (groups) await engine.subscribe(topic, members.handler, { ...roomy, group: t.group() });
       }
-      // Others may use these topics on the same broker.
+      // Other cases may use these topics on the same broker.
       for (const topic of topics) await t.publish(publisher, topic, t.id);
       const own = ({ events }: typeof patterns): string[] =>
         events.filter(({ payload }) => payload === t.id).map(({ topic }) => topic);
