@@ -137,4 +137,45 @@ describe('events()', () => {
     await events.return();
     await expect.poll(() => seen).toEqual([1]);
   });
+
+  test('a loop ends when its signal aborts, after the event that it has', async () => {
+    const bus = await startedBus();
+    const giveUp = new AbortController();
+    const events = bus.events('order.placed', { signal: giveUp.signal });
+    await events.ready;
+    const seen: number[] = [];
+    const loop = (async () => {
+      for await (const { payload } of events) {
+        seen.push(payload);
+        if (payload === 2) giveUp.abort();
+      }
+    })();
+    for (const n of [1, 2, 3]) void bus.publish('order.placed', n);
+    await loop;
+    expect(seen).toEqual([1, 2]);
+    expect(bus.topics()).toEqual([]);
+  });
+
+  test('a loop that waits for an event ends when its signal aborts', async () => {
+    const bus = await startedBus();
+    const giveUp = new AbortController();
+    const events = bus.events('order.placed', { signal: giveUp.signal });
+    await events.ready;
+    const next = events.next();
+    giveUp.abort();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
+  test('a loop does not get an event whose attempts were over before it asked', async () => {
+    const bus = await startedBus();
+    const dead: unknown[] = [];
+    await bus.untyped.subscribe('_dead.order.placed', ({ payload }) => void dead.push(payload));
+    const events = bus.events('order.placed', { handlerTimeoutMs: 1, retry: false });
+    await events.ready;
+    await bus.publish('order.placed', 1);
+    await expect.poll(() => dead).toEqual([1]);
+    const next = events.next();
+    await bus.publish('order.placed', 2);
+    expect(await next).toMatchObject({ value: { payload: 2 } });
+  });
 });

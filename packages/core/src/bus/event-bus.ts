@@ -34,6 +34,7 @@ import { EventStream } from './event-stream.ts';
 import { Lifecycle, type Observer } from './lifecycle.ts';
 import { consoleLogger } from '../logging/logger.ts';
 import type { HandleMiddleware } from './middleware.ts';
+import { onAbort } from '../engine-kit/on-abort.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { Publisher } from './publisher.ts';
@@ -327,6 +328,7 @@ export class UntypedEventBus implements Engine {
 
   /** A subscription as an async iterator, for `for await`. See {@link EventStream}. */
   events(topic: string, options: SubscribeOptions = {}): EventStream {
+    let unlink: (() => void) | undefined;
     const stream = new EventStream(
       async (handler) => {
         assertOptionsOf('subscribe', options);
@@ -339,9 +341,14 @@ export class UntypedEventBus implements Engine {
           );
         return this.subscribeAsync(topic, handler, { ...options, concurrency });
       },
-      () => this.#streams.delete(stream),
+      () => {
+        this.#streams.delete(stream);
+        unlink?.();
+      },
     );
     this.#streams.add(stream);
+    // A loop would otherwise wait for events of a subscription that is gone. What is no signal, the subscription refuses.
+    if (options.signal instanceof AbortSignal) unlink = onAbort(options.signal, () => stream.end());
     return stream;
   }
 

@@ -48,9 +48,18 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
 
   #offer(event: E, { signal }: HandlerContext): Promise<void> {
     return new Promise((resolve, reject) => {
-      const giveBack = (): void => reject(new GiveBack());
+      const offer: Offer<E> = {
+        event,
+        acknowledge: resolve,
+        giveBack: () => {
+          // Its attempt is over: a loop that asks only now must not get what is dealt with elsewhere.
+          if (this.#offered === offer) this.#offered = undefined;
+          reject(new GiveBack());
+        },
+      };
+      const { giveBack } = offer;
       signal.addEventListener('abort', giveBack, { once: true });
-      this.#offered = { event, acknowledge: resolve, giveBack };
+      this.#offered = offer;
       if (this.#hasLeft) giveBack();
       else this.#hand();
     });
