@@ -138,3 +138,20 @@ test('lag is that of all engines, and by engine; one that cannot tell rejects', 
   await expect(bus.lag()).rejects.toThrow('the broker is out');
   await bus.stop();
 });
+
+test('an observer of attempts whose promise rejects is logged, and does not end the process', async () => {
+  const logger = quietLogger();
+  const bus = createEventBus({ logger });
+  await bus.start();
+  const fails = async (): Promise<void> => {
+    await Promise.resolve();
+    throw new Error('no');
+  };
+  // A function that returns nothing may be async all the same.
+  const observer = fails as () => void;
+  bus.observeAttempts(observer);
+  await bus.subscribe('a', () => {});
+  await bus.publish('a', 1);
+  await expect.poll(() => logger.lines).toMatchObject([{ message: 'an observer failed' }]);
+  await bus.stop();
+});

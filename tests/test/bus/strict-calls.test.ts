@@ -48,6 +48,10 @@ describe('an option that a call does not have is refused, and the nearest is nam
     await refused(bus.subscribe('a', handler, { retry }), 'retry.attempt', 'did you mean "attempts"?');
     const backoff = { max: 3 } as object;
     await refused(bus.subscribe('a', handler, { retry: { backoff } }), 'retry.backoff.max', '"maxMs"');
+    await expect(bus.subscribe('a', handler, { retry: [] as object })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'retry',
+    });
     await refused(bus.publish('a', 1, { delay: 3 } as object), 'delay', 'the options are signal, id, key');
     await refused(
       bus.publish('a', 1, { partitionKey: 'k' } as object),

@@ -161,6 +161,11 @@ describe('the environment', () => {
     });
   });
 
+  test('a flag that is a name of Object.prototype is text that is no flag', async () => {
+    const [problem] = await problemsOf({ env: { ROTATE_SUBSCRIBER_ORDER: 'constructor' } });
+    expect(problem?.message).toBe('expected true or false, got "constructor"');
+  });
+
   test('a misspelt variable is told where a prefix says that it is ours', async () => {
     const env = { APP_WOKER_COUNT: '3', WOKER_COUNT: '3' };
     expect(await problemsOf({ env, envPrefix: 'APP_' })).toEqual([

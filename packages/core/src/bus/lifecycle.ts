@@ -93,7 +93,8 @@ export class Lifecycle implements EngineObserver {
   readonly #tellAttempt = (attempt: AttemptData): void => {
     for (const observer of this.#attemptObservers) {
       try {
-        observer(attempt);
+        const result = observer(attempt) as void | Promise<void>;
+        if (typeof result?.then === 'function') void result.then(undefined, this.#observerFailed);
       } catch (error) {
         this.#observerFailed(error);
       }

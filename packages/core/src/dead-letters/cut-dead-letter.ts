@@ -4,6 +4,7 @@ import { put } from '../cloudevents/attributes.ts';
 import { encodeStructured } from '../cloudevents/structured.ts';
 import { type CutDeadLetter, type DeadLetter, deadLetterKey } from './dead-letter.ts';
 import { PublishedEvent } from '../contract/event.ts';
+import { isTenant } from '../contract/tenant.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 
 /** How much is left: of the payload, of each other field of the event, and of each text of the error. Characters, or bytes. */
@@ -66,14 +67,17 @@ class Cut {
   }
 
   of(letter: PublishedEvent): PublishedEvent {
-    const { [deadLetterKey]: own, ...others } = letter.metadata;
+    const { [deadLetterKey]: own, tenant, ...others } = letter.metadata;
     const origin = own as DeadLetter;
     const whole = bytesOf(letter.payload);
     const { name, message, stack } = origin.error;
     const { headers } = origin;
     const id = this.#named('id', letter.id);
     const payload = this.#payload(letter.payload, whole);
-    const metadata = this.#entries('metadata', others);
+    // A dead letter stays with its tenant: it is routed, seen and redriven by that.
+    const metadata = isTenant(tenant)
+      ? { tenant, ...this.#entries('metadata', others) }
+      : this.#entries('metadata', tenant === undefined ? others : { tenant, ...others });
     const key = letter.key === undefined ? undefined : this.#named('key', letter.key);
     const createdAt = this.#time(letter.createdAt);
     const error = {

@@ -46,7 +46,7 @@ export function assertOptionsOf(call: Call, options: object | undefined): void {
  */
 export function assertOptionNames(call: string, options: object, names: object, path = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new InvalidOptionError('options', options, 'an object');
+    throw new InvalidOptionError(path === '' ? 'options' : path.slice(0, -1), options, 'an object');
   for (const name in options) {
     if (Object.hasOwn(names, name) || (options as Record<string, unknown>)[name] === undefined) continue;
     throw new UnknownOptionError(path + name, call, suggestion(name, Object.keys(names), 'options'));

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 /** An error as plain text. */
 export interface ErrorDescription {
   readonly name: string;
@@ -5,10 +6,15 @@ export interface ErrorDescription {
   readonly stack: string | null;
 }
 
+/** True for any error, also of another realm, as those of Node itself are in a test that runs in a `vm` context. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
 /** Whatever a handler threw, as plain text: it need not be an Error. */
 export function describeError(error: unknown): ErrorDescription {
   try {
-    if (error instanceof Error) {
+    if (isError(error)) {
       // Anything can be assigned to these.
       const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
       return {

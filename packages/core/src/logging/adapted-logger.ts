@@ -1,5 +1,5 @@
 import type { Logger } from '../contract/observing.ts';
-import { describeError } from '../errors/describe-error.ts';
+import { describeError, isError } from '../errors/describe-error.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Level = keyof Logger;
@@ -15,8 +15,10 @@ export function adaptedLogger(logger: Logger): Logger {
       try {
         const given = fields === undefined ? undefined : withShownErrors(fields);
         const write = logger[level] as (...args: unknown[]) => unknown;
-        if (isFieldsFirst) write.call(logger, given ?? {}, message);
-        else write.call(logger, message, ...(given === undefined ? [] : [given]));
+        const written = isFieldsFirst
+          ? write.call(logger, given ?? {}, message)
+          : write.call(logger, message, ...(given === undefined ? [] : [given]));
+        if (isThenable(written)) written.then(undefined, () => {});
       } catch {
         // There is nowhere left to say so.
       }
@@ -31,16 +33,17 @@ export function adaptedLogger(logger: Logger): Logger {
   };
 }
 
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}
+
 /** True for pino, which has `bindings`, and for bunyan, which has `addSerializers`, and for what has the same methods. */
 function takesFieldsFirst(logger: object): boolean {
   return 'bindings' in logger || 'addSerializers' in logger;
 }
 
 function withShownErrors(fields: Fields): Fields {
-  const shown = Object.entries(fields).map(([name, value]) => [
-    name,
-    value instanceof Error ? inJson(value) : value,
-  ]);
+  const shown = Object.entries(fields).map(([name, value]) => [name, isError(value) ? inJson(value) : value]);
   return Object.fromEntries(shown) as Fields;
 }
 
@@ -63,9 +66,9 @@ function jsonOf(error: Error, causes: number): Fields {
     message,
     ...(code === undefined ? {} : { code }),
     ...(stack === null ? {} : { stack }),
-    ...(cause instanceof Error && causes > 0 ? { cause: jsonOf(cause, causes - 1) } : {}),
+    ...(isError(cause) && causes > 0 ? { cause: jsonOf(cause, causes - 1) } : {}),
     ...(error instanceof AggregateError && causes > 0
-      ? { errors: error.errors.map((one: unknown) => (one instanceof Error ? jsonOf(one, causes - 1) : one)) }
+      ? { errors: error.errors.map((one: unknown) => (isError(one) ? jsonOf(one, causes - 1) : one)) }
       : {}),
   };
 }

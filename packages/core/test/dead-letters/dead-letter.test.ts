@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import {
   type Failure,
@@ -167,6 +168,11 @@ describe('describeError', () => {
     const bare = new Error('x');
     delete bare.stack;
     expect(describeError(bare).stack).toBeNull();
+  });
+
+  test('an Error of another realm, as a test runner with `vm` contexts has them', () => {
+    const thrown: unknown = runInNewContext('new RangeError("too far")');
+    expect(describeError(thrown)).toMatchObject({ name: 'RangeError', message: 'too far' });
   });
 
   const cycle: Record<string, unknown> = {};

@@ -103,6 +103,17 @@ test('only the error is cut if that is enough, so that the event stays whole', a
   });
 });
 
+test('a dead letter keeps its tenant, however much of its metadata is cut', async () => {
+  const letters: NewEvent[] = [];
+  const transport = await start(letters, 3000);
+  const tenant = 't'.repeat(64);
+  const others = Array.from({ length: 200 }, (_, i) => [`header-${i}`, 'value']);
+  const metadata = { ...Object.fromEntries(others), tenant } as Record<string, unknown>;
+  await deliver(transport, createEvent({ topic: 't', payload: 'x'.repeat(limit), metadata }));
+  expect(letters[0]?.metadata).toMatchObject({ tenant });
+  expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toContain('metadata');
+});
+
 test('what received events have longer than could be published is kept, as far as there is room', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters);

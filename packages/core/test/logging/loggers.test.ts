@@ -1,7 +1,9 @@
 import { PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { createLogger as createBunyan, stdSerializers } from 'bunyan';
 import { pino } from 'pino';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createLogger as createWinston, format, transports } from 'winston';
 import { type Logger, createEventBus } from '../../src/index.ts';
 import { adaptedLogger } from '../../src/logging/adapted-logger.ts';
@@ -139,5 +141,27 @@ describe('whatever is given', () => {
     });
     expect(() => logger.warn('x')).not.toThrow();
     expect(Object.keys(logger)).toEqual(['warn', 'error']);
+  });
+
+  test('a logger whose promises reject does not end the process', async () => {
+    const fails = async (): Promise<void> => {
+      await Promise.resolve();
+      throw new Error('disk full');
+    };
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    // A function that returns nothing may be async all the same.
+    const warn = fails as () => void;
+    adaptedLogger({ warn, error: warn }).warn('x');
+    await turn();
+    expect(unhandled).toEqual([]);
+  });
+
+  test('an error of another realm shows in JSON too', () => {
+    const error: unknown = runInNewContext('new RangeError("too far")');
+    adaptedLogger(winston()).error('it failed', { error });
+    expect(JSON.parse(lines[0]!)).toMatchObject({ error: { name: 'RangeError', message: 'too far' } });
   });
 });

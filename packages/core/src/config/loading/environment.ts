@@ -8,8 +8,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Text stays as it is where it is not of the kind: the check of the configuration then says what is expected. */
 const asText = (value: string): string => value;
 const asNumber = (value: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value);
-const flags: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
-const asFlag = (value: string): unknown => flags[value.toLowerCase()] ?? value;
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
+const asFlag = (value: string): unknown => flags.get(value.toLowerCase()) ?? value;
 
 /** The fields that environment variables set, and how each is read. */
 export const variables: Readonly<
