@@ -4,7 +4,7 @@ import type { Acknowledgement, EndWait, Receiver } from '@polybus/core/engine';
 /** The deliveries of one topic that are not settled: what `maxEventQueueSize` bounds. */
 export class TopicLoad implements Acknowledgement {
   readonly #limit: number;
-  /** Who may hold events that wait for room here. */
+  /** Mailboxes that may hold events that wait for room here. */
   readonly #waiters = new Set<{ drain(): void }>();
   #pending = 0;
   /** Of those: the ones in a waiting room, or behind their key in a group. They must not hold back what they wait for. */
@@ -40,11 +40,11 @@ export class TopicLoad implements Acknowledgement {
   settled(): void {
     const wasFull = this.isFull;
     this.#pending--;
-    if (wasFull) this.tellRoom();
+    if (wasFull) this.offerRoom();
   }
 
-  /** Lets in what waits for room, if there is room. */
-  tellRoom(): void {
+  /** If there is room, delivers events that wait for it. */
+  offerRoom(): void {
     if (!this.isFull) for (const waiter of this.#waiters) waiter.drain();
   }
 
@@ -96,7 +96,7 @@ export class PublishWait implements Acknowledgement {
    * The event goes to another receiver than the one that this waits for. A handler waits for it no longer: the new receiver may be
    * the one that waits for this very handler.
    *
-   * @returns what is told from now on.
+   * @returns the acknowledgement to call from now on.
    */
   movedOn(): Acknowledgement {
     if (this.#ends === undefined) return this;

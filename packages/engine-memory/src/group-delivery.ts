@@ -1,23 +1,29 @@
 import type { Event } from '@polybus/core';
 import type { Acknowledgement } from '@polybus/core/engine';
 import { PublishWait, type TopicLoad } from './envelope.ts';
-import type { Group } from './group.ts';
 import type { Mailbox } from './mailbox.ts';
+
+/** The group of a delivery, as the delivery sees it. */
+export interface DeliveryOwner {
+  began(delivery: GroupDelivery, member: Mailbox): void;
+  ended(delivery: GroupDelivery): void;
+  released(delivery: GroupDelivery): void;
+}
 
 /** One event on its way through a group. */
 export class GroupDelivery implements Acknowledgement {
-  readonly group: Group;
+  readonly group: DeliveryOwner;
   readonly event: Event;
   readonly sequence: number;
   readonly load: TopicLoad;
   inner: Acknowledgement;
   /** The member that has it, or had it last. */
   member: Mailbox | undefined = undefined;
-  /** Attempts that have begun, whichever member made them. */
+  /** Attempts that have begun, by any member. */
   attempts: number;
 
   constructor(
-    group: Group,
+    group: DeliveryOwner,
     event: Event,
     sequence: number,
     load: TopicLoad,

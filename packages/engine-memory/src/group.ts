@@ -1,9 +1,9 @@
 import type { Event, StartPosition } from '@polybus/core';
 import { type ListenRequest, type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/engine';
-import type { GroupDelivery } from './group-delivery.ts';
+import type { DeliveryOwner, GroupDelivery } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
-import { GroupPositions, type Loss } from './positions.ts';
+import { GroupPositions, type Loss, type LossListener } from './positions.ts';
 
 /** Where the unsettled events of one key are, so that no two members ever handle the same key at once. */
 interface KeyState {
@@ -13,15 +13,15 @@ interface KeyState {
   parked: GroupDelivery[];
 }
 
-/** What a subscription finds when it joins. */
+/** The result of joining a group. */
 export interface Joined {
-  readonly missed: readonly MissedEvent[];
-  /** What it would have got, and the history has lost. */
+  readonly earlier: readonly EarlierEvent[];
+  /** Events that it would have received, and that the history has lost. */
   readonly losses: readonly Loss[];
 }
 
 /** An event that was published before the subscription that gets it. */
-export interface MissedEvent {
+export interface EarlierEvent {
   readonly sequence: number;
   readonly event: Event;
   /** Attempts that had begun before. */
@@ -32,23 +32,23 @@ export interface MissedEvent {
  * The subscriptions of one consumer group. Each event goes to one of them; events of one key to one at a time. The group has a
  * position in each topic, which stays when its subscriptions end.
  */
-export class Group {
+export class Group implements DeliveryOwner, LossListener {
   readonly #members: Mailbox[] = [];
   readonly #keys = new Map<string, KeyState>();
   readonly #positions: GroupPositions;
-  /** By sequence number: what was given back while no member wanted its topic. */
+  /** By sequence number: deliveries that were released while no member wanted their topic. */
   readonly #kept = new Map<number, GroupDelivery>();
-  readonly #hand: (delivery: GroupDelivery, member: Mailbox) => void;
+  readonly #deliver: (delivery: GroupDelivery, member: Mailbox) => void;
   #turn = 0;
   #isClosed = false;
 
   /**
    * @param away - Groups by the topics and patterns that they have left, for events that the history loses.
-   * @param hand - Puts an event into a member's waiting room.
+   * @param deliver - Puts an event into a member's waiting room.
    */
-  constructor(away: TopicMatcher<Group>, hand: (delivery: GroupDelivery, member: Mailbox) => void) {
+  constructor(away: TopicMatcher<LossListener>, deliver: (delivery: GroupDelivery, member: Mailbox) => void) {
     this.#positions = new GroupPositions(this, away);
-    this.#hand = hand;
+    this.#deliver = deliver;
   }
 
   hasPattern(pattern: string): boolean {
@@ -60,15 +60,15 @@ export class Group {
   }
 
   /**
-   * Adds a member, and returns what it gets of what was published before, in order: from the group's position in each topic, and
-   * from where it asks to begin in a topic that is new to the group.
+   * Adds a member, and returns the earlier events that it gets, in order: from the group's position in each topic, and from the
+   * member's `from` in a topic that is new to the group.
    */
   join(member: Mailbox, history: History): Joined {
     const { request } = member;
-    const missed = this.#missed(request, history);
+    const earlier = this.#earlierEvents(request, history);
     const losses = this.#positions.join(request.pattern);
     this.#members.push(member);
-    return { missed, losses };
+    return { earlier, losses };
   }
 
   /** The history has lost an event, which counts if the group is away from its topic. */
@@ -76,22 +76,22 @@ export class Group {
     if (!this.#members.some((member) => member.matches(event.topic))) this.#positions.lost(event, sequence);
   }
 
-  #missed(request: ListenRequest, history: History): MissedEvent[] {
-    const missed: MissedEvent[] = [];
+  #earlierEvents(request: ListenRequest, history: History): EarlierEvent[] {
+    const earlier: EarlierEvent[] = [];
     for (const [sequence, delivery] of this.#kept) {
       if (!matchesTopic(request.pattern, delivery.event.topic)) continue;
       this.#kept.delete(sequence);
-      missed.push(delivery);
+      earlier.push(delivery);
     }
-    if (request.from === 'latest' && this.#positions.isEmpty) return missed;
+    if (request.from === 'latest' && this.#positions.isEmpty) return earlier;
     const beginnings = new Map<string, Beginning>();
     for (const entry of history.all()) {
       const { topic } = entry.event;
       let isWanted = beginnings.get(topic);
       if (isWanted === undefined) beginnings.set(topic, (isWanted = this.#beginningIn(topic, request)));
-      if (isWanted(entry)) missed.push({ ...entry, attempts: 0 });
+      if (isWanted(entry)) earlier.push({ ...entry, attempts: 0 });
     }
-    return missed.sort((a, b) => a.sequence - b.sequence);
+    return earlier.sort((a, b) => a.sequence - b.sequence);
   }
 
   #beginningIn(topic: string, { pattern, from }: ListenRequest): Beginning {
@@ -112,7 +112,7 @@ export class Group {
     if (!isCovered) this.#positions.leave(pattern, nextSequence);
   }
 
-  /** The engine stops: nobody will take what was given back. */
+  /** The engine stops: no member will take the released deliveries. */
   close(): void {
     this.#isClosed = true;
     for (const delivery of this.#kept.values()) drop(delivery);
@@ -179,17 +179,17 @@ export class Group {
         else this.#keep(delivery);
         continue;
       }
-      this.#hand(delivery, member);
+      this.#deliver(delivery, member);
       members.add(member);
     }
     // Only now: what their handlers publish under this key comes behind all of these.
     for (const member of members) member.drain();
   }
 
-  /** An event was given back: hands it to another member. */
+  /** A member released an event: another member gets it. */
   released(delivery: GroupDelivery): void {
     if (delivery.member?.isClosed !== false) this.#passOn(delivery);
-    // A member that is still there may get it again, and give it back again: not without letting anything else run.
+    // A member that stays may get the event again and release it again. Other work has to run between the two.
     else setImmediate(() => this.#passOn(delivery));
   }
 
@@ -203,17 +203,17 @@ export class Group {
     }
     delivery.movedOn();
     if (key === undefined) {
-      this.#hand(delivery, next);
+      this.#deliver(delivery, next);
       next.drain();
     } else {
       this.park(delivery);
       this.ended(delivery);
     }
     // It has left a buffer for a waiting room, so that its topic may have room for others.
-    delivery.load.tellRoom();
+    delivery.load.offerRoom();
   }
 
-  /** No member wants its topic: it waits for one that does, and its publisher and its topic's load do not wait for that. */
+  /** No member wants its topic: it waits for a member that does. Its publisher and its topic's load do not wait with it. */
   #keep(delivery: GroupDelivery): void {
     delivery.inner.release();
     if (this.#isClosed) drop(delivery);
@@ -224,7 +224,7 @@ export class Group {
 /** Says of a kept event of one topic whether a subscription that joins gets it. */
 type Beginning = (entry: HistoryEntry) => boolean;
 
-/** What a subscription that begins at `from` gets of what is kept. */
+/** The events of the history that a subscription gets if it begins at `from`. */
 export function startingAt(from: StartPosition): Beginning {
   if (from === 'latest') return () => false;
   const since = from === 'earliest' ? Number.NEGATIVE_INFINITY : from.getTime();

@@ -15,6 +15,7 @@ import { GroupDelivery } from './group-delivery.ts';
 import { Group, startingAt } from './group.ts';
 import { History } from './history.ts';
 import { Mailbox } from './mailbox.ts';
+import type { LossListener } from './positions.ts';
 import type { MemoryOptions } from './options.ts';
 
 /** How many idle topics' loads are kept before they are swept, so that unbounded topic names cannot fill the memory. */
@@ -30,9 +31,9 @@ export class MemoryTransport implements Transport {
   readonly #history: History;
   #turn = 0;
   /** Groups by the topics and patterns that they have a position in, and no subscription to. */
-  #away = new TopicMatcher<Group>();
+  #away = new TopicMatcher<LossListener>();
   #context: TransportContext | undefined;
-  #hasAdvised = false;
+  #hasWarnedOfDrops = false;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
@@ -90,13 +91,13 @@ export class MemoryTransport implements Transport {
       return wait;
     }
     const { receiver, request } = mailbox;
-    // Nobody waits for room for an event that its subscription settles unseen.
+    // The publisher does not wait for room for an event that the subscription settles without handling.
     if (!receiver.wants(event)) return wait;
     const { isAsync } = request;
     const hasRoom = mailbox.hasRoom(load);
     const linesUp = mailbox.isReplaying && mailbox.waiting < this.#options.maxEventQueueSize;
     if (!hasRoom && !linesUp && !this.#waitsForRoom) {
-      this.#advise();
+      this.#warnOfDrops();
       receiver.drop(event, 'buffer-full');
       return wait;
     }
@@ -117,7 +118,7 @@ export class MemoryTransport implements Transport {
       receiver.enqueue(event, acknowledgement);
       return wait;
     }
-    // Where waiting is refused, this subscription waits for the publishing handler, which goes on: the event keeps its place all the same.
+    // If waiting was refused, this subscription waits for the publishing handler, which goes on. The event keeps its position.
     const envelope: Envelope = {
       event,
       acknowledgement,
@@ -132,18 +133,18 @@ export class MemoryTransport implements Transport {
     if (this.#options.deliveryMode === 'timeout' && isWaiting && !linesUp) {
       const { publishBlockTimeout } = this.#options;
       envelope.timer = setTimeout(() => {
-        this.#advise();
+        this.#warnOfDrops();
         mailbox.giveUp(envelope, 'block-timeout');
       }, publishBlockTimeout);
     }
     return wait;
   }
 
-  /** Once, at the first event that no buffer had room for: who did not choose to drop events has to hear of it. */
-  #advise(): void {
+  /** Warns once, at the first drop: an operator who did not choose to drop events has to know. */
+  #warnOfDrops(): void {
     const context = this.#context;
-    if (this.#hasAdvised || context === undefined) return;
-    this.#hasAdvised = true;
+    if (this.#hasWarnedOfDrops || context === undefined) return;
+    this.#hasWarnedOfDrops = true;
     const { deliveryMode, defaultEventBufferSize, maxEventQueueSize } = this.#options;
     context.logger.warn(
       `the engine "${context.name}" drops events that find a buffer full (deliveryMode "${deliveryMode}"). To lose none, ` +
@@ -162,7 +163,7 @@ export class MemoryTransport implements Transport {
     let load = this.#loads.get(topic);
     if (load !== undefined) return load;
     if (this.#loads.size >= maxIdleLoads) {
-      for (const [name, one] of this.#loads) if (one.isEmpty) this.#loads.delete(name);
+      for (const [name, idle] of this.#loads) if (idle.isEmpty) this.#loads.delete(name);
     }
     load = new TopicLoad(this.#options.maxEventQueueSize);
     this.#loads.set(topic, load);
@@ -203,10 +204,10 @@ export class MemoryTransport implements Transport {
   }
 
   #join(mailbox: Mailbox, group: Group): void {
-    const { missed, losses } = group.join(mailbox, this.#history);
+    const { earlier, losses } = group.join(mailbox, this.#history);
     const reason = `the history of ${this.#options.historySize} events lost some before the group "${mailbox.request.group}" came back; raise historySize`;
     for (const loss of losses) this.#context?.missed({ ...loss, reason });
-    for (const { sequence, event, attempts } of missed) {
+    for (const { sequence, event, attempts } of earlier) {
       const load = this.#loadOf(event.topic);
       load.taken();
       const delivery = new GroupDelivery(group, event, sequence, load, load, attempts);

@@ -1,8 +1,7 @@
 import type { Event } from '@polybus/core';
 import { type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/engine';
-import type { Group } from './group.ts';
 
-/** What a group will not get, because the history lost it while the group was away. */
+/** Events that a group will not get, because the history lost them while the group had no subscription. */
 export interface Loss {
   /** The topic or pattern that the group was subscribed to. */
   readonly topic: string;
@@ -17,16 +16,22 @@ interface Position {
   loss: Loss | undefined;
 }
 
+/** A group that is found by the topics and patterns that it has left. */
+export interface LossListener {
+  /** The history has lost an event. */
+  lost(event: Event, sequence: number): void;
+}
+
 /**
- * A group's position in each topic that it has no subscription to now. A pattern counts for every topic that it matches.
+ * A group's position in each topic that it has no subscription to at present. A pattern counts for every topic that it matches.
  */
 export class GroupPositions {
   readonly #left = new Map<string, Position>();
-  readonly #group: Group;
-  readonly #away: TopicMatcher<Group>;
+  readonly #group: LossListener;
+  readonly #away: TopicMatcher<LossListener>;
 
-  /** @param away - Where to be found by the topics and patterns that the group has left. */
-  constructor(group: Group, away: TopicMatcher<Group>) {
+  /** @param away - Finds the group by the topics and patterns that it has left. */
+  constructor(group: LossListener, away: TopicMatcher<LossListener>) {
     this.#group = group;
     this.#away = away;
   }
@@ -44,7 +49,7 @@ export class GroupPositions {
   /**
    * A subscription takes over the positions in all topics that it matches.
    *
-   * @returns what may be lost to it.
+   * @returns the events that the subscription may have lost.
    */
   join(pattern: string): Loss[] {
     const losses: Loss[] = [];
