@@ -46,10 +46,10 @@ const throttles = new Set([
   'SlowDown',
   'KMSThrottlingException',
 ]);
+const invalid = new Set(['InvalidArgumentException', 'ValidationException']);
 const permanent = new Set([
+  ...invalid,
   'ResourceNotFoundException',
-  'InvalidArgumentException',
-  'ValidationException',
   'AccessDeniedException',
   'UnrecognizedClientException',
   'InvalidSignatureException',
@@ -71,6 +71,11 @@ export function nameOf(error: unknown): string {
 /** True where the server asks us to slow down. */
 export function isThrottle(error: unknown): boolean {
   return throttles.has(nameOf(error));
+}
+
+/** True where the server does not take what it was given. */
+export function isInvalid(error: unknown): boolean {
+  return invalid.has(nameOf(error));
 }
 
 /** True where trying the same again is of no use. */
@@ -137,6 +142,7 @@ function advice(error: unknown): string {
   }
   const name = nameOf(error);
   if (name === 'ResourceNotFoundException') return 'The stream is gone: start the engine again to create it.';
+  if (isInvalid(error)) return 'Check the event against the limits of the stream.';
   if (isPermanent(error))
     return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';
   return 'Publish again: an event that is published twice keeps its id only where you give it one.';

@@ -3,7 +3,7 @@ import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
 import { onAbort } from '@polybus/core/engine-kit';
-import { RecordTooLargeError, isPermanent, isThrottle, publishError } from '../errors.ts';
+import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
 import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';
 import type { KinesisApi } from '../client/kinesis-api.ts';
 import { Outgoing } from './outgoing.ts';
@@ -252,6 +252,13 @@ export class Publisher {
         parcels.map(({ lane, data }) => ({ Data: data, PartitionKey: lane.key })),
       );
     } catch (error) {
+      if (isInvalid(error) && parcels.length > 1) {
+        // The server refuses all for one that it does not take, such as a record of more than the stream has taken since its limit was lowered.
+        const middle = Math.ceil(parcels.length / 2);
+        await this.#send(parcels.slice(0, middle));
+        await this.#send(parcels.slice(middle));
+        return;
+      }
       this.#pace(isThrottle(error) ? 1 : 0);
       for (const parcel of parcels) this.#failed(parcel, error);
       return;

@@ -42,3 +42,20 @@ test('keys that are new do not meet a stream that takes no more at their full ra
   isThrottled = false;
   await Promise.all(publishing);
 });
+
+test('a record that the server does not take is refused alone, and not with all that leave beside it', async () => {
+  const fake = new FakeKinesis();
+  const engine = await startEngine(overFake(fake));
+  fake.rule = (operation, { Records }) => {
+    if (operation !== 'PutRecords') return undefined;
+    const isLarge = Records.some(({ Data = '' }) => Data.length > 2000);
+    return isLarge ? named('InvalidArgumentException', 'a record is too large') : undefined;
+  };
+  const publish = (n: number): Promise<void> =>
+    engine.publish({ topic: 'a', payload: 'x'.repeat(n === 7 ? 5000 : 10), key: `key-${n}` });
+  const results = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => publish(n)));
+  const refused = results.flatMap((result, n) => (result.status === 'rejected' ? [n] : []));
+  expect(refused).toEqual([7]);
+  expect(results[7]).toMatchObject({ reason: { code: 'PUBLISH_FAILED' } });
+  expect([...fake.shards.values()].flatMap(({ records }) => records)).toHaveLength(19);
+});
