@@ -5,7 +5,7 @@ const defaultBytes = 1_048_588;
 /** What a batch takes beside its records (Kafka protocol, "Record Batch"), and some room for estimates. */
 const overheadBytes = 1024;
 
-/** How much one topic takes at once. The cluster is asked once for each topic. */
+/** How much one topic takes at once. The cluster is asked once for each topic, until what it said is forgotten. */
 export class TopicLimits {
   readonly #client: KafkaClient;
   readonly #limits = new Map<string, number | undefined>();
@@ -21,6 +21,11 @@ export class TopicLimits {
   /** The limit as the cluster says it. */
   known(topic: string): number | undefined {
     return this.#limits.get(topic);
+  }
+
+  /** It may have changed: the cluster is asked again. */
+  forget(topic: string): void {
+    this.#limits.delete(topic);
   }
 
   /** Bytes of records that may leave together. */

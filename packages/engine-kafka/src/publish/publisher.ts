@@ -83,6 +83,7 @@ export class Publisher {
   #add(outgoing: Outgoing): void {
     const { topic } = outgoing;
     this.#watchDeadlines();
+    if (this.#isTooLarge(outgoing)) this.#limits.forget(topic);
     const waiting = this.#preparing.get(topic);
     if (waiting !== undefined) {
       waiting.push(outgoing);
@@ -102,12 +103,26 @@ export class Publisher {
       await this.#ready(topic, () => waiting.some((one) => !one.isDone));
       this.#preparing.delete(topic);
       // One by one: there is a limit to how many arguments a call takes.
-      for (const one of waiting) this.#queue.push(one);
+      for (const one of waiting) {
+        if (!this.#isTooLarge(one)) this.#queue.push(one);
+        else if (!one.isDone) one.reject(this.#tooLarge(one));
+      }
       this.#schedule();
     } catch (error) {
       this.#preparing.delete(topic);
       this.#rejectAll(waiting, error);
     }
+  }
+
+  /** Not to be sent: what is larger than a broker takes in one request makes it end the connection that all use. */
+  #isTooLarge({ topic, bytes }: Outgoing): boolean {
+    const limit = this.#limits.known(topic);
+    return limit !== undefined && bytes > limit && this.#context.options.compression === 'none';
+  }
+
+  #tooLarge({ topic, bytes }: Outgoing, cause?: unknown): RecordTooLargeError {
+    const { engine } = this.#context;
+    return new RecordTooLargeError(bytes, this.#limits.known(topic), { topic, engine, cause });
   }
 
   async #ready(topic: string, isWanted: () => boolean): Promise<void> {
@@ -293,14 +308,10 @@ export class Publisher {
     for (const one of batch) if (!one.isDone) one.reject(this.#typed(one, error));
   }
 
-  #typed({ topic, bytes }: Outgoing, error: unknown): PolybusError {
-    const { engine } = this.#context;
+  #typed(one: Outgoing, error: unknown): PolybusError {
     if (PolybusError.is(error)) return error;
-    if (isFailure(error, 'too-large')) {
-      const limit = this.#limits.known(topic);
-      return new RecordTooLargeError(bytes, limit, { topic, engine, cause: error });
-    }
-    return publishError(error, topic, engine);
+    if (isFailure(error, 'too-large')) return this.#tooLarge(one, error);
+    return publishError(error, one.topic, this.#context.engine);
   }
 
   /** No publish waits for longer than it may, whatever becomes of its batch. */

@@ -21,7 +21,9 @@ function observed(kafka: Kafka, onProduce: (event: RequestEvent) => void): Kafka
 }
 
 describeWithBroker('kafka', 'publishing', async () => {
-  const { brokers } = await ownKafka({ config: { 'message.max.bytes': '20000' } });
+  const { brokers } = await ownKafka({
+    config: { 'message.max.bytes': '20000', 'socket.request.max.bytes': '1000000' },
+  });
 
   test('what is published in one turn leaves in one request, and so does what a linger window gathers', async () => {
     const [first, second] = [newName('a'), newName('b')];
@@ -109,6 +111,36 @@ describeWithBroker('kafka', 'publishing', async () => {
       counts.push(offsets.reduce((sum, { offset }) => sum + Number(offset), 0));
     }
     expect(counts).toEqual([16, 15]);
+  });
+
+  test('an event that is larger than what a broker takes in one request is refused, and holds up no other', async () => {
+    const [topic, other] = [newName(), newName('other')];
+    const engine = await startEngine({ brokers });
+    for (const name of [topic, other]) await engine.publish({ topic: name, payload: 'it is known now' });
+    const huge = engine.publish({ topic, payload: 'x'.repeat(2_000_000) });
+    const outcome = huge.then(
+      () => 'accepted',
+      (error: { code: string }) => error.code,
+    );
+    for (let n = 0; n < 20; n++) await engine.publish({ topic: other, payload: n });
+    expect(await outcome).toBe('RECORD_TOO_LARGE');
+  });
+
+  test('an event is not too large any more once its topic takes more', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers });
+    const large = { topic, payload: 'x'.repeat(50_000) };
+    await expect(engine.publish(large)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', maxBytes: 20_000 });
+    const admin = await adminOf(brokers);
+    const configEntries = [{ name: 'max.message.bytes', value: '100000' }];
+    const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+    await admin.alterConfigs({ validateOnly: false, resources });
+    await until('the broker to take it', () =>
+      engine.publish(large).then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 
   test('an event without a key, which a compacted topic does not take, is refused; those around it are not', async () => {
