@@ -84,6 +84,9 @@ describeWithBroker('redis', 'a member of a group that falls silent', ({ url }) =
     });
     await until('all events', all);
     const [late, others] = [saidBy(frozen).filter(({ at }) => at >= thawedAt), saidBy(other)];
+    // It may have been stopped in the middle of the step that begins an event, and then says so when it goes on. No other
+    // is in that step.
+    if (late[0]?.began !== undefined) late.shift();
     const begunByOther = new Set(others.flatMap(({ began }) => began ?? []));
     const twice = late.filter(({ began }) => began !== undefined && begunByOther.has(began));
     expect(twice).toEqual([]);
