@@ -5,17 +5,19 @@ const defaultBytes = 1_048_588;
 /** What a batch takes beside its records (Kafka protocol, "Record Batch"), and some room for estimates. */
 const overheadBytes = 1024;
 
-/** How much one topic takes at once. The cluster is asked once for each topic, until what it said is forgotten. */
+/** How much one topic takes at once. The cluster is asked once for each topic, and again after `askAgain`. */
 export class TopicLimits {
   readonly #client: KafkaClient;
   readonly #limits = new Map<string, number | undefined>();
+  /** Topics whose limit is to be asked for again, and holds until then. */
+  readonly #stale = new Set<string>();
 
   constructor(client: KafkaClient) {
     this.#client = client;
   }
 
   knows(topic: string): boolean {
-    return this.#limits.has(topic);
+    return this.#limits.has(topic) && !this.#stale.has(topic);
   }
 
   /** The limit as the cluster says it. */
@@ -23,9 +25,9 @@ export class TopicLimits {
     return this.#limits.get(topic);
   }
 
-  /** It may have changed: the cluster is asked again. */
-  forget(topic: string): void {
-    this.#limits.delete(topic);
+  /** It may have changed: the next `learn` asks the cluster again. */
+  askAgain(topic: string): void {
+    this.#stale.add(topic);
   }
 
   /** Bytes of records that may leave together. */
@@ -43,5 +45,6 @@ export class TopicLimits {
       // Not every user may ask.
       this.#limits.set(topic, undefined);
     }
+    this.#stale.delete(topic);
   }
 }

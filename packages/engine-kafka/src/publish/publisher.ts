@@ -83,7 +83,7 @@ export class Publisher {
   #add(outgoing: Outgoing): void {
     const { topic } = outgoing;
     this.#watchDeadlines();
-    if (this.#isTooLarge(outgoing)) this.#limits.forget(topic);
+    if (this.#isTooLarge(outgoing)) this.#limits.askAgain(topic);
     const waiting = this.#preparing.get(topic);
     if (waiting !== undefined) {
       waiting.push(outgoing);
