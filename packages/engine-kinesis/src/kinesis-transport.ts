@@ -27,6 +27,7 @@ import { StreamIdentity } from './client/stream-identity.ts';
 import { openStream } from './client/stream.ts';
 
 interface Opened {
+  readonly identity: StreamIdentity;
   readonly streamCreatedAt: string;
   readonly publisher: Publisher;
   readonly readers: ShardReaders;
@@ -63,7 +64,8 @@ export class KinesisTransport implements Transport {
       const stream = await openStream(api, this.#options, logger, opening, isGivenUp);
       if (isGivenUp()) throw new Error('starting was given up');
       const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
-      const readers = new ShardReaders(api, this.#options, logger, identity);
+      api.onDoubt = () => identity.suspect();
+      const readers = new ShardReaders(api, this.#options, logger);
       const publisher = new Publisher(api, {
         source,
         engine: name,
@@ -72,7 +74,7 @@ export class KinesisTransport implements Transport {
         aggregate,
         onPublished: (shardId) => readers.hurry(shardId),
       });
-      this.#opened = { streamCreatedAt: stream.createdAt, publisher, readers, logger };
+      this.#opened = { identity, streamCreatedAt: stream.createdAt, publisher, readers, logger };
     } catch (error) {
       throw connectionError(error, streamName, name);
     }
@@ -194,7 +196,7 @@ export class KinesisTransport implements Transport {
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
-    const replaced = this.#opened?.readers.identity.trouble;
+    const replaced = this.#opened?.identity.trouble;
     const groups = [...this.#groups.values()].map(({ name, places }): [string, string[]] => [
       name,
       [...new Set([...places].map(({ shardId }) => shardId))],

@@ -31,6 +31,9 @@ export interface PinnedIterator {
   readonly serverTime: number;
 }
 
+/** What a server says to a call for a stream, a shard or a record that it does not have. */
+const doubtful = new Set(['ResourceNotFoundException', 'InvalidArgumentException']);
+
 /** The calls to Kinesis, each bounded in time, and all of them ended by `close`. */
 export class KinesisApi {
   readonly #client: KinesisClient;
@@ -40,6 +43,8 @@ export class KinesisApi {
   readonly #running = new Set<AbortController>();
   readonly #resting = new Set<Pause>();
   #isClosed = false;
+  /** Told of each answer that may mean that the stream is gone, or another. */
+  onDoubt: () => void = () => {};
 
   constructor(options: KinesisOptions) {
     this.#isOwn = options.connection.client === undefined;
@@ -86,6 +91,7 @@ export class KinesisApi {
       }
     } catch (error) {
       if (controller.signal.aborted && !this.#isClosed) throw timeoutError(timeoutMs);
+      if (doubtful.has(nameOf(error))) this.onDoubt();
       throw hideRequest(error);
     } finally {
       clearTimeout(timer);

@@ -25,7 +25,7 @@ export class StreamIdentity {
     this.#logger = logger;
   }
 
-  /** A read was refused as it is where the stream is another: looks, as soon as there is one. */
+  /** A call was refused as it is if the stream is gone, or another: looks, as soon as there is one. */
   suspect(): void {
     if (!this.#isLooking && this.trouble === undefined) void this.#look();
   }

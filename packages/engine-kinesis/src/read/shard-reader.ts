@@ -196,8 +196,6 @@ export class ShardReader {
       if (cursor.failures + 1 === lostAfter) this.#readers.logger.warn('a shard is gone', about);
       if (cursor.failures + 1 >= lostAfter) cursor.lose();
     }
-    if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException')
-      this.#readers.identity.suspect();
     // It is asked for again, after the last record that was read.
     if (badIterator.has(name)) cursor.iterator = undefined;
     const delay = backoffMs(++cursor.failures, initialBackoffMs, maxBackoffMs);

@@ -7,7 +7,6 @@ import { patiently } from '../client/patience.ts';
 import { ShardLimits } from '../client/shard-limits.ts';
 import { ShardReader } from './shard-reader.ts';
 import { SharedCall } from '../client/shared-call.ts';
-import type { StreamIdentity } from '../client/stream-identity.ts';
 import { type ShardInfo, shardsOf } from '../client/stream.ts';
 
 /** An iterator at the end of a shard, and when it was asked for, on our clock. */
@@ -23,7 +22,6 @@ export class ShardReaders {
   readonly api: KinesisApi;
   readonly options: KinesisOptions;
   readonly logger: Logger;
-  readonly identity: StreamIdentity;
   readonly #readers = new Map<string, ShardReader>();
   /** They outlive the readers: a subscription that comes and goes does not read more often than one that stays. */
   readonly #limits = new Map<string, ShardLimits>();
@@ -34,11 +32,10 @@ export class ShardReaders {
   /** Readers whose last read is still under way. */
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(api: KinesisApi, options: KinesisOptions, logger: Logger, identity: StreamIdentity) {
+  constructor(api: KinesisApi, options: KinesisOptions, logger: Logger) {
     this.api = api;
     this.options = options;
     this.logger = logger;
-    this.identity = identity;
   }
 
   /** The shards as they are now, or a moment later. */
