@@ -119,6 +119,21 @@ describe('routing', () => {
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
   });
 
+  test('health never rejects: an engine whose own does is down', async () => {
+    const bad: Engine = Object.assign(memoryEngine(), {
+      health: () => Promise.reject(new Error('no answer')),
+    });
+    const bus = createEventBus({
+      engines: [
+        { name: 'good', engine: memoryEngine() },
+        { name: 'bad', engine: bad },
+      ],
+    });
+    stops.push(() => bus.stop());
+    await bus.start();
+    expect(await bus.health()).toMatchObject({ status: 'degraded', error: 'bad: no answer' });
+  });
+
   test('stop stops every engine and reports all that failed', async () => {
     const bus = await startedBus(rules);
     let finish!: () => void;

@@ -19,6 +19,7 @@ import { sumStats } from '../dispatch/reporting/counters.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { EngineNotFoundError, EventBusNotStartedError } from '../errors/errors.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import type { NewEvent } from '../contract/event.ts';
@@ -286,7 +287,13 @@ class EngineRouter implements Router {
   async healthPerEngine(): Promise<Record<string, EngineHealth>> {
     const one = async (name: string): Promise<[string, EngineHealth]> => {
       const engine = this.#engines.get(name);
-      return [name, engine === undefined ? { status: 'down', state: 'new' } : await engine.health()];
+      if (engine === undefined) return [name, { status: 'down', state: 'new' }];
+      try {
+        return [name, await engine.health()];
+      } catch (error) {
+        // An engine that was written without `createEngine` may reject: the health of the others is wanted all the more.
+        return [name, { status: 'down', state: 'started', error: describeError(error).message }];
+      }
     };
     return Object.fromEntries(await Promise.all(this.engineNames().map(one)));
   }
