@@ -74,8 +74,9 @@ export function rangeFrom(version: string): string {
 
 function howItIsFound({ packageName, type, factory }: EngineNames): string {
   return packageName.startsWith('@')
-    ? `A bus looks for a type in \`polybus-engine-<type>\` only. Make this one known before the bus starts:\n` +
-        `\`registerEngine('${type}', engines['${type}'])\`, with \`registerEngine\` of \`@polybus/core\` and \`engines\` of this package.`
-    : `By name, without an import: \`{ "name": "events", "type": "${type}", "config": { "url": "…" } }\`. A bus looks for the type\n` +
-        `\`${type}\` in the package \`${packageName}\`, and takes what \`${factory}\` takes from its \`config\`.`;
+    ? `A bus finds an engine type only in \`polybus-engine-<type>\`. To use this one in a configuration file, register it before the bus\n` +
+        `starts: \`registerEngine('${type}', engines['${type}'])\`, with \`registerEngine\` of \`@polybus/core/engine\` and \`engines\` of this package.`
+    : `In a configuration file, name the engine by its type:\n` +
+        `\`{ "name": "events", "type": "${type}", "config": { "url": "…" } }\`. The bus finds the type \`${type}\`\n` +
+        `in the package \`${packageName}\`. Its \`config\` has the options of \`${factory}\`.`;
 }

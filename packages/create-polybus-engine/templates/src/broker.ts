@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events';
 
 const brokers = new Map<string, Broker>();
 
-/** A stand-in for a broker: carries bytes to every engine of this process, and keeps nothing. Your client takes its place. */
+/** A stand-in for a broker: passes bytes to every engine of this process, and stores nothing. Replace it with your client. */
 export class Broker extends EventEmitter<{ record: [topic: string, bytes: Uint8Array] }> {
   isUp = true;
 
-  /** The broker at an address: the same one for all who ask for it. */
+  /** The broker at an address. Each call with the same address returns the same broker. */
   static at(url: string): Broker {
     let broker = brokers.get(url);
     if (broker === undefined) brokers.set(url, (broker = new Broker()));
@@ -22,7 +22,7 @@ export class Broker extends EventEmitter<{ record: [topic: string, bytes: Uint8A
     if (!this.isUp) throw new Error('the broker does not answer');
   }
 
-  /** Takes a record, and hands it to whoever listens, as over a wire: after the call. */
+  /** Accepts a record. Listeners get it after the call, as over a network. */
   append(topic: string, bytes: Uint8Array): void {
     this.assertUp();
     queueMicrotask(() => this.emit('record', topic, bytes));

@@ -2,7 +2,7 @@ import { type Engine, type EngineFactory, createEngine } from '@polybus/core/eng
 import { type __Prefix__Config, resolveOptions } from './options.ts';
 import { __Prefix__Transport } from './transport.ts';
 
-/** What a configuration calls this engine. */
+/** The type of this engine in a configuration. */
 const type = '__TYPE__';
 
 /**
@@ -14,7 +14,7 @@ export function __factory__(config: __Prefix__Config = {}): Engine {
   return create(config, '__factory__');
 }
 
-/** The engine types of this package, for a bus that is configured by name. */
+/** The engine types of this package. A bus looks here for the type in its configuration. */
 export const engines: Readonly<Record<string, EngineFactory>> = {
   [type]: (config, { path }) => create(config, path),
 };
@@ -23,7 +23,7 @@ function create(config: unknown, path: string): Engine {
   const options = resolveOptions(config, path);
   return createEngine({
     type,
-    // What the broker can do. The suite holds the engine to each of them, and to refusing the rest.
+    // What the broker can do. The suite tests each capability, and that the engine refuses calls that need a missing one.
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
     transport: new __Prefix__Transport(options),
     defaults: {

@@ -13,19 +13,19 @@ import * as v from 'valibot';
 
 /** The configuration of the __TYPE__ engine. */
 export interface __Prefix__Config {
-  /** Where the broker is. Default `local`. */
+  /** Address of the broker. Default `local`. */
   readonly url?: string | undefined;
-  /** Handlers at once over all async subscriptions. Default 5. */
+  /** Handlers that run at once over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;
-  /** Events that may wait for each subscription. Default 256. */
+  /** Events that each subscription buffers. Default 256. */
   readonly defaultEventBufferSize?: number | undefined;
   /** Default for subscriptions: one attempt. */
   readonly retry?: RetryOptions | false | undefined;
   /** Default for subscriptions: false. */
   readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no bound. */
+  /** Milliseconds. Default for subscriptions: no timeout. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  /** Milliseconds without progress in reading, or of waiting events, after which `health()` is `degraded`. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
 }
 
@@ -51,9 +51,9 @@ const schema = strict({
 });
 
 /**
- * Checks a configuration and fills in the defaults.
+ * Validates a configuration and fills in the defaults.
  *
- * @param path - What to call the configuration in messages.
+ * @param path - The name of the configuration in error messages.
  * @throws {@link InvalidConfigError} listing every problem.
  */
 export function resolveOptions(config: unknown, path: string): __Prefix__Options {

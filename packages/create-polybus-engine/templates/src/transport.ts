@@ -12,7 +12,7 @@ import {
 import { Broker } from './broker.ts';
 import type { __Prefix__Options } from './options.ts';
 
-/** Moves events to the broker and back. Attempts, order, dead letters and statistics are core's. */
+/** Sends events to the broker and receives them. Core does the rest: attempts, order, dead letters and statistics. */
 export class __Prefix__Transport implements Transport {
   readonly #broker: Broker;
   #source = '';
@@ -52,16 +52,16 @@ export class __Prefix__Transport implements Transport {
   }
 }
 
-/** Nothing to acknowledge, and nothing that would be delivered again. */
-const forgotten: Acknowledgement = { settled: () => {}, release: () => false };
+/** The broker expects no acknowledgement and delivers nothing again. */
+const noAcknowledgement: Acknowledgement = { settled: () => {}, release: () => false };
 
 function handOver(topic: string, bytes: Uint8Array, receiver: Receiver): void {
   try {
     const event = decodeRecord({ body: bytes }, { topic });
-    if (receiver.capacity > 0) receiver.deliver(event, forgotten);
+    if (receiver.capacity > 0) receiver.deliver(event, noAcknowledgement);
     else receiver.drop(event, 'buffer-full');
   } catch (error) {
     if (!(error instanceof UndecodableRecordError)) throw error;
-    receiver.undecodable({ topic, bytes, error }, forgotten);
+    receiver.undecodable({ topic, bytes, error }, noAcknowledgement);
   }
 }

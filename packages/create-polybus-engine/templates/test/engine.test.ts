@@ -14,7 +14,7 @@ test('an event goes from one engine to another', async () => {
   await expect.poll(() => seen).toEqual([['user.created', { id: 'u1' }]]);
 });
 
-test('a mistake in the configuration is told with its place', () => {
+test('an invalid configuration is reported with its path', () => {
   const context = { name: 'events', path: 'engines[0].config' };
   expect(() => engines['__TYPE__']?.({ workerCuont: 2 }, context)).toThrow(
     /engines\[0\]\.config\.workerCuont.*did you mean "workerCount"/,
