@@ -6,9 +6,9 @@ import { root } from '../docs/blocks.ts';
 /** Where the time of day is meant, because a timestamp is. */
 const timestamps = [
   'conformance/src/support/wall-clock.ts',
-  'core/src/dispatch/delivery-queue.ts',
   'core/src/dispatch/delivery.ts',
-  'core/src/dispatch/reporting/reporter.ts',
+  'core/src/dispatch/outcomes.ts',
+  'core/src/dispatch/reporting/dead-letter-writer.ts',
   'core/src/engine/subscribe-options.ts',
   'engine-kinesis/src/client/kinesis-api.ts',
   'engine-memory/src/history.ts',

@@ -1,5 +1,5 @@
 import type { HandlerContext, Subscription } from '../contract/bus.ts';
-import { GiveBack } from '../dispatch/give-back.ts';
+import { ReleaseError } from '../dispatch/release-error.ts';
 import type { Event } from '../contract/event.ts';
 
 interface Offer<E> {
@@ -54,7 +54,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
         giveBack: () => {
           // Its attempt is over: a loop that asks only now must not get what is dealt with elsewhere.
           if (this.#offered === offer) this.#offered = undefined;
-          reject(new GiveBack());
+          reject(new ReleaseError());
         },
       };
       const { giveBack } = offer;

@@ -1,6 +1,4 @@
-import { PolybusError } from '../errors/polybus-error.ts';
-
-/** How often, and how soon, a failed event is handed to its handler again. */
+/** How many attempts a handler gets at an event, and how long the engine waits between two of them. */
 export interface RetryOptions {
   /** Attempts in all, the first included; at least 1. Default 5. */
   readonly attempts?: number | undefined;
@@ -34,17 +32,6 @@ export interface RetryPolicy {
   readonly shouldRetry: ((error: unknown) => boolean) | undefined;
 }
 
-/** True where another attempt is due after attempt number `attempt` (from 1) failed with `error`. */
-export function isRetryable(policy: RetryPolicy, attempt: number, error: unknown): boolean {
-  if (attempt >= policy.attempts || isUnrecoverable(error)) return false;
-  try {
-    return policy.shouldRetry === undefined || policy.shouldRetry(error);
-  } catch {
-    // It could not say no.
-    return true;
-  }
-}
-
 /** Milliseconds to wait after attempt number `attempt` (from 1) failed. */
 export function backoffMs(
   policy: Pick<RetryPolicy, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>,
@@ -55,16 +42,4 @@ export function backoffMs(
   const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
   const ceiling = Math.min(policy.maxMs, policy.initialMs * growth);
   return policy.jitter === 'full' ? random() * ceiling : ceiling;
-}
-
-function isUnrecoverable(error: unknown): boolean {
-  // By code, not by class: a handler may have got its UnrecoverableError from another copy of core. A payload that does not
-  // fit its schema will not fit it the next time either.
-  try {
-    const code = PolybusError.is(error) ? error.code : undefined;
-    return code === 'UNRECOVERABLE' || code === 'SCHEMA_VALIDATION';
-  } catch {
-    // Whatever it is, it throws while it is read.
-    return false;
-  }
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Event, PublishedEvent } from '../contract/event.ts';
 import { newEventId } from '../contract/event-id.ts';
-import { isObject } from '../cloudevents/attributes.ts';
 import type { RawRecord } from '../contract/transport.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { handlerMetadata } from './redrive-target.ts';
@@ -86,7 +85,8 @@ export function sourceOfDeadLetters(topicOrPattern: string): string | undefined 
 /** The provenance of an event from a dead-letter topic; undefined for any other event. */
 export function deadLetterOf(event: Event): DeadLetter | undefined {
   const origin = event.metadata[deadLetterKey];
-  return isObject(origin) ? (origin as unknown as DeadLetter) : undefined;
+  const isObject = typeof origin === 'object' && origin !== null && !Array.isArray(origin);
+  return isObject ? (origin as DeadLetter) : undefined;
 }
 
 /** The dead letter of an event whose attempts are used up: its id, payload, key, time and metadata, with provenance. */

@@ -2,13 +2,13 @@ import { HandlerTimeoutError } from '../errors/errors.ts';
 import { type Delivery, currentDelivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 
-/** Told how an attempt ended; once, whatever the handler does afterwards. */
+/** Receives the outcome of each attempt: once, whatever the handler does afterwards. */
 export interface AttemptEnd {
   succeeded(delivery: Delivery): void;
   failed(delivery: Delivery, error: unknown, isTimeout?: boolean): void;
 }
 
-/** Calls the handler with a delivery's event, and tells how it ended: at once where it returns no promise. */
+/** Calls the handler with the event of a delivery, and reports the outcome: at once if the handler returns no promise. */
 export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: AttemptEnd): void {
   const { handler, handlerTimeoutMs } = policy;
   const { event, context } = delivery;
@@ -32,8 +32,8 @@ export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: 
       outcome.failed(delivery, error, true);
     }, handlerTimeoutMs);
   }
-  // An attempt that was given up meanwhile has another event, or none: its late result counts for nothing.
-  // Another thenable than a promise may throw from `then`, so it is made one; a promise is taken as it is.
+  // If the delivery has another event, or none, this attempt is over and its late result is ignored.
+  // `then` of a thenable may throw, so a thenable is converted to a promise; a promise is used as it is.
   Promise.resolve(result).then(
     () => delivery.event === event && outcome.succeeded(delivery),
     (error: unknown) => delivery.event === event && outcome.failed(delivery, error),

@@ -2,25 +2,25 @@ import type { Delivery } from './delivery.ts';
 import { Fifo } from './fifo.ts';
 
 /**
- * What waits for a handler, in the order in which it may run.
+ * The deliveries that wait for a handler, in the order in which they may run.
  *
- * A lane is the events of one key or, for a sync subscription without a key, of one topic. While an event holds its lane,
- * later events of the same lane wait behind it and those of other lanes pass.
+ * The ordering key of an event is its key or, for a sync subscription and an event without a key, its topic. While a delivery
+ * holds its ordering key, later deliveries of the same key wait behind it, and those of other keys pass.
  */
 export class Backlog {
-  readonly #topicOrders: boolean;
+  readonly #ordersByTopic: boolean;
   readonly #waiting = new Fifo<Delivery>();
-  /** Before `#waiting`: retries whose time has come, and events whose lane became free. */
+  /** Before `#waiting`: retries that are due, and deliveries whose ordering key became free. */
   readonly #resumed = new Fifo<Delivery>();
-  /** The lanes that are held, each with the events that wait behind. */
-  readonly #held = new Map<string, Fifo<Delivery> | undefined>();
+  /** The ordering keys that are held, each with the deliveries that wait behind. */
+  readonly #heldKeys = new Map<string, Fifo<Delivery> | undefined>();
 
-  /** @param topicOrders - Whether events without a key are kept in order by their topic. */
-  constructor(topicOrders: boolean) {
-    this.#topicOrders = topicOrders;
+  /** @param ordersByTopic - Whether events without a key are kept in order by their topic. */
+  constructor(ordersByTopic: boolean) {
+    this.#ordersByTopic = ordersByTopic;
   }
 
-  /** True where nothing waits but what waits behind a held lane. */
+  /** True if nothing waits, or only deliveries behind a held key. */
   get isEmpty(): boolean {
     return this.#resumed.size === 0 && this.#waiting.size === 0;
   }
@@ -29,12 +29,12 @@ export class Backlog {
     this.#waiting.push(delivery);
   }
 
-  /** Puts an event that held its lane while it was out of the backlog before those that came after it. */
+  /** Puts back a delivery that held its key while it was out of the backlog: before those that came after it. */
   resume(delivery: Delivery): void {
     this.#resumed.push(delivery);
   }
 
-  /** Takes the next event that may run. */
+  /** Takes the next delivery that may run. */
   shift(): Delivery | undefined {
     for (;;) {
       const delivery = this.#resumed.shift() ?? this.#waiting.shift();
@@ -42,53 +42,53 @@ export class Backlog {
     }
   }
 
-  /** Takes all that waits, in the order in which it may run, what waits behind a held lane last; lanes stay held. */
+  /** Takes all deliveries, in the order in which they may run; those behind a held key last. The keys stay held. */
   takeAll(): Delivery[] {
     const all: Delivery[] = [];
-    for (const fifo of [this.#resumed, this.#waiting, ...this.#held.values()]) {
+    for (const fifo of [this.#resumed, this.#waiting, ...this.#heldKeys.values()]) {
       for (let next = fifo?.shift(); next !== undefined; next = fifo?.shift()) all.push(next);
     }
     return all;
   }
 
-  holdLane(delivery: Delivery): void {
-    if (delivery.holdsLane) return;
-    const lane = this.#laneOf(delivery);
-    if (lane === undefined) return;
-    this.#held.set(lane, undefined);
-    delivery.holdsLane = true;
+  holdKey(delivery: Delivery): void {
+    if (delivery.holdsKey) return;
+    const key = this.#orderingKeyOf(delivery);
+    if (key === undefined) return;
+    this.#heldKeys.set(key, undefined);
+    delivery.holdsKey = true;
   }
 
-  /** Lets go of the delivery's lane; the next of that lane holds it then. */
-  freeLane(delivery: Delivery): void {
-    if (!delivery.holdsLane) return;
-    delivery.holdsLane = false;
-    const lane = this.#laneOf(delivery)!;
-    const next = this.#held.get(lane)?.shift();
+  /** Frees the ordering key of a delivery. The next delivery of that key then holds it. */
+  freeKey(delivery: Delivery): void {
+    if (!delivery.holdsKey) return;
+    delivery.holdsKey = false;
+    const key = this.#orderingKeyOf(delivery)!;
+    const next = this.#heldKeys.get(key)?.shift();
     if (next === undefined) {
-      this.#held.delete(lane);
+      this.#heldKeys.delete(key);
     } else {
-      next.holdsLane = true;
+      next.holdsKey = true;
       this.#resumed.push(next);
     }
   }
 
-  /** How many wait behind a delivery that holds its lane. */
-  behind(delivery: Delivery): number {
-    return delivery.holdsLane ? (this.#held.get(this.#laneOf(delivery)!)?.size ?? 0) : 0;
+  /** How many deliveries wait behind one that holds its key. */
+  countBehind(delivery: Delivery): number {
+    return delivery.holdsKey ? (this.#heldKeys.get(this.#orderingKeyOf(delivery)!)?.size ?? 0) : 0;
   }
 
   #waitBehind(delivery: Delivery): boolean {
-    if (delivery.holdsLane || this.#held.size === 0) return false;
-    const lane = this.#laneOf(delivery);
-    if (lane === undefined || !this.#held.has(lane)) return false;
-    let behind = this.#held.get(lane);
-    if (behind === undefined) this.#held.set(lane, (behind = new Fifo()));
+    if (delivery.holdsKey || this.#heldKeys.size === 0) return false;
+    const key = this.#orderingKeyOf(delivery);
+    if (key === undefined || !this.#heldKeys.has(key)) return false;
+    let behind = this.#heldKeys.get(key);
+    if (behind === undefined) this.#heldKeys.set(key, (behind = new Fifo()));
     behind.push(delivery);
     return true;
   }
 
-  #laneOf({ source }: Delivery): string | undefined {
-    return source.key ?? (this.#topicOrders ? source.topic : undefined);
+  #orderingKeyOf({ source }: Delivery): string | undefined {
+    return source.key ?? (this.#ordersByTopic ? source.topic : undefined);
   }
 }

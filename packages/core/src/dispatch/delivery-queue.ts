@@ -1,55 +1,45 @@
-import type { DropReason } from '../contract/observing.ts';
 import type { Subscription } from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
-import { DeliveryCountExceededError } from '../errors/errors.ts';
-import { isMeantFor } from '../dead-letters/redrive-target.ts';
-import { backoffMs, isRetryable } from '../contract/retry.ts';
+import type { DropReason } from '../contract/observing.ts';
 import { tenantOf } from '../contract/tenant.ts';
 import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from '../contract/transport.ts';
-import { type AttemptEnd, runAttempt } from './attempt.ts';
-import { Backlog } from './backlog.ts';
-import { Delivery, never } from './delivery.ts';
+import { isMeantFor } from '../dead-letters/redrive-target.ts';
+import { runAttempt } from './attempt.ts';
+import { Deliveries } from './deliveries.ts';
+import { Delivery, type DeliveryOwner, never } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
-import { GiveBack } from './give-back.ts';
-import { IdleWaiters } from './workers/idle-waiters.ts';
+import { type OutcomeQueue, Outcomes } from './outcomes.ts';
+import { queueProgress } from './queue-progress.ts';
+import type { DeadLetterWriter } from './reporting/dead-letter-writer.ts';
 import type { Reporter } from './reporting/reporter.ts';
-import { Running } from './running.ts';
 import { UndecodableRecords } from './reporting/undecodable-records.ts';
 import { beginWait } from './wait-graph.ts';
-import type { WorkerPool } from './workers/worker-pool.ts';
+import { IdleWaiters } from './workers/idle-waiters.ts';
+import type { PoolClient, WorkerPool } from './workers/worker-pool.ts';
 import { Workers } from './workers/workers.ts';
 
-type End = 'handled' | 'expired' | 'given back';
-
 /**
- * One subscription's events: queued, put in order, handled, retried, dead-lettered, settled and counted. Every delivery
- * of every engine goes through here.
- *
- * An event takes the way queued → running → done; between two attempts, and while its dead letter is being written, it is
- * parked.
+ * The queue of one subscription: takes events in, and starts their handlers as far as order, workers and the transport allow.
+ * Every delivery of every engine goes through such a queue. {@link Outcomes} decides what happens after each attempt.
  */
-export class DeliveryQueue implements Receiver, AttemptEnd {
+export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, PoolClient {
   onRoom: (() => void) | undefined = undefined;
   mayBegin: (() => boolean) | undefined = undefined;
+  closeReason: DropReason | undefined = undefined;
   readonly subscription: Subscription;
-  /** The name of the engine. */
   readonly engine: string;
-  /** What this queue is in the wait graph: queues that share a gate get on only together. */
   readonly node: object;
   readonly workers: Workers;
   readonly #policy: DeliveryPolicy;
   readonly #reporter: Reporter;
-  readonly #backlog: Backlog;
-  readonly #parked = new Set<Delivery>();
-  readonly #running = new Running();
-  readonly #idle = new IdleWaiters(
-    () => this.#running.size === 0 && this.#queued === 0 && this.#undecodable.size === 0,
-  );
+  readonly #deadLetters: DeadLetterWriter;
+  readonly #deliveries: Deliveries;
+  readonly #outcomes: Outcomes;
   readonly #undecodable: UndecodableRecords;
-  #queued = 0;
-  /** Counts what begins and ends here. */
-  #moves = 0;
-  #closed: DropReason | undefined = undefined;
+  readonly #idle = new IdleWaiters(
+    () =>
+      this.#deliveries.running.size === 0 && this.#deliveries.waiting === 0 && this.#undecodable.size === 0,
+  );
   #pumping = false;
   #pumpScheduled = false;
 
@@ -57,39 +47,42 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     subscription: Subscription,
     policy: DeliveryPolicy,
     reporter: Reporter,
+    deadLetters: DeadLetterWriter,
     pool?: WorkerPool,
     gate?: WorkerPool,
   ) {
     this.subscription = subscription;
     this.engine = reporter.engine;
-    this.#policy = policy;
-    this.#backlog = new Backlog(!policy.isAsync);
-    this.#reporter = reporter;
-    this.#undecodable = new UndecodableRecords(reporter, () => {
-      this.#moves++;
-      this.#tellRoom();
-      this.#idle.check();
-    });
     this.workers = new Workers(pool, gate);
     this.node = gate ?? this;
+    this.#policy = policy;
+    this.#reporter = reporter;
+    this.#deadLetters = deadLetters;
+    this.#deliveries = new Deliveries(!policy.isAsync, this.workers);
+    this.#outcomes = new Outcomes(this, this.#deliveries, policy, reporter, deadLetters);
+    this.#undecodable = new UndecodableRecords(reporter, deadLetters, () => {
+      this.#deliveries.position++;
+      this.notifyRoom();
+      this.notifyEnd();
+    });
   }
 
   /** Accepted events whose handler is not running. */
   get queued(): number {
-    return this.#queued;
+    return this.#deliveries.waiting;
   }
 
   get running(): number {
-    return this.#running.size;
+    return this.#deliveries.running.size;
   }
 
-  /** Of the queued: those between two attempts, or whose dead letter is being written. */
+  /** Of the queued events: those between two attempts, or whose dead letter is being written. */
   get deferred(): number {
-    return this.#parked.size;
+    return this.#deliveries.parked.size;
   }
 
   get capacity(): number {
-    return this.#policy.bufferSize - this.#queued - this.#undecodable.size;
+    return this.#policy.bufferSize - this.#deliveries.waiting - this.#undecodable.size;
   }
 
   deliver(event: Event, acknowledgement: Acknowledgement, previousAttempts = 0): void {
@@ -98,14 +91,13 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   }
 
   enqueue(event: Event, acknowledgement: Acknowledgement, previousAttempts = 0): void {
-    if (this.#closed !== undefined) {
+    if (this.closeReason !== undefined) {
       acknowledgement.release();
     } else if (this.wants(event)) {
       this.#reporter.enqueued();
-      this.#queued++;
       const delivery = new Delivery(event, this, acknowledgement, previousAttempts);
       if (this.#policy.ttlMs !== undefined) delivery.expiresAt = performance.now() + this.#policy.ttlMs;
-      this.#backlog.push(delivery);
+      this.#deliveries.add(delivery);
     } else {
       acknowledgement.settled();
     }
@@ -119,14 +111,14 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   run(): void {
     if (!this.#policy.isAsync) this.pump();
     else if (!this.#pumpScheduled) {
-      // Not here and now: the publisher does not wait for an async handler, not even for its first lines.
+      // In a microtask: the publisher does not wait for an async handler, not even for its synchronous part.
       this.#pumpScheduled = true;
       queueMicrotask(this.#scheduledPump);
     }
   }
 
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void {
-    this.#undecodable.deal(record, acknowledgement);
+    this.#undecodable.add(record, acknowledgement);
   }
 
   drop(event: Event, reason: DropReason): void {
@@ -136,32 +128,38 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
   }
 
   withdraw(): void {
-    for (const delivery of this.#backlog.takeAll()) this.#giveBack(delivery);
-    // Without a timer its dead letter is being written: that is no longer to be had.
-    for (const delivery of [...this.#parked]) if (delivery.timer !== undefined) this.#giveBack(delivery);
-    // What was handed over as room appeared may have waited for a key that is free only now.
+    for (const delivery of this.#deliveries.backlog.takeAll()) this.#outcomes.release(delivery);
+    this.#releaseParked();
+    // An event that was delivered when room appeared may have waited for a key that is free only now.
     this.run();
+  }
+
+  #releaseParked(): void {
+    for (const delivery of [...this.#deliveries.parked]) {
+      // A parked delivery without a timer waits for its dead letter, which is being written: it is not released.
+      if (delivery.timer !== undefined) this.#outcomes.release(delivery);
+    }
   }
 
   beginWait(): EndWait | boolean {
     return beginWait(this.node);
   }
 
-  /** Runs what may run now. */
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      if (this.#closed !== undefined) this.#giveBackQueued();
+      if (this.closeReason !== undefined) this.#releaseQueued();
+      const { running, backlog } = this.#deliveries;
       while (
-        this.#running.size < this.#policy.concurrency &&
-        !this.#backlog.isEmpty &&
+        running.size < this.#policy.concurrency &&
+        !backlog.isEmpty &&
         (this.mayBegin === undefined || this.mayBegin()) &&
         this.workers.tryAcquire(this)
       ) {
         const delivery = this.#takeReady();
         if (delivery === undefined) this.workers.release();
-        else this.#run(delivery);
+        else this.#begin(delivery);
       }
     } finally {
       this.#pumping = false;
@@ -175,185 +173,31 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
 
   #takeReady(): Delivery | undefined {
     for (;;) {
-      const delivery = this.#backlog.shift();
+      const delivery = this.#deliveries.backlog.shift();
       if (delivery === undefined || delivery.expiresAt === never || delivery.expiresAt >= performance.now()) {
         return delivery;
       }
-      this.#finish(delivery, 'expired');
+      this.#outcomes.expire(delivery);
     }
   }
 
-  #run(delivery: Delivery): void {
+  #begin(delivery: Delivery): void {
     const { concurrency, retry } = this.#policy;
-    // With one handler at a time nothing can overtake a running event, so a lane is held only from its first failure on.
-    if (concurrency > 1) this.#backlog.holdLane(delivery);
-    this.#running.add(delivery);
-    this.#moves++;
-    this.#left();
+    // With one handler at a time nothing can overtake a running event: its key is held only from its first failure on.
+    if (concurrency > 1) this.#deliveries.backlog.holdKey(delivery);
+    this.#deliveries.begin(delivery);
+    this.notifyRoom();
     if (delivery.attempt >= retry.attempts) {
-      delivery.state = 'running';
-      delivery.firstFailedAt = delivery.lastFailedAt = Date.now();
-      this.#exhausted(delivery, new DeliveryCountExceededError(delivery.source.topic, delivery.attempt));
+      this.#outcomes.countExceeded(delivery);
       return;
     }
     delivery.beginAttempt();
-    this.#tellBegun(delivery);
+    this.#outcomes.reportBegun(delivery);
     this.#reporter.attempt(delivery);
-    runAttempt(delivery, this.#policy, this);
+    runAttempt(delivery, this.#policy, this.#outcomes);
   }
 
-  #tellBegun({ acknowledgement, attempt }: Delivery): void {
-    try {
-      acknowledgement.begun?.(attempt);
-    } catch (error) {
-      this.#reporter.fault(error);
-    }
-  }
-
-  /** An attempt's outcome. */
-  succeeded(delivery: Delivery): void {
-    this.#reporter.attempted(delivery, 'success');
-    this.#endAttempt(delivery);
-    this.#settle(delivery);
-  }
-
-  /** An attempt's outcome. */
-  failed(delivery: Delivery, error: unknown, isTimeout = false): void {
-    this.#reporter.attempted(delivery, isTimeout ? 'timeout' : GiveBack.is(error) ? 'released' : 'failure');
-    this.#endAttempt(delivery);
-    if (GiveBack.is(error)) {
-      // Nothing failed: whoever gets it next still has this attempt.
-      delivery.attempt--;
-      this.#tellBegun(delivery);
-      this.#giveBack(delivery);
-      this.pump();
-      return;
-    }
-    const now = Date.now();
-    delivery.firstFailedAt ||= now;
-    delivery.lastFailedAt = now;
-    const { retry } = this.#policy;
-    if (!isRetryable(retry, delivery.attempt, error)) {
-      this.#exhausted(delivery, error);
-      return;
-    }
-    const delay = backoffMs(retry, delivery.attempt);
-    this.#reporter.retrying(delivery, error, delay);
-    this.#parkFor(delivery, delay, () => this.#resume(delivery));
-  }
-
-  #endAttempt(delivery: Delivery): void {
-    if (delivery.timer !== undefined) clearTimeout(delivery.timer);
-    delivery.timer = undefined;
-    delivery.event?.complete();
-    delivery.event = undefined;
-  }
-
-  /** Out of its handler but not settled: keeps its lane, and gives its worker to others. */
-  #park(delivery: Delivery): void {
-    if (delivery.state !== 'running') return;
-    this.#backlog.holdLane(delivery);
-    this.#stopRunning(delivery);
-    delivery.state = 'parked';
-    this.#parked.add(delivery);
-    this.#queued++;
-  }
-
-  #parkFor(delivery: Delivery, delayMs: number, then: () => void): void {
-    this.#park(delivery);
-    if (this.#closed !== undefined) this.#giveBack(delivery);
-    else delivery.timer = setTimeout(then, delayMs);
-    this.pump();
-  }
-
-  #resume(delivery: Delivery): void {
-    delivery.timer = undefined;
-    delivery.state = 'queued';
-    this.#parked.delete(delivery);
-    this.#backlog.resume(delivery);
-    this.pump();
-  }
-
-  #exhausted(delivery: Delivery, error: unknown): void {
-    delivery.timer = undefined;
-    delivery.isExhausted = true;
-    const writing = this.#reporter.exhausted(delivery, error);
-    if (writing === undefined) {
-      this.#settle(delivery);
-      return;
-    }
-    this.#park(delivery);
-    writing.then(
-      () => this.#settle(delivery),
-      () => {
-        // Not acknowledged until its dead letter is written: try again, and let nothing of its lane pass.
-        if (delivery.state !== 'done') {
-          const delay = Math.max(100, backoffMs(this.#policy.retry, delivery.attempt));
-          this.#parkFor(delivery, delay, () => this.#exhausted(delivery, error));
-        }
-      },
-    );
-    this.pump();
-  }
-
-  #stopRunning(delivery: Delivery): void {
-    this.#running.remove(delivery);
-    // While its handler waited its worker was lent out, and the wait that is still open will not take it back.
-    this.workers.release(delivery.waits > 0);
-    delivery.waits = 0;
-  }
-
-  #settle(delivery: Delivery): void {
-    if (delivery.state === 'done') return;
-    this.#finish(delivery, 'handled');
-    this.pump();
-  }
-
-  /** Ends a delivery that will not be settled here. */
-  #giveBack(delivery: Delivery): void {
-    if (delivery.state !== 'done') this.#finish(delivery, 'given back');
-  }
-
-  #finish(delivery: Delivery, end: End): void {
-    this.#moves++;
-    if (delivery.state === 'running') {
-      this.#stopRunning(delivery);
-    } else {
-      if (delivery.state === 'parked') this.#parked.delete(delivery);
-      this.#left();
-    }
-    if (delivery.timer !== undefined) clearTimeout(delivery.timer);
-    delivery.timer = undefined;
-    delivery.event = undefined;
-    delivery.state = 'done';
-    this.#backlog.freeLane(delivery);
-    try {
-      this.#report(delivery, end);
-    } catch (error) {
-      this.#reporter.fault(error);
-    }
-    this.#idle.check();
-  }
-
-  #report({ source, acknowledgement }: Delivery, end: End): void {
-    if (end === 'given back') {
-      if (acknowledgement.release()) this.#reporter.released();
-      else this.#reporter.dropped(source, this.#closed ?? 'unsubscribed');
-      return;
-    }
-    if (end === 'handled') this.#reporter.delivered();
-    else this.#reporter.dropped(source, 'expired');
-    // An expired one too is over for its publisher, which may wait for it, and for its broker, which is not to send it again.
-    acknowledgement.settled();
-  }
-
-  /** One event fewer is waiting. */
-  #left(): void {
-    this.#queued--;
-    this.#tellRoom();
-  }
-
-  #tellRoom(): void {
+  notifyRoom(): void {
     if (this.capacity !== 1) return;
     try {
       this.onRoom?.();
@@ -362,66 +206,37 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     }
   }
 
+  notifyEnd(): void {
+    this.#idle.check();
+  }
+
   /**
-   * Takes no more events, and gives back those whose handler is not running. Those of a lane that a running handler holds
-   * follow when it has settled, so that nobody else runs them beside it.
+   * Takes no more events, and releases those whose handler is not running. Events behind the ordering key of a running handler
+   * are released when that has settled, so that no other consumer handles them at the same time.
    */
   close(reason: DropReason): void {
-    this.#closed ??= reason;
+    this.closeReason ??= reason;
     this.workers.forget(this);
     this.#undecodable.close();
-    for (const delivery of this.#running.all) this.#backlog.holdLane(delivery);
-    for (const delivery of [...this.#parked]) {
-      // Without a timer its dead letter is being written: that is waited for.
-      if (delivery.timer !== undefined) this.#giveBack(delivery);
-    }
+    for (const delivery of this.#deliveries.running.all) this.#deliveries.backlog.holdKey(delivery);
+    this.#releaseParked();
     this.pump();
+    this.#flushLogs();
+  }
+
+  #releaseQueued(): void {
+    const { backlog } = this.#deliveries;
+    for (let next = backlog.shift(); next !== undefined; next = backlog.shift()) this.#outcomes.release(next);
+  }
+
+  #flushLogs(): void {
     this.#reporter.flush();
+    this.#deadLetters.flush();
   }
 
-  #giveBackQueued(): void {
-    for (let next = this.#backlog.shift(); next !== undefined; next = this.#backlog.shift())
-      this.#giveBack(next);
-  }
-
-  /**
-   * How far it is, for the watch over the engine. A dead letter that cannot be written, and a handler with events of its key behind it, are
-   * places of their own: events of other keys go on beside them.
-   */
-  *progress(): Iterable<ReadProgress> {
-    const { id, topic } = this.subscription;
-    const subscription = `the subscription ${id} to "${topic}"`;
-    yield { source: subscription, position: this.#moves, behind: this.#behind() };
-    const exhausted = [...this.#parked].filter(({ isExhausted }) => isExhausted);
-    const unwritten = (count: number): string => `${count} dead letter(s) could not be written yet`;
-    if (exhausted.length > 0) {
-      const [oldest] = exhausted;
-      const behind = unwritten(exhausted.length);
-      yield { source: `a dead letter of ${subscription}`, position: oldest!.source.id, behind };
-    }
-    const { oldest, size } = this.#undecodable;
-    if (oldest !== undefined)
-      yield {
-        source: `a record that is no event of ${subscription}`,
-        position: oldest,
-        behind: unwritten(size),
-      };
-    for (const delivery of this.#running.all) {
-      const waiting = this.#backlog.behind(delivery);
-      if (waiting === 0) continue;
-      const source = `the handler of the event ${delivery.source.id} in ${subscription}`;
-      yield { source, position: delivery.attempt, behind: `${waiting} event(s) of its key wait behind it` };
-    }
-  }
-
-  /** What keeps all of its events, other than the time until another attempt. */
-  #behind(): string | undefined {
-    const waiting = this.#queued - this.#parked.size;
-    const running = this.#running.size;
-    if (waiting === 0 || (running === 0 && this.#backlog.isEmpty)) return undefined;
-    if (running > 0) return `${waiting} event(s) wait behind ${running} handler(s) that have not settled`;
-    if (this.mayBegin?.() === false) return `${waiting} event(s) wait until it is sure that they are its own`;
-    return `${waiting} event(s) wait for a worker`;
+  /** How far the subscription is, for the stall watch of the engine. */
+  progress(): Iterable<ReadProgress> {
+    return queueProgress(this.subscription, this.#deliveries, this.#undecodable, this.mayBegin);
   }
 
   /** Resolves when nothing runs or waits. */
@@ -429,15 +244,15 @@ export class DeliveryQueue implements Receiver, AttemptEnd {
     return this.#idle.wait();
   }
 
-  /** Gives up on everything: aborts the signals of running handlers and gives their events back. */
+  /** Aborts the signals of running handlers, and releases all events. */
   abandon(error: unknown): void {
     this.close('stopped');
-    for (const delivery of [...this.#running.all, ...this.#parked]) {
+    for (const delivery of [...this.#deliveries.running.all, ...this.#deliveries.parked]) {
       delivery.context?.abort(error);
       if (delivery.state === 'running') this.#reporter.attempted(delivery, 'released');
-      this.#giveBack(delivery);
+      this.#outcomes.release(delivery);
     }
     this.pump();
-    this.#reporter.flush();
+    this.#flushLogs();
   }
 }

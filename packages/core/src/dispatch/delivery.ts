@@ -31,7 +31,7 @@ export interface DeliveryOwner {
   readonly workers: Workers;
 }
 
-/** When an event expires that does not. */
+/** The expiry of an event that does not expire. */
 export const never: number = Number.POSITIVE_INFINITY;
 
 export type DeliveryState = 'queued' | 'running' | 'parked' | 'done';
@@ -44,25 +44,25 @@ export class Delivery implements Chained<Delivery> {
   next: Delivery | undefined = undefined;
   state: DeliveryState = 'queued';
   attempt: number;
-  /** True while later events of the same key, or topic, wait for this one. */
-  holdsLane = false;
+  /** True while later deliveries of the same ordering key wait for this one. */
+  holdsKey = false;
   /** The event of the running attempt; replaced by the next attempt, cleared when this one is given up. */
   event: DeliveredEvent | undefined = undefined;
   isWritingDeadLetter = false;
-  /** Its attempts are used up: what it waits for is its dead letter. */
+  /** Its attempts are used up: it waits for its dead letter to be written. */
   isExhausted = false;
-  /** Where it is among the running ones. */
-  place = 0;
+  /** Its index among the running deliveries. */
+  runningIndex = 0;
   context: AttemptContext | undefined = undefined;
   timer: NodeJS.Timeout | undefined = undefined;
   /** By `performance.now()`. */
   expiresAt: number = never;
-  /** When the running attempt began, by `performance.now()`; 0 where nobody asks. */
+  /** When the running attempt began, by `performance.now()`; 0 if attempts are not timed. */
   startedAt = 0;
   /** Milliseconds since the epoch, for the dead letter; 0 before the first failure. */
   firstFailedAt = 0;
   lastFailedAt = 0;
-  /** How many waits the handler is in, each for another subscription; its worker is lent out meanwhile. */
+  /** How many other subscriptions the handler waits for; meanwhile its worker is lent. */
   waits = 0;
 
   constructor(source: Event, queue: DeliveryOwner, acknowledgement: Acknowledgement, attempt: number) {
@@ -75,7 +75,7 @@ export class Delivery implements Chained<Delivery> {
   beginAttempt(): DeliveredEvent {
     this.state = 'running';
     this.attempt++;
-    // Its time in the buffer is over: a retry does not expire.
+    // Only the time in the buffer counts: a retry does not expire.
     this.expiresAt = never;
     this.waits = 0;
     this.context = new AttemptContext(this.queue, this.attempt);
@@ -83,7 +83,7 @@ export class Delivery implements Chained<Delivery> {
   }
 }
 
-/** What a handler gets beside its event. One per attempt: a hung attempt keeps its own, aborted, signal. */
+/** The context of one attempt. A new one for each attempt, so that a hung attempt keeps its aborted signal. */
 class AttemptContext implements HandlerContext {
   readonly subscription: Subscription;
   readonly engine: string;
@@ -96,18 +96,18 @@ class AttemptContext implements HandlerContext {
     this.attempt = attempt;
   }
 
-  /** Made when a handler first asks for it: most never do. */
+  /** Created when a handler first reads it: most handlers never do. */
   get signal(): AbortSignal {
     return (this.#controller ??= new AbortController()).signal;
   }
 
   abort(reason: unknown): void {
-    // A handler that asks only afterwards must still see it aborted.
+    // A handler that reads the signal only afterwards must see it aborted.
     (this.#controller ??= new AbortController()).abort(reason);
   }
 }
 
-/** The event as one handler sees it. Its times are numbers inside, and become a `Date` for who asks. */
+/** The event as one handler sees it. Its times are kept as numbers; a `Date` is created when one is read. */
 export class DeliveredEvent implements Event {
   readonly id: string;
   readonly topic: string;
@@ -130,7 +130,7 @@ export class DeliveredEvent implements Event {
     this.#startedAt = original === undefined ? Date.now() : original.#startedAt;
   }
 
-  /** The same delivery's event, changed by a middleware or a schema. */
+  /** The event of the same delivery, changed by a middleware or a schema. */
   with(changes: Partial<Event>): DeliveredEvent {
     return new DeliveredEvent({ ...this, ...changes }, this);
   }

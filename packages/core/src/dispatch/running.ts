@@ -1,6 +1,6 @@
 import type { Delivery } from './delivery.ts';
 
-/** The deliveries whose handlers run, in no order. Each knows its place, so that coming and going cost next to nothing. */
+/** The deliveries whose handlers run, in no order. Each knows its index, so that adding and removing are cheap. */
 export class Running {
   readonly all: Delivery[] = [];
 
@@ -9,14 +9,14 @@ export class Running {
   }
 
   add(delivery: Delivery): void {
-    delivery.place = this.all.length;
+    delivery.runningIndex = this.all.length;
     this.all.push(delivery);
   }
 
   remove(delivery: Delivery): void {
     const last = this.all.pop()!;
     if (last === delivery) return;
-    this.all[delivery.place] = last;
-    last.place = delivery.place;
+    this.all[delivery.runningIndex] = last;
+    last.runningIndex = delivery.runningIndex;
   }
 }

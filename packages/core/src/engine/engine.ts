@@ -17,10 +17,12 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../contract/bus.ts';
+import { publishFitting } from '../dead-letters/cut-dead-letter.ts';
 import { stampContract } from '../contract/contract-version.ts';
 import { Counters } from '../dispatch/reporting/counters.ts';
 import { activeDelivery } from '../dispatch/delivery.ts';
 import { DeliveryQueue } from '../dispatch/delivery-queue.ts';
+import { DeadLetterWriter } from '../dispatch/reporting/dead-letter-writer.ts';
 import { Reporter } from '../dispatch/reporting/reporter.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -286,9 +288,13 @@ class TransportEngine implements Engine {
     const about = { topic, isAsync, engine: name, group };
     const subscription = new CancellableSubscription(about, (self) => this.unsubscribe(self));
     const shown = options[identityOption] ?? subscription;
-    const reporter = new Reporter(this.#counters, this.#host, { id: shown.id, topic, group, deadLetter });
+    const host = this.#host;
+    const reporter = new Reporter(this.#counters, host, { id: shown.id, topic, group });
+    const deadLetters = new DeadLetterWriter(host, { id: shown.id, topic, group, deadLetter }, (letter) =>
+      publishFitting(letter, (fitting) => host.publishDeadLetter(fitting)),
+    );
     const pool = isAsync ? this.#pool : undefined;
-    const queue = new DeliveryQueue(shown, policy, reporter, pool, options[gateOption]);
+    const queue = new DeliveryQueue(shown, policy, reporter, deadLetters, pool, options[gateOption]);
     this.#subscriptions.begin(subscription, queue);
     let listener: Listener;
     try {

@@ -3,7 +3,8 @@ import { assert } from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { InvalidOptionError, UnrecoverableError } from '../../src/errors/errors.ts';
 import { PolybusError } from '../../src/errors/polybus-error.ts';
-import { type RetryOptions, backoffMs, isRetryable } from '../../src/contract/retry.ts';
+import { type RetryOptions, backoffMs } from '../../src/contract/retry.ts';
+import { isRetryable } from '../../src/dispatch/is-retryable.ts';
 import { resolveRetry } from '../../src/engine/resolve-retry.ts';
 
 describe('resolveRetry', () => {

@@ -7,7 +7,7 @@ import {
   keptTopic,
 } from '../../dead-letters/dead-letter.ts';
 import { requireCapability } from '../../contract/capabilities.ts';
-import { GiveBack } from '../../dispatch/give-back.ts';
+import { ReleaseError } from '../../dispatch/release-error.ts';
 import { InvalidOptionError } from '../../errors/errors.ts';
 import { type Event, PublishedEvent } from '../../contract/event.ts';
 import { newEventId } from '../../contract/event-id.ts';
@@ -196,7 +196,7 @@ async function isAnythingOn(
 }
 
 function giveBack(): never {
-  throw new GiveBack();
+  throw new ReleaseError();
 }
 
 /** Where a copy of a kept dead letter has what the copy itself cannot have. */

@@ -1,79 +1,85 @@
 import type { Acknowledgement, RawRecord } from '../../contract/transport.ts';
+import type { DeadLetterWriter } from './dead-letter-writer.ts';
 import type { Reporter } from './reporter.ts';
 
 /** How soon a dead letter that could not be written is tried again, in milliseconds. */
 const retryMs = 1000;
 
-interface Dealt {
+interface PendingRecord {
   readonly record: RawRecord;
   readonly acknowledgement: Acknowledgement;
   readonly number: number;
 }
 
-/** Records that are no events: each is acknowledged once its dead letter is written, and not before. */
+/** Records that are not events. Each is acknowledged once its dead letter is written, and not before. */
 export class UndecodableRecords {
   readonly #reporter: Reporter;
+  readonly #deadLetters: DeadLetterWriter;
   readonly #onEnd: () => void;
-  readonly #retries = new Map<NodeJS.Timeout, Dealt>();
-  /** The numbers of those that are being dealt with, in the order in which they came. */
+  readonly #retries = new Map<NodeJS.Timeout, PendingRecord>();
+  /** The numbers of the unsettled records, in the order in which they came. */
   readonly #pending = new Set<number>();
   #count = 0;
   #closed = false;
 
-  /** @param onEnd - Told when one has been dealt with, or was given back. */
-  constructor(reporter: Reporter, onEnd: () => void) {
+  /** @param onEnd - Called when a record is settled or released. */
+  constructor(reporter: Reporter, deadLetters: DeadLetterWriter, onEnd: () => void) {
     this.#reporter = reporter;
+    this.#deadLetters = deadLetters;
     this.#onEnd = onEnd;
   }
 
-  /** How many are being dealt with. */
+  /** How many records are not settled. */
   get size(): number {
     return this.#pending.size;
   }
 
-  /** The number of the one that has waited longest; undefined if there is none. */
+  /** The number of the oldest unsettled record; undefined if there is none. */
   get oldest(): number | undefined {
     return this.#pending.values().next().value;
   }
 
-  deal(record: RawRecord, acknowledgement: Acknowledgement): void {
-    const dealt = { record, acknowledgement, number: this.#count++ };
-    this.#pending.add(dealt.number);
-    this.#write(dealt);
+  add(record: RawRecord, acknowledgement: Acknowledgement): void {
+    const pending = { record, acknowledgement, number: this.#count++ };
+    this.#pending.add(pending.number);
+    this.#write(pending);
   }
 
-  #write(dealt: Dealt): void {
+  #write(pending: PendingRecord): void {
     if (this.#closed) {
-      this.#giveBack(dealt);
+      this.#release(pending);
       return;
     }
-    this.#reporter.undecodable(dealt.record).then(
-      () => this.#end(dealt, () => dealt.acknowledgement.settled()),
-      () => this.#retry(dealt),
+    const writing = this.#deadLetters
+      .writeUndecodable(pending.record)
+      .then((hasDeadLetter) => this.#reporter.undecodable(pending.record, hasDeadLetter));
+    writing.then(
+      () => this.#end(pending, () => pending.acknowledgement.settled()),
+      () => this.#retry(pending),
     );
   }
 
-  #retry(dealt: Dealt): void {
+  #retry(pending: PendingRecord): void {
     if (this.#closed) {
-      this.#giveBack(dealt);
+      this.#release(pending);
       return;
     }
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
-      this.#write(dealt);
+      this.#write(pending);
     }, retryMs);
-    this.#retries.set(timer, dealt);
+    this.#retries.set(timer, pending);
   }
 
-  #giveBack(dealt: Dealt): void {
-    const { record, acknowledgement } = dealt;
-    this.#end(dealt, () => {
-      // Where the broker does not keep it, it is gone, and that is counted.
+  #release(pending: PendingRecord): void {
+    const { record, acknowledgement } = pending;
+    this.#end(pending, () => {
+      // A record that its broker does not keep is lost, and counted as dropped.
       if (!acknowledgement.release()) this.#reporter.droppedRaw(record);
     });
   }
 
-  #end({ number }: Dealt, outcome: () => void): void {
+  #end({ number }: PendingRecord, outcome: () => void): void {
     this.#pending.delete(number);
     try {
       outcome();
@@ -83,14 +89,14 @@ export class UndecodableRecords {
     this.#onEnd();
   }
 
-  /** Gives back what waits for another try; what is being written is waited for. */
+  /** Releases the records that wait for another attempt. A dead letter that is being written is finished. */
   close(): void {
     this.#closed = true;
     const retries = [...this.#retries];
     this.#retries.clear();
-    for (const [timer, dealt] of retries) {
+    for (const [timer, pending] of retries) {
       clearTimeout(timer);
-      this.#giveBack(dealt);
+      this.#release(pending);
     }
   }
 }

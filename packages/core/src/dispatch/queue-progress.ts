@@ -1,0 +1,54 @@
+import type { Subscription } from '../contract/bus.ts';
+import type { ReadProgress } from '../contract/transport.ts';
+import type { Deliveries } from './deliveries.ts';
+
+/**
+ * How far a subscription is, for the stall watch of the engine. A dead letter that cannot be written, and a handler with events of its
+ * key behind it, are sources of their own: events of other keys go on beside them.
+ */
+export function* queueProgress(
+  { id, topic }: Subscription,
+  deliveries: Deliveries,
+  undecodable: { readonly oldest: number | undefined; readonly size: number },
+  mayBegin: (() => boolean) | undefined,
+): Generator<ReadProgress> {
+  const subscription = `the subscription ${id} to "${topic}"`;
+  yield {
+    source: subscription,
+    position: deliveries.position,
+    behind: reasonWhyBehind(deliveries, mayBegin),
+  };
+  const exhausted = [...deliveries.parked].filter(({ isExhausted }) => isExhausted);
+  const unwritten = (count: number): string => `${count} dead letter(s) could not be written yet`;
+  if (exhausted.length > 0) {
+    const [oldest] = exhausted;
+    const behind = unwritten(exhausted.length);
+    yield { source: `a dead letter of ${subscription}`, position: oldest!.source.id, behind };
+  }
+  const { oldest, size } = undecodable;
+  if (oldest !== undefined)
+    yield {
+      source: `a record that is no event of ${subscription}`,
+      position: oldest,
+      behind: unwritten(size),
+    };
+  for (const delivery of deliveries.running.all) {
+    const waiting = deliveries.backlog.countBehind(delivery);
+    if (waiting === 0) continue;
+    const source = `the handler of the event ${delivery.source.id} in ${subscription}`;
+    yield { source, position: delivery.attempt, behind: `${waiting} event(s) of its key wait behind it` };
+  }
+}
+
+/** Undefined if nothing waits, or only for the time of another attempt. */
+function reasonWhyBehind(
+  { waiting: unhandled, parked, running, backlog }: Deliveries,
+  mayBegin: (() => boolean) | undefined,
+): string | undefined {
+  const waiting = unhandled - parked.size;
+  if (waiting === 0 || (running.size === 0 && backlog.isEmpty)) return undefined;
+  if (running.size > 0)
+    return `${waiting} event(s) wait behind ${running.size} handler(s) that have not settled`;
+  if (mayBegin?.() === false) return `${waiting} event(s) wait until it is sure that they are its own`;
+  return `${waiting} event(s) wait for a worker`;
+}
