@@ -82,7 +82,9 @@ describe('an option that a call does not have is refused, and the nearest is nam
   test('an event has no other fields than events have, and one that was received is published on', async () => {
     const bus = await startedBus();
     const misspelt = { topic: 'a', payload: 1, kye: 'k' } as never;
-    await expect(bus.publish(misspelt)).rejects.toThrow('kye is no field of an event; did you mean "key"?');
+    await expect(bus.publish(misspelt)).rejects.toThrow(
+      'kye is not a field of an event; did you mean "key"?',
+    );
     const seen: unknown[] = [];
     await bus.subscribe('a', (event) =>
       bus.publish({ ...event, processingStarted: event.processingStarted, topic: 'b' } as NewEvent),

@@ -334,7 +334,7 @@ engines:
     ]);
     expect(error.message).toContain('engines[0].config.url (from file-');
     expect(error.message).toContain(
-      'the environment variable URL is not set; set it, or give a default: ${URL:-…}',
+      'the environment variable URL is not set; set it, or write a default: ${URL:-…}',
     );
     const problems = await problemsOf({
       file: await written('engine: ${TYPE}\nsource: "${ oops }"\nwokerCount: 1\n'),

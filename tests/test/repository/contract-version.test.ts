@@ -28,8 +28,8 @@ test('an engine made for a newer contract is refused, and core is what to update
       code: 'CONTRACT_VERSION',
       engine: 'log',
       message:
-        `The engine "log" (type "memory") is made for version ${contractVersion + 1} of the engine contract, and this bus for ` +
-        `version ${contractVersion}. Update the bus: npm install @polybus/core@latest. "npm ls @polybus/core" shows who brings which.`,
+        `The engine "log" (type "memory") uses version ${contractVersion + 1} of the engine contract, and this bus uses ` +
+        `version ${contractVersion}. Update the bus: npm install @polybus/core@latest. "npm ls @polybus/core" shows which package depends on which version.`,
     }),
   );
 });

@@ -117,9 +117,10 @@ export interface TypedEventBus<
   /** The topics and patterns with at least one subscription. */
   topics(): string[];
   /**
-   * For a topic: the subscriptions, sync and async, that an event on it would reach. For a pattern: those to just that pattern.
+   * Counts subscriptions, both sync and async. For a topic, it counts those that an event of the topic would reach, patterns included.
+   * For a pattern, it counts those to exactly this pattern.
    *
-   * @throws {@link InvalidTopicError}
+   * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.
    */
   subscriberCount(topic: string): number;
   /** Counts over all engines since they were made. */

@@ -1,126 +1,129 @@
 import type { Event, NewEvent } from './event.ts';
 import type { RetryOptions } from './retry.ts';
 
-/** A duration in milliseconds, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"7d"`. */
+/** A duration: a number of milliseconds, or text with units such as `"250ms"`, `"30s"`, `"5m"`, `"1h30m"` or `"7d"`. */
 export type Duration = number | string;
 
-/** A duration with its unit, such as `"90s"` or `"1h30m"`, or 0 for no limit. A bare number is refused: it may mean seconds as well as milliseconds. */
+/** A duration with a unit, such as `"90s"` or `"1h30m"`, or 0 for no limit. Other bare numbers are refused, because their unit is not clear. */
 export type TimeToLive = string | 0;
 
 /**
- * Receives events. Throwing, or rejecting, fails this attempt: the subscription's `retry` decides what happens next. What it returns
- * counts for nothing; a promise is waited for.
+ * Handles one event. It may be async: the attempt ends when the returned promise settles, and the value is ignored. If it throws or
+ * rejects, the attempt has failed, and the subscription's `retry` decides whether another one follows.
  */
 export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => unknown;
 
-/** What a handler gets beside its event. */
+/** The second argument of a handler. */
 export interface HandlerContext {
-  /** Aborts when the handler's time is over (`handlerTimeoutMs`), and when `stop` gives up waiting for it. */
+  /** Aborts when the attempt exceeds `handlerTimeoutMs`, and when `stop` gives up waiting for the handler. */
   readonly signal: AbortSignal;
-  /** 1 for the first attempt at this event. */
+  /** The number of this attempt; the first is 1. */
   readonly attempt: number;
   readonly subscription: Subscription;
-  /** The name of the engine that delivered the event: a subscription may be on several, and an event on another than rules say. */
+  /** The name of the engine that delivered the event. A pattern subscription can get events of several engines. */
   readonly engine: string;
 }
 
 export interface PublishOptions {
-  /** Gives up waiting. An event that the broker has accepted already stays published. */
+  /** Rejects the call when it aborts. An event that the broker has already accepted stays published. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where a new subscription begins: with what is published from now on, with what is kept, or at a point in time. */
+/** Where a new subscription starts: at new events (`latest`), at the first event that the broker keeps (`earliest`), or at a time. */
 export type StartPosition = 'latest' | 'earliest' | Date;
 
 export interface SubscribeOptions {
-  /** Consumer group: its subscriptions, in any process, share the events between them. Default: none, all events. */
+  /** The consumer group. Its members, in any process, share events: each event goes to one member. Default: no group, every event. */
   readonly group?: string | undefined;
   /**
-   * Receives the events of this tenant only, those that have it as `metadata.tenant`; its `group` is then the tenant's own.
-   * Default: none, all events.
+   * Gets only events whose `metadata.tenant` is this tenant. A `group` then belongs to this tenant: groups of other tenants with the
+   * same name are separate groups. Default: every event.
    */
   readonly tenant?: string | undefined;
-  /** Handlers at once, of an async subscription. Default: the engine's `workerCount`. */
+  /** The maximum number of handlers that run at once; only for `subscribeAsync`. Default: the engine's `workerCount`. */
   readonly concurrency?: number | undefined;
   /**
-   * Where it begins; a Date in the future is `'latest'`. A group begins here only in topics that are new to it, and continues from its position in the others.
-   * Default `'latest'`. Needs the capability `replay` for anything else.
+   * Where the subscription starts. A group starts here only in topics that are new to it and continues from its position in the
+   * others. A Date in the future means `'latest'`. Default `'latest'`; other values need the capability `replay`.
    */
   readonly from?: StartPosition | undefined;
-  /** Default: the engine's. `false` for one attempt. */
+  /** How failed attempts are retried; `false` for a single attempt. Default: the engine's `retry`. */
   readonly retry?: RetryOptions | false | undefined;
   /**
-   * Where events go whose attempts are used up: a topic, `true` for `_dead.<topic>`, `false` to log and count them.
-   * Default: the engine's.
+   * The dead-letter topic of events that failed on every attempt: a topic, `true` for `_dead.<topic>`, or `false` to only log and
+   * count them. Default: the engine's `deadLetter`.
    */
   readonly deadLetter?: string | boolean | undefined;
-  /** Bounds one attempt, in milliseconds. Default: no bound. */
+  /** The maximum duration of one attempt, in milliseconds. A longer attempt fails. Default: no limit. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Accepted events that may wait for the handler. Default: the engine's `defaultEventBufferSize`. */
+  /** How many events may be queued for the handler in this process. Default: the engine's `defaultEventBufferSize`. */
   readonly bufferSize?: number | undefined;
-  /** Aborting it cancels the subscription. */
+  /** Cancels the subscription when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A handler's place on a topic or pattern. */
+/** A handler that is subscribed to a topic or pattern. */
 export interface Subscription extends AsyncDisposable {
-  /** Unique over all processes. */
+  /** Unique across processes. */
   readonly id: string;
-  /** The topic or pattern as it was subscribed to. */
+  /** The topic or pattern passed to `subscribe`. */
   readonly topic: string;
   readonly isAsync: boolean;
-  /** The name of the engine it is on; several, joined by a comma, where a pattern spans engines. */
+  /** The name of its engine, or the names joined by commas if a pattern spans several engines. */
   readonly engine: string;
   readonly group?: string | undefined;
-  /** The same as `unsubscribe`: takes no more events and waits for its running handlers, save the one that calls it. */
+  /** Ends the subscription, as `unsubscribe` does: stops taking events, then waits for running handlers except one that calls it. */
   cancel(): Promise<void>;
 }
 
 export interface StartOptions {
-  /** Gives up starting; what had been opened is closed again. */
+  /** Cancels the start when it aborts, and closes the connections that were already open. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface StopOptions {
-  /** Ends the waiting for handlers early. */
+  /** Ends the wait for handlers early when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** How long handlers may go on, in milliseconds. Default 30 000. */
+  /** How long `stop` waits for running handlers, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
- * Publish and subscribe. An engine, the router over engines and the bus are each an `EventBus`, so each can stand
- * wherever another does.
+ * Publishes and delivers events. An engine, the router over several engines and the bus itself all implement it, so each can be used
+ * where another is expected.
  */
 export interface EventBus extends AsyncDisposable {
-  /** Opens the connections. Idempotent. A stopped bus may be started again; its subscriptions are gone. */
+  /** Opens the connections. Idempotent. A stopped bus can be started again, without its earlier subscriptions. */
   start(options?: StartOptions): Promise<void>;
   /**
-   * Takes no new work, lets handlers finish, then closes. Idempotent, and works while the broker is down.
+   * Stops taking new work, waits for running handlers, then closes the connections. Idempotent. It also works while the broker is
+   * down.
    *
-   * @throws {@link ShutdownTimeoutError} where handlers were still running when the time was over. Everything is closed
-   *   all the same.
+   * @throws {@link ShutdownTimeoutError} if handlers still run or events are still queued after `timeoutMs`. The connections are
+   *   closed anyway.
    */
   stop(options?: StopOptions): Promise<void>;
   /**
-   * Resolves when the broker has accepted the event; on the memory engine, when every sync handler has finished. Never
-   * rejects because a handler failed.
+   * Publishes an event. Resolves when the broker has accepted it; on the memory engine, when every sync handler has finished. A
+   * failing handler never makes it reject.
    *
-   * @throws {@link InvalidTopicError} and {@link InvalidEventError} where the event cannot be published; nothing was sent.
-   * @throws {@link PublishError} where the broker did not accept it.
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link InvalidTopicError} or {@link InvalidEventError} if the event is invalid. Nothing was sent.
+   * @throws {@link PublishError} if the broker did not accept the event.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   publish(event: NewEvent, options?: PublishOptions): Promise<void>;
   /**
-   * One event at a time, in publish order per key (per topic where no key). Resolves when nothing published from then on is missed.
+   * Subscribes a handler serially: it gets one event at a time, in publish order per key, or per topic for events without a key. The
+   * handler may be async; the next event waits until it settles. Resolves when every event published from then on is delivered.
    *
-   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidOptionError}
-   * @throws {@link UnsupportedCapabilityError} for an option that the engine cannot keep.
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError} or {@link InvalidOptionError} if an argument is invalid.
+   * @throws {@link UnsupportedCapabilityError} if the engine does not support an option.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   subscribe<T>(topic: string, handler: EventHandler<T>, options?: SubscribeOptions): Promise<Subscription>;
   /**
-   * Up to `concurrency` events at once, in order per key where the event has one. The publisher never waits for it.
+   * Subscribes a handler concurrently: it gets up to `concurrency` events at once. Events of one key stay in order, one at a time.
+   * `publish` never waits for the handler.
    *
    * @throws as `subscribe` does.
    */
@@ -130,17 +133,18 @@ export interface EventBus extends AsyncDisposable {
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /**
-   * Idempotent. Takes no more events and waits for the running handlers, save the one that calls it.
+   * Ends a subscription: stops taking events, then waits for running handlers, except a handler that makes this call. Idempotent.
    *
-   * @throws {@link SubscriptionNotFoundError} for a subscription of another bus.
+   * @throws {@link SubscriptionNotFoundError} if another bus made the subscription.
    */
   unsubscribe(subscription: Subscription): Promise<void>;
-  /** The topics and patterns with at least one subscriber. */
+  /** Returns the topics and patterns that have at least one subscription. */
   topics(): string[];
   /**
-   * For a topic: the subscriptions, sync and async, that an event on it would reach. For a pattern: those to just that pattern.
+   * Counts subscriptions, both sync and async. For a topic, it counts those that an event of the topic would reach, patterns included.
+   * For a pattern, it counts those to exactly this pattern.
    *
-   * @throws {@link InvalidTopicError}
+   * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.
    */
   subscriberCount(topic: string): number;
 }

@@ -1,20 +1,20 @@
 import { UnsupportedCapabilityError } from '../errors/errors.ts';
 
-/** What an engine can do. Constant over the engine's life; the conformance suite's only switch. */
+/** The features of an engine. They never change, and they alone decide which conformance cases an engine must pass. */
 export interface Capabilities {
-  /** Keeps events: a process that dies in a handler loses nothing. */
+  /** The broker keeps events: an event is not lost if the process dies while handling it. */
   readonly durable: boolean;
-  /** `group`: subscriptions that share the events. */
+  /** Supports the option `group`: subscriptions that share events. */
   readonly groups: boolean;
-  /** `from: 'earliest' | Date`. */
+  /** Supports the option `from` with `'earliest'` and a Date. */
   readonly replay: boolean;
   /** The broker itself orders events by partition key. */
   readonly partitioned: boolean;
-  /** Events reach other processes. */
+  /** Events reach subscriptions in other processes. */
   readonly crossProcess: boolean;
 }
 
-/** Which of the engines that we publish have a capability, for the error that names them. */
+/** The engines of this project that have a capability, for the error that names them. */
 const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
   durable: ['redis (mode "streams")', 'kafka', 'kinesis (with a shared checkpointStore)'],
   groups: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
@@ -24,9 +24,9 @@ const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
 };
 
 /**
- * Refuses an option that the engine has no capability for.
+ * Asserts that an engine has the capability that an option needs.
  *
- * @throws {@link UnsupportedCapabilityError}
+ * @throws {@link UnsupportedCapabilityError} if it does not.
  */
 export function requireCapability(
   capabilities: Capabilities,
@@ -39,7 +39,7 @@ export function requireCapability(
   }
 }
 
-/** What several engines can do together: what each of them can. */
+/** Returns the capabilities that every one of several engines has. */
 export function commonCapabilities(all: readonly Capabilities[]): Capabilities {
   const every = (capability: keyof Capabilities): boolean => all.every((one) => one[capability]);
   return Object.freeze({

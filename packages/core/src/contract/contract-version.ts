@@ -2,24 +2,24 @@ import type { Engine } from './engine.ts';
 import { ContractVersionError } from '../errors/errors.ts';
 
 /**
- * The version of the contract between a bus and its engines. It rises only where an engine made for the one before would not
- * work any more, so it is not the version of the package.
+ * The version of the contract between a bus and its engines. It changes only when engines made for the previous version stop
+ * working, so it differs from the version of the package.
  */
 export const contractVersion = 1;
 
-// An engine may come with a copy of core of its own, so the mark is one that all copies know.
+// A registered symbol, because an engine may use another copy of core.
 const stamp = Symbol.for('polybus.contract');
 
-/** Marks an engine with the version of the contract that it was made for: that of the core which makes it. */
+/** Marks an engine with the contract version of the core that created it. */
 export function stampContract(engine: Engine): void {
   Object.defineProperty(engine, stamp, { value: contractVersion, configurable: true });
 }
 
 /**
- * Refuses an engine that another version of the contract made. One without a mark was not made by `createEngine`, and is
- * taken at its word.
+ * Asserts that an engine was created for this version of the contract. An engine without a mark was not made by `createEngine` and is
+ * accepted.
  *
- * @throws {@link ContractVersionError}
+ * @throws {@link ContractVersionError} if its version differs.
  */
 export function assertContractVersion(name: string, engine: Engine): void {
   const version = (engine as { readonly [stamp]?: unknown })[stamp];

@@ -6,7 +6,7 @@ import { suggestion } from '../errors/suggest.ts';
 import { toJsonValue } from './json.ts';
 import { assertTopic } from './topics.ts';
 
-/** Kinesis' limit on a partition key, which is the strictest of the brokers: 256 Unicode characters. */
+/** The maximum length of a key: 256 Unicode characters, the limit of Kinesis, which is the strictest of the brokers. */
 export const maxKeyLength = 256;
 const maxIdLength = 256;
 
@@ -17,7 +17,7 @@ const eventFields = {
   key: true,
   metadata: true,
   createdAt: true,
-  // Of an event that was received, and is published on.
+  // Present on a received event that is published again.
   processingStarted: true,
   processingCompleted: true,
 } satisfies Record<keyof Event, true>;
@@ -25,13 +25,13 @@ const eventFields = {
 const noMetadata: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /**
- * Checks and completes what a publisher gave.
+ * Validates an event to publish and sets its defaults.
  *
- * The payload comes back as every broker would deliver it: what JSON would turn into something else (a `Date`, a class
- * instance) is turned already, so that the memory engine and a broker show a handler the same value.
+ * Converts the payload to its JSON value (a `Date` to text, for example), so that handlers get the same value from the memory engine
+ * and from a broker.
  *
- * @throws {@link InvalidTopicError} where the topic is not one, or is a pattern.
- * @throws {@link InvalidEventError} where another field cannot be published, naming its path.
+ * @throws {@link InvalidTopicError} if the topic is invalid or a pattern.
+ * @throws {@link InvalidEventError} if another field is invalid. The error has its path.
  */
 export function createEvent<T>(input: NewEvent<T>): PublishedEvent<T> {
   if (input instanceof PublishedEvent) return input as PublishedEvent<T>;
@@ -67,9 +67,9 @@ function assertId(id: unknown, topic: string): void {
   );
 }
 
-/** True for a string that every broker takes as a partition key. */
+/** Returns true for a string that every broker accepts as a partition key. */
 export function isKey(key: unknown): key is string {
-  // A lone surrogate has no UTF-8 form: brokers would see another key than the publisher's.
+  // A lone surrogate has no UTF-8 form: the broker would store another key than the publisher set.
   return typeof key === 'string' && key.length > 0 && key.length <= maxKeyLength && key.isWellFormed();
 }
 
@@ -77,28 +77,28 @@ function assertKey(key: unknown, topic: string): void {
   if (isKey(key)) return;
   throw new InvalidEventError(
     'key',
-    `must be a well-formed string of 1 to ${maxKeyLength} characters, got ${quote(key)}; leave it out for an event without a partition key`,
+    `must be a well-formed string of 1 to ${maxKeyLength} characters, got ${quote(key)}; omit it for an event without a partition key`,
     { topic },
   );
 }
 
 function toMetadata(metadata: unknown, topic: string): Readonly<Record<string, unknown>> {
   const value = toJsonValue(metadata, 'metadata', topic);
-  // What JSON makes of it counts: a Date is an object, and its JSON is not.
+  // Checked after conversion: a Date is an object, but its JSON value is not.
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
     throw new InvalidEventError('metadata', `must be a plain object, got ${quote(metadata)}`, { topic });
   }
   return value as Record<string, unknown>;
 }
 
-/** A misspelt field would otherwise be ignored. */
+/** Refuses unknown fields, so that a misspelt field is not ignored. */
 function assertFieldNames(event: object, topic: string): void {
   for (const name in event) {
-    // The names that nearly every event has, first: this is asked of each event.
+    // The names that nearly every event has come first, because this runs for each event.
     if (name === 'topic' || name === 'payload' || name === 'key' || name === 'metadata' || name === 'id')
       continue;
     if (Object.hasOwn(eventFields, name) || (event as Record<string, unknown>)[name] === undefined) continue;
     const hint = suggestion(name, ['topic', 'payload', 'id', 'key', 'metadata', 'createdAt'], 'fields');
-    throw new InvalidEventError(name, `is no field of an event; ${hint}`, { topic });
+    throw new InvalidEventError(name, `is not a field of an event; ${hint}`, { topic });
   }
 }

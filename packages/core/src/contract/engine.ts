@@ -5,17 +5,17 @@ import type { ConsumerLag, DeliveryStats, EngineHealth, EngineObserver, Logger }
 import type { RawRecord } from './transport.ts';
 
 /**
- * The engine types and what their configuration takes, so that editors complete `engine`, `type` and `config`. Each engine's package
- * adds its own: `import type {} from '@polybus/engine-redis'` brings it in where the engine is only named.
+ * The engine types and their configurations, so that editors complete `engine`, `type` and `config`. Each engine package adds its
+ * own. If the code only names an engine, `import type {} from '@polybus/engine-redis'` adds its type.
  */
 // oxlint-disable-next-line typescript/no-empty-object-type -- packages of engines add to it
 export interface EngineTypes {}
 
-/** A type of an engine: one whose package is imported, or any other. */
+/** The type of an engine, such as `redis`. Editors complete the types whose packages are imported; any other text is allowed. */
 // oxlint-disable-next-line typescript/no-redundant-type-constituents -- never, until a package of an engine is imported
 export type EngineType = keyof EngineTypes | (string & {});
 
-/** What an engine takes under `config`: the fields of those whose packages are imported, or of any other. */
+/** The `config` of an engine. Editors complete the fields of engines whose packages are imported; any object is allowed. */
 // oxlint-disable-next-line typescript/no-redundant-type-constituents -- never, until a package of an engine is imported
 export type EngineTypeConfig = EngineTypes[keyof EngineTypes] | Readonly<Record<string, unknown>>;
 
@@ -24,38 +24,39 @@ export interface Engine extends EventBus {
   /** `memory`, `redis`, `kafka`, … */
   readonly type: string;
   readonly capabilities: Capabilities;
-  /** A snapshot of the counts, in any state; they go on over restarts. */
+  /** Returns a snapshot of the counters. It works in every state, and a restart does not reset the counters. */
   stats(): DeliveryStats;
-  /** Never rejects: a broker that cannot be reached is `down`. */
+  /** Resolves with the health of the engine. Never rejects: if the broker cannot be reached, the status is `down`. */
   health(): Promise<EngineHealth>;
   /**
-   * Rejects where the broker cannot be asked. Absent, or empty, where the broker does not know it.
+   * Resolves with the lag of each consumer. Rejects if the broker cannot be reached. Engines whose broker has no such information
+   * omit the method or return an empty list.
    *
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   lag?(): Promise<readonly ConsumerLag[]>;
   /**
-   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those handlers publish. A
-   * router drains all its engines before it closes the first.
+   * The first half of `stop`: stops taking new work and waits for running handlers, but still sends events that those handlers
+   * publish. A router drains all its engines before it stops the first.
    *
-   * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
+   * @throws {@link ShutdownTimeoutError} if handlers still run after `timeoutMs`. They keep running.
    */
   drain?(options?: StopOptions): Promise<void>;
-  /** Called once by the bus that hosts the engine, before `start`. An engine that stands alone does without. */
+  /** Called once, before `start`, by the bus that hosts the engine. Not called for an engine that is used without a bus. */
   attach?(host: EngineHost): void;
 }
 
-/** What a hosting bus gives its engines. */
+/** What a bus provides to each of its engines. */
 export interface EngineHost {
   /** The engine's name in the configuration. */
   readonly name: string;
   readonly logger: Logger;
-  /** CloudEvents `source` of the events published here. */
+  /** The CloudEvents `source` of events that this process publishes. */
   readonly source: string;
-  /** Told of what happens, where somebody observes. */
+  /** Receives notifications about deliveries. */
   readonly observer: EngineObserver;
-  /** Told of each record that cannot be decoded, in place of its dead letter. */
+  /** Called for each record that cannot be decoded, instead of writing a dead letter. */
   readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
-  /** Publishes a dead letter by the bus's routing, so that a subscription made on the bus sees it. */
+  /** Publishes a dead letter through the routing of the bus, so that subscriptions of the bus get it. */
   publishDeadLetter(event: NewEvent): Promise<void>;
 }

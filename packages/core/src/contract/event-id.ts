@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { V7Generator } from 'uuidv7';
 
-/** Random numbers are drawn 4 KiB at a time: one call into the system per event would cost more than all else of a publish. */
+/** Random numbers are drawn 4 KiB at a time, because a system call per event would cost more than the rest of a publish. */
 const pool = new Uint32Array(1024);
 let drawn = pool.length;
 
@@ -15,7 +15,7 @@ const generator = new V7Generator({
   },
 });
 
-/** A new UUIDv7 (RFC 9562): ids made later in this process sort later. */
+/** Returns a new UUIDv7 (RFC 9562). Ids created later in this process sort later. */
 export function newEventId(): string {
   return generator.generate().toString();
 }

@@ -1,22 +1,22 @@
-/** An event as a handler receives it. Treat it and its payload as immutable: on some engines handlers share them. */
+/** An event as a handler gets it. Do not change it or its payload: on some engines handlers share them. */
 export interface Event<T = unknown> {
-  /** UUIDv7 unless the publisher gave one; stable over retries and in the dead-letter topic. */
+  /** A UUIDv7, unless the publisher set another id. The same for every attempt and in the dead letter. */
   readonly id: string;
   readonly topic: string;
   readonly payload: T;
-  /** Any JSON beside the payload; an empty object where the publisher gave none. */
+  /** A JSON object next to the payload; empty if the publisher set none. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Partition key: events of one key are handled in the order they were published. */
+  /** The partition key. Events of one key are handled in publish order. */
   readonly key?: string | undefined;
-  /** When it was published, unless the publisher gave another time. */
+  /** When the event was published, unless the publisher set another time. */
   readonly createdAt: Date;
-  /** When this delivery's handler began; set on the event that a handler receives. */
+  /** When the handler of this delivery started. Set on the event that a handler gets. */
   readonly processingStarted?: Date | undefined;
-  /** When this delivery's handler settled; undefined until then. */
+  /** When the handler of this delivery settled; undefined until then. */
   readonly processingCompleted?: Date | undefined;
 }
 
-/** What a publisher gives. */
+/** An event to publish. */
 export interface NewEvent<T = unknown> {
   readonly topic: string;
   /** Any JSON value, `undefined`, or a top-level `Uint8Array` for binary data. */
@@ -31,7 +31,7 @@ export interface NewEvent<T = unknown> {
   readonly createdAt?: Date | undefined;
 }
 
-/** An event that has been checked and completed; layers that see one do not check it again. */
+/** A validated event with all defaults set. Later layers do not validate it again. */
 export class PublishedEvent<T = unknown> implements Event<T> {
   readonly id: string;
   readonly topic: string;

@@ -1,16 +1,16 @@
 import { InvalidEventError } from '../errors/errors.ts';
 import { quote } from '../errors/polybus-error.ts';
 
-/** Below this depth a cycle is looked for; most payloads never come near it. */
+/** A value nested deeper than this is searched for a cycle; most payloads are never that deep. */
 const suspiciousDepth = 64;
 
 /**
- * The value as JSON would carry it. A value that JSON carries unchanged comes back as it is, without a copy; one that
- * JSON would turn into something else (`Date`, a class instance, anything with `toJSON`) comes back turned.
+ * Converts a value to its JSON value. A value that JSON represents unchanged is returned as it is, without a copy. A `Date`, a class
+ * instance or an object with `toJSON` is converted.
  *
- * A top-level `Uint8Array` passes as it is: CloudEvents carries it as `data_base64`.
+ * A top-level `Uint8Array` is returned as it is: CloudEvents carries it as `data_base64`.
  *
- * @throws {@link InvalidEventError} for what JSON would lose or cannot write: cycles, BigInt, functions, symbols, NaN and
+ * @throws {@link InvalidEventError} for values that JSON loses or cannot represent: cycles, BigInt, functions, symbols, NaN and
  *   infinite numbers, Map, Set, nested binary data, errors and promises.
  */
 export function toJsonValue(value: unknown, field: string, topic: string): unknown {
@@ -18,17 +18,20 @@ export function toJsonValue(value: unknown, field: string, topic: string): unkno
     return value;
   try {
     if (value instanceof Uint8Array || isPlainJson(value, 0)) return value;
-    // Something is not plain: walk again with a path, so that the error can name it.
+    // Some value is not plain JSON: walk again with a path, so that the error can name it.
     explain(value, field, topic, []);
     const text: string | undefined = JSON.stringify(value);
     return text === undefined ? undefined : JSON.parse(text);
   } catch (cause) {
     if (cause instanceof InvalidEventError) throw cause;
-    throw new InvalidEventError(field, 'throws while it is read; publish plain data', { topic, cause });
+    throw new InvalidEventError(field, 'throws an error when it is read; publish plain data', {
+      topic,
+      cause,
+    });
   }
 }
 
-/** True where `JSON.parse(JSON.stringify(value))` would equal the value. */
+/** Returns true if `JSON.parse(JSON.stringify(value))` equals the value. */
 function isPlainJson(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
@@ -56,7 +59,7 @@ function isPlainJson(value: unknown, depth: number): boolean {
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return false;
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
-    // An absent optional property: JSON leaves it out, which reads the same.
+    // JSON omits an undefined property, which reads the same.
     if (item !== undefined && !isPlainJson(item, depth + 1)) return false;
   }
   return Object.getOwnPropertySymbols(value).length === 0;
@@ -70,13 +73,21 @@ function explain(value: unknown, field: string, topic: string, ancestors: object
       return;
     case 'number':
       if (Number.isFinite(value)) return;
-      throw new InvalidEventError(field, `is ${value}, which JSON cannot carry; publish null or a string`, {
-        topic,
-      });
+      throw new InvalidEventError(
+        field,
+        `is ${value}, which JSON cannot represent; publish null or a string`,
+        {
+          topic,
+        },
+      );
     case 'bigint':
-      throw new InvalidEventError(field, 'is a BigInt, which JSON cannot carry; publish value.toString()', {
-        topic,
-      });
+      throw new InvalidEventError(
+        field,
+        'is a BigInt, which JSON cannot represent; publish value.toString()',
+        {
+          topic,
+        },
+      );
     case 'function':
     case 'symbol':
       throw refuse(field, value, topic);
@@ -125,7 +136,7 @@ function explain(value: unknown, field: string, topic: string, ancestors: object
   ancestors.pop();
 }
 
-/** Objects that JSON writes as `{}` although they hold something. */
+/** Returns true for objects that have content and that JSON writes as `{}`. */
 function losesItsContent(object: object): boolean {
   return (
     object instanceof Map ||
@@ -147,7 +158,7 @@ function refuse(field: string, value: unknown, topic: string): InvalidEventError
         : value instanceof Error
           ? '{ message: error.message }'
           : 'a plain value';
-  return new InvalidEventError(field, `is ${quote(value)}, which JSON cannot carry; publish ${advice}`, {
+  return new InvalidEventError(field, `is ${quote(value)}, which JSON cannot represent; publish ${advice}`, {
     topic,
   });
 }

@@ -1,59 +1,59 @@
 /**
- * Counts since the engine was made. One event that reaches three subscriptions is enqueued three times. Once publishers
- * rest, `enqueued == delivered + dropped + pending`.
+ * Counters since the engine was created. Except for `published`, they count deliveries: an event that reaches three subscriptions is
+ * enqueued three times. While no `publish` runs, `enqueued == delivered + dropped + pending`.
  */
 export interface DeliveryStats {
   /** Events that the broker accepted from this process. */
   readonly published: number;
-  /** Deliveries taken in for a subscription and not given back to the broker. */
+  /** Deliveries queued for a subscription, without those released to the broker. */
   readonly enqueued: number;
-  /** Deliveries whose handling ended, successful or not. */
+  /** Deliveries that are settled: the handler succeeded, or every attempt failed. */
   readonly delivered: number;
-  /** Deliveries that no handler will see: buffer full, expired, or abandoned at stop by an engine that keeps nothing. */
+  /** Deliveries that no handler gets: the buffer was full, the event expired, or an engine that is not durable stopped. */
   readonly dropped: number;
-  /** Deliveries waiting, running, or between two attempts. */
+  /** Deliveries that are queued, running, or between two attempts. */
   readonly pending: number;
-  /** Of the pending: those whose handler runs. */
+  /** Pending deliveries whose handler runs. */
   readonly running: number;
-  /** Of the pending: those that wait for another attempt, or for their dead letter to be written. */
+  /** Pending deliveries that wait for another attempt or for their dead letter to be written. */
   readonly deferred: number;
-  /** Of the delivered: those whose attempts were used up. */
+  /** Delivered deliveries that failed on every attempt. */
   readonly failed: number;
   /** Attempts after the first. */
   readonly retried: number;
-  /** Of the failed: those written to a dead-letter topic. */
+  /** Failed deliveries that were written to a dead-letter topic. */
   readonly deadLettered: number;
-  /** Deliveries given back to the broker unacknowledged; they are delivered again and are not in `enqueued`. */
+  /** Deliveries released to the broker without acknowledgement. The broker delivers them again, and `enqueued` excludes them. */
   readonly released: number;
 }
 
 export type EngineState = 'new' | 'starting' | 'started' | 'stopping' | 'stopped';
 
 export interface EngineHealth {
-  /** `up`: usable. `degraded`: usable, but something needs a look. `down`: not usable now. */
+  /** `up`: works. `degraded`: works, but needs attention. `down`: does not work now. */
   readonly status: 'up' | 'degraded' | 'down';
   readonly state: EngineState;
-  /** Why it is not `up`, all reasons joined by `; `. Never holds a secret. */
+  /** Why the status is not `up`: all reasons, joined by `; `. Contains no secrets. */
   readonly error?: string | undefined;
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** How far one consumer is behind what is published. */
+/** How far one consumer is behind the newest event. */
 export interface ConsumerLag {
   readonly topic: string;
   readonly group?: string | undefined;
-  /** Partition or shard, where the broker has them. */
+  /** The partition or shard, if the broker has them. */
   readonly partition?: string | undefined;
-  /** Events not yet acknowledged. */
+  /** The number of events that are not acknowledged yet. */
   readonly events?: number | undefined;
-  /** Milliseconds between the newest event and the last one received. */
+  /** The time between the newest event and the last event received, in milliseconds. */
   readonly ms?: number | undefined;
 }
 
 /**
- * What the bus and its engines log to. Given to a bus, `console`, winston, pino and bunyan fit as they are: a logger with a method
- * `bindings`, as pino's, or `addSerializers`, as bunyan's, gets the fields first and then the message, and any other gets the message
- * first. An error in the fields is an `Error` of which JSON shows name, message, code, stack and causes.
+ * The logger of a bus and its engines. `console`, winston, pino and bunyan can be passed to a bus as they are. A logger with a method
+ * `bindings` (pino) or `addSerializers` (bunyan) gets the fields first and then the message; any other logger gets the message first.
+ * An error in the fields is an `Error` whose JSON has its name, message, code, stack and causes.
  */
 export interface Logger {
   debug?(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -62,49 +62,49 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** What an engine tells its host. Data objects are made only while `active` is true. */
+/** Receives notifications from an engine. The engine creates the data objects only while `active` is true. */
 export interface EngineObserver {
   readonly active: boolean;
   received(data: DeliveryData): void;
   failed(data: FailureData): void;
   missed(data: MissedData): void;
-  /** Told of each attempt that ended; undefined while nobody asks, so that attempts are not timed. */
+  /** Called after each attempt. Undefined if nobody observes attempts, so that the engine does not time them. */
   readonly attempted?: AttemptObserver | undefined;
 }
 
-/** Told of each attempt of a handler that ended. What it throws is logged and harms nobody. */
+/** Called after each attempt of a handler. If it throws, the error is logged and has no other effect. */
 export type AttemptObserver = (attempt: AttemptData) => void;
 
-/** One attempt of a handler, ended. */
+/** One finished attempt of a handler. */
 export interface AttemptData {
-  /** The event's. */
+  /** The topic of the event. */
   readonly topic: string;
-  /** The topic or pattern of the subscription: of these there are only so many. */
+  /** The topic or pattern of the subscription, whose values are limited in number, as metric labels need. */
   readonly pattern: string;
   readonly engine: string;
   readonly subscription: string;
   readonly group?: string | undefined;
-  /** 1 for the first. */
+  /** The number of the attempt; the first is 1. */
   readonly attempt: number;
   /**
-   * `timeout`: it ran longer than `handlerTimeoutMs`. `released`: given back, as by a loop that was left or a `stop` that
-   * waited no longer.
+   * How the attempt ended. `timeout`: it exceeded `handlerTimeoutMs`. `released`: the event was released without a result, for
+   * example because a `bus.events()` loop ended or `stop` gave up waiting.
    */
   readonly outcome: AttemptOutcome;
-  /** From the call of the handler, middleware included, to its end, in milliseconds. */
+  /** The duration of the handler with its middleware, in milliseconds. */
   readonly durationMs: number;
 }
 
 export type AttemptOutcome = 'success' | 'failure' | 'timeout' | 'released';
 
-/** A time in which events may have been missed: nobody knows which, or how many. */
+/** A period in which a subscription may have missed events. Which and how many is unknown. */
 export interface MissedData {
-  /** The topic or pattern that was not listened to. */
+  /** The topic or pattern that was not subscribed to on the broker. */
   readonly topic: string;
   readonly engine: string;
   readonly since: Date;
   readonly until: Date;
-  /** What happened, without secrets. */
+  /** What caused it. Contains no secrets. */
   readonly reason: string;
 }
 
@@ -119,14 +119,14 @@ export interface DeliveryData {
   readonly attempt: number;
 }
 
-/** A delivery that did not succeed, and what becomes of the event. */
+/** A delivery that did not succeed, and what happens to the event next. */
 export interface FailureData extends Omit<DeliveryData, 'eventId'> {
-  /** Absent for a record that could not be decoded. */
+  /** Undefined for a record that could not be decoded. */
   readonly eventId?: string | undefined;
   readonly outcome: 'retry' | 'dead-letter' | 'discarded' | 'dropped';
-  /** For `dropped`. */
+  /** Why the event was dropped; only for the outcome `dropped`. */
   readonly reason?: DropReason | undefined;
-  /** Milliseconds until the next attempt, for `retry`. */
+  /** The time until the next attempt, in milliseconds; only for the outcome `retry`. */
   readonly retryInMs?: number | undefined;
   readonly error?: { readonly name: string; readonly message: string } | undefined;
 }

@@ -1,28 +1,28 @@
 /** How many attempts a handler gets at an event, and how long the engine waits between two of them. */
 export interface RetryOptions {
-  /** Attempts in all, the first included; at least 1. Default 5. */
+  /** The total number of attempts, including the first; at least 1. Default 5. */
   readonly attempts?: number | undefined;
   readonly backoff?: BackoffOptions | undefined;
-  /** Return false to give up at once. Default: retry everything but `UnrecoverableError` and `SchemaValidationError`. */
+  /** Called with the error of a failed attempt; return false to end the attempts. `UnrecoverableError` and `SchemaValidationError` are never retried. Default: retry every other error. */
   readonly shouldRetry?: ((error: unknown) => boolean) | undefined;
 }
 
 /**
- * Exponential backoff with full jitter: before attempt n + 1 a random time between 0 and
+ * Exponential backoff with full jitter. The delay before attempt n + 1 is a random time between 0 and
  * `min(maxMs, initialMs * factor ** (n - 1))`. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export interface BackoffOptions {
-  /** Milliseconds. Default 100. */
+  /** The maximum delay before the second attempt, in milliseconds. Default 100. */
   readonly initialMs?: number | undefined;
-  /** Milliseconds. Default 30 000. */
+  /** The maximum delay before any attempt, in milliseconds. Default 30 000. */
   readonly maxMs?: number | undefined;
-  /** Default 2. */
+  /** By how much the maximum delay grows per attempt; at least 1. Default 2. */
   readonly factor?: number | undefined;
-  /** `full` spreads the retries of many consumers; `none` waits the whole time. Default `full`. */
+  /** `full` waits a random part of the delay, so that many consumers do not retry at once; `none` waits the whole delay. Default `full`. */
   readonly jitter?: 'full' | 'none' | undefined;
 }
 
-/** A retry policy with every default filled in. */
+/** A retry policy with all defaults set. */
 export interface RetryPolicy {
   readonly attempts: number;
   readonly initialMs: number;
@@ -32,13 +32,13 @@ export interface RetryPolicy {
   readonly shouldRetry: ((error: unknown) => boolean) | undefined;
 }
 
-/** Milliseconds to wait after attempt number `attempt` (from 1) failed. */
+/** Returns the delay after attempt number `attempt` (from 1) failed, in milliseconds. */
 export function backoffMs(
   policy: Pick<RetryPolicy, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>,
   attempt: number,
   random: () => number = Math.random,
 ): number {
-  // Kept finite: zero times infinity is no time at all.
+  // Kept finite, because zero times infinity is not a number.
   const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
   const ceiling = Math.min(policy.maxMs, policy.initialMs * growth);
   return policy.jitter === 'full' ? random() * ceiling : ceiling;

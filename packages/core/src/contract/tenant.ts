@@ -1,44 +1,44 @@
 import { InvalidOptionError, InvalidTenantError } from '../errors/errors.ts';
 import type { Event } from './event.ts';
 
-/** Where, in an event's metadata, its tenant is. */
+/** The metadata field that has the tenant of an event. */
 const tenantKey = 'tenant';
 
 export const tenantGrammar: RegExp = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** What a tenant may be, for messages. */
+/** The form of a tenant, for messages. */
 export const tenantForm = '1 to 64 letters, digits, "_" or "-"';
 
-/** True for what may name a tenant. */
+/** Returns true for a valid tenant. */
 export function isTenant(value: unknown): value is string {
   return typeof value === 'string' && tenantGrammar.test(value);
 }
 
 /**
- * Checks the name of a tenant.
+ * Asserts that a value is a valid tenant.
  *
- * @throws {@link InvalidTenantError}
+ * @throws {@link InvalidTenantError} if it is not.
  */
 export function assertTenant(tenant: unknown, topic?: string): asserts tenant is string {
   if (isTenant(tenant)) return;
   throw new InvalidTenantError(tenant, `a tenant is ${tenantForm}`, { topic });
 }
 
-/** The tenant of an event; undefined where it has none. */
+/** Returns the tenant of an event; undefined if it has none. */
 export function tenantOf({ metadata }: Pick<Event, 'metadata'>): string | undefined {
   const tenant = metadata[tenantKey];
   return typeof tenant === 'string' ? tenant : undefined;
 }
 
-/** Longest consumer group that every engine takes. */
+/** The maximum length of a consumer group that every engine accepts. */
 const maxGroupLength = 200;
 
 /**
- * The consumer group that a subscription is in. A tenant's groups are its own: in one that it shared, an event of another
- * tenant would be acknowledged by a member that must not handle it.
+ * Returns the consumer group of a subscription on the broker, which contains its tenant. Tenants do not share groups: in a shared
+ * group, a member of one tenant would acknowledge events of another tenant that it must not handle.
  *
- * @throws {@link InvalidTenantError}
- * @throws {@link InvalidOptionError} where the group is too long beside the tenant.
+ * @throws {@link InvalidTenantError} if the tenant is invalid.
+ * @throws {@link InvalidOptionError} if group and tenant together are too long.
  */
 export function groupFor(group: string | undefined, tenant: string | undefined): string | undefined {
   if (tenant === undefined) return group;
@@ -47,6 +47,6 @@ export function groupFor(group: string | undefined, tenant: string | undefined):
   const prefix = `_tenant.${tenant}.`;
   const longest = maxGroupLength - prefix.length;
   if (group.length > longest)
-    throw new InvalidOptionError('group', group, `at most ${longest} characters beside this tenant`);
+    throw new InvalidOptionError('group', group, `at most ${longest} characters together with this tenant`);
   return prefix + group;
 }

@@ -1,2 +1,2 @@
-/** The longest that a timer waits, in milliseconds: it fires at once where it is asked for more. About 24.8 days. */
+/** The longest delay of a timer, in milliseconds, about 24.8 days. With a longer delay it fires at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;

@@ -1,20 +1,20 @@
 import { InvalidTopicError } from '../errors/errors.ts';
 
-/** Kafka's limit on a topic name, which is the strictest of the brokers. */
+/** The maximum length of a topic: the limit of Kafka, which is the strictest of the brokers. */
 export const maxTopicLength = 249;
 
 export const topicGrammar: RegExp = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const prefixGrammar = /^(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*$/;
 
-/** True for a pattern with a wildcard, `user.*` or `*`; false for a topic. */
+/** Returns true for a pattern, such as `user.*` or `*`; false for a topic. */
 export function isPattern(topicOrPattern: string): boolean {
   return topicOrPattern.endsWith('*');
 }
 
 /**
- * Checks a topic: dot-separated segments of `[A-Za-z0-9_-]`, at most 249 characters.
+ * Asserts that a value is a topic: segments of `[A-Za-z0-9_-]` separated by dots, at most 249 characters.
  *
- * @throws {@link InvalidTopicError}
+ * @throws {@link InvalidTopicError} if it is not.
  */
 export function assertTopic(topic: unknown): asserts topic is string {
   if (typeof topic !== 'string')
@@ -24,9 +24,9 @@ export function assertTopic(topic: unknown): asserts topic is string {
 }
 
 /**
- * Checks a topic or a pattern: a topic, a prefix followed by one trailing `*`, or `*` alone.
+ * Asserts that a value is a topic or a pattern. A pattern is a prefix of topics followed by one `*`, or `*` alone.
  *
- * @throws {@link InvalidTopicError}
+ * @throws {@link InvalidTopicError} if it is neither.
  */
 export function assertTopicOrPattern(pattern: unknown): asserts pattern is string {
   if (typeof pattern !== 'string') {
@@ -53,19 +53,19 @@ function reasonAgainst(whole: string, text: string): string {
   return 'segments hold letters A-Z and a-z, digits, "_" and "-" only, with dots between them.';
 }
 
-/** True for the bus's own topics (dead letters, bookkeeping): those that begin with `_`. */
+/** Returns true for a topic of the bus itself, such as a dead-letter topic: it begins with `_`. */
 export function isInternalTopic(topic: string): boolean {
   return topic.startsWith('_');
 }
 
-/** True where an event of the topic reaches a subscription to the pattern. Both are taken as valid. */
+/** Returns true if a subscription to the pattern gets events of the topic. It does not validate its arguments. */
 export function matchesTopic(pattern: string, topic: string): boolean {
   if (!isPattern(pattern)) return pattern === topic;
   if (isInternalTopic(topic) && !isInternalTopic(pattern)) return false;
   return topic.startsWith(pattern.slice(0, -1));
 }
 
-/** True where some topic is matched by both. */
+/** Returns true if a topic exists that both patterns match. */
 export function patternsOverlap(a: string, b: string): boolean {
   if (!isPattern(a)) return matchesTopic(b, a);
   if (!isPattern(b)) return matchesTopic(a, b);
@@ -74,30 +74,30 @@ export function patternsOverlap(a: string, b: string): boolean {
   return x.startsWith(y) || y.startsWith(x);
 }
 
-/** True where every topic that `inner` matches is matched by `outer` too. */
+/** Returns true if `outer` matches every topic that `inner` matches. */
 export function patternCovers(outer: string, inner: string): boolean {
   if (!isPattern(inner)) return matchesTopic(outer, inner);
   if (!isPattern(outer) || isInternalTopic(outer) !== isInternalTopic(inner)) return false;
   return inner.startsWith(outer.slice(0, -1));
 }
 
-/** How many topics a matcher remembers the answer for, so that unbounded topic names cannot fill the memory. */
+/** The number of topics whose result a matcher caches, so that an unlimited number of topics cannot exhaust memory. */
 const maxRemembered = 10_000;
 const nothing: readonly never[] = [];
 
 /**
- * Finds the values whose topic or pattern matches a topic, each once, in the order they were added. A topic seen before costs one
- * map look-up; a new one costs a look-up per prefix length in use, however many patterns there are.
+ * Finds the values whose topic or pattern matches a topic, each once, in the order in which they were added. A cached topic costs one
+ * map lookup; any other costs one lookup per prefix length in use, whatever the number of patterns.
  */
 export class TopicMatcher<T> {
   readonly #exact = new Map<string, Map<T, number>>();
   readonly #prefixes = new Map<string, Map<T, number>>();
-  /** How many prefixes there are of each length. */
+  /** The number of prefixes of each length. */
   readonly #prefixLengths = new Map<number, number>();
   #remembered = new Map<string, readonly T[]>();
   #added = 0;
 
-  /** Adds a value under a topic or pattern; the same pair twice counts once. */
+  /** Adds a value under a topic or pattern. Adding the same pair again changes nothing. */
   add(pattern: string, value: T): void {
     const [index, name] = this.#indexOf(pattern);
     let values = index.get(name);
@@ -109,7 +109,7 @@ export class TopicMatcher<T> {
     this.#remembered = new Map();
   }
 
-  /** Removes what `add` added; true where it was there. */
+  /** Removes a value that `add` added. Returns false if there was none. */
   remove(pattern: string, value: T): boolean {
     const [index, name] = this.#indexOf(pattern);
     const values = index.get(name);
@@ -122,7 +122,7 @@ export class TopicMatcher<T> {
     return true;
   }
 
-  /** The values that match a topic. The array is shared between calls: do not change it. */
+  /** Returns the values that match a topic. Calls share the array: do not change it. */
   match(topic: string): readonly T[] {
     const known = this.#remembered.get(topic);
     if (known !== undefined) return known;
@@ -132,13 +132,13 @@ export class TopicMatcher<T> {
     return found;
   }
 
-  /** The values under exactly this topic or pattern. */
+  /** Returns the values that were added under exactly this topic or pattern. */
   get(pattern: string): T[] {
     const [index, name] = this.#indexOf(pattern);
     return [...(index.get(name)?.keys() ?? nothing)];
   }
 
-  /** The topics and patterns that have a value. */
+  /** Returns the topics and patterns that have a value. */
   patterns(): string[] {
     return [...this.#exact.keys(), ...[...this.#prefixes.keys()].map((prefix) => `${prefix}*`)];
   }

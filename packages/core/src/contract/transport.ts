@@ -4,65 +4,65 @@ import type { Event } from './event.ts';
 import type { UndecodableRecordError } from '../errors/errors.ts';
 
 /**
- * What an engine author writes: how to open a broker, send an event and listen. Core supplies the rest: states,
- * validation, queues, order, retries, dead letters, statistics.
+ * The part of an engine that its author writes: it opens the broker, sends events and listens. Core adds the rest: states,
+ * validation, queues, order, retries, dead letters and counters.
  */
 export interface Transport {
   open(context: TransportContext): Promise<void>;
   /**
-   * Closes everything that `open` and `listen` opened; must also work while the broker is down, and while an `open` that was
-   * given up still runs.
+   * Closes everything that `open` and `listen` opened. It must also work while the broker is down, and while a cancelled `open` still
+   * runs.
    */
   close(): Promise<void>;
   /**
-   * Resolves, or returns nothing, when the broker has accepted the event. Calls made at the same time may leave as one batch.
+   * Sends an event. Resolves, or returns undefined, when the broker has accepted it. Concurrent calls may be sent as one batch.
    *
-   * @throws {@link PublishError} where the broker did not accept it, with the client's error as `cause`. If the event is too large for the
-   *   broker, a `PolybusError` with the code `RECORD_TOO_LARGE`: a dead letter is then cut until it fits.
+   * @throws {@link PublishError} if the broker did not accept the event, with the client's error as `cause`. If the event is too large
+   *   for the broker, a `PolybusError` with the code `RECORD_TOO_LARGE`: core then cuts a dead letter until it fits.
    */
   send(event: Event, signal?: AbortSignal): Promise<void> | void;
-  /** Resolves when nothing published from then on is missed. */
+  /** Starts to read for a subscription. Resolves when the receiver gets every event published from then on. */
   listen(request: ListenRequest, receiver: Receiver): Promise<Listener>;
-  /** Rejects where the broker cannot be reached; asked by `health()`. */
+  /** Rejects if the broker cannot be reached. `health()` calls it. */
   ping?(): Promise<void>;
   /**
-   * How far reading is, from what is known without asking the broker. Looked at every few seconds at most, and by `health()`, which is
+   * Returns how far reading has come, without asking the broker. Core calls it every few seconds and in `health()`, which becomes
    * `degraded` with the reason once a source has been behind at the same position for longer than `stallLimitMs`.
    */
   progress?(): Iterable<ReadProgress>;
-  /** How far its consumers are behind, where the broker knows it; asked by `lag()`, for metrics. */
+  /** Resolves with how far the consumers are behind, if the broker knows it. `lag()` calls it, for metrics. */
   lag?(): Promise<readonly ConsumerLag[]>;
-  /** More about the connection, for `health()`. Of its `status` and what `ping` says, the worse counts. */
+  /** Returns more about the connection for `health()`, which reports the worse of this `status` and the result of `ping`. */
   describe?(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>>;
 }
 
-/** How far the reading of one partition, stream or shard is. */
+/** How far reading of one partition, stream or shard has come. */
 export interface ReadProgress {
-  /** What is read, and for whom where several do, such as `partition 3 of "orders" for the group "billing"`. */
+  /** What is read and by which group, such as `partition 3 of "orders" for the group "billing"`. */
   readonly source: string;
-  /** Changes whenever something was read. */
+  /** A value that changes whenever a record was read. */
   readonly position: string | number | bigint;
   /**
-   * Why it is behind: that there is something to read, or that nobody knows because reading fails. Undefined where there is
-   * nothing to read, and where a receiver without room keeps it from being read: that is seen at the receiver.
+   * Why reading is behind: records are available, or reading fails. Undefined if there is nothing to read, or if the receiver has no
+   * capacity, which core detects at the receiver.
    */
   readonly behind: string | undefined;
 }
 
 export interface TransportContext {
-  /** The engine's name, for client ids and messages. */
+  /** The name of the engine, for client ids and messages. */
   readonly name: string;
   readonly logger: Logger;
-  /** CloudEvents `source`. */
+  /** The CloudEvents `source` of events that this process publishes. */
   readonly source: string;
   /**
-   * Reports that events may have been missed, as where a connection was lost on a broker that keeps nothing: logs it, and
-   * tells the observers.
+   * Reports that events may have been missed, for example after a lost connection to a broker that keeps no events. Core logs it and
+   * notifies the observers.
    */
   missed(data: Omit<MissedData, 'engine'>): void;
 }
 
-/** One subscription, as the transport needs to know it. */
+/** What a transport needs to know of a subscription. */
 export interface ListenRequest {
   readonly subscriptionId: string;
   /** A topic or a pattern. */
@@ -70,91 +70,91 @@ export interface ListenRequest {
   readonly isAsync: boolean;
   readonly group: string | undefined;
   readonly from: StartPosition;
-  /** Handlers at once. */
+  /** The maximum number of handlers that run at once. */
   readonly concurrency: number;
 }
 
 export interface Listener {
-  /** Hands over no more events; may be called twice. Events handed over already may still be settled afterwards. */
+  /** Stops delivering events to the receiver. May be called twice. Delivered events may still be settled afterwards. */
   stop(): Promise<void>;
 }
 
-/** Where a transport hands over what it received for one subscription. */
+/** Takes the events that a transport reads for one subscription. */
 export interface Receiver {
-  /** How many more events there is room for. Zero or less: hand over no more until `onRoom` is called. */
+  /** How many more events the subscription can take. If it is zero or less, deliver no more until `onRoom` is called. */
   readonly capacity: number;
-  /** Set by the transport; called each time room appears after there was none. */
+  /** Set by the transport. Called each time capacity becomes available after there was none. */
   onRoom: (() => void) | undefined;
   /**
-   * Set by a transport whose ownership of what it handed over can run out, as a group member's does with its lease. While it
-   * returns false, no attempt begins, neither a first one nor a retry. It is asked before each attempt, so it must be cheap and
-   * must not throw. Once ownership is confirmed, the transport calls `run`; if it is lost, `withdraw`.
+   * Set by a transport whose ownership of delivered events can expire, such as the lease of a group member. While it returns false, no
+   * attempt starts, neither a first attempt nor a retry. Core calls it before each attempt, so it must be cheap and must not throw.
+   * When ownership is confirmed, the transport calls `run`; when it is lost, `withdraw`.
    */
   mayBegin: (() => boolean) | undefined;
   /**
-   * Hands one event over; it is queued whatever the capacity, so look at that first.
+   * Delivers one event to the subscription. The event is queued even if `capacity` is zero, so check `capacity` first.
    *
-   * @param previousAttempts - How many attempts at it had begun, by what `begun` was told, when it was last given up without
-   *   being settled; 0 where unknown. Each of them counts as used.
+   * @param previousAttempts - The number of attempts reported through `begun` before the event was last released; 0 if unknown. Each
+   *   of them counts as used.
    */
   deliver(event: Event, acknowledgement: Acknowledgement, previousAttempts?: number): void;
   /**
-   * False for an event that is not for this subscription, because it is another tenant's or is redriven for another group:
-   * handed over, it is settled at once. A transport whose `send` waits for room asks first, and waits for no such event.
+   * Returns false for an event that is not for this subscription, because it belongs to another tenant or is redriven for another
+   * group. Such an event is settled at once if it is delivered. A transport whose `send` waits for capacity calls this first and
+   * does not wait for such an event.
    */
   wants(event: Event): boolean;
   /**
-   * The first half of `deliver`, for a transport that hands one event to several receivers: it enqueues at all of them
-   * before it lets the first run, so that an event which a handler publishes stays behind the one it was handling.
+   * The first half of `deliver`, for a transport that delivers one event to several receivers. It enqueues the event at all of them
+   * before it calls `run` on the first, so that an event that a handler publishes stays behind the event being handled.
    */
   enqueue(event: Event, acknowledgement: Acknowledgement, previousAttempts?: number): void;
-  /** The second half of `deliver`: handles what is queued, as far as order, workers and `mayBegin` allow. */
+  /** The second half of `deliver`: starts handlers for queued events, as far as order, workers and `mayBegin` allow. */
   run(): void;
-  /** Hands over a record that is not an event: it becomes a dead letter with its raw bytes. */
+  /** Delivers a record that is not an event. It becomes a dead letter with its raw bytes. */
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void;
   /**
-   * Releases every event that it was given and whose handler is not running, those that wait for another attempt included: for
-   * a transport that is about to lose what it read to another process.
+   * Releases every delivered event whose handler is not running, including events that wait for another attempt. For a transport that
+   * is about to lose its partitions to another process.
    */
   withdraw(): void;
-  /** Counts, reports and (once a second at most) logs an event that there was no room for. */
+  /** Counts and reports an event that was dropped, and logs it at most once a second. */
   drop(event: Event, reason: DropReason): void;
   /**
-   * For a `send` that waits for this subscription, as the memory engine's does for sync handlers and for room: asks leave to
-   * wait. Not for transports whose `send` waits for a broker only.
+   * Asks whether `send` may wait for this subscription, as the memory engine does for sync handlers and for capacity. Transports whose
+   * `send` waits only for a broker do not call it.
    *
-   * @returns true: wait. A function: wait, and call it when the wait is over. False: do not wait, because the publisher is a
-   *   handler that this subscription itself waits for, and would never go on.
+   * @returns true: wait. A function: wait, and call it when the wait is over. False: do not wait, because this subscription itself
+   *   waits for the handler that publishes, and both would wait forever.
    */
   beginWait(): EndWait | boolean;
 }
 
-/** Told exactly once what became of an event that was handed over; possibly after `close`, so it must not throw. */
+/** Exactly one of `settled` and `release` is called for each delivered event, possibly after `close`. Neither must throw. */
 export interface Acknowledgement {
   /**
-   * An attempt is about to begin; its number counts the previous attempts too. For a broker that can remember it until the
-   * event is settled, so that an event which ends its process each time runs out of attempts, and one that was only waiting in
-   * that process loses none. Called before each attempt, and with one less if the attempt gave the event back without failing,
-   * as a `bus.events()` loop that is left does; must not throw.
+   * Called before each attempt with its number, which includes previous attempts. For a broker that can store it until the event is
+   * settled: an event whose handler ends the process each time then runs out of attempts, and an event that only waited in that
+   * process loses none. Called with one less if an attempt releases the event without failing, as a `bus.events()` loop that ends
+   * does. Must not throw.
    */
   begun?(attempt: number): void;
-  /** Acknowledge: the event was handled, or its dead letter is written. */
+  /** Called to acknowledge the event: it was handled, or its dead letter is written. */
   settled(): void;
   /**
-   * Do not acknowledge.
+   * Called to release the event without acknowledging it.
    *
-   * @returns true where the event will be delivered again, here or elsewhere; false where it is gone, and counts as
-   *   dropped.
+   * @returns true if the event will be delivered again, in this or another process; false if it is lost and counts as dropped.
    */
   release(): boolean;
 }
 
-/** Ends a wait that `beginWait` began. */
+/** Ends a wait that `beginWait` started. */
 export type EndWait = () => void;
 
-/** A record as the broker gave it. */
+/** A record as the broker delivered it. */
 export interface RawRecord {
-  /** The topic it came on. */
+  /** The topic that it was read from. */
   readonly topic: string;
   readonly bytes: Uint8Array;
   readonly headers?: Readonly<Record<string, string>> | undefined;

@@ -1,19 +1,19 @@
 import { maskValue } from './mask.ts';
 import { PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 
-/** One thing that is wrong in a configuration. */
+/** One mistake in a configuration. */
 export interface ConfigProblem {
-  /** Where it is, such as `engines[1].config.workerCount`. */
+  /** The path of the setting, such as `engines[1].config.workerCount`. */
   readonly path: string;
-  /** What is wrong, what is allowed and what to do. Secrets are masked. */
+  /** What is wrong, what is allowed, and what to do. Secrets are masked. */
   readonly message: string;
-  /** What set it, where `loadConfig` put the configuration together: a file, or an environment variable. */
+  /** The file or environment variable that set the value, if `loadConfig` loaded the configuration. */
   readonly source?: string | undefined;
-  /** What kind of mistake it is, where somebody may have to know. */
+  /** The kind of mistake, for code that treats unknown fields differently. */
   readonly kind?: 'unknown-field' | undefined;
 }
 
-/** A configuration with mistakes; `problems` lists all of them. */
+/** The configuration is invalid; `problems` lists every mistake. */
 export class InvalidConfigError extends PolybusError {
   readonly problems: readonly ConfigProblem[];
 
@@ -32,16 +32,16 @@ function lineOf({ path, message, source }: ConfigProblem): string {
   return `\n  - ${path}${from}: ${message}`;
 }
 
-/** Two engines of one bus with the same name. */
+/** Two engines of one bus have the same name. */
 export class DuplicateEngineNameError extends InvalidConfigError {
   constructor(name: string, path: string, source?: string) {
     const shown = maskValue(name);
-    const message = `the name "${shown}" is used twice; give each engine a name of its own`;
+    const message = `the name "${shown}" is used twice; give each engine its own name`;
     super([{ path, message, source }], { code: 'DUPLICATE_ENGINE_NAME', engine: shown });
   }
 }
 
-/** A routing rule that names an engine which the configuration does not have. */
+/** A routing rule names an engine that the configuration does not have. */
 export class UnknownEngineReferenceError extends InvalidConfigError {
   constructor(name: string, path: string, names: readonly string[], source?: string) {
     const shown = maskValue(name);
@@ -50,16 +50,16 @@ export class UnknownEngineReferenceError extends InvalidConfigError {
   }
 }
 
-/** A configuration file that refers to environment variables which are not set. */
+/** A configuration file refers to environment variables that are not set. */
 export class MissingVariableError extends InvalidConfigError {
-  /** Their names. */
+  /** The names of the variables. */
   readonly variables: readonly string[];
 
   constructor(missing: readonly { readonly variable: string; readonly path: string }[], file: string) {
     super(
       missing.map(({ variable, path }) => ({
         path,
-        message: `the environment variable ${variable} is not set; set it, or give a default: \${${variable}:-…}`,
+        message: `the environment variable ${variable} is not set; set it, or write a default: \${${variable}:-…}`,
         source: file,
       })),
       { code: 'MISSING_VARIABLE' },
@@ -68,10 +68,10 @@ export class MissingVariableError extends InvalidConfigError {
   }
 }
 
-/** A configuration file that cannot be read, or is not what its extension says. */
+/** A configuration file cannot be read or parsed. */
 export class ConfigFileError extends PolybusError {
   readonly file: string;
-  /** Where the mistake is, from 1. */
+  /** The line of the mistake, counted from 1. */
   readonly line: number | undefined;
 
   constructor(file: string, reason: string, options: PolybusErrorOptions & { readonly line?: number } = {}) {
@@ -82,7 +82,7 @@ export class ConfigFileError extends PolybusError {
   }
 }
 
-/** A package that only some need, and that is not installed. */
+/** An optional package is needed and not installed. */
 export class MissingPackageError extends PolybusError {
   /** The package to install. */
   readonly package: string;

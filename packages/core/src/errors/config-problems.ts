@@ -2,12 +2,12 @@ import type { ConfigProblem, InvalidConfigError } from './config-errors.ts';
 import { PolybusError } from './polybus-error.ts';
 
 /**
- * The problems of a configuration that an error lists; undefined if the error is not one of ours. The check is by the mark of our
- * errors, not by class: an engine may come with a copy of core of its own.
+ * Returns the configuration problems that an error lists; undefined if it is not an error of polybus. It checks the brand of the
+ * error, not its class, because an engine may use another copy of core.
  */
 export function problemsOf(error: unknown, path: string): readonly ConfigProblem[] | undefined {
   if (!PolybusError.is(error)) return undefined;
   const { problems } = error as Partial<InvalidConfigError>;
-  // An error of another class, such as that of an unknown engine type, is one problem.
+  // An error of another class, such as `UnknownEngineTypeError`, is one problem.
   return problems ?? [{ path, message: error.message }];
 }

@@ -11,11 +11,11 @@ export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value);
 }
 
-/** Whatever a handler threw, as plain text: it need not be an Error. */
+/** Describes a thrown value, which need not be an Error, as plain text. */
 export function describeError(error: unknown): ErrorDescription {
   try {
     if (isError(error)) {
-      // Anything can be assigned to these.
+      // These properties can have values of any type.
       const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
       return {
         name: String(name),
@@ -24,7 +24,7 @@ export function describeError(error: unknown): ErrorDescription {
       };
     }
   } catch {
-    // It throws while it is read; its dead letter is written all the same.
+    // The error throws when its properties are read. Its dead letter is written anyway.
   }
   return { name: 'NonError', message: textOf(error), stack: null };
 }

@@ -1,7 +1,7 @@
 import { maskValue } from './mask.ts';
 import { PolybusError, type PolybusErrorOptions, quote } from './polybus-error.ts';
 
-/** A topic or pattern outside the grammar, or a pattern where only a topic will do. */
+/** A topic or pattern is invalid, or a pattern was passed where a topic is required. */
 export class InvalidTopicError extends PolybusError {
   constructor(topic: unknown, reason: string) {
     super('INVALID_TOPIC', `Invalid topic ${quote(topic)}: ${reason}`, {
@@ -10,7 +10,7 @@ export class InvalidTopicError extends PolybusError {
   }
 }
 
-/** A field of an event that cannot be published; `field` is its path, such as `payload.user.tags[3]`. */
+/** An event cannot be published because of one field; `field` is its path, such as `payload.user.tags[3]`. */
 export class InvalidEventError extends PolybusError {
   readonly field: string;
 
@@ -20,7 +20,7 @@ export class InvalidEventError extends PolybusError {
   }
 }
 
-/** An option of `subscribe`, `publish`, `stop` or `redrive`, or of an exporter of metrics, with a value outside its range. */
+/** An option of a call, or of a metrics exporter, has an invalid value. */
 export class InvalidOptionError extends PolybusError {
   readonly option: string;
 
@@ -30,9 +30,9 @@ export class InvalidOptionError extends PolybusError {
   }
 }
 
-/** A call was given an option that it does not have. */
+/** A call got an option that it does not have. */
 export class UnknownOptionError extends PolybusError {
-  /** Its name; with its path if it is inside of another, as in `retry.attempt`. */
+  /** The name of the option, with its path if it is nested, such as `retry.attempt`. */
   readonly option: string;
 
   constructor(option: string, call: string, hint: string, options: PolybusErrorOptions = {}) {
@@ -41,7 +41,7 @@ export class UnknownOptionError extends PolybusError {
   }
 }
 
-/** `subscribe` without a function as its handler. */
+/** `subscribe` got a handler that is not a function. */
 export class HandlerRequiredError extends PolybusError {
   constructor(topic: string, got: unknown) {
     super(
@@ -52,7 +52,7 @@ export class HandlerRequiredError extends PolybusError {
   }
 }
 
-/** An operation before `start`, or after `stop` has begun. */
+/** An operation was called before `start` had resolved or after `stop` was called. */
 export class EventBusNotStartedError extends PolybusError {
   constructor(operation: string, state: string, options: PolybusErrorOptions = {}) {
     super(
@@ -65,11 +65,11 @@ export class EventBusNotStartedError extends PolybusError {
   }
 }
 
-/** `stop` gave up waiting: handlers were still running, or events still queued, when the time was over. */
+/** `stop` gave up waiting: after its timeout, handlers were still running or events were still queued. */
 export class ShutdownTimeoutError extends PolybusError {
-  /** Handlers that were still running; their signals have been aborted. */
+  /** The number of handlers that were still running. Their signals were aborted. */
   readonly inFlight: number;
-  /** Accepted events whose handler had not begun. */
+  /** The number of accepted events whose handler had not started. */
   readonly queued: number;
 
   constructor(
@@ -80,7 +80,7 @@ export class ShutdownTimeoutError extends PolybusError {
     super(
       'SHUTDOWN_TIMEOUT',
       `Stopped after ${timeoutMs} ms with ${left.inFlight} handler(s) running and ${left.queued} event(s) queued ` +
-        `(${left.subscriptions.join(', ')}). Raise timeoutMs, or end handlers when their signal aborts.`,
+        `(${left.subscriptions.join(', ')}). Raise timeoutMs, or let handlers end when their signal aborts.`,
       options,
     );
     this.inFlight = left.inFlight;
@@ -88,14 +88,14 @@ export class ShutdownTimeoutError extends PolybusError {
   }
 }
 
-/** An option that the engine has no capability for. */
+/** An option needs a capability that the engine does not have. */
 export class UnsupportedCapabilityError extends PolybusError {
   readonly option: string;
 
   constructor(option: string, capability: string, engine: string, able: readonly string[]) {
     super(
       'UNSUPPORTED_CAPABILITY',
-      `The engine "${engine}" cannot do ${option}: it has no capability "${capability}". ` +
+      `The engine "${engine}" does not support ${option}: it lacks the capability "${capability}". ` +
         `Engines that have it: ${able.join(', ')}.`,
       { engine },
     );
@@ -103,7 +103,7 @@ export class UnsupportedCapabilityError extends PolybusError {
   }
 }
 
-/** An event without a tenant where one is required, or a tenant that is no name, or another one's. */
+/** A tenant is missing, invalid, or not the tenant that is required. */
 export class InvalidTenantError extends PolybusError {
   constructor(tenant: unknown, reason: string, options: PolybusErrorOptions = {}) {
     const what = tenant === undefined ? 'The event has no tenant' : `Invalid tenant ${quote(tenant)}`;
@@ -111,61 +111,61 @@ export class InvalidTenantError extends PolybusError {
   }
 }
 
-/** Throw this from a handler to skip the retries: the event goes straight to its dead letter. */
+/** A handler throws this to skip retries: the event becomes a dead letter at once. */
 export class UnrecoverableError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('UNRECOVERABLE', message, options);
   }
 }
 
-/** A handler ran longer than `handlerTimeoutMs`; its signal has been aborted and the attempt failed. */
+/** A handler exceeded `handlerTimeoutMs`. Its signal was aborted, and the attempt failed. */
 export class HandlerTimeoutError extends PolybusError {
   constructor(topic: string, timeoutMs: number) {
     super(
       'HANDLER_TIMEOUT',
-      `The handler of "${topic}" did not finish within ${timeoutMs} ms. End it when its signal aborts, or raise handlerTimeoutMs.`,
+      `The handler of "${topic}" did not finish within ${timeoutMs} ms. Let it end when its signal aborts, or raise handlerTimeoutMs.`,
       { topic },
     );
   }
 }
 
-/** A record that was delivered so often without being settled that its consumer is presumed to die of it. */
+/** A record was delivered so often without being settled that its handler probably ends the process each time. */
 export class DeliveryCountExceededError extends PolybusError {
   constructor(topic: string, deliveries: number) {
     super(
       'DELIVERY_COUNT_EXCEEDED',
-      `The event was delivered ${deliveries} time(s) and never settled: its handler probably ends the process.`,
+      `The event was delivered ${deliveries} time(s) and never settled. Its handler probably ends the process each time.`,
       { topic },
     );
   }
 }
 
-/** A record that is not an event of ours, nor a CloudEvent that we can read. */
+/** A record is neither an event of polybus nor a CloudEvent that polybus can read. */
 export class UndecodableRecordError extends PolybusError {
   constructor(reason: string, options: PolybusErrorOptions = {}) {
     super('UNDECODABLE_RECORD', `Cannot decode the record: ${reason}`, options);
   }
 }
 
-/** A payload that the schema of its topic does not accept. */
+/** A payload does not match the schema of its topic. */
 export class SchemaValidationError extends PolybusError {
   readonly issues: readonly { readonly path: string; readonly message: string }[];
 
   constructor(topic: string, issues: readonly { readonly path: string; readonly message: string }[]) {
     const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
-    super('SCHEMA_VALIDATION', `The payload does not fit the schema of "${topic}": ${list}`, { topic });
+    super('SCHEMA_VALIDATION', `The payload does not match the schema of "${topic}": ${list}`, { topic });
     this.issues = issues;
   }
 }
 
-/** An engine type that is neither registered nor installed. */
+/** An engine type is neither registered nor installed. */
 export class UnknownEngineTypeError extends PolybusError {
   constructor(type: string, message: string, options: PolybusErrorOptions = {}) {
     super('UNKNOWN_ENGINE_TYPE', message, { ...options, engine: type });
   }
 }
 
-/** An engine that was made with another version of the contract, by another copy of `@polybus/core`. */
+/** An engine was created by a copy of `@polybus/core` with another version of the engine contract. */
 export class ContractVersionError extends PolybusError {
   constructor(
     engine: { readonly name: string; readonly type: string; readonly version: unknown },
@@ -174,18 +174,18 @@ export class ContractVersionError extends PolybusError {
     const isNewer = typeof engine.version === 'number' && engine.version > contractVersion;
     super(
       'CONTRACT_VERSION',
-      `The engine "${engine.name}" (type "${engine.type}") is made for version ${quote(engine.version)} of the engine contract, ` +
-        `and this bus for version ${contractVersion}. Update ` +
+      `The engine "${engine.name}" (type "${engine.type}") uses version ${quote(engine.version)} of the engine contract, ` +
+        `and this bus uses version ${contractVersion}. Update ` +
         (isNewer
           ? 'the bus: npm install @polybus/core@latest.'
           : `the package of the engine "${engine.type}".`) +
-        ' "npm ls @polybus/core" shows who brings which.',
+        ' "npm ls @polybus/core" shows which package depends on which version.',
       { engine: engine.name },
     );
   }
 }
 
-/** `router.engine(name)` with a name that the router does not have. */
+/** The router has no engine of the name passed to `router.engine(name)`. */
 export class EngineNotFoundError extends PolybusError {
   constructor(name: string, names: readonly string[]) {
     const shown = maskValue(name);
@@ -199,48 +199,48 @@ export class EngineNotFoundError extends PolybusError {
   }
 }
 
-/** `unsubscribe` with a subscription of another bus. */
+/** `unsubscribe` got a subscription of another bus. */
 export class SubscriptionNotFoundError extends PolybusError {
   constructor(id: string) {
     super(
       'SUBSCRIPTION_NOT_FOUND',
-      `The subscription ${id} was not made by this event bus. Unsubscribe it where it was made, or call its cancel().`,
+      `The subscription ${id} belongs to another event bus. Unsubscribe it on that bus, or call its cancel().`,
     );
   }
 }
 
-/** The event bus as a module of an application, used before the application has called `init`. */
+/** An event bus module was used before the application called its `init`. */
 export class ModuleNotInitializedError extends PolybusError {
   constructor(name: string) {
     super('MODULE_NOT_INITIALIZED', `The module "${name}" has no bus yet: call init(host) first.`);
   }
 }
 
-/** `emitEvent` of a module that was given no subject to hand events to. */
+/** `emitEvent` of a module was called before a subject was registered. */
 export class NoSubjectForEventEmissionError extends PolybusError {
   constructor(type: string) {
     super(
       'NO_SUBJECT_FOR_EVENT_EMISSION',
-      `Nobody takes the event "${type}": call registerObservers(subject) first.`,
+      `Cannot emit the event "${type}": no subject is registered. Call registerObservers(subject) first.`,
     );
   }
 }
 
-/** `unsubscribe` with something that is not a subscription. */
+/** `unsubscribe` got a value that is not a subscription. */
 export class InvalidSubscriptionError extends PolybusError {
   constructor(got: unknown) {
     super('INVALID_SUBSCRIPTION', `Expected a subscription as subscribe() returns it, got ${quote(got)}.`);
   }
 }
 
-/** The broker did not accept an event. The event was not enqueued; `cause` is the client's error. */
+/** The broker did not accept an event. `cause` is the error of its client. */
 export class PublishError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('PUBLISH_FAILED', message, options);
   }
 }
 
-/** A middleware that called `next` a second time for one event. */
+/** A middleware called `next` twice for one event. */
 export class NextCalledTwiceError extends PolybusError {
   constructor(topic: string) {
     super(

@@ -1,9 +1,9 @@
-/** Names of parameters whose values are secrets, inside of other names too: `sas_token`, `X-Amz-Signature`. */
+/** Matches names of parameters whose values are secrets, also within longer names such as `sas_token` or `X-Amz-Signature`. */
 const secretParameter = '[\\w.-]*(?:pass|pwd|secret|token|key|auth|sig|cred)[\\w.-]*=';
 const inText = new RegExp(`([?&#;]${secretParameter})[^&#;\\s"]*`, 'gi');
 const inValue = new RegExp(`([?&#;]${secretParameter})[^&#;]*`, 'gi');
 
-/** Text without what URLs in it give away: user and password, with whatever characters but spaces and quotes, and secrets in a query. */
+/** Masks the secrets of URLs in a text: user and password, unless they contain spaces or quotes, and secret query parameters. */
 export function maskUrl(text: string): string {
   return text
     .replace(/(\/\/)[^\s"]*@/g, '$1[hidden]@')
@@ -12,8 +12,8 @@ export function maskUrl(text: string): string {
 }
 
 /**
- * A value that stands where somebody may have put a URL, without what that gives away. Nothing before the last "@" is trusted
- * but a scheme: a password may have spaces, quotes and slashes in it.
+ * Masks the secrets of a value that may be a URL. Everything before the last "@" is masked except the scheme, because a password may
+ * contain spaces, quotes and slashes.
  */
 export function maskValue(value: string): string {
   const at = value.lastIndexOf('@');

@@ -1,4 +1,4 @@
-/** What an error concerns, beside its message. */
+/** The cause, topic and engine of an error. */
 export interface PolybusErrorOptions {
   readonly cause?: unknown;
   readonly topic?: string | undefined;
@@ -8,7 +8,7 @@ export interface PolybusErrorOptions {
 const brand = Symbol.for('polybus.error');
 
 /**
- * The base of every error that polybus throws. `code` is stable over releases, the message is not.
+ * The base class of every error that polybus throws. `code` is stable across releases; the message is not.
  *
  * @example
  * ```ts
@@ -29,13 +29,13 @@ export class PolybusError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  /** True for an error of any copy of `@polybus/core`, where `instanceof` sees only its own. */
+  /** Returns true for an error of any installed copy of `@polybus/core`; `instanceof` recognizes only errors of its own copy. */
   static is(error: unknown): error is PolybusError {
     return typeof error === 'object' && error !== null && brand in error;
   }
 }
 
-/** A short form of any value for a message; long text is cut, objects show their kind only. */
+/** Returns a short form of any value for a message: long text is cut, and objects show only their class. */
 export function quote(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;

@@ -1,4 +1,4 @@
-/** The candidate that the word is most likely a slip of; undefined where none is near. */
+/** Returns the candidate that the word is most likely a misspelling of; undefined if none is close. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -9,7 +9,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** The candidate that somebody who wrote the word may have meant, though it is no slip of it: the one that shares most with it. */
+/** Returns the candidate that the word may stand for: a close spelling, or else the candidate that shares most of the word. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const slip = closest(word, candidates);
   if (slip !== undefined) return slip;
@@ -31,13 +31,13 @@ function commonPrefix(a: string, b: string): number {
   return length;
 }
 
-/** What to say of a word that is none of the names. */
+/** Returns the hint for an unknown name: the name that was probably meant, or all names. */
 export function suggestion(word: string, names: readonly string[], what: string): string {
   const meant = nearest(word, names);
   return meant === undefined ? `the ${what} are ${names.join(', ')}` : `did you mean "${meant}"?`;
 }
 
-/** Levenshtein's distance: how many letters to insert, delete or replace. */
+/** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

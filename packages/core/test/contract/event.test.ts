@@ -67,7 +67,7 @@ describe('createEvent', () => {
     ['a long id', { ...base, id: 'x'.repeat(257) }, 'id', /1 to 256/],
     ['a numeric id', { ...base, id: 7 }, 'id', /got 7/],
     ['an ill-formed id', { ...base, id: '\ud800' }, 'id', /well-formed/],
-    ['an empty key', { ...base, key: '' }, 'key', /leave it out for an event without a partition key/],
+    ['an empty key', { ...base, key: '' }, 'key', /omit it for an event without a partition key/],
     ['a long key', { ...base, key: 'x'.repeat(257) }, 'key', /1 to 256/],
     ['an ill-formed key', { ...base, key: 'a\udc00' }, 'key', /well-formed/],
     ['null as key', { ...base, key: null }, 'key', /got null/],
