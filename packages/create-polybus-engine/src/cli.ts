@@ -6,13 +6,13 @@ import { engineNames } from './naming.ts';
 import { ScaffoldError } from './scaffold-error.ts';
 import { scaffold } from './scaffold.ts';
 
-const usage = `Writes the package of a new polybus engine.
+const usage = `Creates the package of a new polybus engine.
 
   npm create polybus-engine@latest <name> [-- --folder <folder> --type <type>]
 
   <name>    the type of the engine (nats), or its package (polybus-engine-nats, @acme/polybus-engine-nats)
-  --folder  where to write it; default: a folder of that name, without the scope
-  --type    the engine's type in a configuration, if it is not in the name
+  --folder  the target folder; default: the name without its scope
+  --type    the engine's type in a configuration; default: taken from the name
   --help, --version`;
 
 const options = {
@@ -48,8 +48,8 @@ function run(args: readonly string[]): void {
   npm install
   npm test
 
-The suite passes as it is, on a stand-in for a broker in src/broker.ts. Put the client of yours in its place, and keep it
-passing: README.md says what is left to do.`);
+The conformance suite passes with the stand-in for a broker in src/broker.ts. Replace it with your broker's client, and keep
+the suite passing. README.md lists what is left to do.`);
 }
 
 function parsed(args: readonly string[]) {
