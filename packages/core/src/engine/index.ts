@@ -36,7 +36,8 @@ export {
   registerEngine,
   registeredEngines,
 } from '../registry/registry.ts';
-export type { RoutedEngine, RouterOptions } from '../routing/router.ts';
+export type { RoutedEngine } from '../routing/load-engines.ts';
+export type { RouterOptions } from '../routing/engine-router.ts';
 export { createRouter } from '../routing/engine-router.ts';
 export { type EngineDefinition, createEngine } from './engine.ts';
 export type { DeliveryDefaults } from './subscribe-options.ts';

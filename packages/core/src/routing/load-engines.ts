@@ -1,12 +1,17 @@
 import type { Engine } from '../contract/engine.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
 import { problemsOf } from '../errors/config-problems.ts';
-import type { RoutedEngine } from './router.ts';
+
+/** An engine of a router: it exists already, or the router creates it when it starts. */
+export interface RoutedEngine {
+  readonly name: string;
+  readonly engine: Engine | (() => Promise<Engine>);
+}
 
 /**
- * Makes the engines that are configured by their type, one after the other.
+ * Creates the engines that are configured by their type, one after the other.
  *
- * @throws what making one of them threw; where several have mistakes in their configuration, one
+ * @throws the error of the engine that could not be created; if the configurations of several have mistakes, one
  *   {@link InvalidConfigError} that lists the problems of all.
  */
 export async function loadEngines(

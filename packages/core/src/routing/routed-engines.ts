@@ -1,0 +1,160 @@
+import type { StartOptions, StopOptions } from '../contract/bus.ts';
+import { assertContractVersion } from '../contract/contract-version.ts';
+import type { Engine, EngineHost } from '../contract/engine.ts';
+import type { DeliveryStats } from '../contract/observing.ts';
+import { insideHandler } from '../dispatch/delivery.ts';
+import { sumStats } from '../dispatch/reporting/counters.ts';
+import { assertOptionsOf } from '../engine/call-options.ts';
+import { resolveStopTimeout } from '../engine/subscribe-options.ts';
+import { countdown } from '../engine-kit/countdown.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { EngineNotFoundError, EventBusNotStartedError } from '../errors/errors.ts';
+import { PolybusError } from '../errors/polybus-error.ts';
+import { allOrErrors } from './all-or-errors.ts';
+import { type RoutedEngine, loadEngines } from './load-engines.ts';
+
+/** The engines of a router, by their names: creates, starts, drains and stops them together. */
+export class RoutedEngines {
+  readonly names: readonly string[];
+  readonly #slots: readonly RoutedEngine[];
+  readonly #engines = new Map<string, Engine>();
+  readonly #host: (name: string) => EngineHost;
+  readonly #onDrained: () => void;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @param onDrained - Called by `stop` once all engines are drained, before the first is stopped. */
+  constructor(
+    slots: readonly RoutedEngine[],
+    host: (name: string) => EngineHost,
+    onDrained: () => void,
+  ) {
+    this.names = slots.map(({ name }) => name);
+    this.#slots = slots;
+    this.#host = host;
+    this.#onDrained = onDrained;
+    for (const { name, engine } of slots) if (typeof engine !== 'function') this.#adopt(name, engine);
+  }
+
+  #adopt(name: string, engine: Engine): void {
+    assertContractVersion(name, engine);
+    engine.attach?.(this.#host(name));
+    this.#engines.set(name, engine);
+  }
+
+  /** The engines that exist: those that are configured by their type are created by the first `start`. */
+  get existing(): ReadonlyMap<string, Engine> {
+    return this.#engines;
+  }
+
+  /**
+   * @param operation - For the message.
+   * @throws {@link EngineNotFoundError}
+   * @throws {@link EventBusNotStartedError} if the engine has not been created yet.
+   */
+  get(name: string, operation: string): Engine {
+    const engine = this.#engines.get(name);
+    if (engine !== undefined) return engine;
+    if (!this.names.includes(name)) throw new EngineNotFoundError(name, [...this.names]);
+    throw new EventBusNotStartedError(operation, 'new', { engine: name });
+  }
+
+  stats(): DeliveryStats {
+    return sumStats([...this.#engines.values()].map((engine) => engine.stats()));
+  }
+
+  async start(options: StartOptions): Promise<void> {
+    assertOptionsOf('start', options);
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(options: StartOptions): Promise<void> {
+    await this.#stopping?.catch(() => {});
+    await loadEngines(
+      this.#slots,
+      (name) => this.#engines.has(name),
+      (name, engine) => this.#adopt(name, engine),
+    );
+    const engines = [...this.#engines.values()];
+    try {
+      await allOrErrors(
+        engines.map((engine) => engine.start(options)),
+        'engines did not start',
+      );
+    } catch (error) {
+      await Promise.allSettled(engines.map((engine) => engine.stop({ timeoutMs: 0 })));
+      throw error;
+    }
+  }
+
+  async drain(options: StopOptions): Promise<void> {
+    assertOptionsOf('drain', options);
+    const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    const timeLeft = countdown(timeoutMs);
+    const engines = [...this.#engines.values()];
+    let enqueuedBefore: number;
+    // The error of the first round, in which nearly every timeout happens, names the timeout that the caller gave.
+    let leftMs = timeoutMs;
+    do {
+      enqueuedBefore = this.stats().enqueued;
+      await allOrErrors(
+        engines.map(async (engine) => engine.drain?.({ ...options, timeoutMs: leftMs })),
+        'engines were not drained',
+      );
+      leftMs = timeLeft();
+      // A handler of the engine that finished last may have published to another that was drained already.
+    } while (this.stats().enqueued !== enqueuedBefore);
+  }
+
+  /**
+   * Stops all engines, even if some fail.
+   *
+   * @throws the error of the engine that failed; an `AggregateError` if several did.
+   */
+  async stop(options: StopOptions): Promise<void> {
+    assertOptionsOf('stop', options);
+    // A stop that is under way may wait for this very handler, which would then wait for itself.
+    if (this.#stopping !== undefined && insideHandler()) return;
+    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    const timeLeft = countdown(resolveStopTimeout(options.timeoutMs));
+    // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
+    const remaining = this.#starting === undefined ? options : await this.#afterStart(options, timeLeft);
+    const undrained = await this.drain(remaining).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const timeoutMs = timeLeft();
+    this.#onDrained();
+    try {
+      await allOrErrors(
+        [...this.#engines.values()].map((engine) => engine.stop({ ...options, timeoutMs })),
+        'engines did not stop cleanly',
+      );
+    } catch (error) {
+      // A timeout happened while the engines were drained: that error has the whole time waited.
+      throw undrained !== undefined && isTimeout(error) ? undrained : error;
+    }
+  }
+
+  /**
+   * Waits for a start that is under way, and makes the engines give it up when the time is over.
+   *
+   * @returns the options with the time that is left.
+   */
+  async #afterStart(options: StopOptions, timeLeft: () => number): Promise<StopOptions> {
+    const starting = this.#starting!;
+    if (!(await settlesWithin(starting, timeLeft()))) {
+      await Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop({ timeoutMs: 0 })));
+      await starting.catch(() => {});
+    }
+    return { ...options, timeoutMs: timeLeft() };
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isTimeout);
+  return PolybusError.is(error) && error.code === 'SHUTDOWN_TIMEOUT';
+}
