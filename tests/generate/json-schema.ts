@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
-import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
+import { configSchema } from '../../packages/core/src/config/parse-config.ts';
 import { root } from '../test/docs/blocks.ts';
 import { type Descriptions, descriptionsIn } from './descriptions.ts';
 import { engineSchemas } from './engine-schemas.ts';

@@ -3,7 +3,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
 import { variables } from '../../packages/core/src/config/loading/environment.ts';
 import { topicGrammar } from '../../packages/core/src/contract/topics.ts';
-import { configSchema } from '../../packages/core/src/config/event-bus-config.ts';
+import { configSchema } from '../../packages/core/src/config/parse-config.ts';
 import { durationGrammar } from '../../packages/core/src/config/duration.ts';
 import type { Descriptions } from './descriptions.ts';
 import { engineSchemas } from './engine-schemas.ts';

@@ -10,12 +10,8 @@ export {
 } from './bus/lifecycle.ts';
 export type { HandleMiddleware, Middleware, PublishMiddleware } from './bus/middleware.ts';
 export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
-export {
-  type EngineConfig,
-  type EventBusConfig,
-  type ParsedConfig,
-  parseConfig,
-} from './config/event-bus-config.ts';
+export type { EngineConfig, EventBusConfig, ParsedConfig } from './config/event-bus-config.ts';
+export { parseConfig } from './config/parse-config.ts';
 export type { RoutingRule } from './routing/routing.ts';
 export type { Environment } from './config/loading/environment.ts';
 export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';

@@ -4,7 +4,7 @@ import { type StandardSchema, isStandardSchema } from '../typed/standard-schema.
 import type { Observer } from './lifecycle.ts';
 import type { Middleware } from './middleware.ts';
 import { closest } from '../errors/suggest.ts';
-import { configFields } from '../config/event-bus-config.ts';
+import { configFields } from '../config/parse-config.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
 import { quote } from '../errors/polybus-error.ts';
 import { assertTopic } from '../contract/topics.ts';

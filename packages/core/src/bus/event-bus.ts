@@ -3,9 +3,9 @@ import { assertSubscription } from '../engine/assert-subscription.ts';
 import { type OptionNames, assertOptionNames, assertOptionsOf, signalName } from '../engine/call-options.ts';
 import { type EventBusParts, assertParts } from './event-bus-parts.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
-import { type EventBusConfig, type ParsedConfig, parseAndMake } from '../config/event-bus-config.ts';
-import { type OwnConfig, makeOwn } from '../config/known-engines.ts';
-import type { MadeEngine } from '../config/own-config.ts';
+import type { EventBusConfig, ParsedConfig } from '../config/event-bus-config.ts';
+import { parseAndMake } from '../config/parse-config.ts';
+import { type EngineSpec, type MadeEngine, makeEngine } from '../config/make-engines.ts';
 import { type SourceOf, sourcesOf } from '../config/loading/sources.ts';
 import type {
   AttemptObserver,
@@ -131,11 +131,11 @@ export class UntypedEventBus implements Engine {
       index,
       name,
       type,
-      config: config as OwnConfig['config'],
+      config: config as EngineSpec['config'],
       isShared: !this.config.isMultiEngine,
     };
     const known = this.#made.get(index);
-    const { engine, unused } = known ?? makeOwn(await findEngineFactory(type), own, this.#sourceOf);
+    const { engine, unused } = known ?? makeEngine(await findEngineFactory(type), own, this.#sourceOf);
     if (unused.length > 0) {
       const about = { engine: name, type, fields: unused };
       this.#logger.warn(

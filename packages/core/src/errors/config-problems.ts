@@ -1,4 +1,4 @@
-import type { ConfigProblem, InvalidConfigError } from './config-errors.ts';
+import { type ConfigProblem, InvalidConfigError } from './config-errors.ts';
 import { PolybusError } from './polybus-error.ts';
 
 /**
@@ -10,4 +10,11 @@ export function problemsOf(error: unknown, path: string): readonly ConfigProblem
   const { problems } = error as Partial<InvalidConfigError>;
   // An error of another class, such as `UnknownEngineTypeError`, is one problem.
   return problems ?? [{ path, message: error.message }];
+}
+
+/** One error for several: the only one, or an error that lists the problems of all. */
+export function oneConfigError(errors: readonly PolybusError[]): PolybusError {
+  return errors.length === 1
+    ? errors[0]!
+    : new InvalidConfigError(errors.flatMap((error) => problemsOf(error, 'config') ?? []));
 }

@@ -24,11 +24,7 @@ export class RoutedEngines {
   #stopping: Promise<void> | undefined;
 
   /** @param onDrained - Called by `stop` once all engines are drained, before the first is stopped. */
-  constructor(
-    slots: readonly RoutedEngine[],
-    host: (name: string) => EngineHost,
-    onDrained: () => void,
-  ) {
+  constructor(slots: readonly RoutedEngine[], host: (name: string) => EngineHost, onDrained: () => void) {
     this.names = slots.map(({ name }) => name);
     this.#slots = slots;
     this.#host = host;

@@ -1,13 +1,8 @@
 import { type ConfigProblem, InvalidConfigError } from '../../errors/config-errors.ts';
-import { problemsOf } from '../../errors/config-problems.ts';
+import { oneConfigError, problemsOf } from '../../errors/config-problems.ts';
 import type { PolybusError } from '../../errors/polybus-error.ts';
-import {
-  type EventBusConfig,
-  defaultEngineType,
-  mistakesIn,
-  singleEngineFields,
-} from '../event-bus-config.ts';
-import { oneConfigError } from '../one-config-error.ts';
+import type { EventBusConfig } from '../event-bus-config.ts';
+import { defaultEngineType, mistakesIn, singleEngineFields } from '../parse-config.ts';
 import { type SourceOf, rememberSources } from './sources.ts';
 import type { Typed } from './substitute.ts';
 
