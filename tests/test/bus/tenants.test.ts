@@ -158,7 +158,7 @@ describe('the middleware for tenants', () => {
     await expect(bus.publish('a', 1)).rejects.toMatchObject({
       code: 'INVALID_TENANT',
       topic: 'a',
-      message: 'The event has no tenant: publish it through forTenant(bus, tenant), or give metadata.tenant',
+      message: 'The event has no tenant: publish it through forTenant(bus, tenant), or set metadata.tenant',
     });
     await expect(bus.publish('a', 1, { metadata: { tenant: 'a b' } })).rejects.toMatchObject({
       code: 'INVALID_TENANT',

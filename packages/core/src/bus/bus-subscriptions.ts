@@ -3,16 +3,16 @@ import { onAbort } from '../engine-kit/on-abort.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 interface Routed {
-  /** What the router made of it. */
+  /** The subscription that the router made for it. */
   readonly subscription: Subscription;
   readonly unlink: () => void;
 }
 
-/** The subscriptions made on a bus, and the lifecycle events of their coming and going. */
+/** The subscriptions of a bus, and the lifecycle events of their creation and end. */
 export class BusSubscriptions {
   readonly #lifecycle: Lifecycle;
   readonly #routed = new Map<Subscription, Routed>();
-  /** Those whose making was told, and whose end was not. */
+  /** Subscriptions whose creation was announced and whose end was not. */
   readonly #told = new Set<Subscription>();
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
@@ -21,24 +21,24 @@ export class BusSubscriptions {
     this.#lifecycle = lifecycle;
   }
 
-  /** Notes a subscription that is being made: its handler may already receive, and cancel it. */
+  /** Registers a subscription that is being made, because its handler may already get events and cancel it. */
   begin(subscription: Subscription): void {
     this.#made.add(subscription);
     this.#lifecycle.announceInTime(subscription.id, () => this.#tellCreated(subscription));
   }
 
-  /** Forgets a subscription that could not be made. */
+  /** Removes a subscription that could not be made. */
   abort(subscription: Subscription): void {
     this.#lifecycle.withdraw(subscription.id);
     this.#tellRemoved(subscription, 'failed');
   }
 
-  /** True for any subscription that was ever made here. */
+  /** Returns true for every subscription that this bus ever made. */
   knows(subscription: Subscription): boolean {
     return this.#made.has(subscription);
   }
 
-  /** Adds what the router made; a signal that aborts cancels it from now on. */
+  /** Adds the subscription that the router made. From now on its signal cancels it. */
   async add(
     subscription: Subscription,
     routed: Subscription,
@@ -50,7 +50,7 @@ export class BusSubscriptions {
     if (this.#cancelledEarly.has(subscription)) await this.remove(subscription);
   }
 
-  /** Cancels it in the router, and forgets it. */
+  /** Cancels the subscription in the router and removes it. */
   async remove(subscription: Subscription): Promise<void> {
     const routed = this.#routed.get(subscription);
     if (routed === undefined) {
@@ -61,7 +61,7 @@ export class BusSubscriptions {
     this.#forget(subscription, 'cancelled');
   }
 
-  /** Forgets all, when the router has stopped. */
+  /** Removes all subscriptions after the router has stopped. */
   forgetAll(): void {
     for (const subscription of this.#routed.keys()) this.#forget(subscription, 'stopped');
   }

@@ -18,103 +18,110 @@ import type {
   TypedSubscribe,
 } from '../typed/typed-topics.ts';
 
-/** What `createEventBus` takes: the configuration, and what only code can give. */
+/** The options of `createEventBus`: the configuration, and parts that only code can provide. */
 export type EventBusOptions = EventBusConfig & EventBusParts;
 
 /**
- * An event bus whose topics have types. It fits wherever an {@link EventBus}, or an {@link Engine}, is wanted.
+ * An event bus whose topics have types. It can be used wherever an {@link EventBus} or an {@link Engine} is expected.
  *
- * @typeParam Topics - The payload of each topic. Handlers receive what JSON makes of it: a `Date` arrives as text.
- * @typeParam Published - What publishers give, per topic, if schemas transform it; `Topics` is then what handlers receive.
+ * @typeParam Topics - The payload type of each topic. Handlers get its JSON value: a `Date` arrives as text.
+ * @typeParam Published - The payload types of publishers, if schemas transform payloads. `Topics` then has those of handlers.
  */
 export interface TypedEventBus<
   Topics extends TopicMap,
   Published extends TopicMap = Topics,
 > extends AsyncDisposable {
   readonly type: 'bus';
-  /** Which engine carries which topic, and the engines by their names. */
+  /** The engines by name, and which engine carries which topic. */
   readonly router: Router;
-  /** The configuration as it was checked, in its form with several engines. */
+  /** The validated configuration, in the form with several engines. */
   readonly config: ParsedConfig;
-  /** What all engines of the bus can do. Throws {@link EventBusNotStartedError} before the first `start` of engines that are named. */
+  /**
+   * The capabilities that every engine of the bus has.
+   *
+   * @throws {@link EventBusNotStartedError} before the first `start`, if the configuration names an engine type.
+   */
   readonly capabilities: Capabilities;
-  /** This bus, for code that takes any `EventBus`: without a map, so topics and payloads are not checked by type. */
+  /** The same bus without types for topics and payloads, for code that takes any `EventBus`. */
   readonly untyped: EventBus;
   /**
-   * Opens the engines. Idempotent. A stopped bus may be started again; its subscriptions are gone. If one engine does not start, those
-   * that did are stopped again.
+   * Starts the engines. Idempotent. If one engine does not start, the others are stopped again. A stopped bus can be started again,
+   * without its earlier subscriptions.
    *
-   * @throws {@link InvalidConfigError}, {@link UnknownEngineTypeError}, or what the engine's broker says.
+   * @throws {@link InvalidConfigError}, {@link UnknownEngineTypeError}, or the error of an engine.
    */
   start(options?: StartOptions): Promise<void>;
   /**
-   * Takes no new work, lets handlers finish for up to `timeoutMs` (milliseconds, default 30 000), then closes. Idempotent, and works
-   * while a broker is down.
+   * Stops taking new work, waits up to `timeoutMs` (milliseconds, default 30 000) for running handlers, then closes the connections.
+   * Idempotent. It also works while a broker is down.
    *
-   * @throws {@link ShutdownTimeoutError} if handlers were still running when the time was over. Everything is closed all the same.
+   * @throws {@link ShutdownTimeoutError} if handlers still run or events are still queued after `timeoutMs`. The connections are closed
+   *   anyway.
    */
   stop(options?: StopOptions): Promise<void>;
   /**
-   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those publish.
+   * The first half of `stop`: stops taking new work and waits for running handlers, but still sends events that those handlers publish.
    *
-   * @throws {@link ShutdownTimeoutError} if the time was over first; nothing is abandoned yet.
+   * @throws {@link ShutdownTimeoutError} if handlers still run after `timeoutMs`. They keep running.
    */
   drain(options?: StopOptions): Promise<void>;
   /**
-   * `publish(topic, payload, options)` or `publish(event, options)`. Resolves when the broker has accepted the event; on the memory
-   * engines, when every sync handler has finished. Never rejects because a handler failed.
+   * Publishes an event: `publish(topic, payload, options)` or `publish(event, options)`. Resolves when the broker has accepted it; on
+   * the memory engines, when every sync handler has finished. A failing handler never makes it reject.
    *
-   * @throws {@link InvalidTopicError}, {@link InvalidEventError}, {@link SchemaValidationError}: nothing was sent.
-   * @throws {@link PublishError} if the broker did not accept it.
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link InvalidTopicError}, {@link InvalidEventError} or {@link SchemaValidationError} if the event is invalid. Nothing was
+   *   sent.
+   * @throws {@link PublishError} if the broker did not accept the event.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   readonly publish: TypedPublish<Published>;
   /**
-   * Handles one event of a topic or pattern at a time, in publish order per key (per topic for events without a key). Resolves when
-   * nothing published from then on is missed.
+   * Subscribes a handler serially: it gets one event at a time, in publish order per key, or per topic for events without a key. The
+   * handler may be async; the next event waits until it settles. Resolves when every event published from then on is delivered.
    *
-   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidOptionError}, {@link UnknownOptionError}
-   * @throws {@link UnsupportedCapabilityError} for an option that an engine cannot keep.
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidOptionError} or {@link UnknownOptionError} if an
+   *   argument is invalid.
+   * @throws {@link UnsupportedCapabilityError} if an engine does not support an option.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   readonly subscribe: TypedSubscribe<HandledTopics<Topics, Published>>;
   /**
-   * Handles up to `concurrency` events at once (default: the engine's `workerCount`), in order per key if the event has one. Publishers
-   * never wait for its handlers.
+   * Subscribes a handler concurrently: it gets up to `concurrency` events at once (default: the engine's `workerCount`). Events of one
+   * key stay in order, one at a time. `publish` never waits for the handler.
    *
    * @throws as `subscribe` does.
    */
   readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
-  /** A subscription as an async iterator, for `for await`; an event is acknowledged when the loop asks for the next. */
+  /** Subscribes as an async iterator, for `for await`. An event is acknowledged when the loop requests the next one. */
   events<P extends string>(
     topic: TopicPattern<Topics, P>,
     options?: SubscribeOptions,
   ): EventStream<EventOf<HandledTopics<Topics, Published>, P>>;
   /**
-   * Ends a subscription: it takes no more events, and its running handlers are waited for, but for the one that calls it. Idempotent.
+   * Ends a subscription: stops taking events, then waits for running handlers, except a handler that makes this call. Idempotent.
    *
-   * @throws {@link SubscriptionNotFoundError} for a subscription of another bus.
+   * @throws {@link SubscriptionNotFoundError} if another bus made the subscription.
    */
   unsubscribe(subscription: Subscription): Promise<void>;
   /**
-   * Publishes a topic's dead letters back to it, each once; only the group that failed handles them again.
+   * Publishes the dead letters of a topic back to it, each once. Only the group that failed handles them again.
    *
-   * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`.
+   * @throws {@link UnsupportedCapabilityError} if the engine lacks the capabilities `groups` and `replay`.
    */
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult>;
   /**
-   * Tells of lifecycle events from now on.
+   * Calls the observer for each lifecycle event from now on.
    *
-   * @returns how to stop observing.
+   * @returns A function that stops it.
    */
   observe(observer: Observer): () => void;
   /**
-   * Tells of each attempt of a handler when it has ended, and how long it took; for metrics.
+   * Calls the observer after each attempt of a handler, with its outcome and duration; for metrics.
    *
-   * @returns how to stop observing.
+   * @returns A function that stops it.
    */
   observeAttempts(observer: AttemptObserver): () => void;
-  /** The topics and patterns with at least one subscription. */
+  /** Returns the topics and patterns that have at least one subscription. */
   topics(): string[];
   /**
    * Counts subscriptions, both sync and async. For a topic, it counts those that an event of the topic would reach, patterns included.
@@ -123,16 +130,19 @@ export interface TypedEventBus<
    * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.
    */
   subscriberCount(topic: string): number;
-  /** Counts over all engines since they were made. */
+  /** Returns the sums of the counters of all engines since they were created. */
   stats(): DeliveryStats;
-  /** The counts of each engine, by its name; empty of an engine that is named and has not been started. */
+  /** Returns the counters of each engine by its name. An engine that has not been created yet is missing. */
   statsPerEngine(): Record<string, DeliveryStats>;
-  /** Never rejects: an engine whose broker cannot be reached is `down`, and the bus then `degraded`, or `down` if all are. */
+  /**
+   * Resolves with the health of the bus. Never rejects: if the broker of one engine cannot be reached, the bus is `degraded`; if none
+   * can, it is `down`.
+   */
   health(): Promise<EngineHealth>;
   /**
-   * How far consumers are behind, on the engines whose broker knows it. Rejects if a broker cannot be asked.
+   * Resolves with how far consumers are behind, on the engines whose broker knows it. Rejects if a broker cannot be reached.
    *
-   * @throws {@link EventBusNotStartedError}
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   lag(): Promise<readonly ConsumerLag[]>;
 }
@@ -142,7 +152,7 @@ type Inputs<S extends Schemas> = { [T in keyof S & string]: SchemaInput<S[T]> };
 type Outputs<S extends Schemas> = { [T in keyof S & string]: SchemaOutput<S[T]> };
 
 /**
- * Makes an event bus. Nothing is opened before `start`.
+ * Creates an event bus. It opens no connection before `start`.
  *
  * @example
  * ```ts
@@ -153,7 +163,7 @@ type Outputs<S extends Schemas> = { [T in keyof S & string]: SchemaOutput<S[T]> 
  * await bus.stop();
  * ```
  *
- * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function createEventBus<S extends Schemas>(
   options: EventBusOptions & { readonly schemas: S },

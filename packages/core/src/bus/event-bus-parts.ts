@@ -9,16 +9,16 @@ import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.
 import { quote } from '../errors/polybus-error.ts';
 import { assertTopic } from '../contract/topics.ts';
 
-/** What a bus is made of beside its configuration. */
+/** The parts of a bus that only code can provide, besides its configuration. */
 export interface EventBusParts {
-  /** A Standard Schema (zod, valibot, arktype, …) per topic; validates at publish and at receive. */
+  /** A Standard Schema (zod, valibot, arktype, …) per topic. It validates payloads at publish and before they are handled. */
   readonly schemas?: Readonly<Record<string, StandardSchema>> | undefined;
   readonly middleware?: Middleware | undefined;
-  /** `console`, winston, pino or bunyan as it is; see {@link Logger}. Default: warnings and errors to the console. */
+  /** The logger: `console`, winston, pino, bunyan or any {@link Logger}. Default: warnings and errors go to the console. */
   readonly logger?: Logger | undefined;
-  /** Told of lifecycle events from the very first on. */
+  /** Observers of lifecycle events, starting with the first event. */
   readonly observers?: readonly Observer[] | undefined;
-  /** Takes each record that cannot be decoded, in place of its dead letter. */
+  /** Called for each record that cannot be decoded, instead of writing a dead letter. */
   readonly onUndecodable?: ((record: RawRecord) => unknown) | undefined;
 }
 
@@ -31,9 +31,9 @@ const partNames = {
 } satisfies Record<keyof EventBusParts, true>;
 
 /**
- * Checks what a bus is made of beside its configuration, which is checked by its own schema.
+ * Validates the parts of a bus. The configuration has its own schema.
  *
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function assertParts(options: EventBusParts): void {
   const problems = [
@@ -47,7 +47,7 @@ export function assertParts(options: EventBusParts): void {
   if (problems.length > 0) throw new InvalidConfigError(problems);
 }
 
-/** Only what is near a part: the rest the schema of the configuration refuses. */
+/** Finds misspelt names of parts. The schema of the configuration refuses every other unknown field. */
 function misspelt(options: object): ConfigProblem[] {
   return Object.keys(options).flatMap((name) => {
     if (configFields.includes(name) || Object.hasOwn(partNames, name)) return [];
@@ -70,7 +70,7 @@ function inSchemas(schemas: unknown): ConfigProblem[] {
     } catch (error) {
       problems.push({
         path,
-        message: `a schema is for one topic, not for a pattern. ${(error as Error).message}`,
+        message: `a schema belongs to one topic, not to a pattern. ${(error as Error).message}`,
       });
     }
     if (!isStandardSchema(schema))

@@ -62,13 +62,13 @@ const topicPublishNames = {
   createdAt: true,
 } satisfies OptionNames<TopicPublishOptions>;
 
-/** The part of a bus that metrics are made of; every bus fits, whatever the types of its topics. */
+/** The part of a bus that metrics need. Every bus has it, whatever the types of its topics. */
 export interface ObservableBus {
   readonly router: Router;
   observeAttempts(observer: AttemptObserver): () => void;
 }
 
-/** The bus without types for its topics; `createEventBus` gives it its types. */
+/** The implementation of the bus, without types for its topics. `createEventBus` adds them. */
 export class UntypedEventBus implements Engine {
   readonly type = 'bus';
   readonly router: Router;
@@ -83,7 +83,7 @@ export class UntypedEventBus implements Engine {
   readonly #onUndecodable: EventBusParts['onUndecodable'];
   readonly #routing: Routing;
   readonly #sourceOf: SourceOf;
-  /** Engines that the check of the configuration has made, by their place in it. */
+  /** Engines that validation of the configuration created, by their index in it. */
   readonly #made: ReadonlyMap<number, MadeEngine>;
   #isStarted = false;
   #wasLoaded = false;
@@ -197,9 +197,9 @@ export class UntypedEventBus implements Engine {
   }
 
   /**
-   * The first half of `stop`: takes no new work and lets handlers finish, but still sends what those publish.
+   * The first half of `stop`: stops taking new work and waits for running handlers, but still sends events that those handlers publish.
    *
-   * @throws {@link ShutdownTimeoutError} where the time was over first; nothing is abandoned yet.
+   * @throws {@link ShutdownTimeoutError} if handlers still run after `timeoutMs`. They keep running.
    */
   async drain(options?: StopOptions): Promise<void> {
     assertOptionsOf('drain', options);
@@ -207,7 +207,7 @@ export class UntypedEventBus implements Engine {
     await this.router.drain?.(options);
   }
 
-  /** A loop goes on while there is something left for it; a stream that nobody reads is given up at once. */
+  /** Ends the streams that nobody reads. A loop continues while it has events. */
   #endUnreadStreams(): void {
     for (const stream of this.#streams) if (!stream.isRead) stream.end();
   }
@@ -287,7 +287,7 @@ export class UntypedEventBus implements Engine {
     return this.#attach(topic, wrapped, isAsync, options);
   }
 
-  /** @param only - The one engine to subscribe on. Default: all that may carry the topic. */
+  /** @param only - The engine to subscribe on. Default: every engine that may carry the topic. */
   async #attach(
     topic: string,
     handler: EventHandler<never>,
@@ -326,7 +326,7 @@ export class UntypedEventBus implements Engine {
     await this.#subscriptions.remove(subscription);
   }
 
-  /** A subscription as an async iterator, for `for await`. See {@link EventStream}. */
+  /** Subscribes as an async iterator, for `for await`. See {@link EventStream}. */
   events(topic: string, options: SubscribeOptions = {}): EventStream {
     let unlink: (() => void) | undefined;
     const stream = new EventStream(
@@ -337,7 +337,7 @@ export class UntypedEventBus implements Engine {
           throw new InvalidOptionError(
             'concurrency',
             concurrency,
-            '1, or none: a stream hands out one event at a time',
+            '1 or nothing: a stream delivers one event at a time',
           );
         return this.subscribeAsync(topic, handler, { ...options, concurrency });
       },
@@ -347,12 +347,12 @@ export class UntypedEventBus implements Engine {
       },
     );
     this.#streams.add(stream);
-    // A loop would otherwise wait for events of a subscription that is gone. What is no signal, the subscription refuses.
+    // Without this a loop would wait for events of a cancelled subscription. `subscribe` refuses an invalid signal.
     if (options.signal instanceof AbortSignal) unlink = onAbort(options.signal, () => stream.end());
     return stream;
   }
 
-  /** Publishes a topic's dead letters back to it; see {@link RedriveOptions}. */
+  /** Publishes the dead letters of a topic back to it. See {@link RedriveOptions}. */
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
     const bus: RedriveBus = {
       router: this.router,
@@ -364,19 +364,19 @@ export class UntypedEventBus implements Engine {
   }
 
   /**
-   * Tells of lifecycle events.
+   * Calls the observer for each lifecycle event from now on.
    *
-   * @returns how to stop observing.
+   * @returns A function that stops it.
    */
   observe(observer: Observer): () => void {
     return this.#lifecycle.observe(observer);
   }
 
   /**
-   * Tells of each attempt of a handler when it has ended, and how long it took; for metrics. Attempts are not timed while
-   * nobody asks.
+   * Calls the observer after each attempt of a handler, with its outcome and duration; for metrics. Attempts are timed only while there
+   * are observers.
    *
-   * @returns how to stop observing.
+   * @returns A function that stops it.
    */
   observeAttempts(observer: AttemptObserver): () => void {
     return this.#lifecycle.observeAttempts(observer);
@@ -402,7 +402,7 @@ export class UntypedEventBus implements Engine {
     return this.router.health();
   }
 
-  /** How far consumers are behind, on the engines whose broker knows it. Rejects where a broker cannot be asked. */
+  /** Resolves with how far consumers are behind, on the engines whose broker knows it. Rejects if a broker cannot be reached. */
   lag(): Promise<readonly ConsumerLag[]> {
     return this.router.lag();
   }

@@ -9,18 +9,18 @@ interface Offer<E> {
 }
 
 /**
- * A subscription as an async iterator. An event is acknowledged when the loop asks for the next one; an event whose turn
- * ends in `break`, `return` or `throw` is not acknowledged, so a durable engine delivers it again. The broker is asked for
- * no more than the subscription's buffer holds.
+ * A subscription as an async iterator. An event is acknowledged when the loop requests the next one. If the loop ends with `break`,
+ * `return` or `throw`, its last event is not acknowledged, so a durable engine delivers it again. The stream reads no more events from
+ * the broker than the buffer of the subscription holds.
  */
 export class EventStream<E extends Event = Event> implements AsyncIterableIterator<E>, AsyncDisposable {
-  /** Resolves when nothing published from then on is missed; rejects where the subscription could not be made. */
+  /** Resolves when the stream gets every event published from then on. Rejects if the subscription could not be made. */
   readonly ready: Promise<void>;
   readonly #subscription: Promise<Subscription>;
   readonly #onEnd: () => void;
   #offered: Offer<E> | undefined;
   #taken: Offer<E> | undefined;
-  /** What `next` calls wait for. */
+  /** The pending `next` calls. */
   readonly #asking: ((result: IteratorResult<E, undefined>) => void)[] = [];
   #ended = false;
   #hasLeft = false;
@@ -33,11 +33,11 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
     this.#onEnd = onEnd;
     this.#subscription = subscribe((event, context) => this.#offer(event, context));
     this.ready = this.#subscription.then(() => {});
-    // Who never iterates must not end the process by it; who does gets the error from `next`.
+    // A rejection must not end the process if nobody iterates. A loop gets the error from `next`.
     this.ready.catch(() => {});
   }
 
-  /** True while a loop has an event, or waits for one. */
+  /** True while a loop handles an event or waits for one. */
   get isRead(): boolean {
     return this.#taken !== undefined || this.#asking.length > 0;
   }
@@ -52,7 +52,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
         event,
         acknowledge: resolve,
         giveBack: () => {
-          // Its attempt is over: a loop that asks only now must not get what is dealt with elsewhere.
+          // Its attempt is over: a loop that calls `next` later must not get this event.
           if (this.#offered === offer) this.#offered = undefined;
           reject(new ReleaseError());
         },
@@ -85,7 +85,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
     });
   }
 
-  /** Ends the subscription; the event that was handed out last is not acknowledged. */
+  /** Ends the subscription. The last event that the loop got is not acknowledged. */
   async return(): Promise<IteratorResult<E, undefined>> {
     this.end();
     const { cancelled } = await this.#leave();
@@ -95,7 +95,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
     return { done: true, value: undefined };
   }
 
-  /** Lets the loop finish the event it has, and ends it then. */
+  /** Ends the loop after its current event. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -105,13 +105,13 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
   }
 
   /**
-   * Leaves the subscription, and only then gives back what nobody has taken: before, the broker, or the group, might give it
-   * to this very subscription again, without end.
+   * Cancels the subscription and then releases the event that no loop has taken. In the opposite order, the broker or the group could
+   * deliver the event to this subscription again, endlessly.
    */
   #leave(): Promise<{ readonly cancelled: Promise<void> }> {
     return (this.#leaving ??= this.#subscription.then(
       (subscription) => {
-        // Where the bus has stopped meanwhile there is nothing left to cancel.
+        // If the bus has stopped meanwhile, there is nothing to cancel.
         const cancelled = subscription.cancel().catch(() => {});
         this.#hasLeft = true;
         this.#offered?.giveBack();

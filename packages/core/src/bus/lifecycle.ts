@@ -11,7 +11,7 @@ import { InvalidOptionError } from '../errors/errors.ts';
 import { newEventId } from '../contract/event-id.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 
-/** The ten things that happen in the life of a bus. */
+/** The types of lifecycle events. */
 export const lifecycleEventTypes = [
   'com.modular.eventbus.message.published',
   'com.modular.eventbus.message.received',
@@ -30,7 +30,7 @@ export type LifecycleEventType = (typeof lifecycleEventTypes)[number];
 /** The part of a lifecycle event's type after `com.modular.eventbus.`. */
 type ShortType = LifecycleEventType extends `com.modular.eventbus.${infer Short}` ? Short : never;
 
-/** Something that happened in the life of a bus, as a CloudEvent 1.0. */
+/** A lifecycle event of a bus, as a CloudEvent 1.0. */
 export interface LifecycleEvent {
   readonly specversion: '1.0';
   readonly id: string;
@@ -42,26 +42,26 @@ export interface LifecycleEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Told of lifecycle events, in the order in which they happen. What it throws is logged and harms nobody. */
+/** Called for each lifecycle event, in order. If it throws, the error is logged and has no other effect. */
 export type Observer = (event: LifecycleEvent) => void | Promise<void>;
 
-/** Makes lifecycle events and tells the observers. Nothing is made while nobody observes. */
+/** Creates lifecycle events and calls the observers. It creates none while there are no observers. */
 export class Lifecycle implements EngineObserver {
-  /** Undefined while nobody asks. */
+  /** Undefined while there are no observers of attempts. */
   attempted: AttemptObserver | undefined = undefined;
   readonly #observers = new Set<Observer>();
   readonly #attemptObservers = new Set<AttemptObserver>();
   readonly #source: string;
   readonly #logger: Logger;
-  /** What has happened and has not been told yet. */
+  /** Events that the observers have not got yet. */
   readonly #untold: LifecycleEvent[] = [];
   #isTelling = false;
-  /** By subscription, how to tell of its making, until that is told. */
+  /** By subscription, the function that announces its creation, until it has been called. */
   readonly #unannounced = new Map<string, () => void>();
 
   constructor(source: string, logger: Logger) {
     this.#source = source;
-    // A logger that throws must end neither a delivery nor the telling.
+    // A logger that throws must end neither a delivery nor the notifications.
     this.#logger = adaptedLogger(logger);
   }
 
@@ -69,16 +69,16 @@ export class Lifecycle implements EngineObserver {
     return this.#observers.size > 0;
   }
 
-  /** @returns how to stop observing. */
+  /** @returns A function that stops it. */
   observe(observer: Observer): () => void {
     assertObserver(observer);
-    // A wrapper of its own, so that the same function may observe twice and end one of them.
+    // A new wrapper for each call, so that the same function can observe twice and one of them can stop.
     const own: Observer = (event) => observer(event);
     this.#observers.add(own);
     return () => void this.#observers.delete(own);
   }
 
-  /** @returns how to stop observing. */
+  /** @returns A function that stops it. */
   observeAttempts(observer: AttemptObserver): () => void {
     assertObserver(observer);
     const own: AttemptObserver = (attempt) => observer(attempt);
@@ -101,12 +101,12 @@ export class Lifecycle implements EngineObserver {
     }
   };
 
-  /** Says how to tell of a subscription that is being made: an engine may hand it events before `subscribe` has resolved. */
+  /** Registers how to announce a subscription that is being made, because it may get events before `subscribe` has resolved. */
   announceInTime(subscription: string, announce: () => void): void {
     this.#unannounced.set(subscription, announce);
   }
 
-  /** Tells of a subscription that is made, or that has its first event; once. */
+  /** Announces a subscription once, when it is made or gets its first event. */
   announce(subscription: string): void {
     const announce = this.#unannounced.get(subscription);
     if (announce === undefined) return;
@@ -114,7 +114,7 @@ export class Lifecycle implements EngineObserver {
     announce();
   }
 
-  /** A subscription that could not be made is told of no more. */
+  /** Discards the announcement of a subscription that could not be made. */
   withdraw(subscription: string): void {
     this.#unannounced.delete(subscription);
   }
@@ -147,7 +147,7 @@ export class Lifecycle implements EngineObserver {
         data: Object.freeze({ ...data }),
       }),
     );
-    // What an observer causes is told after what it is being told: every observer sees one order.
+    // An event that an observer causes follows the current one, so that every observer gets the same order.
     if (this.#isTelling) return;
     this.#isTelling = true;
     for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift())

@@ -6,8 +6,8 @@ import { createEvent } from '../contract/create-event.ts';
 import type { Router } from '../routing/router.ts';
 
 /**
- * Around every publish. Call `next` to go on, with a changed event or none; return without it to publish nothing. What it
- * throws, `publish` rejects with. `router` says which engine carries a topic.
+ * Runs around every publish. It calls `next` to continue, optionally with a changed event; if it returns without calling `next`,
+ * nothing is published. If it throws, `publish` rejects with the error. `router` knows which engine carries a topic.
  */
 export type PublishMiddleware = (
   event: Event,
@@ -16,9 +16,9 @@ export type PublishMiddleware = (
 ) => unknown;
 
 /**
- * Around every attempt of every handler. Call `next` to go on, with a changed event or none; return without it and the
- * event counts as handled. What it throws fails the attempt. `context.engine` is the engine that the event came from; `router`
- * says which engine carries a topic.
+ * Runs around every attempt of every handler. It calls `next` to continue, optionally with a changed event; if it returns without
+ * calling `next`, the event counts as handled. If it throws, the attempt has failed. `context.engine` is the engine that delivered the
+ * event; `router` knows which engine carries a topic.
  */
 export type HandleMiddleware = (
   event: Event,
@@ -27,13 +27,13 @@ export type HandleMiddleware = (
   router: Router,
 ) => unknown;
 
-/** Middleware of both sides, each in order: the first is the outermost. */
+/** Middleware for publishing and handling. The first of each list is the outermost. */
 export interface Middleware {
   readonly publish?: readonly PublishMiddleware[] | undefined;
   readonly handle?: readonly HandleMiddleware[] | undefined;
 }
 
-/** Puts middleware around a publish. */
+/** Wraps a publish in middleware. */
 export function aroundPublish(
   middleware: readonly PublishMiddleware[],
   router: Router,
@@ -51,7 +51,7 @@ export function aroundPublish(
   );
 }
 
-/** Puts middleware around a handler. */
+/** Wraps a handler in middleware. */
 export function aroundHandler(
   middleware: readonly HandleMiddleware[],
   router: Router,

@@ -9,13 +9,13 @@ import { type StandardSchema, validatePayload } from '../typed/standard-schema.t
 import { assertSignal } from '../engine/subscribe-options.ts';
 import { tenantOf } from '../contract/tenant.ts';
 
-/** The publish side of a bus: schema, then middleware, then the router, and the lifecycle events of it. */
+/** Publishes the events of a bus: schema first, then middleware, then the router. It also emits the lifecycle events of publishing. */
 export class Publisher {
   readonly #router: Router;
   readonly #lifecycle: Lifecycle;
   readonly #schemas: ReadonlyMap<string, StandardSchema>;
   readonly #middleware: readonly PublishMiddleware[];
-  /** The ids of events whose failure has been told, by the error: it passes several layers on its way out. */
+  /** By error, the ids of events whose failure was already reported, because an error passes several layers. */
   readonly #told = new WeakMap<object, Set<string>>();
 
   constructor(
@@ -40,7 +40,7 @@ export class Publisher {
 
   async #publish(event: Event, schema: StandardSchema | undefined, options?: PublishOptions): Promise<void> {
     try {
-      // What the schema makes of it is for the handlers: the wire carries what the publisher gave.
+      // The broker gets the payload of the publisher. Only handlers get the output of the schema.
       if (schema !== undefined) await validatePayload(schema, event.payload, event.topic);
       assertSignal(options?.signal);
       options?.signal?.throwIfAborted();
@@ -57,19 +57,19 @@ export class Publisher {
     let sending: Promise<void> | undefined;
     const send = (changed: Event): Promise<void> => (sending = this.send(changed, options));
     try {
-      // A middleware that does not look at the signal must not hold the publisher back.
+      // The publisher must not wait for a middleware that ignores the signal.
       await orAborted(aroundPublish(this.#middleware, this.#router, send)(event), signal);
     } catch (error) {
-      // Once it is on its way, only the engine knows whether it was given up before it left.
+      // Once the engine has the event, only the engine knows whether it was aborted before it was sent.
       if (sending === undefined || signal === undefined || error !== signal.reason) throw error;
       await sending;
     }
   }
 
   /**
-   * Past schema and middleware, as dead letters go.
+   * Publishes an event without schema and middleware, as dead letters are.
    *
-   * @param engine - By its name. Default: the one that the rules say.
+   * @param engine - The name of the engine. Default: the engine that the routing rules select.
    */
   async send(event: Event, options?: PublishOptions, engine?: string): Promise<void> {
     try {

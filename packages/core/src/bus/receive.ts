@@ -6,8 +6,8 @@ import type { Router } from '../routing/router.ts';
 import { type StandardSchema, validatePayload } from '../typed/standard-schema.ts';
 
 /**
- * What a bus puts around a handler: the schema of the event's topic first, so that middleware sees what the handler will see,
- * then the middleware. The handler itself where there is neither.
+ * Wraps a handler in the schema of the event's topic and then in middleware. The schema comes first, so that middleware gets the same
+ * payload as the handler. Returns the handler itself if there is neither.
  */
 export function aroundReceive(
   handler: EventHandler<never>,

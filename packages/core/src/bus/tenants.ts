@@ -18,13 +18,13 @@ import type {
 } from '../typed/typed-topics.ts';
 
 export interface TenantMiddlewareOptions {
-  /** Refuse to publish an event that has no tenant. Default true. */
+  /** Refuses to publish an event without a tenant. Default true. */
   readonly required?: boolean | undefined;
 }
 
 /**
- * Middleware for a bus whose events belong to tenants. What a handler publishes belongs to the tenant of the event that it
- * handles, unless it names another; an event without a tenant is refused, and so is one whose tenant is no name.
+ * Middleware for a bus whose events belong to tenants. An event that a handler publishes gets the tenant of the event being handled,
+ * unless it names another. Publishing an event without a tenant, or with an invalid tenant, is refused.
  *
  * @example
  * ```ts
@@ -44,40 +44,40 @@ export function tenantMiddleware({ required = true }: TenantMiddlewareOptions = 
     if (!required) return next();
     throw new InvalidTenantError(
       undefined,
-      'publish it through forTenant(bus, tenant), or give metadata.tenant',
+      'publish it through forTenant(bus, tenant), or set metadata.tenant',
       {
         topic,
       },
     );
   };
-  // Also without a tenant: a publisher that waits for this handler may be one that has another.
+  // Runs also without a tenant, because a publisher that waits for this handler may have a tenant.
   const handle: HandleMiddleware = (event, next) => handled.run(tenantOf(event), () => next());
   return { publish: [publish], handle: [handle] };
 }
 
-/** A bus as one tenant sees it. */
+/** A view of a bus for one tenant. */
 export interface TenantBus<Topics extends TopicMap, Published extends TopicMap = Topics> {
   readonly tenant: string;
   /** Publishes an event of this tenant. */
   readonly publish: TypedPublish<Published>;
-  /** Subscribes to the events of this tenant. Its `group` is the tenant's own. */
+  /** Subscribes serially to the events of this tenant. Its `group` belongs to this tenant. */
   readonly subscribe: TypedSubscribe<HandledTopics<Topics, Published>>;
-  /** As `subscribe`, with up to `concurrency` handlers at once. */
+  /** Subscribes concurrently to the events of this tenant, with up to `concurrency` handlers at once. */
   readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
-  /** The events of this tenant, for `for await`. */
+  /** Subscribes to the events of this tenant as an async iterator, for `for await`. */
   events<P extends string>(
     topic: TopicPattern<Topics, P>,
     options?: SubscribeOptions,
   ): EventStream<EventOf<HandledTopics<Topics, Published>, P>>;
-  /** Publishes this tenant's dead letters back to their topic; its `group` is the tenant's own. */
+  /** Publishes the dead letters of this tenant back to their topic. Its `group` belongs to this tenant. */
   redrive(topic: string, options?: Omit<RedriveOptions, 'tenant'>): Promise<RedriveResult>;
 }
 
 /**
- * A bus as one tenant sees it: what it publishes has `metadata.tenant`, and its subscriptions receive events of this tenant
- * only, on every engine.
+ * Returns a view of a bus for one tenant. Its `publish` sets `metadata.tenant`, and its subscriptions get only events of this tenant,
+ * on every engine.
  *
- * @throws {@link InvalidTenantError}
+ * @throws {@link InvalidTenantError} if the tenant is invalid.
  */
 export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
   bus: TypedEventBus<Topics, Published>,
@@ -120,5 +120,5 @@ function ownMetadata<T extends Pick<NewEvent, 'metadata'>>(event: T, tenant: str
 }
 
 function otherTenant(given: unknown, tenant: string): InvalidTenantError {
-  return new InvalidTenantError(given, `this is the bus of the tenant "${tenant}"; leave the tenant out`);
+  return new InvalidTenantError(given, `this is the bus of the tenant "${tenant}"; omit the tenant`);
 }

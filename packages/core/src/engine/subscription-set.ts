@@ -24,13 +24,13 @@ export class SubscriptionSet {
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
 
-  /** Notes a subscription that is being made: its handler may already receive, and cancel it. */
+  /** Registers a subscription that is being made, because its handler may already get events and cancel it. */
   begin(subscription: Subscription, queue: DeliveryQueue): void {
     this.#made.add(subscription);
     this.#queues.add(queue);
   }
 
-  /** Forgets a subscription that could not be made. */
+  /** Removes a subscription that could not be made. */
   abort(queue: DeliveryQueue): void {
     queue.close('unsubscribed');
     this.#queues.delete(queue);
@@ -43,7 +43,7 @@ export class SubscriptionSet {
     return !this.#cancelledEarly.has(entry.subscription);
   }
 
-  /** True for any subscription that was ever made here. */
+  /** Returns true for every subscription that this engine ever made. */
   knows(subscription: Subscription): boolean {
     return this.#made.has(subscription);
   }

@@ -116,7 +116,7 @@ export class EventBusModule<
   /**
    * Reads and checks the configuration, and makes the bus. Nothing is opened yet. A second call does nothing.
    *
-   * @throws {@link InvalidConfigError} listing every problem.
+   * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
    */
   init(host: ModuleHost = {}): void {
     if (this.#bus !== undefined) return;

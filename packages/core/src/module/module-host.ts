@@ -21,7 +21,7 @@ export interface ConfigSection {
   /**
    * Checks what the sources say, for an application that wants to know before `init`.
    *
-   * @throws {@link InvalidConfigError} listing every problem.
+   * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
    */
   readonly check: (section: unknown) => void;
 }

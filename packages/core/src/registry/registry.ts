@@ -18,7 +18,7 @@ export interface EngineFactoryContext {
  * Makes an engine from the configuration that stands under its name. It opens nothing: it is also called to check a
  * configuration, and what it made is thrown away then.
  *
- * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export type EngineFactory = (config: unknown, context: EngineFactoryContext) => Engine;
 

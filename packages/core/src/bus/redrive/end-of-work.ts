@@ -1,6 +1,6 @@
 import { onAbort } from '../../engine-kit/on-abort.ts';
 
-/** Reached when told so, when nothing came for a while, or when the signal aborts. */
+/** The end of a redrive: reached explicitly, after an idle time, or when the signal aborts. */
 export class EndOfWork {
   readonly reached: Promise<void>;
   isReached = false;
@@ -15,7 +15,7 @@ export class EndOfWork {
     this.#unlink = onAbort(signal, this.reach);
   }
 
-  /** From now on, nothing means that nothing is left. */
+  /** Starts the idle time. */
   begin(): void {
     if (!this.isReached && this.#timer === undefined) this.postpone();
   }

@@ -20,17 +20,17 @@ import { assertGroup, assertSignal, timerMs } from '../../engine/subscribe-optio
 import { assertTopic } from '../../contract/topics.ts';
 
 export interface RedriveOptions {
-  /** Only what failed in this consumer group; of `tenant`, where that is given. Default: whatever failed. */
+  /** Redrives only dead letters of this consumer group, which belongs to `tenant` if that is set. Default: all. */
   readonly group?: string | undefined;
-  /** Only dead letters of this tenant. Default: of all, and those that have none. */
+  /** Redrives only dead letters of this tenant. Default: all, including those without a tenant. */
   readonly tenant?: string | undefined;
-  /** How many to publish back at most. Default: no limit. */
+  /** The maximum number of dead letters to publish back. Default: no limit. */
   readonly limit?: number | undefined;
-  /** Return false to leave a dead letter for another time. */
+  /** Return false to keep a dead letter for a later redrive. */
   readonly filter?: ((event: Event, origin: DeadLetter) => boolean) | undefined;
-  /** Where the dead letters are. Default `_dead.<topic>`. */
+  /** The dead-letter topic. Default `_dead.<topic>`. */
   readonly deadLetter?: string | undefined;
-  /** How long no dead letter may come before the end is taken as reached, in milliseconds. Default 1000. */
+  /** The redrive ends after this time without a dead letter, in milliseconds. Default 1000. */
   readonly idleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,12 +49,12 @@ const optionNames = {
 export interface RedriveBus {
   readonly router: Router;
   /**
-   * Past the middleware: dead letters went through it when they were published first.
+   * Publishes an event without middleware, which the dead letter passed when it was first published.
    *
-   * @param engine - By its name. Default: the one that the rules say.
+   * @param engine - The name of the engine. Default: the engine that the routing rules select.
    */
   publish(event: PublishedEvent, engine?: string): Promise<void>;
-  /** On one engine only. */
+  /** Subscribes on one engine. */
   subscribe(
     engine: string,
     topic: string,
@@ -64,27 +64,29 @@ export interface RedriveBus {
 }
 
 export interface RedriveResult {
-  /** Events published back to their topic. */
+  /** The number of events published back to their topic. */
   readonly redriven: number;
-  /** Dead letters left for another time: filtered out, of another group, or failed again meanwhile. */
+  /** The number of dead letters kept for a later redrive: rejected by the filter, of another group, or failed again meanwhile. */
   readonly kept: number;
-  /** The dead-letter topic, if there is nothing on it and nothing was kept: perhaps the topic is misspelt. */
+  /** The dead-letter topic, if it has no dead letters and none were kept. The topic may be misspelt. */
   readonly notFound?: string | undefined;
 }
 
 /**
- * Publishes a topic's dead letters back to it. Only the group that failed handles them again; those that failed in
- * subscriptions without a group go to all subscriptions without a group. Each dead letter is redriven once, however often this is called
- * and in whichever process: a consumer group of the bus's own remembers the place. A dead letter that is kept stays in the dead-letter
- * topic; for the next redrive a copy of it is in the topic `_kept.<dead-letter topic>`. A process that dies between the publish and its
- * acknowledgement may redrive that one dead letter twice.
+ * Publishes the dead letters of a topic back to it. Only the group that failed handles them again. A dead letter of a subscription
+ * without a group goes to all subscriptions without a group.
  *
- * Rejects with the first error of a publish or of `filter`. The dead letter that failed, and those behind it, stay for the next
- * redrive; those before it are redriven.
+ * Each dead letter is redriven once, whichever process calls this and however often, because a consumer group of the bus keeps the
+ * position. A kept dead letter stays in the dead-letter topic, and a copy for the next redrive goes to `_kept.<dead-letter topic>`. If
+ * the process ends between publishing and acknowledging a dead letter, that dead letter may be redriven twice.
  *
- * @throws {@link InvalidTopicError}, {@link InvalidOptionError}
- * @throws {@link UnsupportedCapabilityError} on an engine without `groups` and `replay`, and on one that other processes share but whose
- *   groups forget their place with the process, such as Kinesis without a shared `checkpointStore`: it would redrive the same again.
+ * Rejects with the first error of a publish or of `filter`. The dead letters before it are redriven; it and those behind it stay for
+ * the next redrive.
+ *
+ * @throws {@link InvalidTopicError} or {@link InvalidOptionError} if an argument is invalid.
+ * @throws {@link UnsupportedCapabilityError} if an engine lacks `groups` or `replay`, or if it is `crossProcess` and not durable, such as
+ *   Kinesis without a shared `checkpointStore`: its groups lose their position with the process, and dead letters would be redriven
+ *   twice.
  */
 export async function redrive(
   bus: RedriveBus,
@@ -118,12 +120,12 @@ export async function redrive(
   signal?.throwIfAborted();
   const isAborted = (): boolean => signal?.aborted === true;
   const total = { redriven: 0, kept: 0 };
-  // One after the other: each engine has an end of its own, and a limit is for all of them.
+  // One engine after the other: each has its own end, and the limit applies to all of them together.
   for (const name of names) {
     if (total.redriven >= limit || isAborted()) break;
     const own = { ...options, limit: limit - total.redriven };
     const run = new RedriveRun(bus, name, topic, deadLetter, own);
-    // What this run keeps itself comes behind the mark.
+    // Dead letters that this run keeps come after the mark.
     await run.mark();
     await redriveFrom(run, run.keptTopic, idleMs, signal);
     if (!run.isFull && !isAborted()) await redriveFrom(run, deadLetter, idleMs, signal);
@@ -135,7 +137,7 @@ export async function redrive(
   return { ...total, notFound: deadLetter };
 }
 
-/** Takes the dead letters on a topic of one engine, until it has seen its own mark, or nothing for a while. */
+/** Redrives the dead letters of a topic on one engine, until it reads its own mark or the idle time has passed. */
 async function redriveFrom(
   run: RedriveRun,
   topic: string,
@@ -148,19 +150,19 @@ async function redriveFrom(
   let failure: { readonly error: unknown } | undefined;
   try {
     const subscription = await run.subscribe(topic, async (event: Event) => {
-      // Given back only when the subscription is on its way out, which would otherwise get it again at once.
+      // Released only once the subscription is being cancelled, or it would get the event again at once.
       if (end.isReached) await leaving.then(giveBack);
       end.postpone();
       try {
         if ((await run.take(event)) === 'end' || run.isFull) end.reach();
       } catch (error) {
-        // Another attempt of a few would not be enough for a broker that is down, and what is left out once is never redriven.
+        // No retries here: a few attempts would not outlast a broker outage, and a skipped dead letter would never be redriven.
         failure ??= { error };
         end.reach();
         await leaving.then(giveBack);
       }
     });
-    // Not before: to join a group may take longer than it takes to find that nothing is left.
+    // Not earlier, because joining a group may take longer than the idle time.
     end.begin();
     await end.reached;
     const cancelled = subscription.cancel();
@@ -173,7 +175,7 @@ async function redriveFrom(
   if (failure !== undefined) throw failure.error;
 }
 
-/** True if a topic of an engine has at least one event. */
+/** Resolves with true if a topic of an engine has at least one event. */
 async function isAnythingOn(
   bus: RedriveBus,
   engine: string,
@@ -199,13 +201,13 @@ function giveBack(): never {
   throw new ReleaseError();
 }
 
-/** Where a copy of a kept dead letter has what the copy itself cannot have. */
+/** The metadata field of a kept copy that has the original key, and marks the end of a run. */
 const keptKey = 'polybus.kept';
 
 interface KeptNote {
-  /** The dead letter's own; null if it has none. */
+  /** The key of the dead letter; null if it has none. */
   readonly key: string | null;
-  /** True for no dead letter at all, but the end of what was kept before some run. */
+  /** True for an event that is not a dead letter but the mark of a run: earlier runs kept the events before it. */
   readonly isMark: boolean;
 }
 
@@ -218,7 +220,7 @@ class RedriveRun {
   readonly #topic: string;
   readonly #group: string | undefined;
   readonly #options: RedriveOptions;
-  /** Events by their id and the group that failed: of one event each group has a dead letter of its own. */
+  /** Redriven events by id and failed group, because each group has its own dead letter of an event. */
   readonly #redrivenFor = new Set<string>();
   readonly #mark = newEventId();
 
@@ -245,7 +247,7 @@ class RedriveRun {
     return keptTopic(this.deadLetter);
   }
 
-  /** In the group that remembers what was redriven. */
+  /** Subscribes in the group that keeps the position of redrives. */
   subscribe(topic: string, handler: EventHandler<never>): Promise<Subscription> {
     const group = `_redrive.${this.deadLetter.slice(0, 180)}`;
     return this.#bus.subscribe(this.engineName, topic, handler, {
@@ -255,12 +257,12 @@ class RedriveRun {
     });
   }
 
-  /** Marks the end of what earlier runs have kept. */
+  /** Writes the mark behind the dead letters that earlier runs kept. */
   mark(): Promise<void> {
     return this.#keep(this.#mark, undefined, {}, undefined, new Date());
   }
 
-  /** @returns `end` for the mark of this run. */
+  /** Redrives or keeps one dead letter. Returns `end` for the mark of this run. */
   async take(given: Event): Promise<'end' | undefined> {
     const kept = given.metadata[keptKey] as KeptNote | undefined;
     if (kept?.isMark === true) return given.id === this.#mark ? 'end' : undefined;
@@ -280,7 +282,7 @@ class RedriveRun {
     return undefined;
   }
 
-  /** On this engine, whatever the rules say now, and all under one key, so that they keep their order. */
+  /** Publishes to this engine, whatever the current routing rules, and under one key, which keeps the order. */
   #keep(
     id: string,
     payload: unknown,
@@ -303,7 +305,7 @@ class RedriveRun {
   #isWanted(event: Event, origin: DeadLetter): boolean {
     const { tenant, filter } = this.#options;
     if (origin.sourceTopic !== this.#topic || !isWhole(origin)) return false;
-    // It failed again since this run published it back: once a run is enough.
+    // It failed again after this run had published it back: a run redrives an event only once.
     if (this.#redrivenFor.has(eventFor(event, origin))) return false;
     if (tenant !== undefined && tenantOf(event) !== tenant) return false;
     if (this.#group !== undefined && origin.group !== this.#group) return false;
@@ -311,7 +313,7 @@ class RedriveRun {
   }
 }
 
-/** True for a dead letter that has its whole event; that of a record which is no event has none. */
+/** Returns true for a dead letter with a complete event, which the dead letter of an undecodable record does not have. */
 function isWhole({ headers, cut }: DeadLetter): boolean {
   return headers === undefined && (cut?.fields.every((field) => field.startsWith('error.')) ?? true);
 }

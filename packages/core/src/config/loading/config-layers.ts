@@ -20,7 +20,7 @@ export interface ConfigLayer {
 /**
  * Puts a configuration together from its sources, of which a later one wins, field by field, and checks it.
  *
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
   let checked = check(layers);
