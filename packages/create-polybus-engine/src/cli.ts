@@ -38,7 +38,7 @@ function run(args: readonly string[]): void {
   if (values.version === true) return console.log(version);
   if (values.help === true) return console.log(usage);
   const [given, ...more] = positionals;
-  if (given === undefined || more.length > 0) throw new ScaffoldError(`Give one name.\n\n${usage}`);
+  if (given === undefined || more.length > 0) throw new ScaffoldError(`Pass exactly one name.\n\n${usage}`);
   const names = engineNames(given, values.type);
   const folder = values.folder ?? basename(given);
   const files = scaffold(folder, names, version);

@@ -1,6 +1,6 @@
 import { ScaffoldError } from './scaffold-error.ts';
 
-/** What a new engine is called, in each place where it has a name. */
+/** The names of a new engine. */
 export interface EngineNames {
   /** The npm package: `polybus-engine-nats`. */
   readonly packageName: string;
@@ -20,35 +20,35 @@ const conventional = 'polybus-engine-';
 const taken = ['memory', 'durable-memory', 'redis', 'kafka', 'kinesis'];
 
 /**
- * Derives every name from the one that was given: a type (`nats`), or a package (`polybus-engine-nats`, `@acme/nats`). A
- * package without a scope is called `polybus-engine-<type>`, because that is where polybus looks for a type.
+ * Derives all names from a type (`nats`) or a package name (`polybus-engine-nats`, `@acme/nats`). A package without a scope is
+ * named `polybus-engine-<type>`, because polybus finds an engine type under that name.
  *
- * @throws {@link ScaffoldError} where it is no name, or polybus has an engine of that type.
+ * @throws {@link ScaffoldError} if the name is invalid, or polybus has an engine of that type.
  */
 export function engineNames(given: string, givenType?: string): EngineNames {
   const [scope, last] = split(given);
   const type = givenType ?? typeOf(last);
   if (!typeGrammar.test(type)) {
     throw new ScaffoldError(
-      `"${type}" is no engine type: it has to begin with a lower-case letter and go on with lower-case letters, digits and ` +
-        `single "-", such as "nats". Give another name, or the type by --type.`,
+      `"${type}" is not an engine type. An engine type starts with a lower-case letter and contains lower-case letters, digits ` +
+        `and single "-", such as "nats". Use another name, or set the type with --type.`,
     );
   }
   if (taken.includes(type)) {
     throw new ScaffoldError(
-      `polybus has an engine "${type}" already. Give another name, or the type by --type.`,
+      `polybus already has an engine "${type}". Use another name, or set the type with --type.`,
     );
   }
   if (scope !== undefined && !(scopeGrammar.test(scope) && typeGrammar.test(last))) {
     throw new ScaffoldError(
-      `"${given}" is no package name: after the scope has to come a name of lower-case letters, digits and "-", such as ` +
+      `"${given}" is not a package name. After the scope, use a name of lower-case letters, digits and "-", such as ` +
         `"@acme/polybus-engine-nats".`,
     );
   }
   const packageName = scope === undefined ? `${conventional}${type}` : given;
   if (packageName.length > longestName) {
     throw new ScaffoldError(
-      `"${packageName.slice(0, 40)}…" is longer than a package name may be (${longestName}).`,
+      `"${packageName.slice(0, 40)}…" is longer than the limit for package names (${longestName}).`,
     );
   }
   const words = type.split('-');

@@ -1,4 +1,4 @@
-/** Why no package was written; its message is for the one who asked for it. */
+/** The reason why no package was written. The command prints its message. */
 export class ScaffoldError extends Error {
   override readonly name = 'ScaffoldError';
 }

@@ -6,7 +6,7 @@ import { ScaffoldError } from './scaffold-error.ts';
 
 const templates = fileURLToPath(new URL('../templates', import.meta.url));
 
-/** Files that npm would not pack under their own name, or takes for its own. */
+/** Files that npm does not pack under their own name, or interprets itself. */
 const renamed: Readonly<Record<string, string>> = {
   _gitignore: '.gitignore',
   '_package.json': 'package.json',
@@ -15,9 +15,9 @@ const renamed: Readonly<Record<string, string>> = {
 /**
  * Writes the package of a new engine.
  *
- * @param version - Of polybus; the package asks for this one or later.
+ * @param version - The version of polybus. The package requires this version or a later one.
  * @returns the files, relative to the folder.
- * @throws {@link ScaffoldError} where the folder has something in it; nothing is written then.
+ * @throws {@link ScaffoldError} if the folder is not empty. Nothing is written then.
  */
 export function scaffold(folder: string, names: EngineNames, version: string): string[] {
   assertEmpty(folder);
@@ -35,7 +35,7 @@ export function scaffold(folder: string, names: EngineNames, version: string): s
     const file = join(dirname(template), renamed[template] ?? template.slice(template.lastIndexOf('/') + 1));
     const target = join(folder, file);
     mkdirSync(dirname(target), { recursive: true });
-    // In one step, so that what is put in is not looked at again.
+    // In one step, so that inserted values are not replaced again.
     writeFileSync(
       target,
       text.replace(/__[A-Za-z_]+?__/g, (mark) => values[mark] ?? mark),
@@ -47,16 +47,16 @@ export function scaffold(folder: string, names: EngineNames, version: string): s
 function assertEmpty(folder: string): void {
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isDirectory()) throw new ScaffoldError(`${folder} is there already, and is no folder.`);
+  if (!found.isDirectory()) throw new ScaffoldError(`${folder} exists and is not a folder.`);
   const entries = readdirSync(folder).filter((entry) => entry !== '.git');
   if (entries.length === 0) return;
   const some = entries.slice(0, 3).join(', ') + (entries.length > 3 ? ', …' : '');
   throw new ScaffoldError(
-    `The folder ${resolve(folder)} is not empty (${some}). Choose another, or empty it.`,
+    `The folder ${resolve(folder)} is not empty (${some}). Choose another folder, or empty this one.`,
   );
 }
 
-/** The files of the template, with slashes. */
+/** The paths of the template files, with slashes. */
 export function templateFiles(): string[] {
   return readdirSync(templates, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -65,8 +65,8 @@ export function templateFiles(): string[] {
 }
 
 /**
- * The versions of core that a package works with that was tested with one of them. Before 1.0 a minor may break, but the engine
- * contract has a version of its own that is checked at run time.
+ * The range of core versions for a package that was tested with `version`. Before 1.0 a minor version may break packages, but the
+ * engine contract has its own version, which is checked at run time.
  */
 export function rangeFrom(version: string): string {
   return version.startsWith('0.') ? `>=${version} <1` : `^${version}`;

@@ -68,33 +68,33 @@ describe('names', () => {
     expect(engineNames(given)).toEqual({ packageName, type, factory, prefix });
   });
 
-  test('the type may be given', () => {
+  test('the type can be set', () => {
     expect(engineNames('@acme/events', 'nats')).toMatchObject({ packageName: '@acme/events', type: 'nats' });
   });
 
   test.each([
-    ['Nats', /"Nats" is no engine type.*lower-case/],
-    ['my engine', /is no engine type/],
-    ['../evil', /is no engine type/],
-    ['', /is no engine type/],
-    ['-engine', /is no engine type/],
-    ['1st', /is no engine type/],
-    ['a--b', /is no engine type/],
-    ['engine-', /is no engine type/],
-    ['@acme', /is no engine type/],
-    ['@ACME/nats', /is no package name/],
-    ['@acme/a/b', /is no engine type/],
-    ['redis', /polybus has an engine "redis" already/],
+    ['Nats', /"Nats" is not an engine type.*lower-case/],
+    ['my engine', /is not an engine type/],
+    ['../evil', /is not an engine type/],
+    ['', /is not an engine type/],
+    ['-engine', /is not an engine type/],
+    ['1st', /is not an engine type/],
+    ['a--b', /is not an engine type/],
+    ['engine-', /is not an engine type/],
+    ['@acme', /is not an engine type/],
+    ['@ACME/nats', /is not a package name/],
+    ['@acme/a/b', /is not an engine type/],
+    ['redis', /polybus already has an engine "redis"/],
     ['polybus-engine-durable-memory', /already/],
-    ['x'.repeat(215), /longer than a package name may be/],
-  ])('%s is none, and why is said', (given, reason) => {
+    ['x'.repeat(215), /longer than the limit for package names/],
+  ])('%s is refused with a reason', (given, reason) => {
     expect(() => engineNames(given)).toThrow(ScaffoldError);
     expect(() => engineNames(given)).toThrow(reason);
   });
 });
 
 describe('what is written', () => {
-  test('has every part of a package, and no mark of the template', () => {
+  test('has every part of a package, and no placeholder of the template', () => {
     const target = join(folder, 'nats');
     const files = scaffold(target, engineNames('nats'), '0.3.1');
     expect(files).toEqual(
@@ -144,7 +144,7 @@ describe('what is written', () => {
     expect(stdout).toBe('');
   });
 
-  test('is published by hand too: only a workflow can vouch for where it comes from', () => {
+  test('can also be published by hand: only a workflow provides provenance', () => {
     scaffold(join(folder, 'a'), engineNames('nats'), '0.3.1');
     const { publishConfig } = JSON.parse(readFileSync(join(folder, 'a/package.json'), 'utf8')) as {
       publishConfig: unknown;
@@ -152,7 +152,7 @@ describe('what is written', () => {
     expect(publishConfig).toEqual({ access: 'public' });
   });
 
-  test('asks for the next minor versions too once polybus is 1.0', () => {
+  test('accepts later minor versions once polybus is 1.0', () => {
     scaffold(join(folder, 'a'), engineNames('nats'), '1.4.0');
     const { peerDependencies } = JSON.parse(readFileSync(join(folder, 'a/package.json'), 'utf8')) as {
       peerDependencies: Record<string, string>;
@@ -160,7 +160,7 @@ describe('what is written', () => {
     expect(peerDependencies).toEqual({ '@polybus/core': '^1.4.0' });
   });
 
-  test('says how a scoped package is made known', () => {
+  test('explains how to register a scoped package', () => {
     scaffold(join(folder, 'a'), engineNames('@acme/nats'), '1.0.0');
     expect(readFileSync(join(folder, 'a/README.md'), 'utf8')).toContain(
       "registerEngine('nats', engines['nats'])",
@@ -169,7 +169,7 @@ describe('what is written', () => {
 });
 
 describe('the command', () => {
-  test('writes the package into a folder of its name, and says what is next', async () => {
+  test('writes the package into a folder of its name, and prints the next steps', async () => {
     const { code, stdout } = await create('@acme/polybus-engine-nats');
     expect(code).toBe(0);
     expect(stdout).toMatch(/@acme\/polybus-engine-nats: \d+ files in polybus-engine-nats.*type is "nats"/);
@@ -177,7 +177,7 @@ describe('the command', () => {
     expect(existsSync(join(folder, 'polybus-engine-nats/src/transport.ts'))).toBe(true);
   });
 
-  test('writes into an empty repository, and where it is told to', async () => {
+  test('writes into an empty repository, and into the folder of --folder', async () => {
     mkdirSync(join(folder, 'here/.git'), { recursive: true });
     const { code, stderr } = await create('events', '--folder', 'here', '--type', 'nats');
     expect(stderr).toBe('');
@@ -185,27 +185,29 @@ describe('the command', () => {
     expect(readFileSync(join(folder, 'here/package.json'), 'utf8')).toContain('"polybus-engine-nats"');
   });
 
-  test('touches no folder that has something in it', async () => {
+  test('refuses a folder that is not empty', async () => {
     mkdirSync(join(folder, 'nats'));
     writeFileSync(join(folder, 'nats/precious.txt'), 'mine');
     const { code, stderr } = await create('nats');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/nats is not empty \(precious\.txt\)\. Choose another, or empty it\.\n$/);
+    expect(stderr).toMatch(
+      /nats is not empty \(precious\.txt\)\. Choose another folder, or empty this one\.\n$/,
+    );
     expect(readdirSync(join(folder, 'nats'))).toEqual(['precious.txt']);
   });
 
-  test('takes no file for a folder', async () => {
+  test('refuses a file as its folder', async () => {
     writeFileSync(join(folder, 'nats'), 'mine');
     expect(await create('nats')).toMatchObject({
       code: 1,
-      stderr: 'nats is there already, and is no folder.\n',
+      stderr: 'nats exists and is not a folder.\n',
     });
   });
 
   test.each([
-    [[], /^Give one name\./],
-    [['a', 'b'], /^Give one name\./],
-    [['Bad Name'], /^"Bad Name" is no engine type/],
+    [[], /^Pass exactly one name\./],
+    [['a', 'b'], /^Pass exactly one name\./],
+    [['Bad Name'], /^"Bad Name" is not an engine type/],
     [['nats', '--tpye', 'x'], /Unknown option '--tpye'/],
   ])('refuses %j with a reason, and writes nothing', async (args, reason) => {
     const { code, stderr } = await create(...args);
@@ -215,7 +217,7 @@ describe('the command', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('tells its usage and version', async () => {
+  test('prints its usage and version', async () => {
     expect((await create('--help')).stdout).toContain('npm create polybus-engine@latest <name>');
     expect((await create('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
