@@ -1,14 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PolybusError, PublishError } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { Outbox, backoffMs } from '@polybus/core/engine-kit';
 import { type KafkaClient, KafkaFailure, type OutgoingRecord, isFailure } from '../client/client-port.ts';
 import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';
 import type { ProducerOptions } from '../options/options.ts';
-import { Outgoing } from './outgoing.ts';
-import { byTopic, fitting, isWanted, laneOf } from './outgoing-batch.ts';
+import { type Outgoing, type SizedRecord, byTopic, fitting, isUnsettled, laneOf } from './outgoing-batch.ts';
 import { pause } from '../pause.ts';
-import { encode } from '../read/record.ts';
+import { encode, sizeOf } from '../read/record.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { TopicLimits } from '../client/topic-limits.ts';
 
@@ -40,20 +39,17 @@ interface Rest {
 export class Publisher {
   readonly #context: PublisherContext;
   readonly #limits: TopicLimits;
+  readonly #outbox: Outbox<SizedRecord>;
   readonly #closing = new AbortController();
   readonly #preparing = new Map<string, Outgoing[]>();
   #queue: Outgoing[] = [];
-  /** What was taken from the queue and has no answer. */
-  #sending: readonly Outgoing[] = [];
-  /** What was refused in passing, and what of it was sent again. */
+  /** Events that were refused for a reason that passes. */
   #again: Outgoing[] = [];
-  #sendingAgain: readonly Outgoing[] = [];
   /** Their keys: what is published to these meanwhile stays behind. */
   #held = new Set<string>();
   #flushing: Promise<void> | undefined;
   #isRetrying = false;
   #linger: NodeJS.Timeout | undefined;
-  #deadlines: NodeJS.Timeout | undefined;
   /** Answers that accepted something. */
   #answers = 0;
 
@@ -62,27 +58,27 @@ export class Publisher {
     setMaxListeners(0, this.#closing.signal);
     this.#context = context;
     this.#limits = new TopicLimits(context.client);
+    const timeoutMs = context.options.requestTimeoutMs;
+    this.#outbox = new Outbox({ timeoutMs, timedOut: ({ topic }) => this.#late(topic) });
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { options, source } = this.#context;
     const record = encode(event, source, options.contentMode);
-    const outgoing = new Outgoing(event.topic, record, options.requestTimeoutMs, signal);
+    const outgoing = this.#outbox.add(event.topic, { record, bytes: sizeOf(record) }, signal);
     this.#add(outgoing);
     return outgoing.settled;
   }
 
   /** Publishing that stands still is told like reading that does. */
   get progress(): ReadProgress {
-    let waiting = 0;
-    for (const _ of this.#unsettled()) waiting++;
+    const waiting = this.#outbox.size;
     const behind = waiting === 0 ? undefined : `${waiting} events wait to be accepted`;
     return { source: 'publishing', position: this.#answers, behind };
   }
 
   #add(outgoing: Outgoing): void {
     const { topic } = outgoing;
-    this.#watchDeadlines();
     if (this.#isTooLarge(outgoing)) this.#limits.askAgain(topic);
     const waiting = this.#preparing.get(topic);
     if (waiting !== undefined) {
@@ -100,12 +96,12 @@ export class Publisher {
   async #prepare(topic: string): Promise<void> {
     const waiting = this.#preparing.get(topic)!;
     try {
-      await this.#ready(topic, () => waiting.some((one) => !one.isDone));
+      await this.#ready(topic, () => waiting.some(isUnsettled));
       this.#preparing.delete(topic);
       // One by one: there is a limit to how many arguments a call takes.
       for (const one of waiting) {
         if (!this.#isTooLarge(one)) this.#queue.push(one);
-        else if (!one.isDone) one.reject(this.#tooLarge(one));
+        else this.#outbox.reject(one, this.#tooLarge(one));
       }
       this.#schedule();
     } catch (error) {
@@ -115,12 +111,12 @@ export class Publisher {
   }
 
   /** Not to be sent: what is larger than a broker takes in one request makes it end the connection that all use. */
-  #isTooLarge({ topic, bytes }: Outgoing): boolean {
+  #isTooLarge({ topic, message: { bytes } }: Outgoing): boolean {
     const limit = this.#limits.known(topic);
     return limit !== undefined && bytes > limit && this.#context.options.compression === 'none';
   }
 
-  #tooLarge({ topic, bytes }: Outgoing, cause?: unknown): RecordTooLargeError {
+  #tooLarge({ topic, message: { bytes } }: Outgoing, cause?: unknown): RecordTooLargeError {
     const { engine } = this.#context;
     return new RecordTooLargeError(bytes, this.#limits.known(topic), { topic, engine, cause });
   }
@@ -156,10 +152,8 @@ export class Publisher {
     for (;;) {
       const batch = this.#closing.signal.aborted ? [] : this.#take();
       if (batch.length === 0) break;
-      this.#sending = batch;
       await this.#deliver(batch);
     }
-    this.#sending = [];
     this.#flushing = undefined;
   }
 
@@ -190,10 +184,8 @@ export class Publisher {
       if (!(await this.#isToGoOn(attempt, rest?.failure))) return;
       const { taken, left } = fitting(this.#again, none, this.#limits);
       this.#again = left;
-      this.#sendingAgain = taken;
       if (rest?.isUnknown === true) await this.#relearn(taken);
       rest = await this.#attempt(taken);
-      this.#sendingAgain = [];
       attempt = rest?.events.length === taken.length ? attempt + 1 : 0;
       // In the order in which they were published.
       this.#again = [...(rest?.events ?? []), ...this.#again];
@@ -218,7 +210,7 @@ export class Publisher {
 
   /** Settles what can be, one way or the other, and returns what is to be tried again. What was accepted is never sent again. */
   async #attempt(batch: readonly Outgoing[]): Promise<Rest | undefined> {
-    const wanted = batch.every(isWanted) ? batch : batch.filter(isWanted);
+    const wanted = batch.every(isUnsettled) ? batch : batch.filter(isUnsettled);
     if (wanted.length === 0) return undefined;
     const refused = await this.#try(wanted);
     const again = new Set<Outgoing>();
@@ -243,7 +235,7 @@ export class Publisher {
     const { client } = this.#context;
     const refusals = await client.send(byTopic(batch)).catch((error: unknown) => {
       const failure = isFailure(error) ? error : new KafkaFailure('lasting', messageOf(error), error);
-      return [{ records: batch.map(({ record }) => record), failure }];
+      return [{ records: batch.map(({ message }) => message.record), failure }];
     });
     const refused = new Map<KafkaFailure, Outgoing[]>();
     if (refusals.length < batch.length) this.#answers++;
@@ -251,15 +243,15 @@ export class Publisher {
       const failures = new Map<OutgoingRecord, KafkaFailure>();
       for (const { records, failure } of refusals) for (const one of records) failures.set(one, failure);
       for (const one of batch) {
-        const failure = failures.get(one.record);
+        const failure = failures.get(one.message.record);
         if (failure === undefined) continue;
         const ofIt = refused.get(failure);
         if (ofIt === undefined) refused.set(failure, [one]);
         else ofIt.push(one);
       }
-      for (const one of batch) if (!one.isDone && !failures.has(one.record)) one.resolve();
+      for (const one of batch) if (!failures.has(one.message.record)) this.#outbox.resolve(one);
     } else {
-      for (const one of batch) if (!one.isDone) one.resolve();
+      for (const one of batch) this.#outbox.resolve(one);
     }
     return refused;
   }
@@ -305,44 +297,13 @@ export class Publisher {
   }
 
   #rejectAll(batch: readonly Outgoing[], error: unknown): void {
-    for (const one of batch) if (!one.isDone) one.reject(this.#typed(one, error));
+    for (const one of batch) if (!one.isSettled) this.#outbox.reject(one, this.#typed(one, error));
   }
 
   #typed(one: Outgoing, error: unknown): PolybusError {
     if (PolybusError.is(error)) return error;
     if (isFailure(error, 'too-large')) return this.#tooLarge(one, error);
     return publishError(error, one.topic, this.#context.engine);
-  }
-
-  /** No publish waits for longer than it may, whatever becomes of its batch. */
-  #watchDeadlines(): void {
-    if (this.#deadlines !== undefined) return;
-    const { requestTimeoutMs } = this.#context.options;
-    this.#deadlines = setTimeout(
-      () => {
-        this.#deadlines = undefined;
-        const now = performance.now();
-        let isAnyLeft = false;
-        for (const one of this.#unsettled()) {
-          if (one.deadline <= now) one.reject(this.#late(one.topic));
-          else isAnyLeft = true;
-        }
-        if (isAnyLeft) this.#watchDeadlines();
-      },
-      Math.min(500, requestTimeoutMs),
-    );
-  }
-
-  *#unsettled(): Iterable<Outgoing> {
-    for (const list of [
-      this.#sending,
-      this.#sendingAgain,
-      this.#again,
-      this.#queue,
-      ...this.#preparing.values(),
-    ]) {
-      for (const one of list) if (!one.isDone) yield one;
-    }
   }
 
   #late(topic: string): PublishError {
@@ -356,13 +317,9 @@ export class Publisher {
 
   /** Waits for what is on its way, for `timeoutMs` at most, and rejects the rest. */
   async close(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs;
-    while ([...this.#unsettled()].length > 0 && performance.now() < until)
-      await pause(5, this.#closing.signal);
-    clearTimeout(this.#deadlines);
+    await this.#outbox.close(timeoutMs, ({ topic }) => this.#closed(topic));
     clearTimeout(this.#linger);
     this.#closing.abort(new Error('the engine is closed'));
-    for (const one of this.#unsettled()) one.reject(this.#closed(one.topic));
   }
 
   #closed(topic: string): PublishError {

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { onAbort } from '@polybus/core/engine-kit';
+import { Outbox, type Outgoing as OutgoingOf, backoffMs } from '@polybus/core/engine-kit';
 import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
 import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';
 import type { KinesisApi } from '../client/kinesis-api.ts';
-import { Outgoing } from './outgoing.ts';
-import { backoffMs } from '../pause.ts';
+
+/** An event on its way to the stream: its message is the data of a record. */
+type Outgoing = OutgoingOf<Uint8Array>;
 
 /** What a publisher needs to know. */
 export interface PublisherOptions {
@@ -30,8 +31,6 @@ interface Lane {
   /** Not before; `underWay` while a request has its first events. */
   readyAt: number;
   isQueued: boolean;
-  /** Some of those that wait were given up by who published them. */
-  hasGivenUp: boolean;
 }
 
 /** A record of a request, and the events in it. */
@@ -47,8 +46,6 @@ const maxRecords = 500;
 const maxRequestBytes = 5 * 1024 * 1024;
 /** Requests at once. More gain nothing: measured with 500 records each. */
 const maxRequests = 4;
-/** Looking for events whose time is over costs as much as there are events: not more often than this. Milliseconds. */
-const leastWatchMs = 50;
 /** Lanes that are kept although they have nothing to do. */
 const leastLanes = 4096;
 const initialBackoffMs = 50;
@@ -63,10 +60,10 @@ const maxPartitionKey = 256;
 export class Publisher {
   readonly #api: KinesisApi;
   readonly #options: PublisherOptions;
+  readonly #outbox: Outbox<Uint8Array>;
   readonly #lanes = new Map<string, Lane>();
   /** How many lanes there are when those at rest are looked for. */
   #sweepAt = leastLanes;
-  #unsettledCount = 0;
   /** Lanes with something to send, of which nothing is under way, in the order in which they are to leave. */
   #ready: Lane[] = [];
   readonly #requests = new Map<readonly Parcel[], Promise<void>>();
@@ -77,11 +74,11 @@ export class Publisher {
   #throttled = 0;
   #isClosed = false;
   #retryTimer: NodeJS.Timeout | undefined;
-  #expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(api: KinesisApi, options: PublisherOptions) {
     this.#api = api;
     this.#options = options;
+    this.#outbox = new Outbox({ timeoutMs: options.timeoutMs, timedOut: (one) => this.#timedOut(one) });
   }
 
   /** @throws {@link RecordTooLargeError} */
@@ -93,22 +90,11 @@ export class Publisher {
     const lane = this.#laneOf(key);
     const size = data.length + lane.keyBytes;
     if (size > maxRecordBytes) throw new RecordTooLargeError(size, maxRecordBytes, { topic, engine });
-    const one = new Outgoing(topic, data);
-    this.#unsettledCount++;
+    const one = this.#outbox.add(topic, data, signal);
     lane.waiting.push(one);
     this.#queue(lane);
     this.#schedule();
-    this.#expiryTimer ??= this.#watch(this.#options.timeoutMs);
-    if (signal !== undefined) one.unlink = onAbort(signal, () => this.#giveUp(one, lane, signal.reason));
     return one.settled;
-  }
-
-  /** It does not leave any more. If it has left already, it may be in the stream. */
-  #giveUp(one: Outgoing, lane: Lane, reason: unknown): void {
-    if (one.isOver) return;
-    this.#unsettledCount--;
-    lane.hasGivenUp = true;
-    one.reject(reason);
   }
 
   #queue(lane: Lane): void {
@@ -128,7 +114,6 @@ export class Publisher {
         failures: 0,
         readyAt: 0,
         isQueued: false,
-        hasGivenUp: false,
       };
       this.#lanes.set(key, lane);
     }
@@ -178,17 +163,15 @@ export class Publisher {
         left.push(lane);
         continue;
       }
-      if (lane.hasGivenUp) {
-        lane.hasGivenUp = false;
-        lane.waiting = lane.waiting.filter(({ isOver }) => !isOver);
-      }
+      // An event whose publish was aborted, or whose time is over, does not leave any more.
+      if (!lane.waiting.every(isUnsettled)) lane.waiting = lane.waiting.filter(isUnsettled);
       const [first] = lane.waiting;
       if (first === undefined) {
         lane.isQueued = false;
         rest(lane);
         continue;
       }
-      if (parcels.length > 0 && bytes + first.data.length + lane.keyBytes > maxRequestBytes) {
+      if (parcels.length > 0 && bytes + first.message.length + lane.keyBytes > maxRequestBytes) {
         isFull = true;
         left.push(lane);
         continue;
@@ -227,8 +210,8 @@ export class Publisher {
     if (this.#options.aggregate) {
       let left = Math.min(room, this.#options.maxRecordBytes) - overhead - 2 * lane.keyBytes;
       count = 0;
-      for (const { data } of waiting) {
-        left -= data.length + overheadPerRecord;
+      for (const { message } of waiting) {
+        left -= message.length + overheadPerRecord;
         if (left < 0) break;
         count++;
       }
@@ -237,10 +220,10 @@ export class Publisher {
     const events = waiting.splice(0, count);
     const data =
       count === 1
-        ? events[0]!.data
+        ? events[0]!.message
         : aggregate(
             lane.key,
-            events.map((one) => one.data),
+            events.map((one) => one.message),
           );
     return { lane, events, data };
   }
@@ -282,11 +265,7 @@ export class Publisher {
 
   #succeeded({ lane, events }: Parcel): void {
     lane.failures = 0;
-    for (const one of events) {
-      if (one.isOver) continue;
-      this.#unsettledCount--;
-      one.resolve();
-    }
+    for (const one of events) this.#outbox.resolve(one);
     this.#goOn(lane, 0);
   }
 
@@ -297,7 +276,7 @@ export class Publisher {
       for (const one of events) this.#reject(one, error);
     }
     // Back to the front: what comes after them in the lane waits for them.
-    lane.waiting = [...events.filter(({ isOver }) => !isOver), ...lane.waiting];
+    lane.waiting = [...events.filter(isUnsettled), ...lane.waiting];
     this.#goOn(lane, performance.now() + backoffMs(lane.failures, initialBackoffMs, maxBackoffMs));
   }
 
@@ -308,63 +287,26 @@ export class Publisher {
   }
 
   #reject(one: Outgoing, error: unknown): void {
-    if (one.isOver) return;
-    this.#unsettledCount--;
-    one.reject(publishError(error, one.topic, this.#options.engine));
+    if (!one.isSettled) this.#outbox.reject(one, this.#typed(one, error));
   }
 
-  *#unsettled(): Iterable<Outgoing> {
-    for (const parcels of this.#requests.keys())
-      for (const { events } of parcels) for (const one of events) if (!one.isOver) yield one;
-    for (const { waiting } of this.#lanes.values()) for (const one of waiting) if (!one.isOver) yield one;
+  #typed({ topic }: Outgoing, error: unknown): Error {
+    return publishError(error, topic, this.#options.engine);
   }
 
-  get #isIdle(): boolean {
-    return this.#requests.size === 0 && this.#unsettledCount === 0;
+  #timedOut(one: Outgoing): Error {
+    return this.#typed(
+      one,
+      one.lastError ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`),
+    );
   }
 
-  /** One timer for all: most never come near their time. */
-  #watch(inMs: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#expiryTimer = undefined;
-      const now = performance.now();
-      const { timeoutMs } = this.#options;
-      let [isLate, next] = [false, Number.POSITIVE_INFINITY];
-      for (const one of this.#unsettled()) {
-        if (one.since + timeoutMs > now) {
-          next = Math.min(next, one.since + timeoutMs - now);
-          continue;
-        }
-        isLate = true;
-        this.#reject(one, one.lastError ?? new Error(`no answer from the server in ${timeoutMs} ms`));
-      }
-      if (next !== Number.POSITIVE_INFINITY) this.#expiryTimer = this.#watch(Math.max(next, leastWatchMs));
-      if (isLate) for (const lane of this.#lanes.values()) this.#dropLate(lane);
-    }, inMs).unref();
-  }
-
-  #dropLate(lane: Lane): void {
-    lane.waiting = lane.waiting.filter(({ isOver }) => !isOver);
-    if (isAtRest(lane)) rest(lane);
-  }
-
-  /** Waits a while for what is under way, and rejects the rest. */
+  /** Waits for the answers to what is under way, for a while, and rejects the publishes that have none then. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
-    const idle = async (): Promise<void> => {
-      while (!this.#isIdle && !this.#isClosed) {
-        if (this.#requests.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-        else await Promise.race(this.#requests.values());
-      }
-    };
-    await Promise.race([idle(), patience]);
-    clearTimeout(timer);
+    const stopped = new Error('the engine is stopped');
+    await this.#outbox.close(closeTimeoutMs, (one) => this.#typed(one, one.lastError ?? stopped));
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#expiryTimer);
-    for (const one of this.#unsettled())
-      this.#reject(one, one.lastError ?? new Error('the engine is stopped'));
   }
 }
 
@@ -380,8 +322,12 @@ function rest(lane: Lane): void {
   lane.readyAt = 0;
 }
 
+function isUnsettled({ isSettled }: Outgoing): boolean {
+  return !isSettled;
+}
+
 /** How long closing waits for answers, in milliseconds. */
-const farewellMs = 1000;
+const closeTimeoutMs = 1000;
 
 /** A key that is longer than a partition key may be is replaced by its digest; the event keeps its own. */
 function partitionKeyOf(key: string): string {

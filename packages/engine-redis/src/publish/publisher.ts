@@ -1,6 +1,6 @@
-import type { Event, PublishError } from '@polybus/core';
+import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { onAbort } from '@polybus/core/engine-kit';
+import { Outbox, type Outgoing as OutgoingOf } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
 import { publishError } from '../errors.ts';
@@ -32,14 +32,7 @@ export interface PublisherOptions {
   readonly timeoutMs: number;
 }
 
-interface Outgoing extends Message {
-  /** By `performance.now()`. */
-  readonly since: number;
-  isAborted: boolean;
-  readonly settled: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
+type Outgoing = OutgoingOf<Message>;
 
 const now = Promise.resolve();
 /** A longer pipeline gains nothing, and keeps the first of its events waiting for the last. */
@@ -56,62 +49,47 @@ export class Publisher {
   readonly #options: PublisherOptions;
   #waiting: Outgoing[] = [];
   readonly #underWay = new Set<readonly Outgoing[]>();
+  readonly #outbox: Outbox<Message>;
   #isScheduled = false;
-  /** Whether some of those that wait are aborted. */
-  #hasAborted = false;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, wire: Wire, options: PublisherOptions) {
     this.#connection = connection;
     this.#wire = wire;
     this.#options = options;
+    this.#outbox = new Outbox({ timeoutMs: options.timeoutMs, timedOut: (one) => this.#timedOut(one) });
     connection.listen({ onLost: () => this.#lost(), onRestored: () => this.#flush() });
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { topic, key } = event;
     const text = encodeStructured(event, this.#options);
-    let resolve!: () => void;
-    let reject!: (error: unknown) => void;
-    const sending = new Promise<void>((onSent, onFailed) => {
-      resolve = onSent;
-      reject = onFailed;
-    });
-    const since = performance.now();
-    const one = { topic, text, key, since, isAborted: false, settled: sending, resolve, reject };
+    const one = this.#outbox.add(topic, { topic, text, key }, signal);
+    // While the connection is out, nothing takes away the events whose time is over.
+    if (this.#waiting.length > 2 * this.#outbox.size + maxBatch) this.#forgetSettled();
     this.#waiting.push(one);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       // For less than a microtask of its own costs.
       void now.then(this.#flush);
     }
-    this.#timer ??= this.#watch(this.#options.timeoutMs);
-    if (signal !== undefined) this.#abortWith(signal, one);
-    return sending;
-  }
-
-  /** What is aborted before it has left is not sent. */
-  #abortWith(signal: AbortSignal, one: Outgoing): void {
-    const unlink = onAbort(signal, () => {
-      one.isAborted = this.#hasAborted = true;
-      one.reject(signal.reason);
-    });
-    one.settled.then(unlink, unlink);
+    return one.settled;
   }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
     if (!this.#connection.takesCommands) return;
-    if (this.#hasAborted) {
-      this.#hasAborted = false;
-      this.#waiting = this.#waiting.filter(({ isAborted }) => !isAborted);
-    }
+    this.#forgetSettled();
     while (this.#waiting.length > maxBatch) this.#sendBatch(this.#waiting.splice(0, maxBatch));
     if (this.#waiting.length === 0) return;
     const batch = this.#waiting;
     this.#waiting = [];
     this.#sendBatch(batch);
   };
+
+  /** An event whose publish was aborted, or whose time is over, does not leave any more. */
+  #forgetSettled(): void {
+    if (!this.#waiting.every(isUnsettled)) this.#waiting = this.#waiting.filter(isUnsettled);
+  }
 
   #sendBatch(batch: readonly Outgoing[]): void {
     const { client } = this.#connection;
@@ -135,7 +113,7 @@ export class Publisher {
     // A client that was given may hold a lone command back until the end of the turn, and what is published next would overtake it.
     if (batch.length === 1 && !client.options.enableAutoPipelining) {
       const [one] = batch as [Outgoing];
-      this.#wire.send(client, one).then(
+      this.#wire.send(client, one.message).then(
         (answer) => {
           this.#underWay.delete(batch);
           this.#accept(one, answer);
@@ -148,7 +126,7 @@ export class Publisher {
       return;
     }
     const pipeline = client.pipeline();
-    for (const one of batch) this.#wire.add(pipeline, one);
+    for (const one of batch) this.#wire.add(pipeline, one.message);
     pipeline.exec().then(
       (answers) => {
         this.#underWay.delete(batch);
@@ -166,81 +144,55 @@ export class Publisher {
   }
 
   #accept(one: Outgoing, answer: unknown): void {
-    const more = one.isAborted ? undefined : this.#wire.accept?.(this.#connection.client, one, answer);
+    const more = one.isSettled
+      ? undefined
+      : this.#wire.accept?.(this.#connection.client, one.message, answer);
     if (more === undefined) {
-      one.resolve();
+      this.#outbox.resolve(one);
       return;
     }
     const batch = [one];
     this.#underWay.add(batch);
     more
-      .then(one.resolve, (error: unknown) => this.#reject(one, error))
+      .then(
+        () => this.#outbox.resolve(one),
+        (error: unknown) => this.#reject(one, error),
+      )
       .finally(() => this.#underWay.delete(batch));
   }
 
-  #reject({ topic, reject }: Outgoing, error: unknown): void {
-    reject(publishError(error, topic, this.#options.engine));
+  #reject(one: Outgoing, error: unknown): void {
+    if (!one.isSettled) this.#outbox.reject(one, this.#typed(one, error));
   }
 
+  #typed({ topic }: Outgoing, error: unknown): Error {
+    return publishError(error, topic, this.#options.engine);
+  }
+
+  #timedOut(one: Outgoing): Error {
+    const cause = this.#connection.isReady ? undefined : this.#connection.lastError;
+    return this.#typed(one, cause ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`));
+  }
+
+  /** The server may or may not have what was on its way. */
   #lost(): void {
     const cause = this.#connection.lastError ?? new Error('the connection was lost');
-    for (const batch of this.#underWay)
-      for (const one of batch) reject(one, this.#unknownOutcome(one, cause));
+    for (const batch of this.#underWay) for (const one of batch) this.#reject(one, cause);
     this.#underWay.clear();
   }
 
-  #unknownOutcome({ topic }: Outgoing, cause: unknown): PublishError {
-    return publishError(cause, topic, this.#options.engine);
-  }
-
-  async #settle(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, farewellMs)));
-    const all = [this.#waiting, ...this.#underWay].flat().map(({ settled }) => settled);
-    await Promise.race([Promise.allSettled(all), patience]);
-    clearTimeout(timer);
-  }
-
-  /** One timer for all: most never come near their time. */
-  #watch(inMs: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#timer = undefined;
-      const now = performance.now();
-      const { timeoutMs } = this.#options;
-      let next = Number.POSITIVE_INFINITY;
-      const isLate = (one: Outgoing): boolean => {
-        if (one.since + timeoutMs > now) {
-          next = Math.min(next, one.since + timeoutMs - now);
-          return false;
-        }
-        const cause = this.#connection.isReady ? undefined : this.#connection.lastError;
-        const reason = cause ?? new Error(`no answer from the server in ${timeoutMs} ms`);
-        reject(one, this.#unknownOutcome(one, reason));
-        return true;
-      };
-      this.#waiting = this.#waiting.filter((one) => !isLate(one));
-      for (const batch of this.#underWay) if (batch.every(isLate)) this.#underWay.delete(batch);
-      if (next !== Number.POSITIVE_INFINITY) this.#timer = this.#watch(next);
-    }, inMs).unref();
-  }
-
-  /** Waits for the answers that are on their way, and rejects what has none then. */
+  /** Waits for the answers that are on their way, and rejects the publishes that have none then. */
   async close(): Promise<void> {
-    if (this.#connection.isReady && this.#waiting.length + this.#underWay.size > 0) await this.#settle();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     const cause = new Error('the engine is stopped');
-    for (const batch of [this.#waiting, ...this.#underWay]) {
-      for (const one of batch) reject(one, this.#unknownOutcome(one, cause));
-    }
+    await this.#outbox.close(this.#connection.isReady ? closeTimeoutMs : 0, (one) => this.#typed(one, cause));
     this.#waiting = [];
     this.#underWay.clear();
   }
 }
 
 /** How long closing waits for answers, in milliseconds. */
-const farewellMs = 1000;
+const closeTimeoutMs = 1000;
 
-function reject(one: Outgoing, error: PublishError): void {
-  one.reject(error);
+function isUnsettled({ isSettled }: Outgoing): boolean {
+  return !isSettled;
 }
