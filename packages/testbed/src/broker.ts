@@ -53,6 +53,7 @@ class Controls implements BrokerControls {
   pause(): Promise<void> {
     return this.#next(async () => {
       this.#refuse('pause', 'stopped', 'down');
+      await this.#refuseEnded('pause');
       await this.#machine.pause();
       this.#state = 'paused';
     });
@@ -61,6 +62,7 @@ class Controls implements BrokerControls {
   resume(): Promise<void> {
     return this.#next(async () => {
       this.#refuse('resume', 'stopped', 'down');
+      await this.#refuseEnded('resume');
       await this.#machine.resume();
       this.#state = 'running';
     });
@@ -89,6 +91,15 @@ class Controls implements BrokerControls {
   #refuse(control: string, ...states: State[]): void {
     if (!states.includes(this.#state)) return;
     throw new BrokerControlError(`cannot ${control} this ${this.#name} broker: it is ${this.#state}`);
+  }
+
+  /** Throws if the broker has ended although no control has ended it. */
+  async #refuseEnded(control: string): Promise<void> {
+    const ending = await this.#machine.ending();
+    if (ending === undefined) return;
+    throw new BrokerControlError(
+      `cannot ${control} this ${this.#name} broker: it ended by itself (${ending})`,
+    );
   }
 
   #next(step: () => Promise<void>): Promise<void> {

@@ -112,6 +112,18 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       expect(await waitFor('an answer', () => client.get('kept'), { timeoutMs: 5_000 })).toBe('yes');
     });
 
+    test('if it ends by itself, cannot be paused or resumed, and restarts', async () => {
+      const client = connect(broker.url);
+      await client.connect();
+      // It answers by closing the connection.
+      await client.shutdown('NOSAVE').catch(() => undefined);
+      const refusal = /it ended by itself \(.*exit code 0\)/;
+      await expect(broker.pause()).rejects.toThrow(refusal);
+      await expect(broker.resume()).rejects.toThrow(refusal);
+      await broker.restart();
+      await expect(waitFor('an answer', () => client.ping(), { timeoutMs: 5_000 })).resolves.toBe('PONG');
+    });
+
     test('stopped, even while paused, leaves nothing behind', async () => {
       await broker.pause();
       await broker.stop();

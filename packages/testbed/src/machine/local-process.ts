@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { BrokerControlError } from '../errors.ts';
 import { waitFor, withDeadline } from '../wait.ts';
 import { guard } from './watchdog.ts';
 
@@ -89,12 +90,23 @@ export class LocalProcess {
     }
   }
 
-  /** Stops it with SIGSTOP and waits until all its threads are: on a busy machine some run on for a while. */
+  /**
+   * Stops the process with SIGSTOP and waits until all its threads have stopped: on a busy machine, some of them run on for a while.
+   *
+   * @throws BrokerControlError if the process ends meanwhile
+   */
   async pause(): Promise<void> {
     const { pid } = this.#child;
     this.signal('SIGSTOP');
     if (pid === undefined) return;
-    await waitFor('a process to be stopped', () => isStopped(pid), { timeoutMs: PAUSE_MS, intervalMs: 1 });
+    await waitFor('a process to be stopped', () => isStopped(pid), {
+      timeoutMs: PAUSE_MS,
+      intervalMs: 1,
+      giveUp: () =>
+        this.#ending === undefined
+          ? undefined
+          : new BrokerControlError(`cannot pause the process: it ended by itself (${this.#ending})`),
+    });
   }
 
   /**
