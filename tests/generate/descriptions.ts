@@ -14,5 +14,5 @@ export function descriptionsIn(source: string, name: RegExp): Descriptions {
 }
 
 function interfaces(name: RegExp): RegExp {
-  return new RegExp(String.raw`^export interface ${name.source}(?: extends [^{]*)? \{$(.*?)^\}$`, 'gms');
+  return new RegExp(String.raw`^export interface (?:${name.source})(?: extends [^{]*)? \{$(.*?)^\}$`, 'gms');
 }

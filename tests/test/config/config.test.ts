@@ -155,7 +155,7 @@ describe('a bus’s configuration', () => {
     expect(problemsOf(parse({ engines: [{ name: '_all', type: 'memory' }] }))).toMatchObject([
       {
         path: 'engines[0].name',
-        message: 'expected another name than "_all", which metrics have for all engines together, got "_all"',
+        message: 'expected a name other than "_all", which metrics use for all engines together, got "_all"',
       },
     ]);
   });

@@ -186,9 +186,7 @@ describe('the environment', () => {
       externalBrokerURL: 'redis://h',
     });
     expect(logger.lines.map(({ message }) => message)).toEqual([
-      expect.stringContaining(
-        'SHOP_MODE (the nearest that is read is SHOP_DELIVERY_MODE), SHOP_PORT.',
-      ) as string,
+      expect.stringContaining('SHOP_MODE (did you mean SHOP_DELIVERY_MODE?), SHOP_PORT.') as string,
     ]);
   });
 

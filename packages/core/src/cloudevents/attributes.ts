@@ -4,31 +4,31 @@ import { type Event, PublishedEvent } from '../contract/event.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { assertTopic } from '../contract/topics.ts';
 
-/** What an encoder needs beside the event. */
+/** The options of an encoder. */
 export interface EncodeOptions {
-  /** CloudEvents `source`: a non-empty URI reference. */
+  /** The CloudEvents `source`: a non-empty URI reference. */
   readonly source: string;
 }
 
-/** What the broker knows about a record. */
+/** Information of the broker about a record. */
 export interface DecodeContext {
-  /** The topic it came on; wins over the event's `type`. Default: `type`, which must then be a topic. */
+  /** The topic that the record was read from. It overrides the `type` of the event. Default: `type`, which must then be a topic. */
   readonly topic?: string | undefined;
-  /** The record's key, for an event of another producer without a `partitionkey`. */
+  /** The key of the record, for an event of another producer without a `partitionkey`. */
   readonly key?: string | undefined;
-  /** The record's time, for an event without a `time`. Default, also for an invalid `Date`: now. */
+  /** The time of the record, for an event without a `time`. Default, also for an invalid `Date`: now. */
   readonly createdAt?: Date | undefined;
 }
 
-/** The extension attribute that holds an event's whole metadata as JSON text, and so marks the event as ours. */
+/** The extension attribute that has the metadata of an event as JSON text. Only events of polybus have it. */
 export const metadataAttribute = 'polybusmetadata';
 
-/** Deeper JSON could be read but not written again, so a dead letter could not hold it. A published event stays below. */
+/** Deeper JSON could be parsed but not written again, for example to a dead letter. Published events are less deep. */
 const maxDepth = 1200;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Attributes that have a place of their own in an event. `data` and `data_base64` are no attributes. */
+/** Attributes that map to a field of an event. `data` and `data_base64` are not attributes. */
 const placed: ReadonlySet<string> = new Set([
   'specversion',
   'id',
@@ -37,14 +37,14 @@ const placed: ReadonlySet<string> = new Set([
   'data_base64',
   metadataAttribute,
 ]);
-/** Attributes whose value, on an event of ours, follows from the event. */
+/** Attributes whose value follows from the other fields, for an event of polybus. */
 const derived: ReadonlySet<string> = new Set(['source', 'type', 'time', 'datacontenttype']);
 const standard: ReadonlySet<string> = new Set([...derived, 'subject', 'dataschema']);
 const tracing: ReadonlySet<string> = new Set(['traceparent', 'tracestate']);
 
 /**
- * The context attributes of an event, undefined where it has none of that name (CloudEvents 1.0.2, "Context
- * Attributes"; extensions "Partitioning" and "Distributed Tracing").
+ * Returns the context attributes of an event; undefined for those it does not have (CloudEvents 1.0.2, "Context Attributes";
+ * extensions "Partitioning" and "Distributed Tracing").
  */
 export function attributesOf(
   event: Event,
@@ -66,12 +66,12 @@ export function attributesOf(
   };
 }
 
-/** W3C Trace Context is printable ASCII; anything else under these names is the user's own and stays in the metadata. */
+/** W3C Trace Context is printable ASCII. Other values under these names belong to the user and stay in the metadata. */
 function traceText(value: unknown): string | undefined {
   return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
 }
 
-/** What JSON leaves unescaped although a CloudEvents `String` must not hold it ("Type System"). */
+/** Characters that JSON does not escape and that a CloudEvents `String` must not contain ("Type System"). */
 const disallowed = /\p{Cc}|\p{Noncharacter_Code_Point}/gu;
 
 function encodeMetadata(metadata: Event['metadata']): string {
@@ -83,9 +83,9 @@ function encodeMetadata(metadata: Event['metadata']): string {
 }
 
 /**
- * Makes an event of decoded attributes and payload.
+ * Creates an event from decoded attributes and a payload.
  *
- * @throws {@link UndecodableRecordError}
+ * @throws {@link UndecodableRecordError} if an attribute is missing or invalid.
  */
 export function eventOf(
   attributes: Readonly<Record<string, unknown>>,
@@ -97,7 +97,7 @@ export function eventOf(
     throw undecodable(
       version === undefined
         ? 'it is not a CloudEvent: it has no specversion'
-        : `it is a CloudEvent of specversion ${quote(version)}, and only 1.0 is known`,
+        : `it is a CloudEvent of specversion ${quote(version)}; only 1.0 is supported`,
       context,
     );
   }
@@ -126,13 +126,13 @@ export function eventOf(
   );
 }
 
-/** An attribute that somebody on the way has added to an event of ours, or a trace context that they have changed. */
+/** Adds an attribute that an intermediary added to an event of polybus, or a trace context that it changed. */
 function addForeign(metadata: Record<string, unknown>, name: string, value: unknown): void {
   const entry = standard.has(name) ? `cloudevents.${name}` : name;
   if (tracing.has(name) || !Object.hasOwn(metadata, entry)) put(metadata, entry, value);
 }
 
-/** Sets an own property, also where an assignment to the name would set the prototype. */
+/** Sets an own property, also for names such as `__proto__`, where an assignment would set the prototype. */
 export function put(target: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== '__proto__') target[name] = value;
   else Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
@@ -163,7 +163,7 @@ function timeOf(attributes: Readonly<Record<string, unknown>>, context: DecodeCo
   return new Date(time);
 }
 
-/** A broker may have no time for a record, or one that no `Date` can hold. */
+/** Returns the time of a record, or now if the broker has none or `Date` cannot represent it. */
 export function validOrNow(time: Date | undefined): Date {
   return time === undefined || Number.isNaN(time.getTime()) ? new Date() : time;
 }
@@ -192,7 +192,7 @@ function text(
   throw undecodable(`its attribute ${name} is ${quote(value)} and not a string`, context);
 }
 
-/** The text of UTF-8 bytes, without a byte order mark. */
+/** Decodes UTF-8 bytes, without a byte order mark. */
 export function decodeUtf8(bytes: Uint8Array, what: string, context: DecodeContext): string {
   try {
     return decoder.decode(bytes);
@@ -206,15 +206,15 @@ export function parseJson(json: string, what: string, context: DecodeContext): u
   try {
     value = JSON.parse(json);
   } catch {
-    // Without its cause: that quotes what it could not read, which may be anything.
+    // Without the cause, whose message quotes the text, which may contain a secret.
     throw undecodable(`${what} is not JSON`, context);
   }
-  // Each level takes two characters, so that most records need no look.
+  // Each level takes two characters, so that most records need no check.
   if (json.length > 2 * maxDepth) assertDepth(value, what, context);
   return value;
 }
 
-/** @throws {@link UndecodableRecordError} for what could be read but not written again. */
+/** @throws {@link UndecodableRecordError} if the value is nested too deeply to be written again. */
 export function assertDepth(value: unknown, what: string, context: DecodeContext): void {
   if (isDeeperThan(maxDepth, value))
     throw undecodable(`${what} is nested more than ${maxDepth} levels deep`, context);

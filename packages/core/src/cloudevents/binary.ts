@@ -10,11 +10,11 @@ import {
 } from './attributes.ts';
 import type { Event } from '../contract/event.ts';
 
-/** How a protocol carries context attributes in its headers. */
+/** How a protocol maps context attributes to headers. */
 export interface HeaderBinding {
-  /** Before each attribute's name. */
+  /** The prefix of each attribute name. */
   readonly prefix: string;
-  /** Whether values are percent-encoded ASCII, or any UTF-8. */
+  /** True if values are percent-encoded ASCII; false if they are UTF-8. */
   readonly isPercentEncoded: boolean;
 }
 
@@ -23,24 +23,24 @@ export const kafkaHeaders: HeaderBinding = Object.freeze({ prefix: 'ce_', isPerc
 /** HTTP protocol binding 1.0.2, section 3.1.3: `ce-id`, percent-encoded values. */
 export const httpHeaders: HeaderBinding = Object.freeze({ prefix: 'ce-', isPercentEncoded: true });
 
-/** What clients give as a header: Kafka's are bytes, and a name may be there more than once. */
+/** A header value as clients return it. Kafka's values are bytes, and a name may occur more than once. */
 export type HeaderValue = string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
 export type Headers = Readonly<Record<string, HeaderValue>>;
 
-/** An event in binary mode: attributes in headers, the payload as the body. */
+/** An event in binary content mode: attributes are headers, and the payload is the body. */
 export interface BinaryMessage {
   readonly headers: Record<string, string>;
-  /** Undefined where the event has no payload; to Kafka, a record without a value is a tombstone. */
+  /** Undefined if the event has no payload. For Kafka, a record without a value is a tombstone. */
   readonly body: Uint8Array | string | undefined;
 }
 
-/** A record as clients give it. */
+/** A record as clients return it. */
 export interface IncomingMessage {
   readonly headers?: Headers | undefined;
   readonly body: Uint8Array | string | null | undefined;
 }
 
-/** An event in binary mode: Kafka protocol binding 1.0.2, section 3.2, unless another binding is given. */
+/** Encodes an event in binary content mode, by default for Kafka (Kafka protocol binding 1.0.2, section 3.2). */
 export function encodeBinary(
   event: Event,
   options: EncodeOptions & { readonly binding?: HeaderBinding | undefined },
@@ -48,7 +48,7 @@ export function encodeBinary(
   const { payload } = event;
   const { prefix, isPercentEncoded } = options.binding ?? kafkaHeaders;
   const headers: Record<string, string> = {};
-  // Section 3.2.1: `datacontenttype` is the header `content-type`.
+  // Section 3.2.1: the attribute `datacontenttype` is the header `content-type`.
   if (payload !== undefined) {
     headers['content-type'] = payload instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
   }
@@ -60,11 +60,11 @@ export function encodeBinary(
 }
 
 /**
- * The event in a binary-mode CloudEvent, of ours or of another producer; attributes become metadata as
- * `decodeStructured` says. A JSON body is parsed, a `text/*` body is a string, any other is bytes. Headers that are no
- * CloudEvents attributes are left out: they concern the hop, and may hold its secrets.
+ * Decodes a CloudEvent in binary content mode, of polybus or of another producer. Attributes become metadata as with
+ * `decodeStructured`. A JSON body is parsed, a `text/*` body is a string, and any other body is bytes. Headers that are not CloudEvents
+ * attributes are ignored, because they belong to the transport and may contain secrets.
  *
- * @throws {@link UndecodableRecordError} whatever the input, and nothing else.
+ * @throws {@link UndecodableRecordError} if the input is invalid. It throws no other error.
  */
 export function decodeBinary(
   message: IncomingMessage,
@@ -95,7 +95,7 @@ export function decodeBinary(
   return eventOf(attributes, payload, context);
 }
 
-/** A header by its lower-case name, however the producer wrote it. */
+/** Returns a header by its lower-case name, ignoring case. */
 export function headerOf(headers: Headers, name: string, context: DecodeContext): string | undefined {
   if (headers[name] !== undefined) return headerText(headers[name], context);
   const written = Object.keys(headers).find(
@@ -105,14 +105,14 @@ export function headerOf(headers: Headers, name: string, context: DecodeContext)
 }
 
 function headerText(value: unknown, context: DecodeContext): string | undefined {
-  // Of several the last counts, as for Kafka's own clients.
+  // Of several values the last one counts, as in Kafka's own clients.
   const one: unknown = Array.isArray(value) ? value.at(-1) : value;
   if (typeof one === 'string') return one;
   if (one instanceof Uint8Array) return decodeUtf8(one, 'a header', context);
   return typeof one === 'number' || typeof one === 'boolean' ? String(one) : undefined;
 }
 
-/** JSON event format 1.0.2, section 3.1.1: what declares JSON. */
+/** Matches media types that declare JSON (JSON event format 1.0.2, section 3.1.1). */
 const jsonType = /^[^/]+\/(?:[^/]+\+)?json$/;
 
 function payloadOf(body: IncomingMessage['body'], contentType: string, context: DecodeContext): unknown {
@@ -122,7 +122,7 @@ function payloadOf(body: IncomingMessage['body'], contentType: string, context: 
   }
   const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';');
   if (jsonType.test(mediaType.trim())) {
-    // Of no content, which not every protocol can tell from empty content.
+    // An empty body means no content, because not every protocol can distinguish the two.
     return body.length === 0 ? undefined : parseJson(textOf(body, context), 'its body', context);
   }
   if (mediaType.trim().startsWith('text/') && isUtf8(parameters)) return textOf(body, context);

@@ -4,21 +4,21 @@ import { decodeStructured } from './structured.ts';
 import type { Event } from '../contract/event.ts';
 
 /**
- * How a record carries an event: `structured` and `binary` are what `decodeStructured` and `decodeBinary` read;
- * `unsupported` is a CloudEvents format other than JSON, or a batch; `foreign` is no CloudEvent at all.
+ * How a record contains an event. `structured`: `decodeStructured` reads it. `binary`: `decodeBinary` reads it. `unsupported`: a batch,
+ * or a CloudEvents format other than JSON. `foreign`: not a CloudEvent.
  */
 export type ContentMode = 'structured' | 'binary' | 'unsupported' | 'foreign';
 
-/** True for the media type of structured JSON, whatever its parameters. */
+/** Returns true for the media type of a structured CloudEvent in JSON, ignoring parameters. */
 export function isStructured(contentType: string): boolean {
   return /^application\/cloudevents\+json\s*(?:;|$)/i.test(contentType.trim());
 }
 
 /**
- * Tells how a record carries an event: by its `content-type`, else by a `specversion` header (Kafka protocol binding
- * 1.0.2, section 3), else by its body being a JSON object, because not every broker has headers.
+ * Returns how a record contains an event. The header `content-type` decides first, then a `specversion` header (Kafka protocol binding
+ * 1.0.2, section 3), then whether the body is a JSON object, because not every broker has headers.
  *
- * @throws {@link UndecodableRecordError} where these headers are not UTF-8.
+ * @throws {@link UndecodableRecordError} if these headers are not UTF-8.
  */
 export function contentMode(
   message: IncomingMessage,
@@ -34,9 +34,9 @@ export function contentMode(
 }
 
 /**
- * The event in a record, however it is carried.
+ * Decodes the event in a record, in structured or binary content mode.
  *
- * @throws {@link UndecodableRecordError} whatever the record, and nothing else.
+ * @throws {@link UndecodableRecordError} if the record is invalid. It throws no other error.
  */
 export function decodeRecord(
   message: IncomingMessage,
@@ -48,8 +48,8 @@ export function decodeRecord(
   if (mode === 'binary') return decodeBinary(message, context, binding);
   throw undecodable(
     mode === 'foreign'
-      ? 'it is not a CloudEvent: it has no CloudEvents headers, and is not a JSON object'
-      : 'of the CloudEvents formats only application/cloudevents+json is read',
+      ? 'it is not a CloudEvent: it has no CloudEvents headers and is not a JSON object'
+      : 'its CloudEvents format is not supported; only application/cloudevents+json is',
     context,
   );
 }

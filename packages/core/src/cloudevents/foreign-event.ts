@@ -1,26 +1,26 @@
 import { assertDepth, validOrNow } from './attributes.ts';
 import { type Event, PublishedEvent } from '../contract/event.ts';
 
-/** What a record is that a producer wrote who knows nothing of events. */
+/** A record of a producer that does not write CloudEvents. */
 export interface ForeignRecord {
-  /** The same at each delivery. */
+  /** An id that is the same at each delivery. */
   readonly id: string;
   readonly topic: string;
   /** Any JSON value, `undefined`, or a `Uint8Array`. */
   readonly payload: unknown;
-  /** What it has beside its content, such as its headers. Any JSON object. */
+  /** Any JSON object, for example the headers of the record. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** Its partition key; none where that is empty. */
+  /** The partition key of the record. An empty text means none. */
   readonly key?: string | undefined;
-  /** When the broker got it. Default, also for an invalid `Date`: now. */
+  /** When the broker got the record. Default, also for an invalid `Date`: now. */
   readonly createdAt?: Date | undefined;
 }
 
 /**
- * The event that an engine delivers for a record that is no CloudEvent. What `createEvent` asks of a publisher, it does not ask: the
- * record is there already, however long its id and its key are.
+ * Creates the event that an engine delivers for a record that is not a CloudEvent. Unlike `createEvent`, it does not limit the length of
+ * the id and the key, because the record already exists.
  *
- * @throws {@link UndecodableRecordError} where the payload is nested more than 1200 levels deep.
+ * @throws {@link UndecodableRecordError} if the payload is nested more than 1200 levels deep.
  */
 export function foreignEvent({ id, topic, payload, metadata = {}, key, createdAt }: ForeignRecord): Event {
   if (!(payload instanceof Uint8Array)) assertDepth(payload, 'its content', { topic });

@@ -14,7 +14,7 @@ import type { Event } from '../contract/event.ts';
 export const structuredContentType = 'application/cloudevents+json; charset=utf-8';
 
 /**
- * An event as one JSON text: JSON event format 1.0.2. The payload is `data`, absent where it is undefined; bytes are
+ * Encodes an event as one JSON text (JSON event format 1.0.2). The payload is `data`, which is omitted if it is undefined; bytes are
  * `data_base64` (section 3.1.1).
  */
 export function encodeStructured(event: Event, options: EncodeOptions): string {
@@ -28,12 +28,12 @@ export function encodeStructured(event: Event, options: EncodeOptions): string {
 }
 
 /**
- * The event in a structured CloudEvent, of ours or of another producer.
+ * Decodes a CloudEvent in structured content mode, of polybus or of another producer.
  *
- * An event of ours comes back exactly. Of another producer's, `source`, `type`, `time`, `subject`, `datacontenttype` and
- * `dataschema` become metadata under `cloudevents.<name>`, and extension attributes become metadata under their own name.
+ * An event of polybus is restored exactly. For another producer's event, `source`, `type`, `time`, `subject`, `datacontenttype` and
+ * `dataschema` become metadata `cloudevents.<name>`, and extension attributes become metadata under their own name.
  *
- * @throws {@link UndecodableRecordError} whatever the input, and nothing else.
+ * @throws {@link UndecodableRecordError} if the input is invalid. It throws no other error.
  */
 export function decodeStructured(input: string | Uint8Array, context: DecodeContext = {}): Event {
   const envelope = parseJson(textOf(input, context), 'it', context);
@@ -66,9 +66,9 @@ function fromBase64(base64: string): Uint8Array | undefined {
   const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
   const length = base64.length - padding;
   if (length % 4 === 1) return undefined;
-  // Memory of its own: a small Buffer would be a window on a pool that others share.
+  // Allocates its own memory, because a small Buffer would be a view of a shared pool.
   const bytes = new Uint8Array(Math.floor((length * 3) / 4));
-  // Node skips what is not base64, and then writes less.
+  // Node.js skips characters that are not base64 and then writes fewer bytes.
   const written = Buffer.from(bytes.buffer).write(base64, 'base64');
   return written === bytes.length ? bytes : undefined;
 }

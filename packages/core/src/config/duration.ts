@@ -1,14 +1,14 @@
 import type { Duration } from '../contract/bus.ts';
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-/** One amount with its unit, or several one after the other, which add up, as Go writes them: `1h30m0s`. */
+/** Matches one or more amounts with a unit, which add up, as Go writes them: `1h30m0s`. */
 export const durationGrammar: RegExp = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 const parts = /([\d.]+)(\D+)/g;
 
-/** What a duration may be, for messages. */
+/** The form of a duration, for messages. */
 export const durationForm = 'milliseconds, or text such as "250ms", "30s", "5m", "1h30m", "7d"';
 
-/** Milliseconds; undefined where the value is not a duration of zero or more. */
+/** Returns a duration in milliseconds; undefined if the value is not a duration of at least zero. */
 export function durationMs(value: Duration): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
   if (!durationGrammar.test(value)) return undefined;

@@ -2,61 +2,61 @@ import type { Duration, TimeToLive } from '../contract/bus.ts';
 import type { Engine, EngineType, EngineTypeConfig } from '../contract/engine.ts';
 import type { RoutingRule } from '../routing/routing.ts';
 
-/** One engine of a bus. */
+/** The configuration of one engine of a bus. */
 export interface EngineConfig {
-  /** Unique in the bus; routing rules name it. */
+  /** The name of the engine, unique in the bus. Routing rules refer to it. */
   readonly name: string;
-  /** `memory`, `redis`, …: registered, or the name of an installed package. Not beside `engine`. */
+  /** The type of the engine, such as `memory` or `redis`: a registered type or one of an installed package. Not together with `engine`. */
   readonly type?: EngineType | undefined;
-  /** What the engine of that type takes; it checks it itself. */
+  /** The configuration of the engine, which the engine validates. */
   readonly config?: EngineTypeConfig | undefined;
-  /** An engine that code has made. Not beside `type`. */
+  /** An engine object. Not together with `type`. */
   readonly engine?: Engine | undefined;
 }
 
-/** The configuration of a bus, with one engine or, where `engines` is given, with several. */
+/** The configuration of a bus with one engine, or with several if `engines` is set. */
 export interface EventBusConfig {
-  /** The type of the one engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or one of your own. Default `durable-memory`. */
+  /** The type of the engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or your own. Default `durable-memory`. */
   readonly engine?: EngineType | undefined;
-  /** Unsettled deliveries of one topic, over all its subscriptions. */
+  /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Events that may wait for each subscription. */
+  /** How many events may be queued for each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** Events that may wait for each subscription of `durable-memory`, as the Go module calls it; 0 for as many as `maxEventQueueSize`. */
+  /** The Go module's name for how many events may be queued for each subscription of `durable-memory`; 0 means `maxEventQueueSize`. */
   readonly maxDurableQueueDepth?: number | undefined;
-  /** Handlers at once, over all async subscriptions. */
+  /** The maximum number of handlers of async subscriptions that run at once, over all of them. */
   readonly workerCount?: number | undefined;
-  /** What happens where there is no room: `drop`, `block`, or `timeout`, which blocks so long and then drops. */
+  /** If a buffer is full: `drop` the event, `block` until there is room, or block with a `timeout` and then drop. */
   readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
-  /** How long `timeout` blocks. */
+  /** How long the delivery mode `timeout` blocks before it drops the event. */
   readonly publishBlockTimeout?: Duration | undefined;
-  /** Begin each publish at another subscription, so that drops spread evenly. */
+  /** Starts each publish with another subscription, so that drops are spread evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** An event that waited longer in a buffer is dropped; 0 for no limit. */
+  /** How long an event may wait in a buffer before it is dropped; 0 for no limit. */
   readonly eventTTL?: TimeToLive | undefined;
-  /** Days that events are kept for replay. */
+  /** How many days events are kept for replay. */
   readonly retentionDays?: number | undefined;
-  /** Where the broker is, for engines that have one outside the process. */
+  /** The URL of the broker, for engines with a broker outside the process. */
   readonly externalBrokerURL?: string | undefined;
-  /** The user at the broker. */
+  /** The user name for the broker. */
   readonly externalBrokerUser?: string | undefined;
-  /** The password at the broker. */
+  /** The password for the broker. */
   readonly externalBrokerPassword?: string | undefined;
-  /** Several engines. Where it is given, the fields of the one engine above count for nothing. */
+  /** The engines of a bus with several. If it is set, the fields of the single engine above are ignored. */
   readonly engines?: readonly EngineConfig[] | undefined;
-  /** Rules in order; the first that matches a topic wins. What none matches goes to the first engine. */
+  /** Routing rules in order. The first rule that matches a topic applies; topics without a matching rule use the first engine. */
   readonly routing?: readonly RoutingRule[] | undefined;
-  /** CloudEvents `source` of the events published here, a URI reference. Default `polybus`. */
+  /** The CloudEvents `source` of events that this bus publishes: a URI reference. Default `polybus`. */
   readonly source?: string | undefined;
 }
 
-/** A configuration that has been checked. */
+/** A validated configuration. */
 export interface ParsedConfig {
   readonly engines: readonly EngineConfig[];
   readonly routing: readonly RoutingRule[];
   readonly source: string;
-  /** True where the configuration had `engines`. */
+  /** True if the configuration has `engines`. */
   readonly isMultiEngine: boolean;
-  /** The name of the engine for topics that no rule matches: the first, or `default` where there is one only. */
+  /** The name of the engine for topics without a matching rule: that of the first engine, or `default` for a single engine. */
   readonly defaultEngine: string;
 }

@@ -11,14 +11,14 @@ export interface EngineSpec {
   readonly name: string;
   readonly type: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** True for the fields of a bus with one engine, which are those of engines of every type. */
+  /** True if the configuration has the fields of a bus with one engine, which engines of every type share. */
   readonly isShared: boolean;
 }
 
 /** An engine created from its configuration. */
 export interface MadeEngine {
   readonly engine: Engine;
-  /** Fields of a bus with one engine that the engine of this type does not have. */
+  /** Fields of a bus with one engine that this engine does not have. */
   readonly unused: readonly string[];
 }
 

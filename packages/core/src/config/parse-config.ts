@@ -23,13 +23,13 @@ import {
 } from './schema.ts';
 import { toProblem } from './validate.ts';
 
-/** The type of the one engine if a configuration names none: it loses nothing that it accepted while the process lives. */
+/** The default engine type. It loses no accepted event while the process lives. */
 export const defaultEngineType = 'durable-memory';
 
-/** The name of the one engine. */
+/** The name of a single engine. */
 const defaultName = 'default';
 
-/** The fields of the one engine; they become its `config`. */
+/** The fields of a single engine, which become its `config`. */
 const singleEngineEntries = {
   maxEventQueueSize: v.optional(atLeastOne),
   defaultEventBufferSize: v.optional(atLeastOne),
@@ -52,7 +52,7 @@ export const singleEngineFields: readonly string[] = ['engine', ...Object.keys(s
 const anyEngine = v.custom<Engine>(
   (value) =>
     typeof (value as Engine | null)?.publish === 'function' && typeof (value as Engine).start === 'function',
-  'an engine, as memoryEngine() and its like make one',
+  'an engine, such as memoryEngine() returns',
 );
 
 /** The label that metrics have for all engines together. */
@@ -62,7 +62,7 @@ const engineSchema = v.pipe(
   strict({
     name: v.pipe(
       text,
-      v.notValue(nameOfAll, `another name than "${nameOfAll}", which metrics have for all engines together`),
+      v.notValue(nameOfAll, `a name other than "${nameOfAll}", which metrics use for all engines together`),
     ),
     type: v.optional(text),
     config: v.optional(v.record(v.string(), v.unknown(), 'an object')),
@@ -70,11 +70,11 @@ const engineSchema = v.pipe(
   }),
   v.check(
     ({ type, engine }) => (type === undefined) !== (engine === undefined),
-    'either a type, such as "memory", or an engine that code has made',
+    'either a type, such as "memory", or an engine object',
   ),
   v.check(
     ({ config, engine }) => config === undefined || engine === undefined,
-    'no config beside an engine that code has made: configure it where it is made',
+    'no config together with an engine object; pass the config to the function that makes the engine',
   ),
 );
 

@@ -17,7 +17,7 @@ const holds =
     }
   };
 
-/** Building blocks that the engines' own schemas share; each message reads after "expected". */
+/** Schemas that the engines' own schemas share. Each message continues "expected …". */
 export const atLeastOne: v.GenericSchema<number> = v.pipe(
   v.number('a whole number of at least 1'),
   v.integer('a whole number of at least 1'),
@@ -37,7 +37,7 @@ export const text: v.GenericSchema<string> = v.pipe(
   v.minLength(1, 'text that is not empty'),
 );
 
-/** A duration, in milliseconds once parsed. */
+/** A duration, parsed to milliseconds. */
 export const duration: v.GenericSchema<number | string, number> = v.pipe(
   v.union(
     [
@@ -58,13 +58,13 @@ function isBareNumber(value: unknown): value is number | string {
   return typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value));
 }
 
-/** `eventTTL` as it is given. A bare number is refused: the Go module means seconds by it, and every other field here milliseconds. */
+/** `eventTTL` before parsing. A bare number is refused, because the Go module means seconds and every other field here means milliseconds. */
 export const givenTimeToLive: v.GenericSchema<TimeToLive> = v.union(
   [v.literal(0), v.pipe(v.string(), v.regex(durationGrammar, timeToLiveForm))],
   timeToLiveForm,
 );
 
-/** `eventTTL`, in milliseconds once parsed. */
+/** `eventTTL`, parsed to milliseconds. */
 export const timeToLive: v.GenericSchema<TimeToLive, number> = v.pipe(
   givenTimeToLive,
   v.transform((value) => durationMs(value)!),
@@ -72,27 +72,27 @@ export const timeToLive: v.GenericSchema<TimeToLive, number> = v.pipe(
 
 const timerLimit = `at most ${longestTimerMs} milliseconds (24 days)`;
 
-/** A duration that a timer waits for, in milliseconds once parsed. */
+/** A duration that a timer can wait for, parsed to milliseconds. */
 export const timerDuration: v.GenericSchema<number | string, number> = v.pipe(
   duration,
   v.maxValue(longestTimerMs, timerLimit),
 );
 
-/** Milliseconds, as a number only: for fields whose name ends in `Ms`. A timer waits for them. */
+/** A number of milliseconds that a timer can wait for, for fields whose name ends in `Ms`. */
 export const milliseconds: v.GenericSchema<number> = v.pipe(
   v.number('milliseconds, as a number of at least 0'),
   v.minValue(0, 'milliseconds, as a number of at least 0'),
   v.maxValue(longestTimerMs, timerLimit),
 );
 
-/** `handlerTimeoutMs`, as a subscription takes it. */
+/** The option `handlerTimeoutMs` of a subscription. */
 export const handlerTimeout: v.GenericSchema<number> = v.pipe(
   v.number('milliseconds, as a number of at least 1'),
   v.minValue(1, 'milliseconds, as a number of at least 1'),
   v.maxValue(longestTimerMs, timerLimit),
 );
 
-/** `stallLimitMs`, as every engine takes it. */
+/** The option `stallLimitMs` of every engine. */
 export const stallLimit: v.GenericSchema<number> = handlerTimeout;
 
 const retryOptions = strict({
@@ -115,10 +115,10 @@ const retryOrNone = v.union(
   'false, or { attempts, backoff: { initialMs, maxMs, factor, jitter }, shouldRetry }',
 );
 
-/** `retry`, as a subscription takes it. */
+/** The option `retry` of a subscription. */
 export const retry: v.GenericSchema<RetryOptions | false> = {
   ...retryOrNone,
-  // A union says of an object with a mistake inside only that it is none of its options.
+  // A union would report an invalid object only as none of its alternatives.
   '~run': (dataset, config) =>
     typeof dataset.value === 'object' && dataset.value !== null && !Array.isArray(dataset.value)
       ? retryOptions['~run'](dataset, config)
@@ -145,19 +145,19 @@ export const tenant: v.GenericSchema<string> = v.pipe(
   v.regex(tenantGrammar, `a tenant: ${tenantForm}`),
 );
 
-/** `deadLetter`: a topic, true for `_dead.<topic>`, false to log and count. */
+/** The option `deadLetter`: a topic, true for `_dead.<topic>`, or false to only log and count. */
 export const deadLetter: v.GenericSchema<string | boolean> = v.union(
   [v.boolean(), topic],
   'a topic, true for "_dead.<topic>", or false to log and count',
 );
 
-/** The schema that {@link strict} makes. */
+/** The schema that {@link strict} returns. */
 export type StrictObject<E extends v.ObjectEntries> = v.GenericSchema<
   v.InferInput<v.StrictObjectSchema<E, string>>,
   v.InferOutput<v.StrictObjectSchema<E, string>>
 >;
 
-/** An object that has no other fields than these; its issues carry the fields, to suggest one from. */
+/** A schema for an object with exactly these fields. Its issues have the field names, for suggestions. */
 export function strict<const E extends v.ObjectEntries>(entries: E): StrictObject<E> {
   const schema = v.strictObject(entries, 'an object');
   return {
@@ -165,7 +165,7 @@ export function strict<const E extends v.ObjectEntries>(entries: E): StrictObjec
     '~run'(dataset, config) {
       const result = schema['~run'](dataset, config);
       for (const issue of result.issues ?? []) {
-        // An object inside has put its own fields there already.
+        // A nested object has already set its own fields.
         if (issue.type === 'strict_object')
           Object.assign(issue, { requirement: issue.requirement ?? entries });
       }

@@ -6,16 +6,16 @@ import { suggestion } from '../errors/suggest.ts';
 
 const secretKey = /pass(?:word|wd|phrase|code)|secret|token|credential|(?:api|access|private)_?key/i;
 
-/** True for the name of a field whose value is not to be shown. */
+/** Returns true for the name of a field whose value is a secret. */
 export function isSecretKey(key: string): boolean {
   return secretKey.test(key);
 }
 
 /**
- * Validates a configuration against a valibot schema and reports every problem at once, each with its path, the value
- * (secrets masked), what is allowed, and a suggestion for a misspelt key.
+ * Validates a configuration against a valibot schema.
  *
- * @throws {@link InvalidConfigError}
+ * @throws {@link InvalidConfigError} if it is invalid. It lists every problem with its path, the value (secrets masked), what is
+ *   allowed, and a suggestion for a misspelt key.
  */
 export function validateConfig<S extends v.GenericSchema>(
   schema: S,
@@ -27,7 +27,7 @@ export function validateConfig<S extends v.GenericSchema>(
   throw new InvalidConfigError(result.issues.map((issue) => toProblem(issue, path)));
 }
 
-/** What is wrong, as a reader of the configuration understands it. */
+/** Converts a valibot issue to a problem of the configuration. */
 export function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProblem {
   const keys = (issue.path ?? []).map((item) => item.key);
   const path = keys.reduce<string>(appendKey, root) || 'config';
@@ -45,7 +45,7 @@ export function toProblem(issue: v.BaseIssue<unknown>, root: string): ConfigProb
   return { path, message: `expected ${issue.message}, got ${shown(keys, issue.input)}` };
 }
 
-/** What a field has to be that is not there: the issue is that of the object around it. */
+/** Returns the expected value of a missing field, whose issue belongs to the object around it. */
 function wantedOf({ type, requirement }: v.BaseIssue<unknown>, key: unknown): string | undefined {
   if (type !== 'strict_object') return undefined;
   const entries = requirement as Readonly<Record<string, { readonly message?: unknown }>> | undefined;
@@ -53,7 +53,7 @@ function wantedOf({ type, requirement }: v.BaseIssue<unknown>, key: unknown): st
   return typeof message === 'string' ? message : undefined;
 }
 
-/** The path of a field, or of an item, of what is at a path. */
+/** Appends a field or an item to a path. */
 export function appendKey(path: string, key: unknown): string {
   if (typeof key === 'number') return `${path}[${key}]`;
   const name = maskValue(String(key));
@@ -66,6 +66,6 @@ function unknownKey(key: string, known: readonly string[]): string {
 
 function shown(keys: readonly unknown[], value: unknown): string {
   if (keys.some((key) => typeof key === 'string' && isSecretKey(key))) return '[hidden]';
-  // Masked before it is cut: of a long URL, the "@" might be gone.
+  // Masked before it is cut, because the cut could remove the "@" of a long URL.
   return quote(typeof value === 'string' ? maskValue(value) : value);
 }

@@ -3,7 +3,10 @@ export interface RetryOptions {
   /** The total number of attempts, including the first; at least 1. Default 5. */
   readonly attempts?: number | undefined;
   readonly backoff?: BackoffOptions | undefined;
-  /** Called with the error of a failed attempt; return false to end the attempts. `UnrecoverableError` and `SchemaValidationError` are never retried. Default: retry every other error. */
+  /**
+   * Gets the error of a failed attempt; return false to end the attempts. Default: retry every error. `UnrecoverableError` and
+   * `SchemaValidationError` are never retried.
+   */
   readonly shouldRetry?: ((error: unknown) => boolean) | undefined;
 }
 

@@ -7,14 +7,14 @@ import { PublishedEvent } from '../contract/event.ts';
 import { isTenant } from '../contract/tenant.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 
-/** How much is left: of the payload, of each other field of the event, and of each text of the error. Characters, or bytes. */
+/** The maximum size of the payload, of each other field of the event, and of each text of the error, in characters or bytes. */
 interface Room {
   readonly payload: number;
   readonly field: number;
   readonly error: number;
 }
 
-/** From try to try: first only the error, so that the event stays whole if that is enough. The last fits into a few kilobytes. */
+/** The sizes of each try. The first cuts only the error, so that the event stays complete if possible; the last fits into a few kilobytes. */
 const rooms: readonly Room[] = [
   { payload: Number.POSITIVE_INFINITY, field: Number.POSITIVE_INFINITY, error: 1024 },
   { payload: 8192, field: 1024, error: 1024 },
@@ -23,9 +23,9 @@ const rooms: readonly Room[] = [
 ];
 
 /**
- * Publishes a dead letter, cut if it has to be: until it is written, its event holds up whatever is behind it.
+ * Publishes a dead letter, and cuts it if it is too large, because an event whose dead letter is not written blocks those behind it.
  *
- * @throws what `publish` throws, if that has another reason than the dead letter itself.
+ * @throws The error of `publish`, unless the dead letter itself caused it.
  */
 export async function publishFitting(
   letter: PublishedEvent,
@@ -44,7 +44,7 @@ export async function publishFitting(
   }
 }
 
-/** True if the dead letter itself is why it was not written: it is too large, or its handler has made of its event what JSON cannot hold. */
+/** Returns true if the dead letter itself caused the error: it is too large, or it contains a value that JSON cannot represent. */
 function isUnwritable(letter: PublishedEvent, error: unknown): boolean {
   return (PolybusError.is(error) && error.code === 'RECORD_TOO_LARGE') || !isEncodable(letter);
 }
@@ -74,7 +74,7 @@ class Cut {
     const { headers } = origin;
     const id = this.#named('id', letter.id);
     const payload = this.#payload(letter.payload, whole);
-    // A dead letter stays with its tenant: it is routed, seen and redriven by that.
+    // A dead letter keeps its tenant, which decides how it is routed, delivered and redriven.
     const metadata = isTenant(tenant)
       ? { tenant, ...this.#entries('metadata', others) }
       : this.#entries('metadata', tenant === undefined ? others : { tenant, ...others });
@@ -111,7 +111,7 @@ class Cut {
     return (text ?? shown(payload)).slice(0, room);
   }
 
-  /** What tells events apart still does so when it is cut. */
+  /** Cuts an id or a key, with a hash of the whole so that it stays unique. */
   #named(field: string, text: string): string {
     if (text.length <= this.#room.field) return text;
     this.#fields.push(field);
@@ -119,7 +119,7 @@ class Cut {
     return `${text.slice(0, this.#room.field)}-${hash}`;
   }
 
-  /** As many of the entries as there is room for. */
+  /** Returns as many of the entries as fit. */
   #entries<T>(field: string, entries: Readonly<Record<string, T>>): Record<string, T> {
     const kept: Record<string, T> = {};
     let room = this.#room.field;
@@ -154,7 +154,7 @@ function bytesOf(payload: unknown): Uint8Array {
   return payload instanceof Uint8Array ? payload : Buffer.from(jsonOf(payload) ?? '');
 }
 
-/** Empty for `undefined`; undefined for what JSON cannot hold. */
+/** Returns the JSON text of a value: empty for `undefined`, and undefined if JSON cannot represent the value. */
 function jsonOf(value: unknown): string | undefined {
   try {
     return value === undefined ? '' : JSON.stringify(value);

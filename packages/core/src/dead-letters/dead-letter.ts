@@ -6,12 +6,12 @@ import { describeError } from '../errors/describe-error.ts';
 import { handlerMetadata } from './redrive-target.ts';
 import { maxTopicLength } from '../contract/topics.ts';
 
-/** Where, in a dead letter's metadata, its provenance is. */
+/** The metadata field of a dead letter that has its provenance. */
 export const deadLetterKey = 'polybus.deadLetter';
 
 const prefix = '_dead.';
 
-/** Where a dead letter came from and why. Times are ISO 8601. */
+/** The provenance of a dead letter: where its event comes from and why it failed. Times are ISO 8601. */
 export interface DeadLetter {
   readonly sourceTopic: string;
   readonly engine: string;
@@ -21,27 +21,27 @@ export interface DeadLetter {
   readonly error: { readonly name: string; readonly message: string; readonly stack: string | null };
   readonly firstFailedAt: string;
   readonly lastFailedAt: string;
-  /** Of a record that could not be decoded: its headers. Its bytes are the payload. */
+  /** The headers of a record that could not be decoded. The payload has its bytes. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What is missing; undefined if the dead letter is whole. Only what is missing of `error` does not keep it from being redriven. */
+  /** What was cut; undefined if the dead letter is complete. A dead letter of which more than `error` was cut cannot be redriven. */
   readonly cut?: CutDeadLetter;
 }
 
-/** What a dead letter had to leave out, because its broker takes no record that large, or because JSON cannot hold it. */
+/** What was cut from a dead letter because it was too large for its broker or because JSON cannot represent it. */
 export interface CutDeadLetter {
   /**
-   * The fields that are not whole: `id`, `payload`, `key`, `metadata`, `createdAt`, `headers`, `error.name`, `error.message`,
-   * `error.stack`. A payload is then its beginning, as bytes or as JSON text; an `id` and a `key` are their beginning and a hash of the
-   * whole.
+   * The fields that were cut: `id`, `payload`, `key`, `metadata`, `createdAt`, `headers`, `error.name`, `error.message` or
+   * `error.stack`. A cut payload is the beginning of the payload, as bytes or as JSON text. A cut `id` or `key` is its beginning and a
+   * hash of the whole.
    */
   readonly fields: readonly string[];
-  /** The size of the whole payload, in bytes. */
+  /** The size of the complete payload, in bytes. */
   readonly bytes: number;
-  /** The digest of the whole payload, in hex. */
+  /** The SHA-256 digest of the complete payload, in hex. */
   readonly sha256: string;
 }
 
-/** What the dispatcher knows about a failure. */
+/** A failed delivery, from which its dead letter is made. */
 export interface Failure {
   readonly engine: string;
   readonly group: string | undefined;
@@ -53,12 +53,12 @@ export interface Failure {
   readonly lastFailedAt: number;
 }
 
-/** The default dead-letter topic: `_dead.<topic>`, cut and marked with a hash where that would be too long for a topic. */
+/** Returns the default dead-letter topic, `_dead.<topic>`. If that is too long for a topic, it is cut and ends with a hash. */
 export function deadLetterTopic(topic: string): string {
   return prefixed(prefix, topic);
 }
 
-/** Where `redrive` puts the dead letters of a topic that it was not to publish back. */
+/** Returns the topic for dead letters that `redrive` keeps for a later call. */
 export function keptTopic(deadLetters: string): string {
   return prefixed('_kept.', deadLetters);
 }
@@ -70,26 +70,26 @@ function prefixed(start: string, topic: string): string {
   return `${name.slice(0, maxTopicLength - hash.length - 1)}-${hash}`;
 }
 
-/** True for topics that {@link deadLetterTopic} makes. */
+/** Returns true for a topic that {@link deadLetterTopic} returns. */
 export function isDeadLetterTopic(topic: string): boolean {
   return topic.startsWith(prefix);
 }
 
-/** The topic whose dead letters a default dead-letter topic (not one that was cut) or pattern holds. */
+/** Returns the topic or pattern that a default dead-letter topic or pattern belongs to; undefined for others and for cut topics. */
 export function sourceOfDeadLetters(topicOrPattern: string): string | undefined {
   return topicOrPattern.length > prefix.length && isDeadLetterTopic(topicOrPattern)
     ? topicOrPattern.slice(prefix.length)
     : undefined;
 }
 
-/** The provenance of an event from a dead-letter topic; undefined for any other event. */
+/** Returns the provenance of an event from a dead-letter topic; undefined for any other event. */
 export function deadLetterOf(event: Event): DeadLetter | undefined {
   const origin = event.metadata[deadLetterKey];
   const isObject = typeof origin === 'object' && origin !== null && !Array.isArray(origin);
   return isObject ? (origin as DeadLetter) : undefined;
 }
 
-/** The dead letter of an event whose attempts are used up: its id, payload, key, time and metadata, with provenance. */
+/** Creates the dead letter of an event that failed on every attempt: its id, payload, key, time and metadata, with provenance. */
 export function createDeadLetter(event: Event, topic: string, failure: Failure): PublishedEvent {
   const metadata = {
     ...handlerMetadata(event.metadata),
@@ -98,7 +98,7 @@ export function createDeadLetter(event: Event, topic: string, failure: Failure):
   return new PublishedEvent(event.id, topic, event.payload, metadata, event.key, event.createdAt);
 }
 
-/** The dead letter of a record that is not an event: its bytes as the payload. */
+/** Creates the dead letter of a record that is not an event, with its bytes as the payload. */
 export function createRawDeadLetter(record: RawRecord, topic: string, failure: Failure): PublishedEvent {
   const origin = { ...provenance(record.topic, failure), headers: record.headers ?? {} };
   const key = record.key === '' ? undefined : record.key;

@@ -1,18 +1,18 @@
-/** Where `redrive` notes, in an event's metadata, which consumer group is to handle it again. */
+/** The metadata field in which `redrive` stores the consumer group that handles the event again. */
 export const redriveKey = 'polybus.redrive';
 
-/** The failed subscription's group; null where it had none. */
+/** The group of the failed subscription; null if it had none. */
 export interface RedriveTarget {
   readonly group: string | null;
 }
 
-/** False where the event was redriven for another group than this one. */
+/** Returns false if the event was redriven for another group. */
 export function isMeantFor(group: string | undefined, metadata: Readonly<Record<string, unknown>>): boolean {
   const target = metadata[redriveKey] as RedriveTarget | undefined;
   return target === undefined || target === null || (target.group ?? undefined) === group;
 }
 
-/** The metadata without the bus's own note: a handler sees what the publisher gave. */
+/** Returns the metadata without fields of the bus, so that a handler gets the metadata of the publisher. */
 export function handlerMetadata(
   metadata: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 import type { EventBusConfig } from '../config/event-bus-config.ts';
 
-/** What the module tells its application to begin with: the memory engine, with the values that the Go module has. */
+/** The default configuration of the module: the memory engine with the defaults of the Go module. */
 export const moduleDefaults: EventBusConfig = {
   engine: 'memory',
   maxEventQueueSize: 1000,
@@ -10,14 +10,14 @@ export const moduleDefaults: EventBusConfig = {
   retentionDays: 7,
 };
 
-/** The module's defaults under what the application's section says. They are the memory engine's, and no other engine gets them. */
+/** Returns the defaults for the application's section. They are those of the memory engine and apply to no other engine. */
 export function defaultsFor(section: Readonly<Record<string, unknown>>): EventBusConfig {
   return usesMemory(section) ? moduleDefaults : {};
 }
 
 /**
- * A section without the defaults that an application has merged into it, if it names another engine: that one would get the
- * buffers and the `eventTTL` of the memory engine, which nobody set.
+ * Removes the defaults that an application merged into its section, if the section names another engine. Otherwise that engine would
+ * get the buffer sizes and the `eventTTL` of the memory engine, which nobody set.
  */
 export function withoutDefaults(
   section: Readonly<Record<string, unknown>>,

@@ -38,31 +38,31 @@ import type {
   ServiceProvider,
 } from './module-host.ts';
 
-/** The module's name, and that of its section in the application's configuration. */
+/** The name of the module and of its section in the application's configuration. */
 export const moduleName = 'eventbus';
 
 /** The name of the service that the module provides: the bus. */
 export const serviceName = 'eventbus.provider';
 
-/** What the module is made of beside the application's configuration. */
+/** The options of the module, besides the application's configuration. */
 export interface EventBusModuleOptions extends EventBusParts {
-  /** What holds where the application's configuration says nothing. Default: the memory engine, with the Go module's values. */
+  /** Defaults for fields that the application's configuration does not set. Default: the memory engine with the defaults of the Go module. */
   readonly config?: EventBusConfig | undefined;
 }
 
-/** Makes the module, for an application that constructs its modules once their services are there. */
+/** Constructs the module, for an application that constructs its modules once their services are available. */
 export type ModuleConstructor = (
   host: ModuleHost,
   services: Readonly<Record<string, unknown>>,
 ) => EventBusModule;
 
 /**
- * An event bus as a module of a host application, which calls in this order: `registerConfig`, `init`, then takes the service
- * of `providesServices`, `registerObservers`, `start`, and at the end `preStop` and `stop`. The module is itself an
- * {@link EventBus}; before `init` it refuses what an event bus refuses before `start`.
+ * An event bus as a module of a host application. The application calls `registerConfig` and `init`, takes the service of
+ * `providesServices`, calls `registerObservers` and `start`, and at the end `preStop` and `stop`. The module is itself an
+ * {@link EventBus}. Before `init` it refuses the same calls as an event bus before `start`.
  *
- * @typeParam Topics - What handlers receive, per topic.
- * @typeParam Published - What publishers give, per topic; differs where schemas transform.
+ * @typeParam Topics - The payload type that handlers get, per topic.
+ * @typeParam Published - The payload type that publishers pass, per topic, if schemas transform payloads.
  */
 export class EventBusModule<
   Topics extends TopicMap = Record<string, unknown>,
@@ -78,28 +78,28 @@ export class EventBusModule<
     this.#options = options;
   }
 
-  /** The modules that have to be there before this one: none. */
+  /** Returns the modules that this module depends on: none. */
   dependencies(): string[] {
     return [];
   }
 
-  /** How an application constructs the module itself: a new one, of the same options. */
+  /** Returns a function that constructs a new module with the same options. */
   moduleConstructor(): ModuleConstructor {
     return () => new EventBusModule(this.#options);
   }
 
-  /** The services that have to be there before this one: none. */
+  /** Returns the services that this module depends on: none. */
   requiresServices(): ServiceDependency[] {
     return [];
   }
 
-  /** The bus, as the service `eventbus.provider`. */
+  /** Returns the service that the module provides: the bus, as `eventbus.provider`. */
   providesServices(): ServiceProvider<TypedEventBus<Topics, Published>>[] {
     const bus = (): TypedEventBus<Topics, Published> => this.bus;
     return [
       {
         name: serviceName,
-        description: 'Publishes events and subscribes to them, over the configured engines',
+        description: 'Publishes and delivers events over the configured engines',
         get instance() {
           return bus();
         },
@@ -107,14 +107,14 @@ export class EventBusModule<
     ];
   }
 
-  /** Tells the application of the section `eventbus`, and what holds where it says nothing. */
+  /** Registers the section `eventbus` and its defaults with the application. */
   registerConfig(host: ModuleHost): void {
     const { config: defaults = moduleDefaults } = this.#options;
     host.registerConfigSection?.(moduleName, { defaults, check: (section) => void this.#configOf(section) });
   }
 
   /**
-   * Reads and checks the configuration, and makes the bus. Nothing is opened yet. A second call does nothing.
+   * Reads and validates the configuration and creates the bus. It opens no connection. A second call does nothing.
    *
    * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
    */
@@ -128,7 +128,7 @@ export class EventBusModule<
     this.#observe();
   }
 
-  /** What the application says wins over what the module was given, field by field. */
+  /** Merges the application's section over the module's own configuration, field by field. */
   #configOf(section: unknown): EventBusConfig {
     if (
       section !== undefined &&
@@ -152,41 +152,41 @@ export class EventBusModule<
   }
 
   /**
-   * The bus that `init` made.
+   * The bus that `init` created.
    *
-   * @throws {@link ModuleNotInitializedError}
+   * @throws {@link ModuleNotInitializedError} before `init`.
    */
   get bus(): TypedEventBus<Topics, Published> {
     if (this.#bus === undefined) throw new ModuleNotInitializedError(moduleName);
     return this.#bus;
   }
 
-  /** Which engine carries which topic. Throws before `init`. */
+  /** The engines by name, and which engine carries which topic. Throws {@link ModuleNotInitializedError} before `init`. */
   get router(): Router {
     return this.bus.router;
   }
 
-  /** Opens the engines. Idempotent. */
+  /** Starts the engines. Idempotent. */
   async start(options?: StartOptions): Promise<void> {
     await this.bus.start(options);
   }
 
   /**
-   * Takes no new work and lets the handlers finish, so that what they publish to still runs. An application calls it on all its
-   * modules before it stops the first.
+   * Stops taking new work and waits for running handlers, whose own publishes still work. An application calls it on all its modules
+   * before it stops the first.
    *
-   * @throws {@link ShutdownTimeoutError} where the time was over first; `stop` abandons what is left.
+   * @throws {@link ShutdownTimeoutError} if handlers still run after `timeoutMs`. `stop` then abandons them.
    */
   async preStop(options?: StopOptions): Promise<void> {
     await this.#bus?.drain(options);
   }
 
-  /** Drains, if that was not done, and closes the engines. Idempotent, and does nothing before `init`. */
+  /** Drains the bus, unless `preStop` did, and closes the engines. Idempotent. It does nothing before `init`. */
   async stop(options?: StopOptions): Promise<void> {
     await this.#bus?.stop(options);
   }
 
-  /** Counts over all engines, and what there is to subscribe to. All 0 before `init`. */
+  /** Returns the counters of all engines, and the numbers of topics and subscriptions. All are 0 before `init`. */
   collectMetrics(): ModuleMetrics {
     const { published, delivered, dropped, pending, failed, retried, deadLettered } = this.stats();
     const topics = this.topics();
@@ -206,7 +206,7 @@ export class EventBusModule<
     };
   }
 
-  /** Without those of patterns that match the topic: they are counted under their patterns. */
+  /** Counts the subscriptions to exactly this topic, without those to patterns, which are counted under their patterns. */
   #subscribersOfJust(topic: string, topics: readonly string[]): number {
     const count = this.subscriberCount(topic);
     if (isPattern(topic)) return count;
@@ -214,7 +214,7 @@ export class EventBusModule<
     return patterns.reduce((rest, pattern) => rest - this.subscriberCount(pattern), count);
   }
 
-  /** Hands the lifecycle events of the bus to the application's observers from now on. Without it nobody observes. */
+  /** Passes the lifecycle events of the bus to the application's subject from now on. */
   registerObservers(subject: ModuleSubject): void {
     this.#subject = subject;
     this.#observe();
@@ -227,16 +227,16 @@ export class EventBusModule<
   }
 
   /**
-   * Hands an event to the application's observers.
+   * Passes an event to the application's subject.
    *
-   * @throws {@link NoSubjectForEventEmissionError} where `registerObservers` was not called.
+   * @throws {@link NoSubjectForEventEmissionError} if `registerObservers` was not called.
    */
   async emitEvent(event: ModuleEvent): Promise<void> {
     if (this.#subject === undefined) throw new NoSubjectForEventEmissionError(event.type);
     await this.#subject.notifyObservers(event);
   }
 
-  /** The ten types of events that the module emits. */
+  /** Returns the types of events that the module emits. */
   getRegisteredEventTypes(): string[] {
     return [...lifecycleEventTypes];
   }
@@ -290,7 +290,7 @@ export class EventBusModule<
     return this.#bus?.stats() ?? sumStats([]);
   }
 
-  /** By the names of the engines; empty before `start`. */
+  /** Returns the counters of each engine by its name. It is empty before `start`. */
   statsPerEngine(): Record<string, DeliveryStats> {
     return this.#bus?.statsPerEngine() ?? {};
   }

@@ -1,4 +1,4 @@
-/** For applications of modular-like hosts: the event bus as a module, and what it asks of its host. */
+/** The event bus as a module of a host application, and the interface of the host. */
 export { ModuleNotInitializedError, NoSubjectForEventEmissionError } from '../errors/errors.ts';
 export {
   EventBusModule,

@@ -2,36 +2,35 @@ import type { EventBusConfig } from '../config/event-bus-config.ts';
 import type { Logger } from '../contract/observing.ts';
 
 /**
- * What an application offers the module. It is looked at by its structure, and each member may be missing: an application
- * with none of them can host the module too.
+ * What an application provides to the module. Every member is optional: an application with none of them can host the module too.
  */
 export interface ModuleHost {
-  /** Takes the module's section of the configuration, before `init`. */
+  /** Registers the section of the configuration for the module. Called before `init`. */
   registerConfigSection?(name: string, section: ConfigSection): void;
-  /** What the application's sources say in that section; undefined where they say nothing. Asked by `init`. */
+  /** Returns the value of that section; undefined if it is not set. Called by `init`. */
   configSection?(name: string): unknown;
-  /** Gets the warnings and errors of the bus, unless the module was given a logger of its own. */
+  /** Gets the warnings and errors of the bus, unless the module has its own logger. */
   readonly logger?: Logger | undefined;
 }
 
-/** A section of an application's configuration, as a module describes it. */
+/** A module's description of its section in an application's configuration. */
 export interface ConfigSection {
-  /** What holds where the application's sources say nothing. What is left out, the engines fill in. */
+  /** Defaults for fields that the application does not set. The engines have defaults for all others. */
   readonly defaults: EventBusConfig;
   /**
-   * Checks what the sources say, for an application that wants to know before `init`.
+   * Validates a section, for an application that checks its configuration before `init`.
    *
    * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
    */
   readonly check: (section: unknown) => void;
 }
 
-/** Takes the CloudEvents of the application's modules, and hands them to whoever observes. */
+/** Gets the CloudEvents of the application's modules and passes them to its observers. */
 export interface ModuleSubject {
   notifyObservers(event: ModuleEvent): void | Promise<void>;
 }
 
-/** A CloudEvent 1.0 of a module; those of the bus are {@link LifecycleEvent}s. */
+/** A CloudEvent 1.0 of a module. Those of the bus are {@link LifecycleEvent}s. */
 export interface ModuleEvent {
   readonly specversion: '1.0';
   readonly id: string;
@@ -43,21 +42,21 @@ export interface ModuleEvent {
   readonly data?: unknown;
 }
 
-/** A service that a module offers the others. */
+/** A service that a module provides to others. */
 export interface ServiceProvider<T = unknown> {
   readonly name: string;
   readonly description: string;
-  /** Throws {@link ModuleNotInitializedError} before `init`. */
+  /** The service itself. Reading it throws {@link ModuleNotInitializedError} before `init`. */
   readonly instance: T;
 }
 
-/** A service that a module needs of the others. */
+/** A service that a module needs from others. */
 export interface ServiceDependency {
   readonly name: string;
   readonly required: boolean;
 }
 
-/** Numbers for an application that collects those of all its modules. */
+/** Metrics of a module, for an application that collects those of all its modules. */
 export interface ModuleMetrics {
   readonly name: string;
   readonly values: Readonly<Record<string, number>>;

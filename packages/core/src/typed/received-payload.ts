@@ -1,4 +1,4 @@
-/** What JSON cannot write: `publish` rejects with `InvalidEventError`, so its type refuses it. */
+/** Types that JSON cannot represent. `publish` rejects them with `InvalidEventError`, so its type refuses them. */
 type Unwritable =
   | bigint
   | symbol
@@ -8,7 +8,7 @@ type Unwritable =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>;
 
-/** Left as it is, so that a type that refers to itself ends. */
+/** JSON types, which need no conversion. This also ends the recursion for a type that refers to itself. */
 type Json = Primitive | readonly Json[] | { readonly [name: string]: Json };
 
 type Primitive = string | number | boolean | null | undefined;
@@ -16,12 +16,12 @@ type Primitive = string | number | boolean | null | undefined;
 // oxlint-disable-next-line typescript/no-explicit-any -- any function at all
 type AnyFunction = (...args: any[]) => unknown;
 
-/** True for `any` and `unknown`: of what is in there nothing is known. */
+/** True for `any` and `unknown`, about whose content nothing is known. */
 type IsOpen<T> = unknown extends T ? true : false;
 
 /**
- * What a handler receives of a payload type: what JSON makes of it. A `Date`, and whatever has `toJSON`, becomes what that returns; a
- * class instance keeps its fields and loses its methods; what JSON cannot write becomes `never`.
+ * The type that a handler gets for a payload type: its JSON value. A `Date`, or any type with `toJSON`, becomes the return type of
+ * `toJSON`. A class instance keeps its fields and loses its methods. A type that JSON cannot represent becomes `never`.
  */
 export type ReceivedPayload<T> =
   IsOpen<T> extends true
@@ -38,7 +38,7 @@ export type ReceivedPayload<T> =
               ? { [K in keyof T]: ReceivedPayload<T[K]> }
               : { [K in keyof T as T[K] extends AnyFunction ? never : K]: ReceivedPayload<T[K]> };
 
-/** What may be published of a payload type: the type itself, with `never` for what JSON cannot write. */
+/** The type that may be published for a payload type: the type itself, with `never` for parts that JSON cannot represent. */
 export type PublishedPayload<T> =
   IsOpen<T> extends true
     ? T

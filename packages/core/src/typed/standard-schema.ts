@@ -1,8 +1,8 @@
 import { SchemaValidationError } from '../errors/errors.ts';
 
 /**
- * What a schema library offers to be used by others: zod, valibot, arktype and more. The interface of the Standard Schema
- * specification, version 1, which asks to be copied rather than depended on. Source: https://standardschema.dev
+ * The interface of schema libraries such as zod, valibot and arktype: version 1 of the Standard Schema specification, which
+ * recommends copying it instead of depending on it. Source: https://standardschema.dev
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
@@ -13,7 +13,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** True for what a schema library makes; some make functions. */
+/** Returns true for a Standard Schema, which may be an object or a function. */
 export function isStandardSchema(value: unknown): value is StandardSchema {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   const standard = (value as Partial<StandardSchema>)['~standard'];
@@ -28,17 +28,17 @@ interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What a publisher gives to a topic with this schema. */
+/** The payload type that a publisher passes for a topic with this schema. */
 export type SchemaInput<S> = S extends StandardSchema<infer Input, infer _> ? Input : never;
 
-/** What a handler gets from a topic with this schema. */
+/** The payload type that a handler gets for a topic with this schema. */
 export type SchemaOutput<S> = S extends StandardSchema<infer _, infer Output> ? Output : never;
 
 /**
- * Validates a payload.
+ * Validates a payload against the schema of its topic.
  *
- * @returns what the schema made of it; a promise where the schema validates asynchronously.
- * @throws {@link SchemaValidationError}
+ * @returns The output of the schema; a promise if the schema validates asynchronously.
+ * @throws {@link SchemaValidationError} if the payload does not match.
  */
 export function validatePayload(schema: StandardSchema, payload: unknown, topic: string): unknown {
   const result = schema['~standard'].validate(payload);

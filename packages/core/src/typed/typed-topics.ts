@@ -8,13 +8,13 @@ import type {
 import type { Event, NewEvent } from '../contract/event.ts';
 import type { PublishedPayload, ReceivedPayload } from './received-payload.ts';
 
-/** Which payload each topic carries. */
+/** Maps each topic to the type of its payload. */
 export type TopicMap = object;
 
 /** The topics of a map. */
 export type TopicOf<Topics extends TopicMap> = keyof Topics & string;
 
-/** True for a map that names no topics: `Record<string, …>`. */
+/** True for a map without named topics: `Record<string, …>`. */
 type IsOpen<Topics extends TopicMap> = string extends keyof Topics ? true : false;
 
 /** The topics of a map that a topic or pattern matches. */
@@ -27,7 +27,7 @@ export type MatchingTopic<Topics extends TopicMap, Pattern extends string> =
         ? Extract<TopicOf<Topics>, `${Prefix}${string}`>
         : never;
 
-/** A topic of the map, or a pattern that matches at least one; any text for a map that names none. */
+/** A topic of the map, or a pattern that matches at least one; any text for a map without named topics. */
 export type TopicPattern<Topics extends TopicMap, Pattern extends string> =
   IsOpen<Topics> extends true
     ? Pattern
@@ -38,32 +38,32 @@ export type TopicPattern<Topics extends TopicMap, Pattern extends string> =
       : Pattern;
 
 /**
- * The event that a subscription to a topic or pattern receives. For a pattern: the union over what it matches, told apart by
- * `topic`. The bus's own topics, which begin with `_`, carry `unknown`.
+ * The event type that a subscription to a topic or pattern gets. For a pattern, it is the union over the matching topics, which the
+ * field `topic` distinguishes. Topics of the bus itself, which begin with `_`, have payloads of type `unknown`.
  */
 export type EventOf<Topics extends TopicMap, Pattern extends string> =
   IsOpen<Topics> extends true
     ? Event
     : [MatchingTopic<Topics, Pattern>] extends [never]
-      ? // No call has a topic of the type `string`: this is for comparing the bus with an event bus that takes any topic.
+      ? // No call has a topic of the type `string`: this case makes the bus assignable to an event bus with any topics.
         Event<string extends Pattern ? never : unknown>
       : { [T in MatchingTopic<Topics, Pattern>]: Event<Topics[T]> & { readonly topic: T } }[MatchingTopic<
           Topics,
           Pattern
         >];
 
-/** A handler of such events. */
+/** The type of a handler that is subscribed to a topic or pattern. */
 export type HandlerOf<Topics extends TopicMap, Pattern extends string> = (
   event: EventOf<Topics, Pattern>,
   context: HandlerContext,
 ) => unknown;
 
-/** What `publish(topic, payload, options)` takes beside the payload. */
+/** The options of `publish(topic, payload, options)`. */
 export interface TopicPublishOptions extends PublishOptions, Omit<NewEvent, 'topic' | 'payload'> {}
 
 /**
- * What handlers receive of each topic. If publishers give the same types, it is what JSON makes of them; if they give others, because
- * schemas transform, it is as it stands.
+ * The payload types that handlers get. If publishers use the same types, handlers get their JSON values. If they use others, because
+ * schemas transform payloads, handlers get the types of `Topics` unchanged.
  */
 export type HandledTopics<Topics extends TopicMap, Published extends TopicMap> = [Topics, Published] extends [
   Published,
@@ -85,7 +85,7 @@ export interface TypedPublish<Topics extends TopicMap> {
   ): Promise<void>;
 }
 
-/** The subscribing side of a typed bus; that of any `EventBus` where the map names no topics. */
+/** The subscribing side of a typed bus. For a map without named topics it equals that of any `EventBus`. */
 export type TypedSubscribe<Topics extends TopicMap> =
   IsOpen<Topics> extends true
     ? EventBus['subscribe']

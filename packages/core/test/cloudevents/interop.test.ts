@@ -97,7 +97,7 @@ describe('an event of another producer', () => {
   test.each([
     ['no specversion', { specversion: undefined }, /not a CloudEvent: it has no specversion/],
     ['specversion 0.3', { specversion: '0.3' }, /specversion "0.3"/],
-    ['a numeric specversion', { specversion: 1 }, /specversion 1,/],
+    ['a numeric specversion', { specversion: 1 }, /specversion 1;/],
     ['no id', { id: undefined }, /attribute id is missing/],
     ['an empty id', { id: '' }, /attribute id is missing or empty/],
     ['an object as id', { id: {} }, /attribute id is an object/],

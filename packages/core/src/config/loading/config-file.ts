@@ -7,36 +7,36 @@ import type { Environment } from './environment.ts';
 import { lineOfJsonMistake } from './json-mistake.ts';
 import { PlainText, type Typed, isReference, substitute } from './substitute.ts';
 
-/** What a file sets. */
+/** The fields that a configuration file sets. */
 export interface FileFields {
   readonly fields: Readonly<Record<string, unknown>>;
-  /** What to call the file in messages. */
+  /** The name of the file in messages. */
   readonly name: string;
   readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
-  /** The environment variables that it refers to. */
+  /** The environment variables that the file refers to. */
   readonly variables: ReadonlySet<string>;
 }
 
 /**
- * Reads a configuration file, YAML or JSON by its extension, with the environment's values in place of `${NAME}`.
+ * Reads a configuration file, YAML or JSON by its extension, and replaces `${NAME}` by environment variables.
  *
- * @throws {@link ConfigFileError} where it cannot be read, has another extension, or is not what its extension says.
- * @throws {@link MissingPackageError} for YAML, where the package `yaml` is not installed.
+ * @throws {@link ConfigFileError} if the file cannot be read or parsed, or has another extension.
+ * @throws {@link MissingPackageError} if the file is YAML and the package `yaml` is not installed.
  */
 export async function readConfigFile(file: string | URL, environment: Environment): Promise<FileFields> {
   const path = typeof file === 'string' ? file : fileURLToPath(file);
   const parse = parsers[extname(path).toLowerCase()];
   if (parse === undefined) {
-    throw new ConfigFileError(path, `its extension has to be one of ${Object.keys(parsers).join(', ')}`);
+    throw new ConfigFileError(path, `its extension must be one of ${Object.keys(parsers).join(', ')}`);
   }
   const parsed = await parse(await read(path), path);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || parsed instanceof PlainText) {
-    throw new ConfigFileError(path, 'expected fields, such as "engine: memory", at its top');
+    throw new ConfigFileError(path, 'expected fields such as "engine: memory" at the top level');
   }
   const { value, typed, errors, variables } = substitute(parsed, environment, basename(path));
   const fields = value as Record<string, unknown>;
-  // For editors, which find the schema there.
+  // Only editors use this field.
   delete fields['$schema'];
   return { fields, name: basename(path), typed, errors, variables };
 }
@@ -65,8 +65,8 @@ function parseJson(text: string, path: string): unknown {
       typeof value === 'string' && isReference(value) ? new PlainText(value) : value,
     );
   } catch {
-    // Without its cause, whose message quotes the text.
-    throw new ConfigFileError(path, 'it is not valid JSON there', { line: lineOfJsonMistake(text) });
+    // Without the cause, whose message quotes the text.
+    throw new ConfigFileError(path, 'it is not valid JSON', { line: lineOfJsonMistake(text) });
   }
 }
 
@@ -77,7 +77,7 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
   const [mistake] = [...document.errors, ...document.warnings];
   if (mistake !== undefined) {
     const { line } = lineCounter.linePos(mistake.pos[0]);
-    throw new ConfigFileError(path, `it is not valid YAML there: ${reasonOf(mistake)}`, { line });
+    throw new ConfigFileError(path, `it is not valid YAML: ${reasonOf(mistake)}`, { line });
   }
   visit(document, {
     Scalar: (place, node) => {
@@ -89,11 +89,11 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
   try {
     return document.toJS() ?? {};
   } catch {
-    throw new ConfigFileError(path, 'an alias in it cannot be resolved; set the anchor before it');
+    throw new ConfigFileError(path, 'an alias in it cannot be resolved; define its anchor before it');
   }
 }
 
-/** The kind of the mistake: a message may quote the text. */
+/** Returns the kind of the mistake, because the message may quote the text. */
 function reasonOf({ code }: { readonly code: string }): string {
   return code.toLowerCase().replaceAll('_', ' ');
 }

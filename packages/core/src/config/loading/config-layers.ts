@@ -9,22 +9,22 @@ import type { Typed } from './substitute.ts';
 /** One source of a configuration. */
 export interface ConfigLayer {
   readonly fields: Readonly<Record<string, unknown>>;
-  /** What set a field, for messages. */
+  /** Returns what set a field, for messages. */
   readonly sourceOf: (field: string) => string | undefined;
-  /** Values that were read as numbers or flags, where they may be text. */
+  /** Values that were read as numbers or booleans although their field may expect text. */
   readonly typed?: readonly Typed[] | undefined;
-  /** What is wrong in it already. */
+  /** The mistakes found so far. */
   readonly errors: readonly InvalidConfigError[];
 }
 
 /**
- * Puts a configuration together from its sources, of which a later one wins, field by field, and checks it.
+ * Merges the sources of a configuration and validates the result. A later source overrides an earlier one, field by field.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function combineConfig(layers: readonly ConfigLayer[]): EventBusConfig {
   let checked = check(layers);
-  // What is refused as a number may be right as the text that it was.
+  // A value that is refused as a number may be valid as text.
   const wrong = layers.flatMap(({ typed = [] }) => typed).filter(({ path }) => checked.isRefused(path));
   for (const { holder, key, text } of wrong) holder[key] = text;
   if (wrong.length > 0) checked = check(layers);
@@ -46,7 +46,7 @@ function check(layers: readonly ConfigLayer[]): Checked {
   const errors = layers.flatMap((layer) => layer.errors);
   const isKnown = pathsOf(errors);
   const mistakes = mistakesIn(config, sourceOf).flatMap((error) => {
-    // Text in which a variable is missing is not what was meant: it would be refused for what it is not.
+    // Text with a missing variable is incomplete, so its other problems would be misleading.
     const all = problemsOf(error, 'config') ?? [];
     const rest = all.filter(({ path }) => !isKnown(path));
     if (rest.length === all.length) return [error];
@@ -56,7 +56,7 @@ function check(layers: readonly ConfigLayer[]): Checked {
   return { config, sourceOf, errors: all, isRefused: pathsOf(mistakes) };
 }
 
-/** The types of the engines that a configuration has, right or wrong. */
+/** Returns the engine types that a configuration names, even if it is invalid. */
 export function engineTypesIn(layers: readonly ConfigLayer[]): string[] {
   const { engines, engine = defaultEngineType } = merge(layers).config;
   const types: unknown[] = Array.isArray(engines)
@@ -72,7 +72,7 @@ interface Merged {
 }
 
 function merge(layers: readonly ConfigLayer[]): Merged {
-  // Without a prototype: a field `__proto__` has to be refused as any other that nobody knows.
+  // Without a prototype, so that a field `__proto__` is refused like any other unknown field.
   const config = Object.create(null) as Record<string, unknown>;
   const origins = new Map<string, ConfigLayer['sourceOf']>();
   const problems: ConfigProblem[] = [];
@@ -81,7 +81,7 @@ function merge(layers: readonly ConfigLayer[]): Merged {
     if (config['engines'] !== undefined && fields['engines'] === undefined) {
       const from = origins.get('engines')?.('engines');
       for (const [field] of given.filter(([name]) => singleEngineFields.includes(name))) {
-        const message = `it is for a bus with one engine, and ${from} has "engines"; set it in the config of one of them, or leave it out`;
+        const message = `it is for a bus with one engine, and ${from} has "engines"; set it in the config of one of them, or remove it`;
         problems.push({ path: field, message, source: sourceOf(field) });
       }
     }

@@ -5,7 +5,7 @@ import { type ConfigProblem, InvalidConfigError } from '../../errors/config-erro
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Text stays as it is where it is not of the kind: the check of the configuration then says what is expected. */
+/** Readers leave a text of the wrong kind unchanged, and validation then says what is expected. */
 const asText = (value: string): string => value;
 const asNumber = (value: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value);
 const flags: ReadonlyMap<string, boolean> = new Map([
@@ -16,7 +16,7 @@ const flags: ReadonlyMap<string, boolean> = new Map([
 ]);
 const asFlag = (value: string): unknown => flags.get(value.toLowerCase()) ?? value;
 
-/** The fields that environment variables set, and how each is read. */
+/** The fields that environment variables can set, and how each is read. */
 export const variables: Readonly<
   Record<string, readonly [field: keyof EventBusConfig, (value: string) => unknown]>
 > = {
@@ -33,31 +33,31 @@ export const variables: Readonly<
   EXTERNAL_BROKER_URL: ['externalBrokerURL', asText],
   EXTERNAL_BROKER_USER: ['externalBrokerUser', asText],
   EXTERNAL_BROKER_PASSWORD: ['externalBrokerPassword', asText],
-  // As the Go module calls it.
+  // The Go module's name.
   SOURCE: ['source', asText],
   EVENT_SOURCE: ['source', asText],
 };
 
-/** What the environment sets. */
+/** The fields that environment variables set. */
 export interface EnvironmentFields {
   readonly fields: Readonly<Record<string, unknown>>;
   /** The variable that set each field. */
   readonly variableOf: ReadonlyMap<string, string>;
   readonly errors: readonly InvalidConfigError[];
-  /** Variables with the prefix that set nothing: they may be for another program. */
+  /** Variables with the prefix that set no field; they may belong to another program. */
   readonly unknown: readonly UnknownVariable[];
 }
 
-/** A variable that sets nothing. */
+/** A variable with the prefix that sets no field. */
 export interface UnknownVariable {
   readonly name: string;
-  /** The variable that sets something and is most like it. */
+  /** The known variable with the most similar name. */
   readonly nearest: string | undefined;
 }
 
 /**
- * Reads the fields that environment variables set. An empty variable sets nothing. One that is nearly the name of a variable is
- * a mistake.
+ * Reads the fields that environment variables set. An empty variable sets nothing. A variable whose name is close to a known name is a
+ * mistake.
  */
 export function readEnvironment(environment: Environment, prefix: string): EnvironmentFields {
   const fields: Record<string, unknown> = {};

@@ -1,12 +1,12 @@
 const token =
   /[ \t\r\n]*(?:("(?:[^"\\\n\r\t]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
 
-/** What may come next. */
+/** The tokens that may come next. */
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end';
 
 /**
- * The line, from 1, of the first mistake in a text that `JSON.parse` refuses. Its own messages quote what stands there, which
- * may be a secret, and do not always say where.
+ * Returns the line, counted from 1, of the first mistake in a text that `JSON.parse` refuses. The messages of `JSON.parse` quote the
+ * text, which may be a secret, and do not always name the line.
  */
 export function lineOfJsonMistake(text: string): number {
   const open: string[] = [];
@@ -21,7 +21,7 @@ export function lineOfJsonMistake(text: string): number {
   }
 }
 
-/** Undefined where the token is not among what is expected. */
+/** Returns what may come after the token; undefined if the token is not expected. */
 function step(
   expected: Expected,
   string: string | undefined,

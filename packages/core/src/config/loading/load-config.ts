@@ -8,17 +8,17 @@ import { type ConfigLayer, combineConfig, engineTypesIn } from './config-layers.
 import { type Environment, type UnknownVariable, readEnvironment } from './environment.ts';
 import type { EventBusConfig } from '../event-bus-config.ts';
 
-/** Where `loadConfig` looks. */
+/** The sources of `loadConfig`. */
 export interface LoadConfigOptions {
   /** A file in YAML (`.yaml`, `.yml`; needs the package `yaml`) or JSON (`.json`). Default: none. */
   readonly file?: string | URL | undefined;
   /** The environment, for variables that set fields and for `${NAME}` in the file. Default `process.env`. */
   readonly env?: Environment | undefined;
-  /** What the names of the variables that set fields begin with, such as `POLYBUS_`. Default: nothing. */
+  /** The prefix of variables that set fields, such as `POLYBUS_`. Default: no prefix. */
   readonly envPrefix?: string | undefined;
-  /** Gets a warning of variables that begin with the prefix and set nothing. Default: the console. */
+  /** Gets a warning about variables that have the prefix and set no field. Default: the console. */
   readonly logger?: Logger | undefined;
-  /** What wins over all else. */
+  /** Fields that override every other source. */
   readonly code?: EventBusConfig | undefined;
 }
 
@@ -31,15 +31,15 @@ const optionNames = {
 } satisfies OptionNames<LoadConfigOptions>;
 
 /**
- * Puts a configuration together from its sources; a later one wins, field by field: the defaults, a file, the environment, code.
- * What a source sets takes effect or is refused: `engines` replaces the engine of the sources before it, while a field of the
- * one-engine form over the `engines` of a source before it is a mistake. Engines that are installed check what is theirs.
+ * Loads a configuration from its sources: defaults, a file, the environment, and code. A later source overrides an earlier one, field
+ * by field. Every field that a source sets either takes effect or is refused: `engines` replaces the single engine of earlier sources,
+ * and a field of a single engine after `engines` of an earlier source is a mistake. Installed engines validate their own fields.
  *
- * @returns a configuration that has been checked, for `createEventBus`.
- * @throws {@link InvalidConfigError} listing every problem, with the file or variable that it comes from.
- * @throws {@link MissingVariableError} where nothing is wrong but that the file refers to variables that are not set.
- * @throws {@link ConfigFileError} where the file cannot be read.
- * @throws {@link MissingPackageError} where the file is YAML and the package `yaml` is not installed.
+ * @returns A validated configuration for `createEventBus`.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. It lists every problem with its file or variable.
+ * @throws {@link MissingVariableError} if the only mistake is that the file refers to variables that are not set.
+ * @throws {@link ConfigFileError} if the file cannot be read.
+ * @throws {@link MissingPackageError} if the file is YAML and the package `yaml` is not installed.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EventBusConfig> {
   assertOptionNames('loadConfig', options, optionNames);
@@ -53,17 +53,17 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Event
     { ...fromEnvironment, sourceOf: (field) => fromEnvironment.variableOf.get(field) },
     { fields: code as Record<string, unknown>, sourceOf: () => 'code', errors: [] },
   ];
-  // What engines have to say of their own fields is to be in the same error. One that cannot be found may be registered later.
+  // Loads the engines, so that the same error lists the mistakes in their fields. A missing engine may be registered later.
   await Promise.all(engineTypesIn(layers).map((type) => findEngineFactory(type).catch(() => undefined)));
   return combineConfig(layers);
 }
 
 function warningOf(unknown: readonly UnknownVariable[]): string {
   const list = unknown.map(({ name, nearest }) =>
-    nearest === undefined ? name : `${name} (the nearest that is read is ${nearest})`,
+    nearest === undefined ? name : `${name} (did you mean ${nearest}?)`,
   );
   return (
-    `environment variables with the prefix that set nothing: ${list.join(', ')}. ` +
-    'A file of the configuration may refer to any variable, as in ${NAME}'
+    `environment variables with the prefix that set no field: ${list.join(', ')}. ` +
+    'A configuration file can refer to any variable with ${NAME}'
   );
 }

@@ -1,17 +1,17 @@
-/** Names what set a field of the configuration, for messages. */
+/** Returns what set a field of the configuration, for messages. */
 export type SourceOf = (field: string) => string | undefined;
 
 export const noSource: SourceOf = () => undefined;
 
 const sources = new WeakMap<object, SourceOf>();
 
-/** Remembers what set the fields of a configuration, for whoever is given that very object. */
+/** Stores what set the fields of a configuration object. */
 export function rememberSources<T extends object>(config: T, sourceOf: SourceOf): T {
   sources.set(config, sourceOf);
   return config;
 }
 
-/** What `rememberSources` was told. */
+/** Returns the sources that `rememberSources` stored for a configuration object. */
 export function sourcesOf(config: object): SourceOf {
   return sources.get(config) ?? noSource;
 }

@@ -2,15 +2,15 @@ import { type ConfigProblem, InvalidConfigError, MissingVariableError } from '..
 import type { Environment } from './environment.ts';
 import { appendKey, isSecretKey } from '../validate.ts';
 
-/** `$${` for `${` itself, or `${NAME}`, or `${NAME:-default}`. */
+/** Matches `$${` (an escaped `${`), `${NAME}` and `${NAME:-default}`. */
 const reference = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{[^}]*\}?/g;
 
-/** True for text that is one reference and nothing else. */
+/** Returns true for a text that consists of one reference. */
 export function isReference(text: string): boolean {
   return /^\$\{[^}]*\}$/.test(text);
 }
 
-/** A single reference without quotes of its own (JSON has no others): what it stands for may be a number or a flag. */
+/** A text of one reference without quotes in YAML, or any in JSON. Its value may be a number or a boolean. */
 export class PlainText {
   readonly text: string;
 
@@ -19,7 +19,7 @@ export class PlainText {
   }
 }
 
-/** A value that was read as a number or a flag, and where it is; its field may want the text. */
+/** A value that was read as a number or a boolean, with its location, because its field may expect text. */
 export interface Typed {
   readonly path: string;
   readonly holder: Record<string | number, unknown>;
@@ -27,16 +27,16 @@ export interface Typed {
   readonly text: string;
 }
 
-/** Parsed text with the environment's values in it. */
+/** The parsed content of a file with environment variables substituted. */
 export interface Substituted {
   readonly value: unknown;
   readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
-  /** The variables that it refers to. */
+  /** The variables that the file refers to. */
   readonly variables: ReadonlySet<string>;
 }
 
-/** Puts the environment's values for the references in every text of a parsed file, at whatever depth. */
+/** Replaces the references in every text of a parsed file by environment variables, at any depth. */
 export function substitute(parsed: unknown, environment: Environment, file: string): Substituted {
   const missing: { variable: string; path: string }[] = [];
   const malformed: ConfigProblem[] = [];
@@ -46,9 +46,9 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
   function inText(text: string, path: string): string {
     return text.replace(reference, (whole, name: string | undefined, fallback: string | undefined) => {
       if (whole === '$${') return '${';
-      // The first "}" ends a default: one with a reference in it would end in the middle.
+      // The first "}" ends a default, so a default cannot contain a reference.
       if (name === undefined || fallback?.includes('${') === true) {
-        // What stands there is not shown: it may be part of a password.
+        // The text is not shown, because it may be part of a password.
         const message =
           'expected ${NAME}, or ${NAME:-default}, where there is "${"; write $${ for "${" itself';
         malformed.push({ path, message, source: file });
@@ -56,14 +56,14 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
       }
       variables.add(name);
       const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
-      // As in a shell: an empty variable counts as not set where there is a default.
+      // As in a shell, an empty variable counts as not set if there is a default.
       if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
       if (value === undefined) missing.push({ variable: name, path });
       return value ?? '';
     });
   }
 
-  /** @param name - The field that it is in, or in the list of. */
+  /** @param name - The field of the value, or of the list that contains it. */
   function inValue(value: unknown, path: string, name: string): unknown {
     if (typeof value === 'string') return inText(value, path);
     if (typeof value !== 'object' || value === null) return value;
@@ -92,12 +92,12 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
   };
 }
 
-/** As a field of its own, whatever its name: `__proto__` may stand in a file. */
+/** Sets an own property, whatever its name, because a file may contain `__proto__`. */
 function put(holder: object, key: string | number, value: unknown): void {
   Object.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** A number only where it reads the same both ways: `007` and `1e3` stay text, and so does whatever is secret. */
+/** Converts text to a number only if the number has the same text: `007` and `1e3` stay text, and so do secrets. */
 function typedValue(text: string, key: string): string | number | boolean {
   if (isSecretKey(key)) return text;
   if (text === 'true' || text === 'false') return text === 'true';
