@@ -1,6 +1,7 @@
-export { type EventBusOptions, type TypedEventBus, createEventBus } from './bus/create-event-bus.ts';
+export { type EventBusOptions, createEventBus } from './bus/create-event-bus.ts';
+export type { TypedEventBus } from './bus/typed-event-bus.ts';
 export type { EventBusParts } from './bus/event-bus-parts.ts';
-export type { ObservableBus } from './bus/event-bus.ts';
+export type { ObservableBus } from './bus/typed-event-bus.ts';
 export type { EventStream } from './bus/event-stream.ts';
 export {
   type LifecycleEvent,
@@ -51,7 +52,8 @@ export {
   deadLetterOf,
   deadLetterTopic,
 } from './dead-letters/dead-letter.ts';
-export type { RedriveOptions, RedriveResult } from './bus/redrive/redrive.ts';
+export type { RedriveOptions } from './bus/redrive/redrive-run.ts';
+export type { RedriveResult } from './bus/redrive/redrive.ts';
 export {
   ConfigFileError,
   type ConfigProblem,

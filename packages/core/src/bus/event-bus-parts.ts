@@ -4,7 +4,6 @@ import { type StandardSchema, isStandardSchema } from '../typed/standard-schema.
 import type { Observer } from './lifecycle.ts';
 import type { Middleware } from './middleware.ts';
 import { closest } from '../errors/suggest.ts';
-import { configFields } from '../config/parse-config.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
 import { quote } from '../errors/polybus-error.ts';
 import { assertTopic } from '../contract/topics.ts';
@@ -35,9 +34,9 @@ const partNames = {
  *
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
-export function assertParts(options: EventBusParts): void {
+export function assertParts(options: EventBusParts, configFields: readonly string[]): void {
   const problems = [
-    ...misspelt(options),
+    ...misspelt(options, configFields),
     ...inSchemas(options.schemas),
     ...inMiddleware(options.middleware),
     ...inLogger(options.logger),
@@ -48,7 +47,7 @@ export function assertParts(options: EventBusParts): void {
 }
 
 /** Finds misspelt names of parts. The schema of the configuration refuses every other unknown field. */
-function misspelt(options: object): ConfigProblem[] {
+function misspelt(options: object, configFields: readonly string[]): ConfigProblem[] {
   return Object.keys(options).flatMap((name) => {
     if (configFields.includes(name) || Object.hasOwn(partNames, name)) return [];
     const meant = closest(name, Object.keys(partNames));
@@ -100,7 +99,7 @@ function inLogger(logger: unknown): ConfigProblem[] {
 function listOf(path: string, list: unknown): ConfigProblem[] {
   if (list === undefined) return [];
   if (!Array.isArray(list)) return [wrong(path, 'a list of functions', list)];
-  return list.flatMap((one: unknown, i) => functionAt(`${path}[${i}]`, one ?? null));
+  return list.flatMap((item: unknown, i) => functionAt(`${path}[${i}]`, item ?? null));
 }
 
 function functionAt(path: string, value: unknown): ConfigProblem[] {

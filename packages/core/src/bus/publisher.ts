@@ -6,8 +6,18 @@ import { type PublishMiddleware, aroundPublish } from './middleware.ts';
 import { orAborted } from '../engine-kit/or-aborted.ts';
 import type { Router } from '../routing/router.ts';
 import { type StandardSchema, validatePayload } from '../typed/standard-schema.ts';
-import { assertSignal } from '../engine/subscribe-options.ts';
+import { createEvent } from '../contract/create-event.ts';
+import { type OptionNames, assertOptionNames, assertSignal, signalName } from '../engine/call-options.ts';
+import type { TopicPublishOptions } from '../typed/typed-topics.ts';
 import { tenantOf } from '../contract/tenant.ts';
+
+const topicPublishNames = {
+  ...signalName,
+  id: true,
+  key: true,
+  metadata: true,
+  createdAt: true,
+} satisfies OptionNames<TopicPublishOptions>;
 
 /** Publishes the events of a bus: schema first, then middleware, then the router. It also emits the lifecycle events of publishing. */
 export class Publisher {
@@ -16,7 +26,7 @@ export class Publisher {
   readonly #schemas: ReadonlyMap<string, StandardSchema>;
   readonly #middleware: readonly PublishMiddleware[];
   /** By error, the ids of events whose failure was already reported, because an error passes several layers. */
-  readonly #told = new WeakMap<object, Set<string>>();
+  readonly #reported = new WeakMap<object, Set<string>>();
 
   constructor(
     router: Router,
@@ -28,6 +38,14 @@ export class Publisher {
     this.#lifecycle = lifecycle;
     this.#schemas = schemas;
     this.#middleware = middleware;
+  }
+
+  /** Publishes a payload to a topic. */
+  publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
+    assertOptionNames('publish(topic, payload)', options, topicPublishNames);
+    const { signal, id, key, metadata, createdAt } = options;
+    const event = createEvent({ topic, payload, id, key, metadata, createdAt });
+    return this.publish(event, signal === undefined ? undefined : { signal });
   }
 
   publish(event: Event, options: PublishOptions | undefined): Promise<void> {
@@ -47,7 +65,7 @@ export class Publisher {
       if (this.#middleware.length === 0) return await this.send(event, options);
       await this.#throughMiddleware(event, options);
     } catch (error) {
-      this.#tellNotPublished(event, error);
+      this.#reportFailure(event, error);
       throw error;
     }
   }
@@ -75,25 +93,25 @@ export class Publisher {
     try {
       await (engine === undefined ? this.#router : this.#router.engine(engine)).publish(event, options);
     } catch (error) {
-      this.#tellNotPublished(event, error, engine);
+      this.#reportFailure(event, error, engine);
       throw error;
     }
-    if (this.#lifecycle.active) this.#lifecycle.emit('message.published', this.#about(event, engine));
+    if (this.#lifecycle.active) this.#lifecycle.emit('message.published', this.#dataOf(event, engine));
   }
 
-  #tellNotPublished(event: Event, reason: unknown, engine?: string): void {
+  #reportFailure(event: Event, reason: unknown, engine?: string): void {
     if (!this.#lifecycle.active) return;
     if (typeof reason === 'object' && reason !== null) {
-      const ids = this.#told.get(reason) ?? new Set();
+      const ids = this.#reported.get(reason) ?? new Set();
       if (ids.has(event.id)) return;
-      this.#told.set(reason, ids.add(event.id));
+      this.#reported.set(reason, ids.add(event.id));
     }
     const { name, message } = describeError(reason);
-    const data = { ...this.#about(event, engine), outcome: 'not-published', error: { name, message } };
+    const data = { ...this.#dataOf(event, engine), outcome: 'not-published', error: { name, message } };
     this.#lifecycle.emit('message.failed', data);
   }
 
-  #about(event: Event, engine = this.#router.engineFor(event.topic, tenantOf(event))): object {
+  #dataOf(event: Event, engine = this.#router.engineFor(event.topic, tenantOf(event))): object {
     const { topic, id, key } = event;
     return { topic, engine, eventId: id, key };
   }

@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PublishOptions, SubscribeOptions } from '../contract/bus.ts';
-import type { TypedEventBus } from './create-event-bus.ts';
+import type { TypedEventBus } from './typed-event-bus.ts';
 import { InvalidTenantError } from '../errors/errors.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { EventStream } from './event-stream.ts';
 import type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
-import type { RedriveOptions, RedriveResult } from './redrive/redrive.ts';
+import type { RedriveOptions } from './redrive/redrive-run.ts';
+import type { RedriveResult } from './redrive/redrive.ts';
 import { assertTenant, tenantOf } from '../contract/tenant.ts';
 import type {
   EventOf,

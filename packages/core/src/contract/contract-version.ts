@@ -1,4 +1,3 @@
-import type { Engine } from './engine.ts';
 import { ContractVersionError } from '../errors/errors.ts';
 
 /**
@@ -11,7 +10,7 @@ export const contractVersion = 1;
 const stamp = Symbol.for('polybus.contract');
 
 /** Marks an engine with the contract version of the core that created it. */
-export function stampContract(engine: Engine): void {
+export function stampContract(engine: object): void {
   Object.defineProperty(engine, stamp, { value: contractVersion, configurable: true });
 }
 
@@ -21,7 +20,7 @@ export function stampContract(engine: Engine): void {
  *
  * @throws {@link ContractVersionError} if its version differs.
  */
-export function assertContractVersion(name: string, engine: Engine): void {
+export function assertContractVersion(name: string, engine: { readonly type: string }): void {
   const version = (engine as { readonly [stamp]?: unknown })[stamp];
   if (version === undefined || version === contractVersion) return;
   throw new ContractVersionError({ name, type: engine.type, version }, contractVersion);

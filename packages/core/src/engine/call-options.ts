@@ -1,4 +1,5 @@
 import type { PublishOptions, StartOptions, StopOptions, SubscribeOptions } from '../contract/bus.ts';
+import { longestTimerMs } from '../contract/timer-limit.ts';
 import { InvalidOptionError, UnknownOptionError } from '../errors/errors.ts';
 import { suggestion } from '../errors/suggest.ts';
 
@@ -51,4 +52,42 @@ export function assertOptionNames(call: string, options: object, names: object, 
     if (Object.hasOwn(names, name) || (options as Record<string, unknown>)[name] === undefined) continue;
     throw new UnknownOptionError(path + name, call, suggestion(name, Object.keys(names), 'options'));
   }
+}
+
+const groupGrammar = /^[A-Za-z0-9._-]{1,200}$/;
+
+/** @throws {@link InvalidOptionError} */
+export function assertGroup(group: unknown): void {
+  if (typeof group === 'string' && groupGrammar.test(group)) return;
+  throw new InvalidOptionError('group', group, '1 to 200 letters, digits, ".", "_" or "-"');
+}
+
+/**
+ * Milliseconds that a timer waits for.
+ *
+ * @throws {@link InvalidOptionError}
+ */
+export function timerMs(option: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value <= longestTimerMs) return value;
+  throw new InvalidOptionError(option, value, `milliseconds, more than 0 and at most ${longestTimerMs}`);
+}
+
+/**
+ * The time that `stop` may take.
+ *
+ * @throws {@link InvalidOptionError}
+ */
+export function resolveStopTimeout(timeoutMs: number | undefined): number {
+  if (timeoutMs === 0) return 0;
+  return timeoutMs === undefined ? 30_000 : timerMs('timeoutMs', timeoutMs);
+}
+
+/**
+ * Checks an option that gives up an operation.
+ *
+ * @throws {@link InvalidOptionError}
+ */
+export function assertSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InvalidOptionError('signal', signal, 'an AbortSignal');
 }

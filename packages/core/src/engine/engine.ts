@@ -1,5 +1,5 @@
 import { assertSubscription } from './assert-subscription.ts';
-import { assertOptionsOf } from './call-options.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout, timerMs } from './call-options.ts';
 import type { Capabilities } from '../contract/capabilities.ts';
 import type {
   ConsumerLag,
@@ -44,12 +44,9 @@ import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 import {
   type DeliveryDefaults,
   type InternalSubscribeOptions,
-  assertSignal,
   gateOption,
   identityOption,
-  resolveStopTimeout,
   resolveSubscribeOptions,
-  timerMs,
 } from './subscribe-options.ts';
 import { SubscriptionSet } from './subscription-set.ts';
 import type { Listener, ReadProgress, Transport } from '../contract/transport.ts';

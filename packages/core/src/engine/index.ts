@@ -36,7 +36,7 @@ export {
   registerEngine,
   registeredEngines,
 } from '../registry/registry.ts';
-export type { RoutedEngine } from '../routing/load-engines.ts';
+export type { RoutedEngine } from '../routing/routed-engines.ts';
 export type { RouterOptions } from '../routing/engine-router.ts';
 export { createRouter } from '../routing/engine-router.ts';
 export { type EngineDefinition, createEngine } from './engine.ts';

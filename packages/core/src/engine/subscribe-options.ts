@@ -1,4 +1,4 @@
-import { assertOptionsOf } from './call-options.ts';
+import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
 import { type Capabilities, requireCapability } from '../contract/capabilities.ts';
 import type { EventHandler, StartPosition, SubscribeOptions, Subscription } from '../contract/bus.ts';
 import type { DeliveryPolicy } from '../dispatch/delivery-policy.ts';
@@ -7,7 +7,6 @@ import { HandlerRequiredError, InvalidOptionError } from '../errors/errors.ts';
 import type { RetryOptions } from '../contract/retry.ts';
 import { resolveRetry } from './resolve-retry.ts';
 import { groupFor } from '../contract/tenant.ts';
-import { longestTimerMs } from '../contract/timer-limit.ts';
 import { assertTopic, assertTopicOrPattern } from '../contract/topics.ts';
 
 /** What a subscription gets where it does not say otherwise. */
@@ -119,14 +118,6 @@ function isInFuture(from: StartPosition): boolean {
   return from instanceof Date && from.getTime() > Date.now();
 }
 
-const groupGrammar = /^[A-Za-z0-9._-]{1,200}$/;
-
-/** @throws {@link InvalidOptionError} */
-export function assertGroup(group: unknown): void {
-  if (typeof group === 'string' && groupGrammar.test(group)) return;
-  throw new InvalidOptionError('group', group, '1 to 200 letters, digits, ".", "_" or "-"');
-}
-
 function assertFrom(from: unknown): void {
   if (from === 'latest' || from === 'earliest') return;
   if (from instanceof Date && !Number.isNaN(from.getTime())) return;
@@ -136,34 +127,4 @@ function assertFrom(from: unknown): void {
 function wholeNumber(option: string, value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
   throw new InvalidOptionError(option, value, 'a whole number of at least 1');
-}
-
-/**
- * Milliseconds that a timer waits for.
- *
- * @throws {@link InvalidOptionError}
- */
-export function timerMs(option: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value <= longestTimerMs) return value;
-  throw new InvalidOptionError(option, value, `milliseconds, more than 0 and at most ${longestTimerMs}`);
-}
-
-/**
- * The time that `stop` may take.
- *
- * @throws {@link InvalidOptionError}
- */
-export function resolveStopTimeout(timeoutMs: number | undefined): number {
-  if (timeoutMs === 0) return 0;
-  return timeoutMs === undefined ? 30_000 : timerMs('timeoutMs', timeoutMs);
-}
-
-/**
- * Checks an option that gives up an operation.
- *
- * @throws {@link InvalidOptionError}
- */
-export function assertSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new InvalidOptionError('signal', signal, 'an AbortSignal');
 }

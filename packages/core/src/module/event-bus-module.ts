@@ -12,7 +12,8 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../contract/bus.ts';
-import { type TypedEventBus, createEventBus } from '../bus/create-event-bus.ts';
+import type { TypedEventBus } from '../bus/typed-event-bus.ts';
+import { createEventBus } from '../bus/create-event-bus.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
 import {
   EventBusNotStartedError,

@@ -19,11 +19,11 @@ import { assertOptionsOf } from '../engine/call-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
 import { type InternalSubscribeOptions, gateOption, identityOption } from '../engine/subscribe-options.ts';
+import { describeError } from '../errors/describe-error.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import { allOrErrors } from './all-or-errors.ts';
 import { combinedHealth } from './combined-health.ts';
-import type { RoutedEngine } from './load-engines.ts';
-import { RoutedEngines } from './routed-engines.ts';
+import { type RoutedEngine, RoutedEngines } from './routed-engines.ts';
 import type { Router } from './router.ts';
 import { Routing, type RoutingRule } from './routing.ts';
 import { SpanningSubscriptions } from './spanning-subscriptions.ts';
@@ -199,7 +199,13 @@ class EngineRouter implements Router {
   async healthPerEngine(): Promise<Record<string, EngineHealth>> {
     const healthOf = async (name: string): Promise<[string, EngineHealth]> => {
       const engine = this.#engines.existing.get(name);
-      return [name, engine === undefined ? { status: 'down', state: 'new' } : await engine.health()];
+      if (engine === undefined) return [name, { status: 'down', state: 'new' }];
+      try {
+        return [name, await engine.health()];
+      } catch (error) {
+        // An engine that was written without `createEngine` may reject. The health of the others is reported all the same.
+        return [name, { status: 'down', state: 'started', error: describeError(error).message }];
+      }
     };
     return Object.fromEntries(await Promise.all(this.engineNames().map(healthOf)));
   }

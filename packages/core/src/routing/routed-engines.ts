@@ -4,14 +4,20 @@ import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
-import { assertOptionsOf } from '../engine/call-options.ts';
-import { resolveStopTimeout } from '../engine/subscribe-options.ts';
+import { assertOptionsOf, resolveStopTimeout } from '../engine/call-options.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
+import { problemsOf } from '../errors/config-problems.ts';
 import { EngineNotFoundError, EventBusNotStartedError } from '../errors/errors.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import { allOrErrors } from './all-or-errors.ts';
-import { type RoutedEngine, loadEngines } from './load-engines.ts';
+
+/** An engine of a router: it exists already, or the router creates it when it starts. */
+export interface RoutedEngine {
+  readonly name: string;
+  readonly engine: Engine | (() => Promise<Engine>);
+}
 
 /** The engines of a router, by their names: creates, starts, drains and stops them together. */
 export class RoutedEngines {
@@ -153,4 +159,30 @@ export class RoutedEngines {
 function isTimeout(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isTimeout);
   return PolybusError.is(error) && error.code === 'SHUTDOWN_TIMEOUT';
+}
+
+/**
+ * Creates the engines that are configured by their type, one after the other.
+ *
+ * @throws the error of the engine that could not be created; if the configurations of several have mistakes, one
+ *   {@link InvalidConfigError} that lists the problems of all.
+ */
+async function loadEngines(
+  slots: readonly RoutedEngine[],
+  isLoaded: (name: string) => boolean,
+  adopt: (name: string, engine: Engine) => void,
+): Promise<void> {
+  const mistakes: { readonly error: unknown; readonly problems: readonly ConfigProblem[] }[] = [];
+  for (const [i, { name, engine }] of slots.entries()) {
+    if (typeof engine !== 'function' || isLoaded(name)) continue;
+    try {
+      adopt(name, await engine());
+    } catch (error) {
+      const problems = problemsOf(error, `engines[${i}]`);
+      if (problems === undefined) throw error;
+      mistakes.push({ error, problems });
+    }
+  }
+  if (mistakes.length === 1) throw mistakes[0]!.error;
+  if (mistakes.length > 1) throw new InvalidConfigError(mistakes.flatMap(({ problems }) => problems));
 }

@@ -1,0 +1,176 @@
+import type { EventHandler, SubscribeOptions, Subscription } from '../../contract/bus.ts';
+import { newEventId } from '../../contract/event-id.ts';
+import { type Event, PublishedEvent } from '../../contract/event.ts';
+import { groupFor, tenantOf } from '../../contract/tenant.ts';
+import { type DeadLetter, deadLetterKey, deadLetterOf, keptTopic } from '../../dead-letters/dead-letter.ts';
+import { type RedriveTarget, redriveKey } from '../../dead-letters/redrive-target.ts';
+import type { Router } from '../../routing/router.ts';
+
+export interface RedriveOptions {
+  /** Redrives only dead letters of this consumer group, which belongs to `tenant` if that is set. Default: all. */
+  readonly group?: string | undefined;
+  /** Redrives only dead letters of this tenant. Default: all, including those without a tenant. */
+  readonly tenant?: string | undefined;
+  /** The maximum number of dead letters to publish back. Default: no limit. */
+  readonly limit?: number | undefined;
+  /** Return false to keep a dead letter for a later redrive. */
+  readonly filter?: ((event: Event, origin: DeadLetter) => boolean) | undefined;
+  /** The dead-letter topic. Default `_dead.<topic>`. */
+  readonly deadLetter?: string | undefined;
+  /** The redrive ends after this time without a dead letter, in milliseconds. Default 1000. */
+  readonly idleMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a redrive needs of its bus. */
+export interface RedriveBus {
+  readonly router: Router;
+  /**
+   * Publishes an event without middleware, which the dead letter passed when it was first published.
+   *
+   * @param engine - The name of the engine. Default: the engine that the routing rules select.
+   */
+  publish(event: PublishedEvent, engine?: string): Promise<void>;
+  /** Subscribes on one engine. */
+  subscribe(
+    engine: string,
+    topic: string,
+    handler: EventHandler<never>,
+    options: SubscribeOptions,
+  ): Promise<Subscription>;
+}
+
+/** The metadata field of a kept copy that has the original key, and marks the end of a run. */
+const keptKey = 'polybus.kept';
+
+interface KeptNote {
+  /** The key of the dead letter; null if it has none. */
+  readonly key: string | null;
+  /** True for an event that is not a dead letter but the mark of a run: earlier runs kept the events before it. */
+  readonly isMark: boolean;
+}
+
+export class RedriveRun {
+  redriven = 0;
+  kept = 0;
+  readonly engineName: string;
+  readonly deadLetter: string;
+  readonly #bus: RedriveBus;
+  readonly #topic: string;
+  readonly #group: string | undefined;
+  readonly #options: RedriveOptions;
+  /** Redriven events by id and failed group, because each group has its own dead letter of an event. */
+  readonly #redrivenFor = new Set<string>();
+  readonly #mark = newEventId();
+
+  constructor(
+    bus: RedriveBus,
+    engineName: string,
+    topic: string,
+    deadLetter: string,
+    options: RedriveOptions,
+  ) {
+    this.#bus = bus;
+    this.engineName = engineName;
+    this.#topic = topic;
+    this.deadLetter = deadLetter;
+    this.#options = options;
+    this.#group = groupFor(options.group, options.tenant);
+  }
+
+  get isFull(): boolean {
+    return this.redriven >= (this.#options.limit ?? Number.POSITIVE_INFINITY);
+  }
+
+  get keptTopic(): string {
+    return keptTopic(this.deadLetter);
+  }
+
+  /** Subscribes in the group that keeps the position of redrives. */
+  subscribe(topic: string, handler: EventHandler<never>): Promise<Subscription> {
+    const group = `_redrive.${this.deadLetter.slice(0, 180)}`;
+    return this.#bus.subscribe(this.engineName, topic, handler, {
+      group,
+      from: 'earliest',
+      deadLetter: false,
+    });
+  }
+
+  /** Writes the mark behind the dead letters that earlier runs kept. */
+  mark(): Promise<void> {
+    return this.#keep(this.#mark, undefined, {}, undefined, new Date());
+  }
+
+  /** Redrives or keeps one dead letter. Returns `end` for the mark of this run. */
+  async take(given: Event): Promise<'end' | undefined> {
+    const kept = given.metadata[keptKey] as KeptNote | undefined;
+    if (kept?.isMark === true) return given.id === this.#mark ? 'end' : undefined;
+    const { [keptKey]: _, ...metadata } = given.metadata;
+    const { id, payload, createdAt } = given;
+    const key = kept === undefined ? given.key : (kept.key ?? undefined);
+    const event = new PublishedEvent(id, given.topic, payload, metadata, key, createdAt);
+    const origin = deadLetterOf(event);
+    if (origin !== undefined && this.#isWanted(event, origin)) {
+      await this.#bus.publish(publishedBack(event, origin));
+      this.#redrivenFor.add(eventFor(event, origin));
+      this.redriven++;
+    } else {
+      await this.#keep(id, payload, metadata, key, createdAt);
+      this.kept++;
+    }
+    return undefined;
+  }
+
+  /** Publishes to this engine, whatever the current routing rules, and under one key, which keeps the order. */
+  #keep(
+    id: string,
+    payload: unknown,
+    metadata: Event['metadata'],
+    key: string | undefined,
+    createdAt: Date,
+  ): Promise<void> {
+    const note: KeptNote = { key: key ?? null, isMark: id === this.#mark };
+    const copy = new PublishedEvent(
+      id,
+      this.keptTopic,
+      payload,
+      { ...metadata, [keptKey]: note },
+      keptKey,
+      createdAt,
+    );
+    return this.#bus.publish(copy, this.engineName);
+  }
+
+  #isWanted(event: Event, origin: DeadLetter): boolean {
+    const { tenant, filter } = this.#options;
+    if (origin.sourceTopic !== this.#topic || !isWhole(origin)) return false;
+    // It failed again after this run had published it back: a run redrives an event only once.
+    if (this.#redrivenFor.has(eventFor(event, origin))) return false;
+    if (tenant !== undefined && tenantOf(event) !== tenant) return false;
+    if (this.#group !== undefined && origin.group !== this.#group) return false;
+    return filter === undefined || filter(event, origin);
+  }
+}
+
+/** Returns true for a dead letter with a complete event, which the dead letter of an undecodable record does not have. */
+function isWhole({ headers, cut }: DeadLetter): boolean {
+  return headers === undefined && (cut?.fields.every((field) => field.startsWith('error.')) ?? true);
+}
+
+function eventFor({ id }: Event, { group }: DeadLetter): string {
+  return JSON.stringify([id, group]);
+}
+
+function publishedBack(event: Event, origin: DeadLetter): PublishedEvent {
+  const { [deadLetterKey]: _, ...metadata } = event.metadata;
+  const target: RedriveTarget = { group: origin.group };
+  const { id, payload, key, createdAt } = event;
+  return new PublishedEvent(
+    id,
+    origin.sourceTopic,
+    payload,
+    { ...metadata, [redriveKey]: target },
+    key,
+    createdAt,
+  );
+}
