@@ -4,24 +4,24 @@ import { ExporterClosedError } from './exporter-closed-error.ts';
 import { addressOf, intervalMsOf, prefixOf, tagsOf } from './options.ts';
 
 export interface DatadogStatsdExporterOptions {
-  /** What every metric's name begins with. Default `eventbus`. */
+  /** The prefix of every metric name. Default `eventbus`. */
   readonly prefix?: string | undefined;
-  /** Where the agent listens for UDP: `host:port`. Default `127.0.0.1:8125`. */
+  /** The UDP address of the agent: `host:port`. Default `127.0.0.1:8125`. */
   readonly addr?: string | undefined;
-  /** Time between two exports. Default 10 seconds, as long as the agent gathers. */
+  /** The time between two exports. Default 10 seconds, the flush interval of the agent. */
   readonly interval?: Duration | undefined;
-  /** On every metric, such as `env:production`. Default: none. */
+  /** Tags on every metric, such as `env:production`. Default: none. */
   readonly baseTags?: readonly string[] | undefined;
-  /** Told once when sending begins to fail. Default: the console. */
+  /** Gets one warning when sending starts to fail. Default: the console. */
   readonly logger?: Pick<Logger, 'warn'> | undefined;
 }
 
 export interface RunOptions {
-  /** Ends the exports; `close` still sends the last one. */
+  /** Ends the periodic exports when it aborts. `close` still sends a last export. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The gauges, and what they are of the statistics. */
+/** The gauges, each with its counter in the statistics. */
 const gauges: readonly (readonly [name: string, field: keyof DeliveryStats])[] = [
   ['delivered_total', 'delivered'],
   ['dropped_total', 'dropped'],
@@ -34,14 +34,14 @@ const gauges: readonly (readonly [name: string, field: keyof DeliveryStats])[] =
   ['pending', 'pending'],
 ];
 
-/** The tag `engine` of the sum over all engines. */
+/** The value of the tag `engine` for the sum over all engines. */
 const all = '_all';
-/** What fits into one packet of an Ethernet, with room for headers. */
+/** The maximum size of a datagram, in bytes, that fits into one Ethernet packet with its headers. */
 const maxPacketBytes = 1432;
 
 /**
- * Sends the statistics of a bus to a Datadog agent, as gauges over UDP. An agent that is not there harms nobody, and neither a
- * timer nor a socket of it keeps the process alive.
+ * Sends the statistics of a bus to a Datadog agent as gauges over UDP. It works without an agent, and its timer and its socket do not
+ * keep the process alive.
  *
  * @example
  * ```ts
@@ -55,13 +55,13 @@ export class DatadogStatsdExporter implements AsyncDisposable {
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #addr: string;
   readonly #intervalMs: number;
-  /** Ends what ties the exporter to the signals it was given. */
+  /** Functions that remove the listeners from the signals. */
   readonly #closed = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #isFailing = false;
   #closing: Promise<void> | undefined;
 
-  /** @throws {@link InvalidOptionError} */
+  /** @throws {@link InvalidOptionError} if an option is invalid. */
   constructor(bus: Pick<ObservableBus, 'router'>, options: DatadogStatsdExporterOptions = {}) {
     const {
       prefix = '',
@@ -88,7 +88,7 @@ export class DatadogStatsdExporter implements AsyncDisposable {
     });
   }
 
-  /** Exports now, and then each interval, until the signal aborts or the exporter is closed. */
+  /** Exports now and then at every interval, until the signal aborts or the exporter is closed. */
   run({ signal }: RunOptions = {}): void {
     if (this.#closing !== undefined) throw new ExporterClosedError('run');
     if (signal?.aborted === true) return;
@@ -99,13 +99,13 @@ export class DatadogStatsdExporter implements AsyncDisposable {
     void this.#export();
   }
 
-  /** Exports now. Resolves when it is sent, or has failed, which is logged. */
+  /** Exports now. Resolves when the export is sent or has failed; a failure is logged. */
   flush(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new ExporterClosedError('flush'));
     return this.#export();
   }
 
-  /** Exports a last time, and closes the socket. Idempotent. */
+  /** Exports a last time and closes the socket. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -113,7 +113,7 @@ export class DatadogStatsdExporter implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#stop();
     this.#closed.abort();
-    // Not awaited: the client waits for what it is sending, for half a second at most, where a name server does not answer.
+    // Not awaited: the client waits for its sends, up to half a second if a name server does not answer.
     void this.#export();
     await new Promise<void>((resolve) => {
       this.#client.close((error) => {
@@ -149,12 +149,12 @@ export class DatadogStatsdExporter implements AsyncDisposable {
     if (this.#isFailing) return;
     this.#isFailing = true;
     try {
-      this.#logger.warn('metrics could not be sent; this is said once', {
+      this.#logger.warn('metrics could not be sent; further failures are not logged', {
         addr: this.#addr,
         error: error.message,
       });
     } catch {
-      // Nobody would catch it: it is called by the socket.
+      // The socket calls this, so nothing would catch the error.
     }
   }
 

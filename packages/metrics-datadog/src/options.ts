@@ -3,7 +3,7 @@ import { durationForm, durationMs } from '@polybus/core/engine-kit';
 
 const longestTimerMs = 2 ** 31 - 1;
 
-/** An address for UDP: `host:port`, `[ipv6]:port`, or a host alone for Datadog's port 8125. */
+/** Parses a UDP address: `host:port`, `[ipv6]:port`, or a host alone for Datadog's port 8125. */
 export function addressOf(addr: unknown): { host: string; port: number } {
   const [, bracketed, plain, port = '8125'] =
     (typeof addr === 'string' && /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\s[\]/]+))(?::(\d{1,5}))?$/.exec(addr)) ||
@@ -23,7 +23,7 @@ export function intervalMsOf(interval: Duration): number {
   throw new InvalidOptionError('interval', interval, `more than 0: ${durationForm}`);
 }
 
-/** Datadog's rules for metric names: they begin with a letter, and hold letters, digits, "_" and ".". */
+/** Datadog's rules for metric names: they begin with a letter and contain letters, digits, "_" and ".". */
 export function prefixOf(prefix: unknown): string {
   if (typeof prefix === 'string' && /^[A-Za-z][\w.]{0,100}$/.test(prefix)) return prefix;
   throw new InvalidOptionError('prefix', prefix, 'letters, digits, "_" and ".", beginning with a letter');

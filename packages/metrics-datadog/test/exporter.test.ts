@@ -127,7 +127,7 @@ describe('an address that cannot be sent to', () => {
     await exporter.close();
     expect(logged).toEqual([
       [
-        'metrics could not be sent; this is said once',
+        'metrics could not be sent; further failures are not logged',
         { addr, error: expect.stringMatching(/EACCES|EPERM|ENETUNREACH|EHOSTUNREACH/) as string },
       ],
     ]);

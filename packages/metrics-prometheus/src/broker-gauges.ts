@@ -6,11 +6,11 @@ import type { Metrics } from './metrics.ts';
 const statuses = ['up', 'degraded', 'down'] as const;
 const consumer = ['engine', 'topic', 'group', 'partition'] as const;
 
-/** The state of each engine's connection, and how far its consumers are behind where the broker knows it. */
+/** Gauges for the status of each engine and for the lag of its consumers, if the broker knows it. */
 export function addBrokerGauges(router: Router, metrics: Metrics, timeoutMs: number): void {
   const probe = new BrokerProbe(router, timeoutMs);
   const status = new Gauge({
-    ...metrics.define('engine_status', 'The state of the connection: 1 for what it is, 0 for the others.', [
+    ...metrics.define('engine_status', 'The status of the engine: 1 for its status, 0 for the others.', [
       'engine',
       'status',
     ]),
@@ -21,9 +21,15 @@ export function addBrokerGauges(router: Router, metrics: Metrics, timeoutMs: num
         for (const one of statuses) status.set({ engine, status: one }, one === current ? 1 : 0);
     },
   });
-  addLag('consumer_lag_events', 'Events published and not yet acknowledged.', ({ events }) => events);
-  addLag('consumer_lag_seconds', 'Time between the newest event and the last one received.', ({ ms }) =>
-    ms === undefined ? undefined : ms / 1000,
+  addLag(
+    'consumer_lag_events',
+    'The number of published events that are not acknowledged yet.',
+    ({ events }) => events,
+  );
+  addLag(
+    'consumer_lag_seconds',
+    'The time between the newest event and the last event received.',
+    ({ ms }) => (ms === undefined ? undefined : ms / 1000),
   );
 
   function addLag(name: string, help: string, valueOf: (lag: ConsumerLag) => number | undefined): void {
@@ -41,7 +47,7 @@ export function addBrokerGauges(router: Router, metrics: Metrics, timeoutMs: num
 
 type Series = Record<'topic' | 'group' | 'partition', string>;
 
-/** One value per series: of several consumers that have no name to tell them apart, that of the one furthest behind. */
+/** Returns one value per series. Of several consumers with the same labels, it is that of the consumer furthest behind. */
 function largest(
   lags: readonly ConsumerLag[],
   valueOf: (lag: ConsumerLag) => number | undefined,

@@ -1,6 +1,6 @@
 import type { ConsumerLag, EngineHealth, Router } from '@polybus/core';
 
-/** Asks each engine for its state and its lag, and waits for none of them longer than a scrape may take. */
+/** Reads the health and the lag of each engine, and waits for each no longer than a scrape may take. */
 export class BrokerProbe {
   readonly #router: Router;
   readonly #timeoutMs: number;
@@ -12,7 +12,7 @@ export class BrokerProbe {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** `down` is also what does not answer, and what has not been made yet. */
+  /** An engine that does not answer, or that has not been created yet, is `down`. */
   async statuses(): Promise<[engine: string, status: EngineHealth['status']][]> {
     return this.#ofEach(async (engine) => {
       const ask = (): Promise<EngineHealth> => this.#router.engine(engine).health();
@@ -21,7 +21,7 @@ export class BrokerProbe {
     });
   }
 
-  /** Nothing of an engine that cannot tell. */
+  /** Returns nothing for an engine that cannot report its lag. */
   async lags(): Promise<[engine: string, lags: readonly ConsumerLag[]][]> {
     return this.#ofEach(async (engine) => {
       const ask = async (): Promise<readonly ConsumerLag[]> =>
@@ -35,7 +35,7 @@ export class BrokerProbe {
   }
 }
 
-/** After how many timeouts an answer is expected no more. */
+/** The number of timeouts after which a call is considered lost. */
 const patience = 60;
 
 interface Question<T> {
@@ -44,13 +44,13 @@ interface Question<T> {
 }
 
 /**
- * Questions to engines, of which each engine has one at a time: scrapes do not pile up on a broker that does not answer. One that
- * is never answered is asked again in the end, or its engine would be down for ever.
+ * Calls to engines, one at a time per engine, so that scrapes do not pile up on a broker that does not answer. A call that is never
+ * answered is eventually repeated, because its engine would otherwise stay down forever.
  */
 class Questions<T> {
   readonly #open = new Map<string, Question<T>>();
 
-  /** @returns undefined where it rejects, or has no answer in time. */
+  /** @returns The answer; undefined if the call rejects or has no answer in time. */
   answer(engine: string, ask: () => Promise<T>, timeoutMs: number): Promise<T | undefined> {
     const open = this.#open.get(engine);
     const isAwaited = open !== undefined && performance.now() - open.askedAt < patience * timeoutMs;

@@ -6,13 +6,13 @@ import { addHandlerDurations } from './handler-durations.ts';
 import { type AnyRegistry, Metrics } from './metrics.ts';
 
 export interface PrometheusCollectorOptions {
-  /** What every metric's name begins with. Default `modular_eventbus`. */
+  /** The prefix of every metric name. Default `modular_eventbus`. */
   readonly namespace?: string | undefined;
-  /** Where the metrics are registered. Default: prom-client's global registry. */
+  /** The registry of the metrics. Default: the global registry of prom-client. */
   readonly register?: AnyRegistry | undefined;
-  /** Upper bounds of the buckets of handler durations, in seconds, ascending. Default: 14 from 0.001 to 60. */
+  /** The upper bounds of the buckets for handler durations, in seconds, ascending. Default: 14 from 0.001 to 60. */
   readonly buckets?: readonly number[] | undefined;
-  /** How long a scrape waits for a broker to tell its state and its lag, in milliseconds. Default 1000. */
+  /** How long a scrape waits for the health and the lag of a broker, in milliseconds. Default 1000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -20,8 +20,8 @@ const defaultBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Prometheus metrics of a bus, on a registry of prom-client. Counts are read when they are scraped and cost nothing between;
- * only handlers are timed as they run.
+ * Provides the Prometheus metrics of a bus on a registry of prom-client. Counters are read at each scrape and cost nothing in between.
+ * Only handlers are timed while they run.
  *
  * @example
  * ```ts
@@ -33,7 +33,7 @@ export class PrometheusCollector implements Disposable {
   readonly #metrics: Metrics;
   readonly #endDurations: () => void;
 
-  /** @throws {@link InvalidOptionError} also where the registry has metrics of that namespace already. */
+  /** @throws {@link InvalidOptionError} if an option is invalid, or if the registry already has metrics of that namespace. */
   constructor(bus: ObservableBus, options: PrometheusCollectorOptions = {}) {
     const { namespace = 'modular_eventbus', register = globalRegistry } = options;
     const { buckets = defaultBuckets, timeoutMs = 1000 } = options;
@@ -51,7 +51,7 @@ export class PrometheusCollector implements Disposable {
     this.#endDurations = addHandlerDurations(bus, this.#metrics, buckets);
   }
 
-  /** Takes the metrics off the registry, and times handlers no more. Idempotent. */
+  /** Removes the metrics from the registry and stops timing handlers. Idempotent. */
   close(): void {
     this.#endDurations();
     this.#metrics.remove();
@@ -62,7 +62,7 @@ export class PrometheusCollector implements Disposable {
   }
 }
 
-/** Prometheus data model, "Metric names and labels". Colons are for recording rules, so they are not for us. */
+/** Prometheus data model, "Metric names and labels", without colons, which are for recording rules. */
 function assertNamespace(namespace: unknown): void {
   if (typeof namespace === 'string' && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(namespace)) return;
   throw new InvalidOptionError(

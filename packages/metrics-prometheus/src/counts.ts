@@ -2,41 +2,45 @@ import type { DeliveryStats, Router } from '@polybus/core';
 import { Counter, Gauge } from 'prom-client';
 import type { Metrics } from './metrics.ts';
 
-/** What only ever grows: its name after the namespace, how it is got from the statistics, and what it is. */
+/** The counters: each with its name after the namespace, its value in the statistics, and its help text. */
 const counts: readonly (readonly [name: string, valueOf: (stats: DeliveryStats) => number, help: string])[] =
   [
-    ['delivered_total', (stats) => stats.delivered, 'Deliveries whose handling ended, successful or not.'],
-    ['dropped_total', (stats) => stats.dropped, 'Deliveries that no handler will see.'],
+    ['delivered_total', (stats) => stats.delivered, 'Deliveries that are settled, successfully or not.'],
+    ['dropped_total', (stats) => stats.dropped, 'Deliveries that no handler gets.'],
     ['published_total', (stats) => stats.published, 'Events that the broker accepted from this process.'],
-    // What is given back leaves `enqueued`, and a counter must not shrink: Prometheus would take it for a restart.
+    // Released deliveries are subtracted from `enqueued`, but a counter must not decrease: Prometheus would detect a restart.
     [
       'enqueued_total',
       (stats) => stats.enqueued + stats.released,
-      'Deliveries taken in for a subscription, those given back included.',
+      'Deliveries queued for a subscription, including those released later.',
     ],
-    ['failed_total', (stats) => stats.failed, 'Deliveries whose attempts were used up.'],
+    ['failed_total', (stats) => stats.failed, 'Deliveries that failed on every attempt.'],
     ['retried_total', (stats) => stats.retried, 'Attempts after the first.'],
     ['dead_lettered_total', (stats) => stats.deadLettered, 'Deliveries written to a dead-letter topic.'],
-    ['released_total', (stats) => stats.released, 'Deliveries given back to the broker unacknowledged.'],
+    [
+      'released_total',
+      (stats) => stats.released,
+      'Deliveries released to the broker without acknowledgement.',
+    ],
   ];
 
-/** The label `engine` of the sum over all engines. */
+/** The value of the label `engine` for the sum over all engines. */
 const all = '_all';
 
-/** The statistics as counters, and `pending` as a gauge; all of them read when they are scraped. */
+/** Registers the statistics as counters and `pending` as a gauge. All are read at each scrape. */
 export function addCounts(router: Router, metrics: Metrics): void {
   for (const [name, valueOf, help] of counts) {
     const counter = new Counter({
       ...metrics.define(name, help, ['engine']),
       collect: () => {
-        // A counter can only be added to: from nothing, what it is now.
+        // A counter can only be incremented, so it is reset and incremented by its current value.
         counter.reset();
         for (const [engine, stats] of statsOf(router)) counter.inc({ engine }, valueOf(stats));
       },
     });
   }
   const pending = new Gauge({
-    ...metrics.define('pending', 'Deliveries waiting, running, or between two attempts.', ['engine']),
+    ...metrics.define('pending', 'Deliveries that are queued, running, or between two attempts.', ['engine']),
     collect: () => {
       pending.reset();
       for (const [engine, stats] of statsOf(router)) pending.set({ engine }, stats.pending);

@@ -5,10 +5,10 @@ import type { Metrics } from './metrics.ts';
 const labelNames = ['engine', 'topic', 'group', 'outcome'] as const;
 
 /**
- * Times the attempts of handlers. The label `topic` is that of the subscription, so that there are no more series than the code
- * has subscriptions, whatever topics a pattern matches.
+ * Times the attempts of handlers. The label `topic` has the topic or pattern of the subscription, so that the number of series is
+ * limited by the number of subscriptions, not of topics.
  *
- * @returns how to stop.
+ * @returns A function that stops it.
  */
 export function addHandlerDurations(
   bus: ObservableBus,
@@ -16,7 +16,7 @@ export function addHandlerDurations(
   buckets: readonly number[],
 ): () => void {
   const durations = new Histogram({
-    ...metrics.define('handler_duration_seconds', 'How long attempts of handlers took.', labelNames),
+    ...metrics.define('handler_duration_seconds', 'The duration of handler attempts.', labelNames),
     buckets: [...buckets],
   });
   return bus.observeAttempts(({ engine, pattern, group = '', outcome, durationMs }) => {

@@ -1,10 +1,10 @@
 import { InvalidOptionError } from '@polybus/core';
 import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
 
-/** A registry of either format. */
+/** A registry in the Prometheus or the OpenMetrics format. */
 export type AnyRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>;
 
-/** What prom-client's metrics are made of. */
+/** The options of prom-client's metrics. */
 export interface MetricDefinition<Label extends string> {
   readonly name: string;
   readonly help: string;
@@ -12,7 +12,7 @@ export interface MetricDefinition<Label extends string> {
   readonly registers: AnyRegistry[];
 }
 
-/** The metrics of one collector: their names, and how to take them off the registry again. */
+/** The metrics of one collector, which can be removed from the registry. */
 export class Metrics {
   readonly #register: AnyRegistry;
   readonly #namespace: string;
@@ -23,7 +23,7 @@ export class Metrics {
     this.#namespace = namespace;
   }
 
-  /** @throws {@link InvalidOptionError} where the registry has a metric of that name. */
+  /** @throws {@link InvalidOptionError} if the registry already has a metric of that name. */
   define<Label extends string>(
     name: string,
     help: string,
@@ -35,7 +35,7 @@ export class Metrics {
       throw new InvalidOptionError(
         'namespace',
         this.#namespace,
-        `a namespace that is not in use on the registry, which has a metric "${full}"`,
+        `a namespace that the registry does not use yet; it already has a metric "${full}"`,
       );
     }
     this.#names.push(full);

@@ -9,7 +9,7 @@ export const schemaUrl = 'https://opentelemetry.io/schemas/1.44.0';
 
 export const attribute = {
   system: 'messaging.system',
-  /** What version 1.45.0 renames `messaging.system` to. */
+  /** The new name of `messaging.system` since version 1.45.0. */
   systemName: 'messaging.system.name',
   operationName: 'messaging.operation.name',
   operationType: 'messaging.operation.type',
@@ -22,13 +22,13 @@ export const attribute = {
   errorType: 'error.type',
 } as const;
 
-/** What the conventions have no name for. */
+/** Attributes that the conventions do not define. */
 export const ownAttribute = {
   engine: 'polybus.engine',
   subscription: 'polybus.subscription',
-  /** 1 for the first. */
+  /** The number of the attempt; the first is 1. */
   attempt: 'polybus.attempt',
-  /** True for an attempt that gave its event back. */
+  /** True for an attempt that released its event. */
   released: 'polybus.released',
 } as const;
 
@@ -39,21 +39,21 @@ export const metric = {
   consumed: 'messaging.client.consumed.messages',
 } as const;
 
-/** "Metric: messaging.client.operation.duration": what the boundaries should be, in seconds. */
+/** The recommended bucket boundaries of "Metric: messaging.client.operation.duration", in seconds. */
 export const durationBoundaries: number[] = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
 export type Operation = 'send' | 'process';
 
-/** `messaging.system` by an engine's type; any other is its type, as the conventions allow. */
+/** The `messaging.system` of an engine type. For other types it is the type itself, as the conventions allow. */
 const systems: Readonly<Record<string, string>> = { kinesis: 'aws.kinesis', 'durable-memory': 'memory' };
 
 export function systemOf(engineType: string): string {
   return systems[engineType] ?? engineType;
 }
 
-/** What every span and metric of an operation has. */
+/** The attributes of every span and metric of an operation. */
 export function operationAttributes(operation: Operation, system: string): Attributes {
   return {
     [attribute.system]: system,
@@ -63,13 +63,13 @@ export function operationAttributes(operation: Operation, system: string): Attri
   };
 }
 
-/** `error.type`, of low cardinality: the code of an error of polybus, else the name of its class. */
+/** Returns the `error.type`, with low cardinality: the code of a PolybusError, or else the name of the error. */
 export function errorTypeOf(error: unknown): string {
   try {
     if (PolybusError.is(error)) return error.code;
     if (error instanceof Error) return error.constructor.name || '_OTHER';
   } catch {
-    // It throws while it is looked at.
+    // The error throws when its properties are read.
   }
   return '_OTHER';
 }

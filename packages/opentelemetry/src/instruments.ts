@@ -10,7 +10,7 @@ import { durationBoundaries, metric, schemaUrl } from './conventions.ts';
 
 const advice = { explicitBucketBoundaries: durationBoundaries };
 
-/** The metrics of the conventions. Made when they are first needed: an SDK that is set up later would not see earlier ones. */
+/** The metrics of the conventions. Created on first use, because an SDK that is set up later does not get earlier instruments. */
 export class Instruments {
   readonly #provider: MeterProvider | undefined;
   #made: Made | undefined;

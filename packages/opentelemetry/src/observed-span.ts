@@ -2,12 +2,12 @@ import { type Attributes, type Context, type Span, SpanStatusCode, context, trac
 import { isGivenBack } from '@polybus/core/engine';
 import { attribute, errorTypeOf, ownAttribute } from './conventions.ts';
 
-/** Told once, when the span has ended: how long it was, and what a failure adds to the attributes. */
+/** Called once when the span has ended, with its duration and the attributes of a failure. */
 export type OnEnd = (durationMs: number, failure: Attributes) => void;
 
 /**
- * Runs something as a span, and ends the span with how it ended. Where the signal aborts first (the time of a handler is over),
- * that is the end: a handler that hangs must not keep its span for ever.
+ * Runs a function in a span and ends the span with its result. If the signal aborts first, because the handler exceeded its timeout,
+ * the span ends then: a hanging handler must not keep its span open.
  */
 export async function runAsSpan<T>(
   span: Span,
@@ -38,7 +38,7 @@ export async function runAsSpan<T>(
   }
 }
 
-/** Marks a span as failed. An attempt that gave its event back did not fail. */
+/** Marks a span as failed. An attempt that released its event has not failed. */
 function mark(span: Span, error: unknown): Attributes {
   if (isGivenBack(error)) {
     span.setAttribute(ownAttribute.released, true);

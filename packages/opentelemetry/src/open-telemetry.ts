@@ -32,42 +32,42 @@ import { runAsSpan } from './observed-span.ts';
 import { TraceContext } from './trace-context.ts';
 
 export interface OpenTelemetryOptions {
-  /** Default: the global one. */
+  /** Default: the global provider. */
   readonly tracerProvider?: TracerProvider | undefined;
-  /** Default: the global one. */
+  /** Default: the global provider. */
   readonly meterProvider?: MeterProvider | undefined;
   /**
-   * What an event carries of the context. Default: the W3C trace context, `traceparent` and `tracestate`. Give a
-   * composite one to carry baggage too.
+   * The propagator that stores the context in an event. Default: the W3C trace context, `traceparent` and `tracestate`. Use a
+   * composite propagator to add baggage.
    */
   readonly propagator?: TextMapPropagator | undefined;
   /**
-   * What a process span is to the span that sent the event. Default `child`: its child, in the same trace, with a link to it
-   * besides. `link`: the root of a trace of its own, with the link.
+   * How a process span refers to the span that sent the event. Default `child`: it is a child in the same trace and also has a link.
+   * `link`: it is the root of a new trace with a link.
    */
   readonly processSpan?: 'child' | 'link' | undefined;
   /**
-   * Names of low cardinality for topics that hold ids: `user.42.updated` → `user.{id}.updated`. Where it returns a name, that
-   * is in span names and metrics instead of the topic. Default: none.
+   * Returns a name with low cardinality for topics that contain ids: `user.42.updated` → `user.{id}.updated`. Span names and metrics
+   * then have this name instead of the topic. Default: none.
    */
   readonly template?: ((topic: string) => string | undefined) | undefined;
 }
 
-/** Traces and metrics for the `middleware` of a bus. */
+/** The `middleware` of a bus that creates traces and metrics. */
 export interface OpenTelemetryMiddleware extends Middleware {
   readonly publish: readonly PublishMiddleware[];
   readonly handle: readonly HandleMiddleware[];
   /**
-   * Runs the processing of several events at once as one process span, linked to each of the spans that sent them.
+   * Runs the processing of several events in one process span, which has a link to each span that sent one of them.
    *
-   * @param events - As the handlers received them.
+   * @param events - The events as handlers got them.
    */
   processBatch<T>(events: readonly Event[], run: () => T | Promise<T>): Promise<T>;
 }
 
 /**
- * Spans and metrics by the OpenTelemetry conventions for messaging: one `send` span per publish, one `process` span per attempt of
- * a handler. The context travels in the event.
+ * Creates spans and metrics by the OpenTelemetry conventions for messaging: one `send` span per publish and one `process` span per
+ * attempt of a handler. The event carries the context.
  *
  * @example
  * ```ts
@@ -86,7 +86,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
   readonly #carried: TraceContext;
   readonly #isChild: boolean;
   readonly #template: (topic: string) => string | undefined;
-  /** The systems that handled events came from, for batches made of them. */
+  /** The messaging system of each handled event, for batches. */
   readonly #systems = new WeakMap<Event, string>();
 
   constructor(options: OpenTelemetryOptions) {
@@ -133,7 +133,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
     router,
   ) => {
     const { topic } = event;
-    // A bus may be an engine of another, which knows it by another name.
+    // A bus can be an engine of another bus, which has another name for it.
     const engine = router.engineNames().includes(from) ? from : router.engineFor(topic, tenantOf(event));
     const system = systemFor(router, engine);
     this.#systems.set(event, system);
@@ -166,7 +166,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
       parent,
       () => next(),
       (durationMs, failure) =>
-        // However many attempts there are, the event was delivered once.
+        // The event is delivered once, whatever the number of attempts.
         this.#instruments.processed(durationMs, attempt === 1 ? 1 : 0, {
           ...common,
           ...metricDestination,
@@ -201,7 +201,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
       span,
       parent,
       async () => run(),
-      // Its messages were counted when their handlers began.
+      // The messages were counted when their handlers started.
       (durationMs, failure) =>
         this.#instruments.processed(durationMs, 0, { ...common, ...destination, ...failure }),
     );
@@ -227,7 +227,7 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
     };
   }
 
-  /** In metrics a topic stands for itself only where there is one per subscription; else its template does, or the pattern. */
+  /** Returns the name of a topic in metrics: its template, or else the topic or pattern of the subscription. */
   #metricDestination(topic: string, subscribed: string): Attributes {
     const template = this.#template(topic) ?? (isPattern(subscribed) ? subscribed : undefined);
     return template === undefined
@@ -246,7 +246,7 @@ function ofMessage(event: Event, engine: string, common: Attributes): Attributes
   };
 }
 
-/** The engine may not be made yet; then the publish is about to be refused. */
+/** Returns the `messaging.system` of an engine; `polybus` if the engine is not created yet, in which case the publish is refused. */
 function systemFor(router: Router, engine: string): string {
   try {
     return systemOf(router.engine(engine).type);

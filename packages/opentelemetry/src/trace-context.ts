@@ -26,7 +26,7 @@ const getter: TextMapGetter<Metadata> = {
   },
 };
 
-/** To see under which names a propagator carries a span. */
+/** A span context that shows which names a propagator uses. */
 const anySpan: SpanContext = {
   traceId: '1'.repeat(32),
   spanId: '1'.repeat(16),
@@ -35,12 +35,12 @@ const anySpan: SpanContext = {
 };
 
 /**
- * How a context travels in an event: as entries of its metadata, of which `traceparent` and `tracestate` are on the wire the
- * extension attributes of CloudEvents ("Distributed Tracing").
+ * Stores a context in the metadata of an event. On the wire, `traceparent` and `tracestate` are the extension attributes of CloudEvents
+ * ("Distributed Tracing").
  */
 export class TraceContext {
   readonly #propagator: TextMapPropagator;
-  /** The names that stand for the span: a propagator may carry other things beside it, such as baggage. */
+  /** The names that contain the span. A propagator may have other names, such as for baggage. */
   readonly #ofSpan: readonly string[];
 
   constructor(propagator: TextMapPropagator) {
@@ -50,24 +50,24 @@ export class TraceContext {
     this.#ofSpan = Object.keys(carried);
   }
 
-  /** True where the publisher has put a creation context, or something of its own, under one of the names. */
+  /** Returns true if the publisher set one of the names, to a creation context or to its own value. */
   isSet(metadata: Metadata): boolean {
     return this.#ofSpan.some((field) => Object.hasOwn(metadata, field));
   }
 
-  /** The metadata with the context, beside what the publisher put there; the same where there is nothing to carry. */
+  /** Returns the metadata with the context added; the same object if there is no context. */
   put(context: Context, metadata: Metadata): Metadata {
     const carried: Record<string, string> = {};
     this.#propagator.inject(context, carried, setter);
     return Object.keys(carried).length === 0 ? metadata : { ...carried, ...metadata };
   }
 
-  /** What an event brings with it: not added to the current context, which is that of the engine's reading and of nobody's. */
+  /** Extracts the context of an event. It does not extend the current context, which belongs to the reading of the engine. */
   of(metadata: Metadata): Context {
     return this.#propagator.extract(ROOT_CONTEXT, metadata, getter);
   }
 
-  /** The creation context of an event. */
+  /** Returns the creation context of an event. */
   spanContextOf(context: Context): SpanContext | undefined {
     const spanContext = trace.getSpanContext(context);
     return spanContext !== undefined && isSpanContextValid(spanContext) ? spanContext : undefined;
