@@ -7,6 +7,8 @@ export interface LeaseOptions {
   readonly durationMs: number;
   /** A heartbeat was answered, or not. */
   readonly onBeat: (place: GroupPlace) => void;
+  /** The server refuses to renew the lease of these topics: no event of them may begin. */
+  readonly onRefused: (places: readonly GroupPlace[]) => void;
   /** What waited for the lease may begin. */
   readonly onRenewed: () => void;
 }
@@ -58,17 +60,37 @@ export class GroupLease {
   async #beat(): Promise<void> {
     const since = performance.now();
     let isRenewed = true;
+    const refused: GroupPlace[] = [];
     await inBatches([...this.#options.places.values()], async (place) => {
       if (this.#isOver) return;
       const answer = await place.beat();
       if (answer === 'expelled') this.#ended.add(place);
-      else if (answer === 'refused') this.#ended.delete(place);
+      else if (answer === 'gone') this.#ended.delete(place);
       else if (answer === 'none') isRenewed = false;
+      else if (answer === 'refused' && !place.isRefused) {
+        if (this.#canLeaveOut(place)) refused.push(place);
+        else isRenewed = false;
+      }
       this.#options.onBeat(place);
     });
+    if (refused.length > 0) this.#leaveOut(refused);
     if (!isRenewed || this.#isOver) return;
     const hadEnded = performance.now() >= this.#until;
     this.renewed(since);
     if (hadEnded && this.#ended.size === 0) this.#options.onRenewed();
+  }
+
+  /**
+   * Whether the lease can be renewed in the other topics without this one, whose events must not begin then. While the member holds
+   * entries of this topic, it waits until the lease has ended: the refusal may pass before that.
+   */
+  #canLeaveOut(place: GroupPlace): boolean {
+    return !place.holdsAny || performance.now() >= this.#until || this.#ended.has(place);
+  }
+
+  #leaveOut(places: readonly GroupPlace[]): void {
+    for (const place of places) place.isRefused = true;
+    this.#options.onRefused(places);
+    for (const place of places) this.confirmed(place);
   }
 }

@@ -60,6 +60,7 @@ export class GroupMember {
       places: this.places,
       durationMs: store.options.claimIdleMs,
       onBeat: (place) => this.#beaten(place),
+      onRefused: (places) => this.#refused(places),
       onRenewed: () => receiver.run(),
     });
     receiver.onRoom = () => this.#refill();
@@ -157,7 +158,7 @@ export class GroupMember {
 
   async #drain(place: GroupPlace): Promise<void> {
     if (place.isInDoubt) await this.#reconcile(place);
-    for (;;) {
+    while (!place.isRefused) {
       // What comes after it of the same key must not be read before.
       if (place.acknowledger.isGivingBack) await place.acknowledger.flush();
       const count = Math.min(this.#room, maxCount);
@@ -205,7 +206,7 @@ export class GroupMember {
     for (const entry of entries) {
       if (place.regain(entry.id)) continue;
       // What comes before it of the same key may have been given back meanwhile.
-      if (this.#isStopped || withdrawals !== this.#withdrawals) {
+      if (this.#isStopped || place.isRefused || withdrawals !== this.#withdrawals) {
         place.refuse(entry);
         continue;
       }
@@ -280,6 +281,16 @@ export class GroupMember {
     // Bells may be lost, and then only this finds what they rang for.
     place.isLookDue = true;
     if (place.isInDoubt || !place.isFollowing) void this.poll(place.topic);
+  }
+
+  /** Gives back what has not begun: the topics share a queue, and events of the refused ones must not begin. */
+  #refused(places: readonly GroupPlace[]): void {
+    const topics = places.map(({ topic }) => topic);
+    const message = 'the server refuses a group member some topics; the member continues with its others';
+    this.#store.logger.warn(message, { group: this.group, topics, error: places[0]?.failure });
+    if (!places.some(({ holdsAny }) => holdsAny)) return;
+    this.#withdrawals++;
+    this.receiver.withdraw();
   }
 
   /** Takes no more. What was handed over may still be settled; the consumer ends with the last of it. */

@@ -1,13 +1,16 @@
 import type { Acknowledgement } from '@polybus/core/engine';
 import { Acknowledger } from './acknowledger.ts';
 import { countOf, previousAttempts, recordedAttempts } from './attempt-count.ts';
-import { isError, messageOf } from '../errors.ts';
+import { isAnswer, isError, messageOf } from '../errors.ts';
 import { type StreamEntry, keyOf } from '../store/stream-entry.ts';
 import { firstId } from '../store/stream-ids.ts';
 import { type GivenBack, type Own, type StreamStore, isGone } from '../store/stream-store.ts';
 
-/** What came of a heartbeat. `refused`: there is no such group, so nobody has anything there. */
-export type BeatAnswer = 'renewed' | 'expelled' | 'refused' | 'none';
+/**
+ * The result of a heartbeat. `gone`: the group does not exist, so no consumer has entries in it. `refused`: the server answered with
+ * another error, for example because the user may not use this stream. `none`: there was no answer.
+ */
+export type BeatAnswer = 'renewed' | 'expelled' | 'gone' | 'refused' | 'none';
 
 /** A group member's place in one topic: what it has had, and what of it is not settled. */
 export class GroupPlace {
@@ -38,6 +41,8 @@ export class GroupPlace {
   followedIn = 0;
   /** An answer was lost: entries may be ours without our knowing. */
   isInDoubt = false;
+  /** The server refuses to renew the lease here, so that no event of this topic may begin until it does. */
+  isRefused = false;
   /** Ids that were handed over and are not settled. */
   readonly #unsettled = new Set<string>();
   /** Those of them that another has by now, and whose handler still runs here. */
@@ -83,6 +88,11 @@ export class GroupPlace {
   /** The keys of what is not settled. */
   get keys(): Iterable<string> {
     return this.#keys.keys();
+  }
+
+  /** Whether entries were handed over and are not settled. */
+  get holdsAny(): boolean {
+    return this.#unsettled.size > 0;
   }
 
   /** Why there is something to read. Without room, or behind what is not settled, it waits, which is seen at the receiver. */
@@ -144,11 +154,17 @@ export class GroupPlace {
       // An answer may be lost without the connection: by a client of a cluster, which has one for each node. An answer that
       // is on its way makes a difference too, and then asking is in vain.
       if (wasExpelled || pending !== this.pending.size) this.isInDoubt = true;
+      this.isRefused = false;
       return wasExpelled ? 'expelled' : 'renewed';
     } catch (error) {
       this.isInDoubt = true;
-      if (!isGone(error)) this.debug('a heartbeat failed', error);
-      return isGone(error) || isError(error, 'WRONGTYPE') ? 'refused' : 'none';
+      if (isGone(error)) return 'gone';
+      this.debug('a heartbeat failed', error);
+      if (isError(error, 'WRONGTYPE')) return 'gone';
+      if (!isAnswer(error)) return 'none';
+      this.end = undefined;
+      this.failure = messageOf(error);
+      return 'refused';
     }
   }
 

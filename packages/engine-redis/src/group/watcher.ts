@@ -11,7 +11,7 @@ import { BlockingReader } from '../read/blocking-reader.ts';
 import { briefly } from '../client/briefly.ts';
 import type { BusyPoll } from '../read/busy-poll.ts';
 import type { Connection } from '../client/connection.ts';
-import { messageOf } from '../errors.ts';
+import { isAnswer, messageOf } from '../errors.ts';
 import { GroupMember } from './member.ts';
 import { inBatches } from '../client/in-batches.ts';
 import type { StreamEntry } from '../store/stream-entry.ts';
@@ -205,7 +205,12 @@ export class GroupWatcher {
       if (member.places.has(topic)) continue;
       const { from } = member.request;
       const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
-      await this.#store.createGroup(topic, member.group, start, member.consumer);
+      try {
+        await this.#store.createGroup(topic, member.group, start, member.consumer);
+      } catch (error) {
+        // A server that refuses one topic must not keep the member from later ones. The member goes on trying to read this one.
+        if (!isAnswer(error)) throw error;
+      }
       if (this.#members.has(member)) this.#add(member, topic);
       else await this.#store.leave(topic, member.group, member.consumer);
     }

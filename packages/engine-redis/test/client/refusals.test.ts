@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { freePort } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster } from 'ioredis';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ownRedis } from '../read/foreign.ts';
 import { LogLines, adminOf, makeEngine, newPrefix, startEngine, until } from '../support.ts';
 
@@ -144,6 +144,108 @@ describeWithBroker('redis', 'refusals', async () => {
       expect(seen).toEqual(['first', 1, 2, 3, 'last']);
     },
   );
+
+  describe('a group with a pattern', () => {
+    const claimIdleMs = 500;
+
+    /** A publisher that may do everything, and a subscriber whose user may not use the streams of some topics. */
+    async function pair() {
+      const { url } = full;
+      const keyPrefix = newPrefix();
+      const username = keyPrefix.slice(0, -1);
+      const admin = adminOf(url);
+      const allow = (...keys: readonly string[]): Promise<unknown> =>
+        admin.call('ACL', 'SETUSER', username, 'on', '>secret', '+@all', 'resetkeys', ...keys);
+      const allowAll = (): Promise<unknown> => allow(`~${keyPrefix}*`);
+      const refuseBad = (): Promise<unknown> => allow(`~${keyPrefix}:*`, `~${keyPrefix}good*`);
+      await allowAll();
+      onTestFinished(() => void admin.call('ACL', 'DELUSER', username).catch(() => {}));
+      const publisher = await startEngine({ url, mode: 'streams', keyPrefix });
+      const member = await startEngine({
+        url,
+        username,
+        password: 'secret',
+        mode: 'streams',
+        keyPrefix,
+        claimIdleMs,
+        blockMs: 200,
+        stallLimitMs: 100,
+      });
+      const publish = (topic: string, payload: unknown): Promise<void> =>
+        publisher.publish({ topic, payload });
+      const whenNamed = (topic: string): Promise<void> =>
+        until('health to name the topic', async () => {
+          const { status, error = '' } = await member.health();
+          return status === 'degraded' && error.includes(`"${topic}"`) && error.includes('NOPERM');
+        });
+      const leasePasses = async (): Promise<void> => {
+        const end = performance.now() + 2 * claimIdleMs;
+        await until('the lease to be over', () => performance.now() > end);
+      };
+      return { member, publish, allowAll, refuseBad, whenNamed, leasePasses };
+    }
+
+    test('goes on with its other topics while the server refuses one of them', async () => {
+      const { member, publish, allowAll, refuseBad, whenNamed, leasePasses } = await pair();
+      const seen: unknown[] = [];
+      await member.subscribe('*', ({ payload }) => void seen.push(payload), { group: 'g' });
+      await publish('bad', 'bad 1');
+      await publish('good', 'good 1');
+      await until('the first events', () => seen.length === 2);
+      await refuseBad();
+      await publish('bad', 'bad 2');
+      await whenNamed('bad');
+      await leasePasses();
+      for (const payload of ['good 2', 'good 3']) {
+        await publish('good', payload);
+        await until('the event of the other topic', () => seen.includes(payload));
+      }
+      expect(seen).not.toContain('bad 2');
+      await allowAll();
+      await until('the event of the topic that is allowed again', () => seen.includes('bad 2'));
+      await until('health to be up again', async () => (await member.health()).status === 'up');
+      expect(new Set(seen).size).toBe(seen.length);
+    });
+
+    test('begins no event of a topic whose lease it cannot renew', async () => {
+      const { member, publish, allowAll, refuseBad, leasePasses } = await pair();
+      const seen: unknown[] = [];
+      let letGo!: () => void;
+      const gate = new Promise<void>((resolve) => (letGo = resolve));
+      const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+        seen.push(payload);
+        return gate;
+      };
+      await member.subscribe('*', handler, { group: 'g' });
+      await publish('good', 'good 1');
+      await until('the first event', () => seen.length === 1);
+      for (const payload of ['bad 1', 'bad 2']) await publish('bad', payload);
+      for (const payload of ['good 2', 'good 3']) await publish('good', payload);
+      await until('all to be handed over', () => member.stats().pending === 5);
+      await refuseBad();
+      await leasePasses();
+      letGo();
+      await until('the events of the other topic', () => seen.includes('good 3'));
+      expect(seen).toEqual(['good 1', 'good 2', 'good 3']);
+      await allowAll();
+      await until('the events of the topic that is allowed again', () => seen.includes('bad 2'));
+      expect(seen).toEqual(['good 1', 'good 2', 'good 3', 'bad 1', 'bad 2']);
+    });
+
+    test('hears of new topics that come after one that the server refuses', async () => {
+      const { member, publish, allowAll, refuseBad, whenNamed } = await pair();
+      const seen: unknown[] = [];
+      await refuseBad();
+      await member.subscribe('*', ({ payload }) => void seen.push(payload), { group: 'g' });
+      await publish('bad', 'bad 1');
+      await publish('good.new', 'good 1');
+      await until('the event of the other topic', () => seen.includes('good 1'));
+      await whenNamed('bad');
+      await allowAll();
+      await until('the event of the topic that is allowed', () => seen.includes('bad 1'));
+      expect(seen).toEqual(['good 1', 'bad 1']);
+    });
+  });
 
   test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
     const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
