@@ -54,7 +54,11 @@ function makeHub() {
   return { hub, reads, ranges, polls };
 }
 
-function makeReceiver(): Receiver & { readonly seen: unknown[] } {
+interface SeeingReceiver extends Receiver {
+  readonly seen: readonly unknown[];
+}
+
+function makeReceiver(): SeeingReceiver {
   const seen: unknown[] = [];
   const take = (): void => void seen.push(1);
   return { capacity: 100, enqueue: take, undecodable: take, drop: () => {}, run: () => {}, seen } as never;
