@@ -97,7 +97,7 @@ describe('an option that a call does not have is refused, and the nearest is nam
   test('a stream hands out one event at a time, and says so', async () => {
     const bus = await startedBus();
     await expect(bus.events('a', { concurrency: 5 }).ready).rejects.toThrow(
-      'a stream hands out one event at a time',
+      'a stream delivers one event at a time',
     );
   });
 });
@@ -134,7 +134,7 @@ describe('what a bus is made of', () => {
   test.each([
     [{ schemas: { a: { parse: () => 1 } } }, 'schemas["a"]', 'expected a Standard Schema'],
     [{ schemas: { a: null } }, 'schemas["a"]', 'expected a Standard Schema'],
-    [{ schemas: { 'a.*': z.string() } }, 'schemas["a.*"]', 'for one topic, not for a pattern'],
+    [{ schemas: { 'a.*': z.string() } }, 'schemas["a.*"]', 'belongs to one topic, not to a pattern'],
     [{ middleware: { handlers: [] } }, 'middleware.handlers', 'the fields are publish, handle'],
     [{ middleware: { handle: () => {} } }, 'middleware.handle', 'expected a list of functions'],
     [{ middleware: [() => {}] }, 'middleware', 'expected an object { publish, handle }'],

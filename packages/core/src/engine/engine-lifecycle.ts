@@ -1,0 +1,171 @@
+import type { StartOptions, StopOptions } from '../contract/bus.ts';
+import type { Capabilities } from '../contract/capabilities.ts';
+import type { EngineHost } from '../contract/engine.ts';
+import type { EngineState, MissedData } from '../contract/observing.ts';
+import type { Transport } from '../contract/transport.ts';
+import { activeDelivery } from '../dispatch/delivery.ts';
+import { drainQueues } from '../dispatch/workers/drain.ts';
+import { countdown } from '../engine-kit/countdown.ts';
+import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
+import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
+import { adaptedLogger } from '../logging/adapted-logger.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout } from './call-options.ts';
+import type { StallWatch } from './stall-watch.ts';
+import type { SubscriptionSet } from './subscription-set.ts';
+
+/** The parts of an engine that start and stop with it. */
+export interface LifecycleParts {
+  readonly transport: Transport;
+  readonly capabilities: Capabilities;
+  readonly subscriptions: SubscriptionSet;
+  readonly stalls: StallWatch;
+  /** The host, which a bus may replace before the first start. */
+  readonly host: () => EngineHost;
+}
+
+/** Starts, drains and stops an engine, and refuses calls in other states. */
+export class EngineLifecycle {
+  state: EngineState = 'new';
+  readonly #parts: LifecycleParts;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Aborts a start that `stop` does not wait for. */
+  #startAborter: AbortController | undefined;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+  }
+
+  async start(options: StartOptions): Promise<void> {
+    assertOptionsOf('start', options);
+    if (this.state === 'started') return;
+    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+  }
+
+  async #start({ signal }: StartOptions): Promise<void> {
+    if (this.state === 'stopping') await this.stop({}).catch(() => {});
+    assertSignal(signal);
+    signal?.throwIfAborted();
+    this.state = 'starting';
+    const { transport, stalls, host } = this.#parts;
+    const { name, logger, source } = host();
+    const aborter = (this.#startAborter = new AbortController());
+    try {
+      const opening = orAborted(
+        transport.open({ name, logger: adaptedLogger(logger), source, missed: this.#reportMissed }),
+        signal,
+      );
+      await orAborted(opening, aborter.signal);
+      this.state = 'started';
+      stalls.begin();
+    } catch (error) {
+      await this.#closeTransport();
+      this.state = 'new';
+      throw error;
+    }
+  }
+
+  async stop(options: StopOptions): Promise<void> {
+    assertOptionsOf('stop', options);
+    if (this.#starting === undefined && (this.state === 'new' || this.state === 'stopped')) return;
+    const caller = activeDelivery();
+    // A stop that is under way waits for this very handler, which would then wait for itself.
+    if (
+      this.#stopping !== undefined &&
+      caller !== undefined &&
+      this.#parts.subscriptions.hasQueue(caller.queue)
+    )
+      return;
+    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    const { subscriptions, host } = this.#parts;
+    let timeoutMs = resolveStopTimeout(options.timeoutMs);
+    assertSignal(options.signal);
+    // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
+    if (this.#starting !== undefined && this.state === 'starting')
+      timeoutMs = await this.#afterStart(timeoutMs);
+    // The start failed, or was aborted.
+    if (this.state === 'new') return;
+    const timeout = await this.#drain(timeoutMs, options.signal).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (timeout !== undefined) for (const queue of subscriptions.queues) queue.abandon(timeout);
+    await subscriptions.removeAll(host().logger);
+    await this.#closeTransport();
+    this.state = 'stopped';
+    if (timeout !== undefined) throw timeout;
+  }
+
+  async drain(options: StopOptions): Promise<void> {
+    assertOptionsOf('drain', options);
+    const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    if (this.#starting !== undefined && this.state === 'starting')
+      await settlesWithin(this.#starting, timeoutMs);
+    if (this.state !== 'started' && this.state !== 'stopping') return;
+    await this.#drain(timeoutMs, options.signal);
+  }
+
+  /**
+   * Waits for a start that is under way, and aborts it when the time is over: its broker may not answer at all.
+   *
+   * @returns how much of the time is left.
+   */
+  async #afterStart(timeoutMs: number): Promise<number> {
+    const starting = this.#starting!;
+    const timeLeft = countdown(timeoutMs);
+    if (!(await settlesWithin(starting, timeoutMs))) {
+      const { name } = this.#parts.host();
+      this.#startAborter?.abort(new EventBusNotStartedError('start', 'stopping', { engine: name }));
+      await starting.catch(() => {});
+    }
+    return timeLeft();
+  }
+
+  async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { capabilities, subscriptions, stalls, host } = this.#parts;
+    this.state = 'stopping';
+    stalls.end();
+    // Within one process only the running handlers publish now, and their events are still handled.
+    if (capabilities.crossProcess) await subscriptions.stopListening(host().logger);
+    const { queues } = subscriptions;
+    // A durable broker delivers unhandled events again. Those of any other broker are handled before the engine closes.
+    if (capabilities.durable) for (const queue of queues) queue.close('stopped');
+    if (await drainQueues(queues, timeoutMs, signal)) return;
+    const busy = [...queues].filter((queue) => queue.queued + queue.running > 0);
+    throw new ShutdownTimeoutError(
+      timeoutMs,
+      {
+        inFlight: busy.reduce((sum, queue) => sum + queue.running, 0),
+        queued: busy.reduce((sum, queue) => sum + queue.queued, 0),
+        subscriptions: busy.map(({ subscription }) => `${subscription.id} on "${subscription.topic}"`),
+      },
+      { engine: host().name },
+    );
+  }
+
+  async #closeTransport(): Promise<void> {
+    const { transport, host } = this.#parts;
+    try {
+      await transport.close();
+    } catch (error) {
+      host().logger.warn('the engine did not close cleanly', { engine: host().name, error });
+    }
+  }
+
+  readonly #reportMissed = (data: Omit<MissedData, 'engine'>): void => {
+    const { name, logger, observer } = this.#parts.host();
+    logger.warn('events may have been missed', { engine: name, ...data });
+    if (observer.active) observer.missed({ ...data, engine: name });
+  };
+
+  /** @throws {@link EventBusNotStartedError} unless the engine is started, or a running handler publishes while it stops. */
+  assertOpen(operation: string, topic: string | undefined): void {
+    if (this.state === 'started') return;
+    // A handler that is finishing may still publish, and its dead letter may be written: the transport closes afterwards.
+    if (this.state === 'stopping' && operation === 'publish' && activeDelivery() !== undefined) return;
+    throw new EventBusNotStartedError(operation, this.state, { topic, engine: this.#parts.host().name });
+  }
+}
