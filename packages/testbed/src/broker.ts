@@ -6,7 +6,7 @@ import { waitFor } from './wait.ts';
 /** Default of `StartOptions.timeoutMs`, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 120_000;
 
-/** A broker about to be started by one of the providers that own what they start. */
+/** How to start a broker with the provider `docker` or `local`. */
 export interface BrokerPlan<N extends BrokerName> {
   readonly name: N;
   readonly provider: Exclude<Provider, 'url'>;
@@ -22,7 +22,7 @@ export interface BrokerPlan<N extends BrokerName> {
 
 type State = 'running' | 'paused' | 'down' | 'stopped';
 
-/** Carries out controls one after the other and knows which make sense in which state. */
+/** Runs the controls of a broker one after the other and refuses those that its state does not allow. */
 class Controls implements BrokerControls {
   readonly controllable: boolean = true;
   readonly keepsData: boolean;
@@ -104,13 +104,13 @@ class Controls implements BrokerControls {
 
   #next(step: () => Promise<void>): Promise<void> {
     const done = this.#last.then(step);
-    // A step that failed is its caller's to know; the next one, stop above all, is carried out all the same.
+    // A failure is reported to the caller of that control. The next control, above all `stop`, runs anyway.
     this.#last = done.catch(() => undefined);
     return done;
   }
 }
 
-/** The methods of a broker as own properties, so that a broker can be taken apart or handed on without `this`. */
+/** Returns the controls as own properties, so that a broker can be destructured. */
 function bound(controls: BrokerControls): BrokerControls {
   return {
     controllable: controls.controllable,
@@ -167,10 +167,10 @@ export async function startBroker<N extends BrokerName>(plan: BrokerPlan<N>): Pr
   }
 }
 
-/** How long a broker given by address may take to answer, in milliseconds: it may have been started just now. */
+/** How long a broker given by address may take to answer, in milliseconds; it may have just been started. */
 const FOREIGN_TIMEOUT_MS = 15_000;
 
-/** Where a broker that runs by itself is, by an environment variable. */
+/** The address of a broker that the testbed did not start, from an environment variable. */
 export interface ForeignBroker<N extends BrokerName> {
   readonly name: N;
   /** The variable that gave the address. */
@@ -182,7 +182,7 @@ export interface ForeignBroker<N extends BrokerName> {
 }
 
 /**
- * A broker that runs by itself at an address from the environment: it is used, not controlled.
+ * Uses a broker at an address from the environment. The testbed does not control it.
  *
  * @throws Error when nothing answers there
  */
@@ -198,7 +198,7 @@ export async function useForeignBroker<N extends BrokerName>(foreign: ForeignBro
   const refuse = (control: string) => (): Promise<void> =>
     Promise.reject(
       new BrokerControlError(
-        `cannot ${control} this ${name} broker: it was given by address and is not the testbed's`,
+        `cannot ${control} this ${name} broker: it was given by address, and the testbed controls only brokers that it starts`,
       ),
     );
   const info = { name, provider: 'url' as const, version, startupMs: Math.round(performance.now() - since) };

@@ -3,7 +3,7 @@ import { startByName } from './start.ts';
 import { formatTable } from './vitest/table.ts';
 import { BROKER_NAMES, type Broker, type BrokerName } from './types.ts';
 
-/** What a broker's environment variable is set to for others to use it. */
+/** Returns the value of the environment variable with which others can use the broker. */
 function addressOf(broker: Broker): string {
   if ('url' in broker) return broker.url;
   return 'brokers' in broker ? broker.brokers.join(',') : broker.endpoint;
@@ -14,7 +14,7 @@ function namesFrom(args: readonly string[]): readonly BrokerName[] {
   return args.map((arg) => {
     const name = BROKER_NAMES.find((known) => known === arg);
     if (name === undefined)
-      throw new RangeError(`"${arg}" is no broker; there are ${BROKER_NAMES.join(', ')}`);
+      throw new RangeError(`unknown broker "${arg}"; the brokers are ${BROKER_NAMES.join(', ')}`);
     return name;
   });
 }
@@ -23,10 +23,10 @@ function namesFrom(args: readonly string[]): readonly BrokerName[] {
 async function main(): Promise<void> {
   const names = namesFrom(process.argv.slice(2));
   const interrupted = new Promise<void>((resolve) => {
-    // Listeners that stay: a library that finds itself the last to listen ends the process, before the brokers are.
+    // These listeners stay, because a library that is the last listener ends the process before the brokers have ended.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve());
   });
-  // The testbed lets a process end whose only business left are its brokers; here they are the business.
+  // The brokers do not keep the process alive, so this timer does.
   const stay = setInterval(() => undefined, 60_000);
   const starting = names.map((name) => startByName(name));
   const settled = Promise.allSettled(starting);

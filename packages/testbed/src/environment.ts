@@ -40,7 +40,7 @@ export function providersFromEnvironment(): readonly Provider[] {
     const provider = PROVIDERS.find((known) => known === part.trim());
     if (provider === undefined) {
       throw new RangeError(
-        `${PROVIDERS_VARIABLE}: "${part.trim()}" is no provider; it takes a list of ${PROVIDERS.join(', ')}`,
+        `${PROVIDERS_VARIABLE}: unknown provider "${part.trim()}"; expected a list of ${PROVIDERS.join(', ')}`,
       );
     }
     return provider;

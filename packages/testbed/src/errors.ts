@@ -1,6 +1,6 @@
 import type { BrokerName, Provider } from './types.ts';
 
-/** Why one provider could not give a broker on this machine. The next one is tried. */
+/** A provider cannot start a broker on this machine. The next provider is tried. */
 export class ProviderUnavailableError extends Error {
   constructor(reason: string, options?: ErrorOptions) {
     super(reason, options);
@@ -8,13 +8,13 @@ export class ProviderUnavailableError extends Error {
   }
 }
 
-/** A provider that was tried, and why it could not be used. */
+/** A provider that was tried, and why it failed. */
 export interface FailedProvider {
   readonly provider: Provider;
   readonly reason: string;
 }
 
-/** No provider could give the broker. The message says why for each, and how to provide the broker. */
+/** No provider can start the broker. The message has the reason of each provider, and how to provide the broker. */
 export class BrokerUnavailableError extends Error {
   /** The broker that is missing. */
   readonly broker: BrokerName;
@@ -38,7 +38,7 @@ export class BrokerStartError extends Error {
   }
 }
 
-/** A control was used on a broker that cannot obey: given by URL, stopped, or not running. */
+/** A control was used on a broker that was given by URL, was stopped, or is not running. */
 export class BrokerControlError extends Error {
   constructor(message: string) {
     super(message);

@@ -2,7 +2,7 @@ import { ADDRESS_VARIABLES, providersFromEnvironment } from './environment.ts';
 import { BrokerUnavailableError, ProviderUnavailableError, type FailedProvider } from './errors.ts';
 import type { Broker, BrokerName, Provider, StartOptions } from './types.ts';
 
-/** How each provider starts a broker; each throws `ProviderUnavailableError` where this machine does not have it. */
+/** How each provider starts a broker. Each throws `ProviderUnavailableError` if this machine does not have the provider. */
 export type Starters<N extends BrokerName> = Readonly<Record<Provider, () => Promise<Broker<N>>>>;
 
 const LOCAL_REMEDY: Readonly<Record<BrokerName, string>> = {
@@ -11,7 +11,7 @@ const LOCAL_REMEDY: Readonly<Record<BrokerName, string>> = {
   kinesis: 'install the development dependencies (npm ci)',
 };
 
-/** One sentence for a person who has none of the providers. */
+/** Returns how to provide the broker on a machine without any provider. */
 export function remedy(name: BrokerName): string {
   return `set ${ADDRESS_VARIABLES[name]}, or start Docker, or ${LOCAL_REMEDY[name]}.`;
 }
@@ -19,7 +19,7 @@ export function remedy(name: BrokerName): string {
 /**
  * Starts a broker with the first provider that this machine has.
  *
- * @throws BrokerUnavailableError when it has none; a provider that it has and that fails is that provider's error
+ * @throws BrokerUnavailableError if it has none. If a provider fails to start the broker, it throws the error of that provider.
  */
 export async function startWithFirst<N extends BrokerName>(
   name: N,

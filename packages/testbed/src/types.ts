@@ -1,4 +1,4 @@
-/** The brokers that the testbed can give. */
+/** The brokers that the testbed can start. */
 export type BrokerName = 'redis' | 'kafka' | 'kinesis';
 
 /** Where a broker comes from: an address in the environment, a container, or a process on this machine. */
@@ -10,37 +10,37 @@ export const BROKER_NAMES: readonly BrokerName[] = ['redis', 'kafka', 'kinesis']
 /** All providers, in the order in which they are tried. */
 export const PROVIDERS: readonly Provider[] = ['url', 'docker', 'local'];
 
-/** What every running broker has. */
+/** Information about a running broker. */
 export interface BrokerInfo {
   readonly name: BrokerName;
   readonly provider: Provider;
-  /** The server's version, `unknown` where it does not tell. */
+  /** The version of the server; `unknown` if it does not report one. */
   readonly version: string;
-  /** From the call to a broker that answers, in milliseconds. Fetching what is missing on this machine is part of it. */
+  /** The time from the call until the broker answered, in milliseconds. It includes downloads. */
   readonly startupMs: number;
 }
 
 /**
- * Controls over a running broker. Calls made at the same time are carried out one after the other. All but `stop` reject
- * with `BrokerControlError` if the broker was given by URL (it is not ours) or has been stopped.
+ * Controls of a running broker. Concurrent calls run one after the other. All except `stop` reject with `BrokerControlError` if the
+ * broker was given by URL or was stopped.
  */
 export interface BrokerControls extends AsyncDisposable {
   /** Whether the controls work: false for a broker given by URL. */
   readonly controllable: boolean;
-  /** What `restart` keeps; a killed broker keeps what it would after a power cut. */
+  /** True if `restart` keeps the data. A killed broker keeps the data that it would keep after a power cut. */
   readonly keepsData: boolean;
   /**
-   * Ends the broker in order, starts it again at the same address, and resolves when it answers. Starts a killed one. Rejects if the
-   * broker would not end and lost data when it was killed; the next restart starts it.
+   * Stops the broker gracefully, starts it again at the same address, and resolves when it answers. Starts a killed broker. Rejects if
+   * the broker did not end, was killed and lost data; the next restart starts it.
    */
   readonly restart: () => Promise<void>;
   /** Stops the broker's process from running; connections stay open and nothing answers. */
   readonly pause: () => Promise<void>;
-  /** Lets a paused broker run on. */
+  /** Continues a paused broker. */
   readonly resume: () => Promise<void>;
   /** Ends the broker at once (SIGKILL). Its address and data stay reserved for `restart`. */
   readonly kill: () => Promise<void>;
-  /** Ends the broker for good and removes all that it had: process, container, port, folder. Idempotent. */
+  /** Ends the broker and removes its process, container, port and folder. Idempotent. */
   readonly stop: () => Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export interface StartOptions {
 
 /** How to reach a Redis server. */
 export interface RedisConnection {
-  /** `redis://host:port`, with a password where there is one. */
+  /** `redis://host:port`, with the password if the server has one. */
   readonly url: string;
 }
 
@@ -64,11 +64,11 @@ export interface RedisConnection {
 export interface KafkaConnection {
   /** Bootstrap addresses, each `host:port`, of the listener without encryption and authentication. */
   readonly brokers: readonly string[];
-  /** The extra listeners that were asked for: `host:port` by listener name. */
+  /** The further listeners from the options: `host:port` by listener name. */
   readonly listeners: Readonly<Record<string, string>>;
 }
 
-/** How to reach a Kinesis endpoint. Emulators take any credentials, but want some. */
+/** How to reach a Kinesis endpoint. Emulators require credentials and accept any. */
 export interface KinesisConnection {
   /** `http://host:port`. Use the SDK's HTTP/1.1 handler: its HTTP/2 default fails at random against the emulators. */
   readonly endpoint: string;
@@ -83,7 +83,7 @@ export interface Connections {
   kinesis: KinesisConnection;
 }
 
-/** A running broker: its connection details, what it is, and its controls. */
+/** A running broker: its connection details, its information and its controls. */
 export type Broker<N extends BrokerName = BrokerName> = Connections[N] & BrokerInfo & BrokerControls;
 
 /** A running Redis server. */

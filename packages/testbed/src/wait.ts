@@ -1,14 +1,14 @@
-/** What {@link waitFor} may be told besides what to wait for. */
+/** The options of {@link waitFor}. */
 export interface WaitOptions {
-  /** How long to go on trying, in milliseconds. */
+  /** How long to try, in milliseconds. */
   readonly timeoutMs: number;
   /** Pause between two attempts, in milliseconds (default 25). */
   readonly intervalMs?: number;
-  /** Asked before each attempt; an error ends the wait at once, with that error. */
+  /** Called before each attempt. If it returns an error, the wait ends with that error. */
   readonly giveUp?: () => Promise<Error | undefined> | Error | undefined;
 }
 
-/** A condition that did not come about in time. `cause` is what the last attempt failed with, if it failed. */
+/** A condition was not met in time. `cause` is the error of the last attempt, if it failed. */
 export class WaitTimeoutError extends Error {
   constructor(what: string, timeoutMs: number, cause: unknown) {
     const last = cause instanceof Error ? `; the last attempt failed: ${cause.message}` : '';
@@ -25,10 +25,10 @@ export function delay(ms: number): Promise<void> {
 }
 
 /**
- * Tries until `attempt` gives something other than `undefined` or `false`, and returns that. An attempt that throws counts
- * as "not yet".
+ * Calls `attempt` until it returns a value other than `undefined` or `false`, and returns that value. An attempt that throws is
+ * repeated.
  *
- * @throws WaitTimeoutError when the time is up, saying `what` was waited for and why the last attempt failed
+ * @throws WaitTimeoutError after the timeout, with `what` was waited for and the error of the last attempt
  */
 export async function waitFor<T>(
   what: string,
@@ -52,7 +52,7 @@ export async function waitFor<T>(
   }
 }
 
-/** Resolves with `work`'s result, or rejects after `timeoutMs` saying `what` took too long. The work itself goes on. */
+/** Resolves with the result of `work`, or rejects after `timeoutMs` with a message that names `what`. The work itself continues. */
 export async function withDeadline<T>(what: string, timeoutMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

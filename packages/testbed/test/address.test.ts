@@ -30,9 +30,11 @@ describeWithBroker('redis', 'a Redis given by URL', ({ url }) => {
     await expectForeign(broker, startRedis);
   });
 
-  test('is not used where one with settings, or one to control, is wanted', async () => {
+  test('is not used if settings or controls are needed', async () => {
     vi.stubEnv('POLYBUS_TEST_REDIS_URL', url);
-    await expect(startRedis({ providers: ['url'], password: 'x' })).rejects.toThrow('wanted with settings');
+    await expect(startRedis({ providers: ['url'], password: 'x' })).rejects.toThrow(
+      'the broker needs settings',
+    );
     await expect(startRedis({ providers: ['url'], controllable: true })).rejects.toThrow('no redis broker');
   });
 
@@ -65,5 +67,5 @@ test('providers can be limited and ordered by the environment', () => {
   vi.stubEnv('POLYBUS_TEST_PROVIDERS', ' local , url ');
   expect(providersFromEnvironment()).toEqual(['local', 'url']);
   vi.stubEnv('POLYBUS_TEST_PROVIDERS', 'podman');
-  expect(() => providersFromEnvironment()).toThrow('"podman" is no provider');
+  expect(() => providersFromEnvironment()).toThrow('unknown provider "podman"');
 });

@@ -40,6 +40,6 @@ describeWithBroker('redis', 'npm run brokers', () => {
   test('refuses what is no broker', async () => {
     const child = runNode(typescript(cli, 'rabbit'), {});
     expect(await child.ended).toBe(1);
-    expect(child.output).toContain('"rabbit" is no broker; there are redis, kafka, kinesis');
+    expect(child.output).toContain('unknown broker "rabbit"; the brokers are redis, kafka, kinesis');
   });
 });

@@ -93,7 +93,7 @@ test('a local Kinesis that cannot write its data says so at its restart, and is 
   // Nothing can be written into what is no folder.
   await rm(data, { recursive: true });
   await writeFile(data, '');
-  await expect(broker.restart()).rejects.toThrow('it has lost what it held');
+  await expect(broker.restart()).rejects.toThrow('has lost its data');
   await broker.restart();
   await createStream(client, 'kept');
   expect(await readAll(client, 'kept')).toEqual([]);

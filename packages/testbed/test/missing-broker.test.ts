@@ -37,7 +37,7 @@ test('elsewhere its suites show as not run, by name, and the others run', async 
   expect(await run.ended).toBe(0);
   expect(run.output).toMatch(/redis +- +MISSING +-/);
   expect(run.output).toMatch(/Tests +1 passed \| 1 skipped/);
-  const summary = run.output.slice(run.output.indexOf('NOT RUN, for want of a broker'));
+  const summary = run.output.slice(run.output.indexOf('NOT RUN, because a broker is missing'));
   expect(summary).toContain('- missing > suite.fixture.ts > streams');
   expect(summary).toContain('no redis broker on this machine');
   expect(summary).toContain('How to provide it');

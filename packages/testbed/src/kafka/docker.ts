@@ -6,7 +6,7 @@ import { probeKafka } from './probe.ts';
 import { freePort } from '../machine/ports.ts';
 import type { KafkaBroker } from '../types.ts';
 
-/** Free inside any container of ours: listeners have random ports from 15000 up. */
+/** A port that is free inside the containers, because listeners have random ports from 15000 up. */
 const CONTROLLER_PORT = 9093;
 const GRACE_SECONDS = 30;
 

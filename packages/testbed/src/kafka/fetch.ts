@@ -60,7 +60,7 @@ export async function kafkaJars(): Promise<string> {
       'Kafka has not been fetched yet and mvn is not on the PATH; install Maven',
     );
   }
-  // Fetched beside its place and moved there when complete: never half a folder, whoever else fetches at the same time.
+  // Fetched into another folder and moved when complete, so that concurrent processes never see an incomplete folder.
   const partial = `${folder}.${randomUUID()}.partial`;
   const goal = 'dependency:copy-dependencies';
   const release = guard({ kind: 'folder', path: partial });

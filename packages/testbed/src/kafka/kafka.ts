@@ -13,7 +13,7 @@ async function useKafkaAtAddress(options: StartKafkaOptions, since: number): Pro
   if (addresses === undefined) throw new ProviderUnavailableError(`${ADDRESS_VARIABLES.kafka} is not set`);
   if (options.config !== undefined || options.listeners !== undefined || options.scramUsers !== undefined) {
     throw new ProviderUnavailableError(
-      'this broker is wanted with settings that one given by address may not have',
+      'the broker needs settings that a broker given by address may not have',
     );
   }
   const brokers = addresses.split(',').map((address) => address.trim());
@@ -24,7 +24,7 @@ async function useKafkaAtAddress(options: StartKafkaOptions, since: number): Pro
     timeoutMs: options.timeoutMs,
     probe: async () => {
       await probeKafka(brokers, 'foreign');
-      // Kafka's protocol tells which requests a broker knows, not which version it is.
+      // Kafka's protocol reports which requests a broker supports, not its version.
       return 'unknown';
     },
     since,
@@ -35,8 +35,8 @@ async function useKafkaAtAddress(options: StartKafkaOptions, since: number): Pro
  * Starts a Kafka broker, or uses the cluster at POLYBUS_TEST_KAFKA_BROKERS (comma-separated). Topics are not made by
  * themselves. `restart` and `kill` keep topics, records and committed offsets.
  *
- * @throws BrokerUnavailableError when this machine has no way to give one
- * @throws BrokerStartError when it does not come up
+ * @throws BrokerUnavailableError when this machine has no provider for it
+ * @throws BrokerStartError when it does not start
  */
 export function startKafka(options: StartKafkaOptions = {}): Promise<KafkaBroker> {
   const since = performance.now();

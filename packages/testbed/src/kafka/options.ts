@@ -68,12 +68,12 @@ export function kafkaConfig(
     'offsets.topic.num.partitions': '4',
     'transaction.state.log.num.partitions': '4',
     'share.coordinator.state.topic.num.partitions': '4',
-    // A killed broker is taken for running until its session ends, and its next self is refused so long (default 9 s).
+    // Until the session of a killed broker ends, the cluster refuses the restarted broker (default 9 s).
     'broker.session.timeout.ms': '4000',
     'broker.heartbeat.interval.ms': '1000',
     // A first member need not wait 3 s for others that might join.
     'group.initial.rebalance.delay.ms': '0',
-    // A topic that nobody made is a mistake, and must show as one.
+    // Publishing to a topic that does not exist must fail.
     'auto.create.topics.enable': 'false',
     ...options.config,
   };

@@ -13,7 +13,7 @@ async function useKinesisAtEndpoint(options: StartKinesisOptions, since: number)
   if (endpoint === undefined) throw new ProviderUnavailableError(`${ADDRESS_VARIABLES.kinesis} is not set`);
   if (options.env !== undefined) {
     throw new ProviderUnavailableError(
-      'this broker is wanted with settings that one given by address may not have',
+      'the broker needs settings that a broker given by address may not have',
     );
   }
   const connection = kinesisConnection(endpoint);
@@ -34,8 +34,8 @@ async function useKinesisAtEndpoint(options: StartKinesisOptions, since: number)
  * Starts a Kinesis emulator, or uses the one at POLYBUS_TEST_KINESIS_ENDPOINT. As a local process, `restart` keeps streams
  * and records and `kill` loses them; LocalStack in Docker loses them in both cases (`keepsData`).
  *
- * @throws BrokerUnavailableError when this machine has no way to give one
- * @throws BrokerStartError when it does not come up
+ * @throws BrokerUnavailableError when this machine has no provider for it
+ * @throws BrokerStartError when it does not start
  */
 export function startKinesis(options: StartKinesisOptions = {}): Promise<KinesisBroker> {
   const since = performance.now();

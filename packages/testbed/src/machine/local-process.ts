@@ -17,9 +17,9 @@ export interface ProcessSpec {
   readonly endSignal?: NodeJS.Signals;
 }
 
-/** How long the system may take to bury a process after SIGKILL. */
+/** How long the system may take to end a process after SIGKILL, in milliseconds. */
 const KILL_MS = 10_000;
-/** How long it may take to stop all threads of one after SIGSTOP. */
+/** How long the system may take to stop all threads of a process after SIGSTOP, in milliseconds. */
 const PAUSE_MS = 10_000;
 
 /** Whether every thread of a process is stopped. Only Linux tells; elsewhere the signal must do. */
@@ -110,9 +110,9 @@ export class LocalProcess {
   }
 
   /**
-   * Asks it to end; after `graceMs` milliseconds, or if it will not be asked, SIGKILL.
+   * Ends the process gracefully, or with SIGKILL after `graceMs` milliseconds.
    *
-   * @returns false if it had to be killed
+   * @returns False if it was killed
    */
   async end(graceMs: number): Promise<boolean> {
     this.signal(this.#endSignal);

@@ -1,16 +1,16 @@
-/** What a broker runs on, a process or a container, as far as the controls need it. Readiness is not its matter. */
+/** The process or container of a broker. It does not know when the broker is ready. */
 export interface Machine {
   /** Starts it, or starts it again with the same address and data. */
   start(): Promise<void>;
-  /** Ends it in order, keeping address and data. Rejects if that had to be forced, and data was lost. */
+  /** Ends it gracefully and keeps its address and data. Rejects if it was killed and lost data. */
   end(): Promise<void>;
-  /** Ends it at once, keeping the address, and of the data what a power cut would leave. */
+  /** Kills it and keeps its address, and the data that it would keep after a power cut. */
   kill(): Promise<void>;
-  /** Stops it from running, connections and all. */
+  /** Pauses it; its connections stay open. */
   pause(): Promise<void>;
-  /** Lets it run on. */
+  /** Continues it. */
   resume(): Promise<void>;
-  /** Ends it in whatever state it is and removes all it had. */
+  /** Ends it in any state and removes all its resources. */
   dispose(): Promise<void>;
   /** How it ended by itself (`exit code 1`); undefined while it runs. */
   ending(): Promise<string | undefined>;

@@ -27,7 +27,7 @@ export interface ProcessMachineOptions {
 export class ProcessMachine implements Machine {
   readonly #options: ProcessMachineOptions;
   #process: LocalProcess | undefined;
-  /** What its end has taken is dealt with. */
+  /** True if the process was killed and `afterKill` has run. */
   #isKilled = false;
 
   constructor(options: ProcessMachineOptions) {
@@ -51,7 +51,7 @@ export class ProcessMachine implements Machine {
     const how = isInTime
       ? `ended out of order (${ended.ending ?? 'unknown'})`
       : `did not end within ${String(graceMs)} ms and was killed`;
-    throw new BrokerControlError(`the broker ${how}: it has lost what it held`);
+    throw new BrokerControlError(`the broker ${how} and has lost its data`);
   }
 
   async kill(): Promise<void> {
@@ -70,7 +70,7 @@ export class ProcessMachine implements Machine {
   }
 
   async dispose(): Promise<void> {
-    // Its data goes anyway: there is nothing to end in order.
+    // Killed, because its data is removed anyway.
     await this.#process?.kill();
     await this.#options.folder.remove();
     for (const port of this.#options.ports) releasePort(port);

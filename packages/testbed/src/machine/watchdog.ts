@@ -43,15 +43,15 @@ function startWatchdog(): void {
   started.once('exit', () => {
     if (child !== started) return;
     child = undefined;
-    // Somebody ended it: what it guarded still needs a guard.
+    // The watchdog was ended: the resources still need one.
     if (guarded.size > 0) startWatchdog();
   });
   for (const resource of guarded.values()) send({ add: resource });
 }
 
 /**
- * Has a resource ended or removed if this process dies without doing so: by a crash, SIGKILL or Ctrl-C. Returns the
- * function to call once the resource is gone the orderly way.
+ * Registers a resource with the watchdog, which ends or removes it if this process dies by a crash, SIGKILL or Ctrl-C. Returns a
+ * function to call once the resource is gone.
  */
 export function guard(resource: Resource): () => void {
   const id = randomUUID();
@@ -64,7 +64,7 @@ export function guard(resource: Resource): () => void {
     if (!guarded.delete(id)) return;
     send({ drop: id });
     if (guarded.size > 0) return;
-    // Nothing left to guard: it ends with its input, so that this package leaves no process behind either.
+    // No resources are left: the watchdog ends with its input, so that no process remains.
     const idle = child;
     child = undefined;
     idle?.stdin?.end();

@@ -42,7 +42,7 @@ export async function installDebianPackage(name: string): Promise<void> {
   const install = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=240', 'install', name];
   await withoutServices(async () => {
     await run('apt-get', ['-q', 'update'], { timeoutMs: UPDATE_MS, env });
-    // An installation that ends halfway leaves a package system that somebody has to mend.
+    // An interrupted installation would leave a broken package system.
     await run('apt-get', install, { timeoutMs: INSTALL_MS, env, outlives: true });
   });
 }

@@ -12,9 +12,7 @@ async function useRedisAtUrl(options: StartRedisOptions, since: number): Promise
   const url = variable(ADDRESS_VARIABLES.redis);
   if (url === undefined) throw new ProviderUnavailableError(`${ADDRESS_VARIABLES.redis} is not set`);
   if (options.args !== undefined || options.password !== undefined) {
-    throw new ProviderUnavailableError(
-      'this broker is wanted with settings that one given by URL may not have',
-    );
+    throw new ProviderUnavailableError('the broker needs settings that a broker given by URL may not have');
   }
   return useForeignBroker({
     name: 'redis',
@@ -29,8 +27,8 @@ async function useRedisAtUrl(options: StartRedisOptions, since: number): Promise
 /**
  * Starts a Redis server, or uses the one at POLYBUS_TEST_REDIS_URL. `restart` and `kill` keep all that was answered.
  *
- * @throws BrokerUnavailableError when this machine has no way to give one
- * @throws BrokerStartError when it does not come up
+ * @throws BrokerUnavailableError when this machine has no provider for it
+ * @throws BrokerStartError when it does not start
  */
 export function startRedis(options: StartRedisOptions = {}): Promise<RedisBroker> {
   const since = performance.now();

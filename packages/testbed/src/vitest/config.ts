@@ -7,7 +7,7 @@ import type { BrokerName } from '../types.ts';
 import { BrokerReporter } from './reporter.ts';
 
 const NAME = 'polybus:brokers';
-/** Runs that have the reporter. Every project's configuration is a module of its own: a variable would not be shared. */
+/** The runs that have the reporter. A module variable would not be shared, because vitest loads the module once per project. */
 const KEY = Symbol.for('polybus.testbed.reported');
 
 function reportOnce(vitest: Vitest): void {
@@ -28,7 +28,7 @@ function brokerPlugin(): Plugin {
 }
 
 /**
- * The part of a vitest project's configuration that gets it real brokers; merge it into the rest.
+ * Returns the part of a vitest project's configuration that provides real brokers. Merge it into the rest.
  *
  * Import it by its relative path (`../testbed/src/vitest-config.ts`): vitest takes a configuration's relative imports
  * from the sources and all others from what has been built.

@@ -9,15 +9,15 @@ function provided<N extends BrokerName>(name: N): Provided<N> | undefined {
 }
 
 /**
- * The broker that the run started for this project, for tests that find no place in {@link describeWithBroker}.
+ * Returns the broker that the run started for this project, for tests outside of {@link describeWithBroker}.
  *
- * @throws Error when the project's configuration does not ask for it, or when it is missing
+ * @throws Error when the configuration of the project does not request it, or when it is missing
  */
 export function sharedBroker<N extends BrokerName>(name: N): SharedBroker<N> {
   const outcome = provided(name);
   if (outcome === undefined) {
     throw new Error(
-      `this vitest project does not ask for ${name}: merge withBrokers('${name}') into its configuration`,
+      `this vitest project does not request ${name}: merge withBrokers('${name}') into its configuration`,
     );
   }
   if (outcome.status === 'missing') throw new Error(outcome.reason);
@@ -25,8 +25,8 @@ export function sharedBroker<N extends BrokerName>(name: N): SharedBroker<N> {
 }
 
 /**
- * In place of a suite's tests where their broker is missing: they may want its address before they run, so they are not
- * even collected, and a suite without any would not show.
+ * Replaces the tests of a suite whose broker is missing. The tests may need its address while they are collected, and a suite without
+ * tests would not be reported.
  */
 function standIn(): void {
   test('needs its broker', () => {
@@ -35,11 +35,11 @@ function standIn(): void {
 }
 
 /**
- * A suite that needs a broker; `suite` is given the one that the run started. Where it is missing, the suite shows as not
- * run, and the end of the run names it. The broker is shared with other suites: one that pauses or ends its broker
- * starts its own inside (`startRedis({ controllable: true })`).
+ * Registers a suite that needs a broker; `suite` gets the broker that the run started. If it is missing, the suite is reported as not
+ * run, and the end of the run lists it. Suites share the broker: a suite that pauses or ends a broker starts its own
+ * (`startRedis({ controllable: true })`).
  *
- * @throws Error when the project's configuration does not ask for the broker, or when it is missing in a CI run
+ * @throws Error when the configuration of the project does not request the broker, or when it is missing in a CI run
  */
 export function describeWithBroker<N extends BrokerName>(
   name: N,

@@ -1,9 +1,9 @@
 import type { BrokerInfo, BrokerName, Connections } from '../types.ts';
 
-/** A broker as tests see it: how to reach it and what it is. Controls stay with whoever started it. */
+/** A broker as tests see it: its connection details and information, without controls. */
 export type SharedBroker<N extends BrokerName = BrokerName> = Connections[N] & BrokerInfo;
 
-/** What the global set-up tells tests about a broker that their project needs. */
+/** What the global set-up provides to tests about a broker that their project needs. */
 export type Provided<N extends BrokerName> =
   | { readonly status: 'running'; readonly broker: SharedBroker<N> }
   | { readonly status: 'missing'; readonly reason: string };

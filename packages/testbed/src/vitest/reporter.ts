@@ -23,9 +23,9 @@ function suitesNotRun(modules: readonly TestModule[]): ReadonlyMap<BrokerName, r
   return found;
 }
 
-/** Says at the end of a run, after its summary, which suites were not run for want of a broker, and how to run them. */
+/** Prints at the end of a run which suites were not run because their broker is missing, and how to run them. */
 export class BrokerReporter implements Reporter {
-  /** Before any project is set up: the first to be set up then starts the brokers of all, at the same time. */
+  /** Runs before any project is set up, so that the first project starts the brokers of all projects at the same time. */
   onTestRunStart(specifications: readonly TestSpecification[]): void {
     const { needed } = sharedSession();
     needed.clear();
@@ -37,7 +37,7 @@ export class BrokerReporter implements Reporter {
   async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
     const suites = suitesNotRun(modules);
     if (suites.size === 0) return;
-    const lines = ['', '!!! NOT RUN, for want of a broker:'];
+    const lines = ['', '!!! NOT RUN, because a broker is missing:'];
     for (const [broker, titles] of suites) {
       const outcome = await sharedSession().outcomes.get(broker);
       lines.push('', ...titles.map((title) => `  - ${title}`));

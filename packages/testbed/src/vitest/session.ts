@@ -5,7 +5,7 @@ export type Outcome<N extends BrokerName = BrokerName> =
   | { readonly status: 'running'; readonly broker: Broker<N> }
   | { readonly status: 'missing'; readonly name: N; readonly reason: string };
 
-/** What the projects of one vitest run have in common. */
+/** The state that the projects of one vitest run share. */
 export interface Session {
   /** What the projects of this run need, as far as it is known before the first of them is set up. */
   readonly needed: Set<BrokerName>;
@@ -20,8 +20,8 @@ export interface Session {
 const KEY = Symbol.for('polybus.testbed.session');
 
 /**
- * The session of this process. vitest loads a project's configuration and its global set-up as modules of their own, once
- * for each project: a variable of a module would not be shared.
+ * Returns the session of this process. vitest loads the configuration and the global set-up once per project, so a module variable
+ * would not be shared.
  */
 export function sharedSession(): Session {
   const holder = globalThis as { [KEY]?: Session };

@@ -11,7 +11,7 @@ async function start(name: BrokerName): Promise<Outcome> {
   try {
     return { status: 'running', broker: await startByName(name) };
   } catch (error) {
-    // A broker that is there and does not work is not a missing one.
+    // A broker that fails to start is an error, not a missing broker.
     if (!(error instanceof BrokerUnavailableError)) throw error;
     return { status: 'missing', name, reason: error.message };
   }
@@ -27,7 +27,7 @@ async function stopAll(session: Session): Promise<void> {
   }
 }
 
-/** The lines of brokers that have not had theirs yet, so that each is printed once however many projects need it. */
+/** Prints the lines of brokers that were not printed yet, so that each appears once even if several projects need it. */
 function printTable(session: Session, outcomes: readonly Outcome[]): void {
   const rows = outcomes
     .map((outcome) =>
@@ -37,7 +37,7 @@ function printTable(session: Session, outcomes: readonly Outcome[]): void {
     .sort((a, b) => BROKER_NAMES.indexOf(a.name) - BROKER_NAMES.indexOf(b.name));
   if (rows.length === 0) return;
   for (const { name } of rows) session.printed.add(name);
-  // Standard output may be a report that a machine reads.
+  // Standard error, because standard output may be a machine-readable report.
   process.stderr.write(`\n${formatTable(rows)}\n\n`);
 }
 
@@ -64,10 +64,10 @@ function provide(project: TestProject, outcome: Outcome): void {
 }
 
 /**
- * Global set-up of a vitest project: starts the brokers that it needs, those of the other projects of the run at the same
- * time, tells the tests where they are, and ends them with the run. `withBrokers` puts it into a project's configuration.
+ * The global set-up of a vitest project, which `withBrokers` adds to its configuration. It starts the brokers of all projects of the
+ * run at the same time, provides their addresses to the tests, and ends them with the run.
  *
- * @throws Error when a broker is missing and this is a CI run, or when one is there and does not start
+ * @throws Error when a broker is missing in a CI run, or when a broker does not start
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const session = sharedSession();
