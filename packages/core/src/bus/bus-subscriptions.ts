@@ -13,7 +13,7 @@ export class BusSubscriptions {
   readonly #lifecycle: Lifecycle;
   readonly #routed = new Map<Subscription, Routed>();
   /** Subscriptions whose creation was announced and whose end was not. */
-  readonly #told = new Set<Subscription>();
+  readonly #announced = new Set<Subscription>();
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
 
@@ -24,13 +24,13 @@ export class BusSubscriptions {
   /** Registers a subscription that is being made, because its handler may already get events and cancel it. */
   begin(subscription: Subscription): void {
     this.#made.add(subscription);
-    this.#lifecycle.announceInTime(subscription.id, () => this.#tellCreated(subscription));
+    this.#lifecycle.onFirstEvent(subscription.id, () => this.#announceCreation(subscription));
   }
 
   /** Removes a subscription that could not be made. */
   abort(subscription: Subscription): void {
-    this.#lifecycle.withdraw(subscription.id);
-    this.#tellRemoved(subscription, 'failed');
+    this.#lifecycle.forget(subscription.id);
+    this.#announceRemoval(subscription, 'failed');
   }
 
   /** Returns true for every subscription that this bus ever made. */
@@ -69,32 +69,32 @@ export class BusSubscriptions {
   #forget(subscription: Subscription, reason: RemovalReason): void {
     this.#routed.get(subscription)?.unlink();
     this.#routed.delete(subscription);
-    this.#tellRemoved(subscription, reason);
+    this.#announceRemoval(subscription, reason);
   }
 
-  #tellCreated(subscription: Subscription): void {
+  #announceCreation(subscription: Subscription): void {
     const { topic, engine } = subscription;
-    const isNewTopic = !this.#isToldOf(topic);
-    this.#told.add(subscription);
+    const isNewTopic = !this.#isTopicAnnounced(topic);
+    this.#announced.add(subscription);
     if (isNewTopic) this.#lifecycle.emit('topic.created', { topic, engine });
-    this.#lifecycle.emit('subscription.created', aboutOf(subscription));
+    this.#lifecycle.emit('subscription.created', dataOf(subscription));
   }
 
-  #tellRemoved(subscription: Subscription, reason: RemovalReason): void {
-    if (!this.#told.delete(subscription)) return;
+  #announceRemoval(subscription: Subscription, reason: RemovalReason): void {
+    if (!this.#announced.delete(subscription)) return;
     const { topic, engine } = subscription;
-    this.#lifecycle.emit('subscription.removed', { ...aboutOf(subscription), reason });
-    if (!this.#isToldOf(topic)) this.#lifecycle.emit('topic.deleted', { topic, engine });
+    this.#lifecycle.emit('subscription.removed', { ...dataOf(subscription), reason });
+    if (!this.#isTopicAnnounced(topic)) this.#lifecycle.emit('topic.deleted', { topic, engine });
   }
 
-  #isToldOf(topic: string): boolean {
-    for (const subscription of this.#told) if (subscription.topic === topic) return true;
+  #isTopicAnnounced(topic: string): boolean {
+    for (const subscription of this.#announced) if (subscription.topic === topic) return true;
     return false;
   }
 }
 
 type RemovalReason = 'cancelled' | 'stopped' | 'failed';
 
-function aboutOf({ id, topic, isAsync, engine, group }: Subscription): object {
+function dataOf({ id, topic, isAsync, engine, group }: Subscription): object {
   return { topic, isAsync, engine, group, subscription: id };
 }

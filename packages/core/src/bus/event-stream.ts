@@ -5,7 +5,7 @@ import type { Event } from '../contract/event.ts';
 interface Offer<E> {
   readonly event: E;
   readonly acknowledge: () => void;
-  readonly giveBack: () => void;
+  readonly release: () => void;
 }
 
 /**
@@ -51,16 +51,16 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
       const offer: Offer<E> = {
         event,
         acknowledge: resolve,
-        giveBack: () => {
+        release: () => {
           // Its attempt is over: a loop that calls `next` later must not get this event.
           if (this.#offered === offer) this.#offered = undefined;
           reject(new ReleaseError());
         },
       };
-      const { giveBack } = offer;
-      signal.addEventListener('abort', giveBack, { once: true });
+      const { release } = offer;
+      signal.addEventListener('abort', release, { once: true });
       this.#offered = offer;
-      if (this.#hasLeft) giveBack();
+      if (this.#hasLeft) release();
       else this.#hand();
     });
   }
@@ -89,7 +89,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
   async return(): Promise<IteratorResult<E, undefined>> {
     this.end();
     const { cancelled } = await this.#leave();
-    this.#taken?.giveBack();
+    this.#taken?.release();
     this.#taken = undefined;
     await cancelled;
     return { done: true, value: undefined };
@@ -114,7 +114,7 @@ export class EventStream<E extends Event = Event> implements AsyncIterableIterat
         // If the bus has stopped meanwhile, there is nothing to cancel.
         const cancelled = subscription.cancel().catch(() => {});
         this.#hasLeft = true;
-        this.#offered?.giveBack();
+        this.#offered?.release();
         this.#offered = undefined;
         return { cancelled };
       },

@@ -54,8 +54,8 @@ export class Lifecycle implements EngineObserver {
   readonly #source: string;
   readonly #logger: Logger;
   /** Events that the observers have not got yet. */
-  readonly #untold: LifecycleEvent[] = [];
-  #isTelling = false;
+  readonly #pending: LifecycleEvent[] = [];
+  #isNotifying = false;
   /** By subscription, the function that announces its creation, until it has been called. */
   readonly #unannounced = new Map<string, () => void>();
 
@@ -73,24 +73,24 @@ export class Lifecycle implements EngineObserver {
   observe(observer: Observer): () => void {
     assertObserver(observer);
     // A new wrapper for each call, so that the same function can observe twice and one of them can stop.
-    const own: Observer = (event) => observer(event);
-    this.#observers.add(own);
-    return () => void this.#observers.delete(own);
+    const wrapper: Observer = (event) => observer(event);
+    this.#observers.add(wrapper);
+    return () => void this.#observers.delete(wrapper);
   }
 
   /** @returns A function that stops it. */
   observeAttempts(observer: AttemptObserver): () => void {
     assertObserver(observer);
-    const own: AttemptObserver = (attempt) => observer(attempt);
-    this.#attemptObservers.add(own);
-    this.attempted = this.#tellAttempt;
+    const wrapper: AttemptObserver = (attempt) => observer(attempt);
+    this.#attemptObservers.add(wrapper);
+    this.attempted = this.#notifyAttempt;
     return () => {
-      this.#attemptObservers.delete(own);
+      this.#attemptObservers.delete(wrapper);
       if (this.#attemptObservers.size === 0) this.attempted = undefined;
     };
   }
 
-  readonly #tellAttempt = (attempt: AttemptData): void => {
+  readonly #notifyAttempt = (attempt: AttemptData): void => {
     for (const observer of this.#attemptObservers) {
       try {
         const result = observer(attempt) as void | Promise<void>;
@@ -102,7 +102,7 @@ export class Lifecycle implements EngineObserver {
   };
 
   /** Registers how to announce a subscription that is being made, because it may get events before `subscribe` has resolved. */
-  announceInTime(subscription: string, announce: () => void): void {
+  onFirstEvent(subscription: string, announce: () => void): void {
     this.#unannounced.set(subscription, announce);
   }
 
@@ -115,7 +115,7 @@ export class Lifecycle implements EngineObserver {
   }
 
   /** Discards the announcement of a subscription that could not be made. */
-  withdraw(subscription: string): void {
+  forget(subscription: string): void {
     this.#unannounced.delete(subscription);
   }
 
@@ -136,7 +136,7 @@ export class Lifecycle implements EngineObserver {
 
   emit(type: ShortType, data: object): void {
     if (!this.active) return;
-    this.#untold.push(
+    this.#pending.push(
       Object.freeze({
         specversion: '1.0',
         id: newEventId(),
@@ -148,14 +148,14 @@ export class Lifecycle implements EngineObserver {
       }),
     );
     // An event that an observer causes follows the current one, so that every observer gets the same order.
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift())
-      for (const observer of [...this.#observers]) this.#tell(observer, event);
-    this.#isTelling = false;
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
+    for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift())
+      for (const observer of [...this.#observers]) this.#notify(observer, event);
+    this.#isNotifying = false;
   }
 
-  #tell(observer: Observer, event: LifecycleEvent): void {
+  #notify(observer: Observer, event: LifecycleEvent): void {
     try {
       const result = observer(event);
       if (typeof result?.then === 'function') void result.then(undefined, this.#observerFailed);

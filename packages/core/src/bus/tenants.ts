@@ -86,7 +86,7 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
 ): TenantBus<Topics, Published> {
   assertTenant(tenant);
   const untyped = bus as unknown as TypedEventBus<Record<string, unknown>>;
-  const own = (options?: SubscribeOptions): SubscribeOptions => {
+  const ofTenant = (options?: SubscribeOptions): SubscribeOptions => {
     if (options?.tenant !== undefined && options.tenant !== tenant) throw otherTenant(options.tenant, tenant);
     return { ...options, tenant };
   };
@@ -98,23 +98,23 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
       options?: TopicPublishOptions,
     ): Promise<void> => {
       if (typeof eventOrTopic === 'string')
-        return untyped.publish(eventOrTopic, payloadOrOptions, ownMetadata(options ?? {}, tenant));
+        return untyped.publish(eventOrTopic, payloadOrOptions, withTenant(options ?? {}, tenant));
       return untyped.publish(
-        ownMetadata(eventOrTopic, tenant),
+        withTenant(eventOrTopic, tenant),
         payloadOrOptions as PublishOptions | undefined,
       );
     },
     subscribe: async (topic: string, handler: never, options?: SubscribeOptions) =>
-      untyped.subscribe(topic, handler, own(options)),
+      untyped.subscribe(topic, handler, ofTenant(options)),
     subscribeAsync: async (topic: string, handler: never, options?: SubscribeOptions) =>
-      untyped.subscribeAsync(topic, handler, own(options)),
-    events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, own(options)),
+      untyped.subscribeAsync(topic, handler, ofTenant(options)),
+    events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, ofTenant(options)),
     redrive: async (topic: string, options?: RedriveOptions) =>
       untyped.redrive(topic, { ...options, tenant }),
   } as unknown as TenantBus<Topics, Published>;
 }
 
-function ownMetadata<T extends Pick<NewEvent, 'metadata'>>(event: T, tenant: string): T {
+function withTenant<T extends Pick<NewEvent, 'metadata'>>(event: T, tenant: string): T {
   const given = event.metadata?.['tenant'];
   if (given !== undefined && given !== tenant) throw otherTenant(given, tenant);
   return { ...event, metadata: { ...event.metadata, tenant } };

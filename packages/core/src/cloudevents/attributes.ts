@@ -104,18 +104,19 @@ export function eventOf(
   const id = required(attributes, 'id', context);
   const type = required(attributes, 'type', context);
   required(attributes, 'source', context);
-  const own = decodeMetadata(attributes[metadataAttribute], context);
-  const metadata = own ?? {};
+  const sentMetadata = decodeMetadata(attributes[metadataAttribute], context);
+  const metadata = sentMetadata ?? {};
   for (const name of Object.keys(attributes)) {
     const value = attributes[name];
     // JSON event format 1.0.2, section 2.2: null is the same as absent.
     if (placed.has(name) || value === null || value === undefined) continue;
-    if (own === undefined) put(metadata, standard.has(name) ? `cloudevents.${name}` : name, value);
-    else if (!derived.has(name)) addForeign(own, name, value);
+    if (sentMetadata === undefined) put(metadata, standard.has(name) ? `cloudevents.${name}` : name, value);
+    else if (!derived.has(name)) addForeign(sentMetadata, name, value);
   }
   const topic = context.topic ?? topicOf(type, context);
-  if (own !== undefined && topic !== type) own['cloudevents.type'] = type;
-  const key = text(attributes, 'partitionkey', context) ?? (own === undefined ? context.key : undefined);
+  if (sentMetadata !== undefined && topic !== type) sentMetadata['cloudevents.type'] = type;
+  const key =
+    text(attributes, 'partitionkey', context) ?? (sentMetadata === undefined ? context.key : undefined);
   return new PublishedEvent(
     id,
     topic,

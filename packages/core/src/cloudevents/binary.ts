@@ -106,10 +106,10 @@ export function headerOf(headers: Headers, name: string, context: DecodeContext)
 
 function headerText(value: unknown, context: DecodeContext): string | undefined {
   // Of several values the last one counts, as in Kafka's own clients.
-  const one: unknown = Array.isArray(value) ? value.at(-1) : value;
-  if (typeof one === 'string') return one;
-  if (one instanceof Uint8Array) return decodeUtf8(one, 'a header', context);
-  return typeof one === 'number' || typeof one === 'boolean' ? String(one) : undefined;
+  const last: unknown = Array.isArray(value) ? value.at(-1) : value;
+  if (typeof last === 'string') return last;
+  if (last instanceof Uint8Array) return decodeUtf8(last, 'a header', context);
+  return typeof last === 'number' || typeof last === 'boolean' ? String(last) : undefined;
 }
 
 /** Matches media types that declare JSON (JSON event format 1.0.2, section 3.1.1). */
@@ -131,7 +131,9 @@ function payloadOf(body: IncomingMessage['body'], contentType: string, context: 
 }
 
 function isUtf8(parameters: readonly string[]): boolean {
-  const charset = parameters.map((one) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(one)?.[1]).find(Boolean);
+  const charset = parameters
+    .map((parameter) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(parameter)?.[1])
+    .find(Boolean);
   return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii';
 }
 

@@ -41,7 +41,8 @@ export function requireCapability(
 
 /** Returns the capabilities that every one of several engines has. */
 export function commonCapabilities(all: readonly Capabilities[]): Capabilities {
-  const every = (capability: keyof Capabilities): boolean => all.every((one) => one[capability]);
+  const every = (capability: keyof Capabilities): boolean =>
+    all.every((capabilities) => capabilities[capability]);
   return Object.freeze({
     durable: every('durable'),
     groups: every('groups'),

@@ -5,7 +5,7 @@ type Finding = readonly [status: EngineHealth['status'], reason: string | undefi
 
 const severity = { up: 0, degraded: 1, down: 2 } as const;
 /** More would only make the message unreadable: where that much stands still, it has one cause. */
-const reasonsTold = 5;
+const maxReasons = 5;
 
 /**
  * The worst of what is known of an engine, with all reasons. Never rejects.
@@ -35,12 +35,12 @@ export async function healthOf(
       findings.unshift(['down', messageOf(error)]);
     }
     const found = stalls();
-    for (const reason of found.slice(0, reasonsTold)) findings.push(['degraded', reason]);
-    if (found.length > reasonsTold)
-      findings.push(['degraded', `and ${found.length - reasonsTold} more stand still`]);
+    for (const reason of found.slice(0, maxReasons)) findings.push(['degraded', reason]);
+    if (found.length > maxReasons)
+      findings.push(['degraded', `and ${found.length - maxReasons} more stand still`]);
   }
   const status = findings.reduce<Finding[0]>(
-    (worst, [one]) => (severity[one] > severity[worst] ? one : worst),
+    (worst, [status]) => (severity[status] > severity[worst] ? status : worst),
     'up',
   );
   const error = findings.flatMap(([, reason]) => reason ?? []).join('; ');

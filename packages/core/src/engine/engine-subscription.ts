@@ -19,13 +19,13 @@ export class CancellableSubscription implements Subscription {
   readonly #cancel: (subscription: Subscription) => Promise<void>;
 
   constructor(
-    about: { topic: string; isAsync: boolean; engine: string; group?: string | undefined },
+    labels: { topic: string; isAsync: boolean; engine: string; group?: string | undefined },
     cancel: (subscription: Subscription) => Promise<void>,
   ) {
-    this.topic = about.topic;
-    this.isAsync = about.isAsync;
-    this.engine = about.engine;
-    this.group = about.group;
+    this.topic = labels.topic;
+    this.isAsync = labels.isAsync;
+    this.engine = labels.engine;
+    this.group = labels.group;
     this.#cancel = cancel;
   }
 

@@ -1,37 +1,37 @@
 import type { ReadProgress } from '../contract/transport.ts';
 
-interface Place {
+interface BehindSource {
   readonly position: ReadProgress['position'];
-  /** When it was first seen to be behind here, by `performance.now()`. */
+  /** When it was first seen to be behind at this position, by `performance.now()`. */
   readonly since: number;
-  isTold: boolean;
+  isReported: boolean;
 }
 
-/** How often places are looked at: often beside the limit, and seldom enough to cost nothing. */
-const longestPeriodMs = 5000;
+/** The longest time between two checks: frequent compared with the limit, and rare enough to cost nothing. */
+const maxPeriodMs = 5000;
 
 /**
- * Finds what stands still: a place that is behind and has not moved for longer than a limit. Places are looked at by a timer,
- * never by what moves them.
+ * Finds sources that stand still: those that are behind and have not moved for longer than a limit. A timer checks them, so that reading
+ * itself does no work for this.
  */
 export class StallWatch {
   readonly #limitMs: number;
-  readonly #look: () => Iterable<ReadProgress>;
+  readonly #sources: () => Iterable<ReadProgress>;
   readonly #onStall: (reason: string) => void;
-  /** Those that are behind, by their names. */
-  #behind = new Map<string, Place>();
+  /** The sources that are behind, by name. */
+  #behind = new Map<string, BehindSource>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onStall - Told once of each place that stands still, until it moves again. */
-  constructor(limitMs: number, look: () => Iterable<ReadProgress>, onStall: (reason: string) => void) {
+  /** @param onStall - Called once for each source that stands still, until it moves again. */
+  constructor(limitMs: number, sources: () => Iterable<ReadProgress>, onStall: (reason: string) => void) {
     this.#limitMs = limitMs;
-    this.#look = look;
+    this.#sources = sources;
     this.#onStall = onStall;
   }
 
   begin(): void {
     this.end();
-    this.#timer = setInterval(() => this.stalls(), Math.min(this.#limitMs / 4, longestPeriodMs)).unref();
+    this.#timer = setInterval(() => this.stalls(), Math.min(this.#limitMs / 4, maxPeriodMs)).unref();
   }
 
   end(): void {
@@ -39,26 +39,26 @@ export class StallWatch {
     this.#behind.clear();
   }
 
-  /** Looks at all places, and says which stand still and why. */
+  /** Checks all sources, and returns why those that stand still do so. */
   stalls(): string[] {
     const now = performance.now();
     const before = this.#behind;
     this.#behind = new Map();
     const stalls: string[] = [];
-    for (const { source, position, behind } of this.#look()) {
+    for (const { source, position, behind } of this.#sources()) {
       if (behind === undefined) continue;
-      // Two places of one name must not take each other's positions for progress.
+      // Two sources of the same name must not take each other's positions for progress.
       let name = source;
       while (this.#behind.has(name)) name += "'";
       const known = before.get(name);
-      const place = known?.position === position ? known : { position, since: now, isTold: false };
-      this.#behind.set(name, place);
-      const standsFor = Math.floor(now - place.since);
+      const entry = known?.position === position ? known : { position, since: now, isReported: false };
+      this.#behind.set(name, entry);
+      const standsFor = Math.floor(now - entry.since);
       if (standsFor <= this.#limitMs) continue;
       const reason = `${source} has stood still for ${standsFor} ms: ${behind}`;
       stalls.push(reason);
-      if (!place.isTold) this.#onStall(reason);
-      place.isTold = true;
+      if (!entry.isReported) this.#onStall(reason);
+      entry.isReported = true;
     }
     return stalls;
   }

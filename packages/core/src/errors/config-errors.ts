@@ -75,8 +75,8 @@ export class ConfigFileError extends PolybusError {
   readonly line: number | undefined;
 
   constructor(file: string, reason: string, options: PolybusErrorOptions & { readonly line?: number } = {}) {
-    const place = options.line === undefined ? file : `${file}, line ${options.line}`;
-    super('CONFIG_FILE', `Cannot read the configuration file ${place}: ${reason}`, options);
+    const location = options.line === undefined ? file : `${file}, line ${options.line}`;
+    super('CONFIG_FILE', `Cannot read the configuration file ${location}: ${reason}`, options);
     this.file = file;
     this.line = options.line;
   }

@@ -68,7 +68,7 @@ function jsonOf(error: Error, causes: number): Fields {
     ...(stack === null ? {} : { stack }),
     ...(isError(cause) && causes > 0 ? { cause: jsonOf(cause, causes - 1) } : {}),
     ...(error instanceof AggregateError && causes > 0
-      ? { errors: error.errors.map((one: unknown) => (isError(one) ? jsonOf(one, causes - 1) : one)) }
+      ? { errors: error.errors.map((inner: unknown) => (isError(inner) ? jsonOf(inner, causes - 1) : inner)) }
       : {}),
   };
 }

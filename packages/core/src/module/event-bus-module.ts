@@ -211,7 +211,7 @@ export class EventBusModule<
   #subscribersOfJust(topic: string, topics: readonly string[]): number {
     const count = this.subscriberCount(topic);
     if (isPattern(topic)) return count;
-    const patterns = topics.filter((one) => isPattern(one) && matchesTopic(one, topic));
+    const patterns = topics.filter((other) => isPattern(other) && matchesTopic(other, topic));
     return patterns.reduce((rest, pattern) => rest - this.subscriberCount(pattern), count);
   }
 

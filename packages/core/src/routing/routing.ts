@@ -91,7 +91,7 @@ export class Routing {
    */
   enginesFor(pattern: string, tenant?: string): string[] {
     if (tenant !== undefined || !this.dependsOnTenant) return this.#enginesFor(pattern, tenant);
-    const all = [undefined, ...this.#tenants].flatMap((one) => this.#enginesFor(pattern, one));
+    const all = [undefined, ...this.#tenants].flatMap((ruleTenant) => this.#enginesFor(pattern, ruleTenant));
     return [...new Set(all)];
   }
 
@@ -99,9 +99,9 @@ export class Routing {
     if (!isPattern(pattern)) return [this.engineFor(pattern, tenant)];
     const found = new Set<string>();
     for (const { topics, engine } of this.#rulesFor(tenant)) {
-      if (topics.some((one) => patternsOverlap(one, pattern))) found.add(engine);
+      if (topics.some((ruleTopic) => patternsOverlap(ruleTopic, pattern))) found.add(engine);
       // Later rules never see a topic that this one matches.
-      if (topics.some((one) => patternCovers(one, pattern))) return [...found];
+      if (topics.some((ruleTopic) => patternCovers(ruleTopic, pattern))) return [...found];
     }
     for (const name of this.#beyondRules(pattern, tenant)) found.add(name);
     return [...found];

@@ -80,9 +80,9 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
     throw new ConfigFileError(path, `it is not valid YAML: ${reasonOf(mistake)}`, { line });
   }
   visit(document, {
-    Scalar: (place, node) => {
+    Scalar: (role, node) => {
       const { value, type } = node;
-      if (place === 'key' || typeof value !== 'string' || type !== 'PLAIN') return;
+      if (role === 'key' || typeof value !== 'string' || type !== 'PLAIN') return;
       if (isReference(value)) node.value = new PlainText(value);
     },
   });

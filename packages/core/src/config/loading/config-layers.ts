@@ -60,7 +60,7 @@ function check(layers: readonly ConfigLayer[]): Checked {
 export function engineTypesIn(layers: readonly ConfigLayer[]): string[] {
   const { engines, engine = defaultEngineType } = merge(layers).config;
   const types: unknown[] = Array.isArray(engines)
-    ? engines.map((one: unknown) => (one as { type?: unknown } | null)?.type)
+    ? engines.map((engineConfig: unknown) => (engineConfig as { type?: unknown } | null)?.type)
     : [engine];
   return types.filter((type) => typeof type === 'string');
 }

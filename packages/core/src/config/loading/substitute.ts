@@ -69,15 +69,15 @@ export function substitute(parsed: unknown, environment: Environment, file: stri
     if (typeof value !== 'object' || value === null) return value;
     const isList = Array.isArray(value);
     const holder = (isList ? [] : {}) as Record<string | number, unknown>;
-    for (const [own, item] of Object.entries(value) as [string, unknown][]) {
-      const key = isList ? Number(own) : own;
-      const [itsPath, itsName] = [appendKey(path, key), isList ? name : own];
+    for (const [field, item] of Object.entries(value) as [string, unknown][]) {
+      const key = isList ? Number(field) : field;
+      const [itemPath, itemName] = [appendKey(path, key), isList ? name : field];
       if (item instanceof PlainText) {
-        const text = inText(item.text, itsPath);
-        const read = typedValue(text, itsName);
-        if (read !== text) typed.push({ path: itsPath, holder, key, text });
+        const text = inText(item.text, itemPath);
+        const read = typedValue(text, itemName);
+        if (read !== text) typed.push({ path: itemPath, holder, key, text });
         put(holder, key, read);
-      } else put(holder, key, inValue(item, itsPath, itsName));
+      } else put(holder, key, inValue(item, itemPath, itemName));
     }
     return holder;
   }
