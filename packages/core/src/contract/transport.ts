@@ -114,8 +114,9 @@ export interface Receiver {
   /** Delivers a record that is not an event. It becomes a dead letter with its raw bytes. */
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void;
   /**
-   * Releases every delivered event whose handler is not running, including events that wait for another attempt. For a transport that
-   * is about to lose its partitions to another process.
+   * Releases every delivered event whose handler is not running, including events that wait for another attempt. An event whose
+   * handler is running is released if the handler fails, together with all events that are queued by then, so that none of its key
+   * overtakes it. For a transport that is about to lose its partitions to another process.
    */
   withdraw(): void;
   /** Counts and reports an event that was dropped, and logs it at most once a second. */

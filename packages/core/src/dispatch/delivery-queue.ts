@@ -128,7 +128,10 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   }
 
   withdraw(): void {
-    for (const delivery of this.#deliveries.backlog.takeAll()) this.#outcomes.release(delivery);
+    this.#undecodable.withdraw();
+    const { running, parked } = this.#deliveries;
+    for (const delivery of [...running.all, ...parked]) delivery.isWithdrawn = true;
+    this.#outcomes.releaseBacklog();
     this.#releaseParked();
     // An event that was delivered when room appeared may have waited for a key that is free only now.
     this.run();

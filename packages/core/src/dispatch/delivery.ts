@@ -51,6 +51,8 @@ export class Delivery implements Chained<Delivery> {
   isWritingDeadLetter = false;
   /** Its attempts are used up: it waits for its dead letter to be written. */
   isExhausted = false;
+  /** It was running, or its dead letter was being written, when the transport withdrew: if that fails, it is released. */
+  isWithdrawn = false;
   /** Its index among the running deliveries. */
   runningIndex = 0;
   context: AttemptContext | undefined = undefined;

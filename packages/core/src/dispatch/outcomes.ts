@@ -86,8 +86,15 @@ export class Outcomes implements AttemptEnd {
 
   #parkFor(delivery: Delivery, delayMs: number, then: () => void): void {
     this.#deliveries.park(delivery);
-    if (this.#queue.closeReason !== undefined) this.release(delivery);
-    else delivery.timer = setTimeout(then, delayMs);
+    if (delivery.isWithdrawn) {
+      // The transport may have delivered later events of its key again: they must not overtake it.
+      this.releaseBacklog();
+      this.release(delivery);
+    } else if (this.#queue.closeReason !== undefined) {
+      this.release(delivery);
+    } else {
+      delivery.timer = setTimeout(then, delayMs);
+    }
     this.#queue.pump();
   }
 
@@ -140,6 +147,11 @@ export class Outcomes implements AttemptEnd {
   /** Ends a delivery that waited for longer than its time to live. */
   expire(delivery: Delivery): void {
     this.#end(delivery, 'expired');
+  }
+
+  /** Releases all queued deliveries, also those behind a held key. */
+  releaseBacklog(): void {
+    for (const delivery of this.#deliveries.backlog.takeAll()) this.release(delivery);
   }
 
   /** Ends a delivery without acknowledging it. */

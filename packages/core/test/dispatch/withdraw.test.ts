@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Event, SubscribeOptions } from '../../src/index.ts';
+import { type Event, type SubscribeOptions, UndecodableRecordError } from '../../src/index.ts';
 import {
   type Acknowledgement,
   type Engine,
@@ -14,6 +14,7 @@ async function listening(
   handler: (event: Event<number>) => void | Promise<void>,
   options?: SubscribeOptions,
   isAsync = true,
+  send: () => Promise<void> = () => Promise.resolve(),
 ): Promise<{ engine: Engine; receiver: Receiver }> {
   let receiver!: Receiver;
   const engine = createEngine({
@@ -22,7 +23,7 @@ async function listening(
     transport: {
       open: () => Promise.resolve(),
       close: () => Promise.resolve(),
-      send: () => Promise.resolve(),
+      send,
       listen: (_: ListenRequest, given: Receiver) => {
         receiver = given;
         return Promise.resolve({ stop: () => Promise.resolve() });
@@ -131,5 +132,121 @@ test('withdraw gives back what waits for another attempt, and what waits behind 
   receiver.withdraw();
   expect(log.toSorted()).toEqual(['1 released', '2 released']);
   expect(engine.stats()).toMatchObject({ pending: 0, released: 2, enqueued: 0 });
+  await engine.stop();
+});
+
+/** Acknowledgements that write down what happens to their event. */
+function logged(log: string[]): (n: number | string) => Acknowledgement {
+  return (n) => ({
+    begun: (attempt) => void log.push(`${n} begun ${attempt}`),
+    settled: () => void log.push(`${n} settled`),
+    release: () => log.push(`${n} released`) > 0,
+  });
+}
+
+test.each([1, 4])(
+  'an event that fails after withdraw is released with what is queued behind it, and its attempt counts (concurrency %i)',
+  async (concurrency) => {
+    const log: string[] = [];
+    const acknowledgement = logged(log);
+    let fail!: (error: Error) => void;
+    const failure = new Promise<void>((_, reject) => (fail = reject));
+    const begun: number[] = [];
+    const { engine, receiver } = await listening(
+      ({ payload }) => {
+        begun.push(payload);
+        return payload === 1 && begun.filter((n) => n === 1).length === 1 ? failure : undefined;
+      },
+      { concurrency, retry: { attempts: 3, backoff: { initialMs: 600_000, jitter: 'none' } } },
+    );
+    const hand = (n: number, previousAttempts = 0): void =>
+      receiver.deliver(
+        createEvent({ topic: 't', payload: n, key: 'a' }),
+        acknowledgement(n),
+        previousAttempts,
+      );
+    hand(1);
+    hand(2);
+    await turn();
+    receiver.withdraw();
+    // The transport may keep the event that is being handled, and delivers the later one again.
+    hand(2);
+    await turn();
+    expect(log).toEqual(['1 begun 1', '2 released']);
+    fail(new Error('once'));
+    await turn();
+    expect(log.slice(2).toSorted()).toEqual(['1 released', '2 released']);
+    expect(begun).toEqual([1]);
+    expect(engine.stats()).toMatchObject({ pending: 0, retried: 0, dropped: 0, failed: 0 });
+    hand(1, 1);
+    hand(2);
+    await turn();
+    expect(log.slice(4)).toEqual(['1 begun 2', '1 settled', '2 begun 1', '2 settled']);
+    await engine.stop();
+  },
+);
+
+test('an event that fails after withdraw takes nothing from another that waits for its retry', async () => {
+  const log: string[] = [];
+  const acknowledgement = logged(log);
+  let fail!: (error: Error) => void;
+  const failure = new Promise<void>((_, reject) => (fail = reject));
+  const { engine, receiver } = await listening(
+    ({ payload }) => {
+      if (payload === 1) return failure;
+      throw new Error('always');
+    },
+    { concurrency: 2, retry: { attempts: 3, backoff: { initialMs: 600_000, jitter: 'none' } } },
+  );
+  receiver.deliver(createEvent({ topic: 't', payload: 1, key: 'a' }), acknowledgement(1));
+  await turn();
+  receiver.withdraw();
+  receiver.deliver(createEvent({ topic: 't', payload: 2, key: 'b' }), acknowledgement(2));
+  await turn();
+  fail(new Error('once'));
+  await turn();
+  expect(log).toEqual(['1 begun 1', '2 begun 1', '1 released']);
+  expect(engine.stats()).toMatchObject({ pending: 1, released: 1 });
+  await engine.stop();
+});
+
+test('an event and a record whose dead letters fail after withdraw are released', async () => {
+  const log: string[] = [];
+  const acknowledgement = logged(log);
+  const writes: ((error: Error) => void)[] = [];
+  const { engine, receiver } = await listening(
+    () => {
+      throw new Error('always');
+    },
+    { retry: { attempts: 1 }, deadLetter: true },
+    true,
+    () => new Promise<void>((_, reject) => writes.push(reject)),
+  );
+  receiver.deliver(createEvent({ topic: 't', payload: 1 }), acknowledgement(1));
+  const error = new UndecodableRecordError('it is not JSON');
+  receiver.undecodable({ topic: 't', bytes: new Uint8Array(), error }, acknowledgement('raw'));
+  await expect.poll(() => writes).toHaveLength(2);
+  receiver.withdraw();
+  expect(log).toEqual(['1 begun 1']);
+  for (const reject of writes) reject(new Error('refused'));
+  await turn();
+  expect(log.slice(1).toSorted()).toEqual(['1 released', 'raw released']);
+  expect(engine.stats()).toMatchObject({ pending: 0, deadLettered: 0, dropped: 0 });
+  await engine.stop();
+});
+
+test('withdraw releases a record that waits for another try of its dead letter', async () => {
+  const log: string[] = [];
+  const { engine, receiver } = await listening(
+    () => {},
+    { deadLetter: true },
+    true,
+    () => Promise.reject(new Error('refused')),
+  );
+  const error = new UndecodableRecordError('it is not JSON');
+  receiver.undecodable({ topic: 't', bytes: new Uint8Array(), error }, logged(log)('raw'));
+  await turn();
+  receiver.withdraw();
+  expect(log).toEqual(['raw released']);
   await engine.stop();
 });

@@ -112,6 +112,30 @@ describeWithBroker('kafka', 'members of a group', async () => {
     await opening;
   });
 
+  test('a member that joins does not wait for the retry of a handler that fails meanwhile', async () => {
+    const [topic, group] = [newName(), newName('g')];
+    const config = { brokers, numPartitions: 1, rebalanceTimeoutMs: 600_000 };
+    const [staying, joining] = [await startEngine(config), await startEngine(config)];
+    const backoff = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
+    const options = { ...roomy, group, retry: { attempts: 2, backoff } };
+    const begun: string[] = [];
+    let fail!: (error: Error) => void;
+    const failure = new Promise<void>((_, reject) => (fail = reject));
+    const handler: EventHandler<number> = ({ payload }, { attempt }) => {
+      begun.push(`${payload}, attempt ${attempt}`);
+      return payload === 0 && attempt === 1 ? failure : undefined;
+    };
+    await staying.subscribe(topic, handler, options);
+    for (const payload of [0, 1]) await staying.publish({ topic, payload, key: 'key' });
+    await until('the handler, and the other event to be queued', () => staying.stats().pending === 2);
+    const subscribing = joining.subscribe(topic, handler, options);
+    await until('the other event to be given back', () => staying.stats().released === 1);
+    fail(new Error('once'));
+    await subscribing;
+    await until('all events', () => begun.length === 3);
+    expect(begun).toEqual(['0, attempt 1', '0, attempt 2', '1, attempt 1']);
+  });
+
   test('a handler that runs for longer than the session timeout keeps its membership', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers, sessionTimeoutMs: 3000 };

@@ -32,8 +32,8 @@ export class GroupMember {
   /** Room that reads on their way will fill. */
   #reserved = 0;
   #unsettled = 0;
-  /** How often everything that had not begun was given back. */
-  #withdrawals = 0;
+  /** Changes when entries are released or lost. An answer to an earlier read may contain later entries of their keys. */
+  #releases = 0;
   #isStopped = false;
   #isEnded = false;
   #isRefillPlanned = false;
@@ -180,7 +180,7 @@ export class GroupMember {
     const again = Math.max(0, this.request.concurrency - this.#unsettled);
     const inHand = again > 0 ? place.keys : [];
     const { group, consumer } = this;
-    const withdrawals = this.#withdrawals;
+    const releases = this.#releases;
     this.#reserved += count;
     let read: GroupRead;
     try {
@@ -198,15 +198,15 @@ export class GroupMember {
     if (read.hasLooked) place.isLookDue = false;
     place.cursor = read.cursor;
     // Last: what settles at once has to see whether more is held.
-    this.#hand(place, read.entries, withdrawals);
+    this.#hand(place, read.entries, releases);
   }
 
-  /** @param withdrawals - As of when the server was asked for the entries. */
-  #hand(place: GroupPlace, entries: readonly StreamEntry[], withdrawals: number): void {
+  /** @param releases - `#releases` as of when the server was asked for the entries. */
+  #hand(place: GroupPlace, entries: readonly StreamEntry[], releases: number): void {
     for (const entry of entries) {
       if (place.regain(entry.id)) continue;
       // What comes before it of the same key may have been given back meanwhile.
-      if (this.#isStopped || place.isRefused || withdrawals !== this.#withdrawals) {
+      if (this.#isStopped || place.isRefused || releases !== this.#releases) {
         place.refuse(entry);
         continue;
       }
@@ -219,7 +219,8 @@ export class GroupMember {
     if (entries.length > 0) this.receiver.run();
   }
 
-  readonly #left = (): void => {
+  readonly #left = (isReleased: boolean): void => {
+    if (isReleased) this.#releases++;
     this.#unsettled--;
     if (this.#isStopped) this.#endWhenIdle();
     else this.#refill();
@@ -227,15 +228,15 @@ export class GroupMember {
 
   /** Finds the entries that the server gave us in an answer that was lost, and gives up what it has given to others. */
   async #reconcile(place: GroupPlace): Promise<void> {
-    const withdrawals = this.#withdrawals;
+    const releases = this.#releases;
     const { unknown, gone } = await place.ask();
     if (place.lose(gone)) {
-      this.#withdrawals++;
+      this.#releases++;
       this.receiver.withdraw();
       const about = { topic: place.topic, group: this.group };
       this.#store.logger.warn('others have taken over what was handed to a consumer', about);
     }
-    this.#hand(place, unknown, withdrawals);
+    this.#hand(place, unknown, releases);
     this.lease.confirmed(place);
   }
 
@@ -289,7 +290,7 @@ export class GroupMember {
     const message = 'the server refuses a group member some topics; the member continues with its others';
     this.#store.logger.warn(message, { group: this.group, topics, error: places[0]?.failure });
     if (!places.some(({ holdsAny }) => holdsAny)) return;
-    this.#withdrawals++;
+    this.#releases++;
     this.receiver.withdraw();
   }
 

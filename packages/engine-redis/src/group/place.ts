@@ -49,10 +49,16 @@ export class GroupPlace {
   readonly #lost = new Set<string>();
   /** How many of them have a key, by that. */
   readonly #keys = new Map<string, number>();
-  readonly #onLeft: () => void;
+  readonly #onLeft: (isReleased: boolean) => void;
 
-  /** @param onLeft - Told when an entry is settled or given back. */
-  constructor(topic: string, group: string, consumer: string, store: StreamStore, onLeft: () => void) {
+  /** @param onLeft - Called when an entry is settled or released. */
+  constructor(
+    topic: string,
+    group: string,
+    consumer: string,
+    store: StreamStore,
+    onLeft: (isReleased: boolean) => void,
+  ) {
     this.topic = topic;
     this.#group = group;
     this.#consumer = consumer;
@@ -117,7 +123,7 @@ export class GroupPlace {
       },
       settled: () => {
         this.acknowledger.settled(id, key);
-        this.#left(id, key);
+        this.#left(id, key, false);
       },
       release: () => {
         // What others have by now is not this consumer's to give back.
@@ -125,13 +131,13 @@ export class GroupPlace {
           const isBegun = attempts > previous;
           this.acknowledger.giveBack(isBegun ? { id, deliveries: countOf(attempts), key } : givenBack(entry));
         }
-        this.#left(id, key);
+        this.#left(id, key, true);
         return true;
       },
     };
   }
 
-  #left(id: string, key: string): void {
+  #left(id: string, key: string, isReleased: boolean): void {
     this.#unsettled.delete(id);
     this.#lost.delete(id);
     if (key !== '') {
@@ -139,7 +145,7 @@ export class GroupPlace {
       if (others === 0) this.#keys.delete(key);
       else this.#keys.set(key, others);
     }
-    this.#onLeft();
+    this.#onLeft(isReleased);
   }
 
   /** Gives back an entry that came after the end. */

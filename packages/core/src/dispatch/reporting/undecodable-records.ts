@@ -20,6 +20,8 @@ export class UndecodableRecords {
   /** The numbers of the unsettled records, in the order in which they came. */
   readonly #pending = new Set<number>();
   #count = 0;
+  /** Records with a lower number are released if their dead letter cannot be written. */
+  #withdrawnBelow = 0;
   #closed = false;
 
   /** @param onEnd - Called when a record is settled or released. */
@@ -60,7 +62,7 @@ export class UndecodableRecords {
   }
 
   #retry(pending: PendingRecord): void {
-    if (this.#closed) {
+    if (this.#closed || pending.number < this.#withdrawnBelow) {
       this.#release(pending);
       return;
     }
@@ -89,9 +91,15 @@ export class UndecodableRecords {
     this.#onEnd();
   }
 
-  /** Releases the records that wait for another attempt. A dead letter that is being written is finished. */
+  /** Withdraws, and takes no more records. */
   close(): void {
     this.#closed = true;
+    this.withdraw();
+  }
+
+  /** Releases the records that wait for another attempt. A dead letter that is being written is finished, but not tried again. */
+  withdraw(): void {
+    this.#withdrawnBelow = this.#count;
     const retries = [...this.#retries];
     this.#retries.clear();
     for (const [timer, pending] of retries) {
