@@ -1,5 +1,5 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
-import { type FailureKind, KafkaFailure } from './client/client-port.ts';
+import { type FailureKind, KafkaFailure } from './client/failure.ts';
 
 /** Kafka cannot be reached, or does not let us in. `cause` is the client's error. */
 export class KafkaConnectionError extends PolybusError {

@@ -9,11 +9,12 @@ import {
   type TransportContext,
   isPattern,
 } from '@polybus/core/engine';
-import { bounded } from './bounded.ts';
-import { type KafkaClient, type PartitionsByTopic, isFailure } from './client/client-port.ts';
+import { withTimeout } from './with-timeout.ts';
+import { isFailure } from './client/failure.ts';
+import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
 import { connectionError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group/group.ts';
-import { createClient } from './client/kafka.ts';
+import { createClient } from './client/create-client.ts';
 import type { KafkaOptions } from './options/options.ts';
 import { pause } from './pause.ts';
 import { PlainSubscription, type PlainContext } from './read/plain-subscription.ts';
@@ -93,7 +94,7 @@ export class KafkaTransport implements Transport {
       for (const subscription of this.#subscriptions) subscription.stop();
       this.#subscriptions.clear();
       const ends = [opened.publisher.close(closeMs), ...groups.map((group) => group.close())];
-      await bounded(Promise.allSettled(ends), closeMs + 500).catch(() => {});
+      await withTimeout(Promise.allSettled(ends), closeMs + 500).catch(() => {});
       opened.closing.abort(new Error('the engine is closed'));
     }
     await client?.close();
@@ -180,7 +181,7 @@ export class KafkaTransport implements Transport {
   }
 
   async ping(): Promise<void> {
-    await bounded(this.#opened!.catalog.refresh(), pingMs);
+    await withTimeout(this.#opened!.catalog.refresh(), pingMs);
   }
 
   *progress(): Iterable<ReadProgress> {

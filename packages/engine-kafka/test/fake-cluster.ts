@@ -1,11 +1,7 @@
 import { onTestFinished } from 'vitest';
-import type {
-  FetchRequest,
-  FetchedRecord,
-  KafkaClient,
-  KafkaFailure,
-  PartitionOffset,
-} from '../src/client/client-port.ts';
+import type { KafkaFailure } from '../src/client/failure.ts';
+import type { FetchedRecord } from '../src/client/fetched-record.ts';
+import type { FetchRequest, KafkaClient, PartitionOffset } from '../src/client/kafka-client.ts';
 
 /** A cluster of one broker behind the engine's port to its client, for what depends on who answers when. */
 export class FakeCluster {

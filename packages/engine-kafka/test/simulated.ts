@@ -1,18 +1,17 @@
 import type { Event } from '@polybus/core';
 import type { Acknowledgement, ListenRequest, RawRecord, Receiver } from '@polybus/core/engine';
 import { onTestFinished } from 'vitest';
-import {
-  type Assignment,
-  type CommittedOffset,
-  type FailureKind,
-  type FetchedRecord,
-  type GroupSession,
-  type Joined,
-  type KafkaClient,
-  KafkaFailure,
-  type MemberTopics,
-  type PartitionsByTopic,
-} from '../src/client/client-port.ts';
+import { type FailureKind, KafkaFailure } from '../src/client/failure.ts';
+import type { FetchedRecord } from '../src/client/fetched-record.ts';
+import type {
+  Assignment,
+  CommittedOffset,
+  GroupSession,
+  Joined,
+  KafkaClient,
+  MemberTopics,
+  PartitionsByTopic,
+} from '../src/client/kafka-client.ts';
 import { Group } from '../src/group/group.ts';
 import type { PlaceState } from '../src/group/metadata.ts';
 import type { ConsumerOptions } from '../src/options/options.ts';

@@ -1,4 +1,4 @@
-import type { FetchedRecord } from './client-port.ts';
+import type { FetchedRecord } from './fetched-record.ts';
 
 /** A record batch of Kafka's protocol ("Record Batch" in its guide), or one record of what a client has decoded itself. */
 export interface Batch {

@@ -1,6 +1,7 @@
 import type { Logger } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
-import { type KafkaClient, type PartitionsByTopic, isFailure } from './client-port.ts';
+import { isFailure } from './failure.ts';
+import type { KafkaClient, PartitionsByTopic } from './kafka-client.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
@@ -139,14 +140,6 @@ export class TopicCatalog {
           isEqual(leaders, before.get(topic)) && wereReady.has(topic) === ready.has(topic),
       );
     if (!isSame) for (const listener of this.#listeners) listener(this);
-  }
-
-  /** Forgets a topic that is gone, so that it is looked for, and created, anew. */
-  forget(topic: string): void {
-    if (!this.#leaders.has(topic)) return;
-    this.#leaders = new Map([...this.#leaders].filter(([name]) => name !== topic));
-    this.#ready = new Set([...this.#ready].filter((name) => name !== topic));
-    for (const listener of this.#listeners) listener(this);
   }
 
   /**

@@ -1,4 +1,5 @@
-import { type KafkaClient, isFailure } from './client-port.ts';
+import { isFailure } from './failure.ts';
+import type { KafkaClient } from './kafka-client.ts';
 
 /** Kafka's default for `max.message.bytes`, where the cluster does not say. */
 const defaultBytes = 1_048_588;

@@ -1,4 +1,4 @@
-import type { Assignment, MemberTopics } from '../client/client-port.ts';
+import type { Assignment, MemberTopics } from '../client/kafka-client.ts';
 
 /**
  * Shares partitions among the members that want their topic, as evenly as that goes. The same input gives the same shares,

@@ -1,7 +1,7 @@
 import type { Logger } from '@polybus/core';
 import { messageOf } from '../errors.ts';
 import type { GroupOffsets } from './offsets.ts';
-import type { GroupPlace } from './place.ts';
+import type { GroupPlace } from './assigned-partition.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 
 /** How long a place that does not move goes without a commit, in milliseconds. */

@@ -5,9 +5,9 @@ import {
   type Receiver,
   matchesTopic,
 } from '@polybus/core/engine';
-import { Handed, Shares } from './handed.ts';
-import { type Lane, Lanes } from './lanes.ts';
-import type { Entry, GroupPlace } from './place.ts';
+import { Handed, Shares } from './entry.ts';
+import { type Lane, Lanes } from './busy-keys.ts';
+import type { Entry, GroupPlace } from './assigned-partition.ts';
 
 /** Records of a key that wait for a subscription that leaves, beyond which they hold up what is behind them. */
 const enough = 500;

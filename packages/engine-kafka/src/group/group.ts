@@ -1,20 +1,20 @@
 import type { ConsumerLag, Logger } from '@polybus/core';
 import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
 import { assignPartitions, countsOf } from './assignment.ts';
-import {
-  type Assignment,
-  type GroupSession,
-  type KafkaClient,
-  type MemberTopics,
-  type PartitionsByTopic,
-  isFailure,
-} from '../client/client-port.ts';
+import { isFailure } from '../client/failure.ts';
+import type {
+  Assignment,
+  GroupSession,
+  KafkaClient,
+  MemberTopics,
+  PartitionsByTopic,
+} from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import { GroupCommits } from './commits.ts';
 import { GroupDispatch } from './dispatch.ts';
-import { GroupMember } from './member.ts';
+import { GroupMember } from './membership.ts';
 import { GroupOffsets } from './offsets.ts';
-import { GroupPlace } from './place.ts';
+import { GroupPlace } from './assigned-partition.ts';
 import { GroupTopics } from './topics.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';

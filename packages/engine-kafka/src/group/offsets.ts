@@ -1,15 +1,14 @@
 import type { StartPosition } from '@polybus/core';
-import {
-  type CommittedOffset,
-  type GroupSession,
-  type KafkaClient,
-  KafkaFailure,
-  type OffsetPosition,
-  type PartitionsByTopic,
-  isFailure,
-} from '../client/client-port.ts';
+import { KafkaFailure, isFailure } from '../client/failure.ts';
+import type {
+  CommittedOffset,
+  GroupSession,
+  KafkaClient,
+  OffsetPosition,
+  PartitionsByTopic,
+} from '../client/kafka-client.ts';
 import { type PlaceState, decodeMetadata, encodeMetadata, maxMetadataLength } from './metadata.ts';
-import type { GroupPlace } from './place.ts';
+import type { GroupPlace } from './assigned-partition.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 
 /** Where a group begins in a partition. */

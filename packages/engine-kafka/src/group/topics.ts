@@ -1,5 +1,5 @@
 import { type ListenRequest, isPattern, matchesTopic } from '@polybus/core/engine';
-import type { PartitionsByTopic } from '../client/client-port.ts';
+import type { PartitionsByTopic } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 
 /** The topics that the subscriptions of a group want, of those that there are. */

@@ -1,5 +1,5 @@
-import type { OutgoingRecord, TopicRecords } from '../client/client-port.ts';
 import type { Outgoing as OutgoingOf } from '@polybus/core/engine-kit';
+import type { OutgoingRecord, TopicRecords } from '../client/kafka-client.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 
 /** A record on its way to the cluster, and its size in bytes. */

@@ -8,13 +8,9 @@ import {
   isPattern,
   matchesTopic,
 } from '@polybus/core/engine';
-import {
-  type FetchedRecord,
-  type KafkaClient,
-  KafkaFailure,
-  type OffsetPosition,
-  type PartitionsByTopic,
-} from '../client/client-port.ts';
+import { KafkaFailure } from '../client/failure.ts';
+import type { FetchedRecord } from '../client/fetched-record.ts';
+import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
 import { decode } from './record.ts';

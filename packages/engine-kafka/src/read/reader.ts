@@ -2,18 +2,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
-import {
-  type FetchedPartition,
-  type FetchedRecord,
-  type KafkaClient,
-  type PartitionOffset,
-  isFailure,
-} from '../client/client-port.ts';
+import { isFailure } from '../client/failure.ts';
+import type { FetchedRecord } from '../client/fetched-record.ts';
+import type { FetchedPartition, KafkaClient, PartitionOffset } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
-import { Ends } from './ends.ts';
-import { Loop } from './loop.ts';
+import { LogEnds } from './log-ends.ts';
+import { FetchLoop } from './fetch-loop.ts';
 import { Suspensions } from './suspensions.ts';
 import { Turns } from './turns.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
@@ -72,10 +68,10 @@ export class Reader {
   readonly #places = new Map<string, Set<Place>>();
   /** Whose place it is, where it is a group's. */
   readonly #groups = new Map<Place, string>();
-  readonly #loops = new Map<number, Loop>();
+  readonly #loops = new Map<number, FetchLoop>();
   readonly #turns = new Turns();
   readonly #suspensions = new Suspensions();
-  readonly #ends: Ends;
+  readonly #ends: LogEnds;
 
   constructor(
     client: KafkaClient,
@@ -89,7 +85,7 @@ export class Reader {
     this.#options = options;
     this.#logger = logger;
     this.#closing = closing;
-    this.#ends = new Ends(options.readUncommitted);
+    this.#ends = new LogEnds(options.readUncommitted);
   }
 
   add(place: Place, group?: string): void {
@@ -154,14 +150,14 @@ export class Reader {
       for (const { topic, partition } of places) {
         const broker = this.#catalog.leaderOf(topic, partition);
         if (broker === undefined || this.#loops.has(broker) || this.#closing.aborted) continue;
-        const loop = new Loop();
+        const loop = new FetchLoop();
         this.#loops.set(broker, loop);
         void this.#read(broker, loop);
       }
     }
   }
 
-  async #read(broker: number, loop: Loop): Promise<void> {
+  async #read(broker: number, loop: FetchLoop): Promise<void> {
     let failures = 0;
     let idle = 0;
     let ahead: Fetch | undefined;

@@ -8,14 +8,10 @@ import {
   encodeStructured,
   structuredContentType,
 } from '@polybus/core/cloudevents';
-import { type RawRecord, foreignEvent } from '@polybus/core/engine';
-import type { FetchedRecord, OutgoingRecord } from '../client/client-port.ts';
+import { foreignEvent } from '@polybus/core/engine';
+import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
+import type { OutgoingRecord } from '../client/kafka-client.ts';
 import type { ContentMode } from '../options/options.ts';
-
-/** An event, or what could not be made one. */
-export type Decoded =
-  | { readonly event: Event; readonly raw?: undefined }
-  | { readonly event?: undefined; readonly raw: RawRecord };
 
 const structuredHeaders = { 'content-type': structuredContentType };
 

@@ -1,4 +1,4 @@
-import type { FetchedRecord } from '../client/client-port.ts';
+import type { FetchedRecord } from '../client/fetched-record.ts';
 
 /** Records that were read and that nobody has had. */
 export class Unread {

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { KafkaFailure } from '../../src/client/client-port.ts';
+import { KafkaFailure } from '../../src/client/failure.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { TopicCatalog } from '../../src/client/topic-catalog.ts';
 import { FakeCluster } from '../fake-cluster.ts';

@@ -1,12 +1,8 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  type GroupSession,
-  type KafkaClient,
-  KafkaFailure,
-  isFailure,
-} from '../../src/client/client-port.ts';
-import { createClient } from '../../src/client/kafka.ts';
+import { KafkaFailure, isFailure } from '../../src/client/failure.ts';
+import type { GroupSession, KafkaClient } from '../../src/client/kafka-client.ts';
+import { createClient } from '../../src/client/create-client.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { CuttingProxy, apiKeys } from '../cutting-proxy.ts';
 import { Flow, LogLines, adminOf, newName, startEngine, until } from '../support.ts';

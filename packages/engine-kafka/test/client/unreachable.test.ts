@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { bounded } from '../../src/bounded.ts';
+import { withTimeout } from '../../src/with-timeout.ts';
 import { stubBroker } from '../stub-broker.ts';
 import { LogLines, makeEngine, plainKafka, until } from '../support.ts';
 
@@ -82,7 +82,7 @@ test('what fails after nobody waits for it any more is no unhandled rejection', 
   const reasons = unhandled();
   let fail!: (error: Error) => void;
   const work = new Promise<never>((_, reject) => (fail = reject));
-  await expect(bounded(work, 1000, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed');
+  await expect(withTimeout(work, 1000, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed');
   fail(new Error('late'));
   await setImmediate();
   await setImmediate();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { FetchedRecord } from '../../src/client/client-port.ts';
+import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { GroupDispatch } from '../../src/group/dispatch.ts';
-import { GroupPlace } from '../../src/group/place.ts';
+import { GroupPlace } from '../../src/group/assigned-partition.ts';
 import { HeldReceiver, newPlace, recordOf, request } from '../simulated.ts';
 import { until } from '../support.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KafkaFailure } from '../../src/client/client-port.ts';
+import { KafkaFailure } from '../../src/client/failure.ts';
 import { HeldReceiver, SimulatedTopic, Simulation, request } from '../simulated.ts';
 
 /** A group whose member has pinned its places; the looks at whether all have are the test's. */

@@ -2,8 +2,9 @@ import { encodeStructured, structuredContentType } from '@polybus/core/cloudeven
 import { createEvent } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { type DispatchOwner, GroupDispatch } from '../../src/group/dispatch.ts';
-import { GroupPlace } from '../../src/group/place.ts';
-import { type FetchedRecord, KafkaFailure } from '../../src/client/client-port.ts';
+import { GroupPlace } from '../../src/group/assigned-partition.ts';
+import { KafkaFailure } from '../../src/client/failure.ts';
+import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { HeldReceiver, SimulatedTopic, Simulation, newPlace, request } from '../simulated.ts';
 import { until } from '../support.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { KafkaClient } from '../../src/client/client-port.ts';
+import type { KafkaClient } from '../../src/client/kafka-client.ts';
 import { GroupTopics } from '../../src/group/topics.ts';
 import { TopicCatalog } from '../../src/client/topic-catalog.ts';
 import { request } from '../simulated.ts';

@@ -1,13 +1,14 @@
 import type { TransportContext } from '@polybus/core/engine';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { type KafkaClient, KafkaFailure } from '../../src/client/client-port.ts';
+import { KafkaFailure } from '../../src/client/failure.ts';
+import type { KafkaClient } from '../../src/client/kafka-client.ts';
 import { KafkaTransport } from '../../src/kafka-transport.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { HeldReceiver, request } from '../simulated.ts';
 import { LogLines, until } from '../support.ts';
 
 const client = vi.hoisted(() => ({ now: undefined as unknown }));
-vi.mock('../../src/client/kafka.ts', () => ({ createClient: () => client.now }));
+vi.mock('../../src/client/create-client.ts', () => ({ createClient: () => client.now }));
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { type FetchedRecord, KafkaFailure } from '../../src/client/client-port.ts';
+import { KafkaFailure } from '../../src/client/failure.ts';
+import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { Suspensions } from '../../src/read/suspensions.ts';
 import { type Place, Reader } from '../../src/read/reader.ts';

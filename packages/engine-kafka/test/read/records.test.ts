@@ -2,8 +2,8 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import kafkajs from 'kafkajs';
 import type { KafkaMessage, Message } from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
-import type { FetchedRecord } from '../../src/client/client-port.ts';
-import { createClient } from '../../src/client/kafka.ts';
+import type { FetchedRecord } from '../../src/client/fetched-record.ts';
+import { createClient } from '../../src/client/create-client.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { LogLines, adminOf, newName, plainKafka, until } from '../support.ts';
 

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import type { FetchedRecord } from '../../src/client/client-port.ts';
+import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { Unread } from '../../src/read/unread.ts';
 import { recordOf } from '../simulated.ts';
 import { until } from '../support.ts';

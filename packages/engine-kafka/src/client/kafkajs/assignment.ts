@@ -1,4 +1,4 @@
-import type { Assignment } from '../client-port.ts';
+import type { Assignment } from '../kafka-client.ts';
 
 /** The version before it, which is always the same. */
 const versionBytes = 2;

@@ -10,14 +10,15 @@ import type {
   PartitionsByTopic,
   Refusal,
   TopicRecords,
-} from '../client-port.ts';
-import { type LenientBroker, type TopicMetadata } from './answers.ts';
-import { type Connections, anyBroker, brokerOf, openConnections } from './cluster.ts';
+} from '../kafka-client.ts';
+import { type LenientBroker, type TopicMetadata } from './lenient-broker.ts';
+import { type Connections, anyBroker, brokerOf, openConnections } from './connections.ts';
 import { toFailure } from './failure.ts';
-import { type GroupTimes, KafkajsGroup } from './group.ts';
+import type { GroupTimes } from './coordinator.ts';
+import { KafkajsGroup } from './group.ts';
 import { KafkajsSender } from './sender.ts';
 import type { Sockets } from './sockets.ts';
-import { bounded } from '../../bounded.ts';
+import { withTimeout } from '../../with-timeout.ts';
 import type { ProducerOptions } from '../../options/options.ts';
 import { pause } from '../../pause.ts';
 
@@ -67,8 +68,8 @@ export class KafkajsClient implements KafkaClient {
       try {
         const all = [this.#reading, this.#sender.connections];
         const attempt = Promise.all(all.map((one) => this.#connect(one)));
-        await bounded(attempt, deadline - performance.now(), signal);
-        await bounded(this.#reading.look(), deadline - performance.now(), signal);
+        await withTimeout(attempt, deadline - performance.now(), signal);
+        await withTimeout(this.#reading.look(), deadline - performance.now(), signal);
         return;
       } catch (error) {
         const failure = toFailure(error);
@@ -91,7 +92,7 @@ export class KafkajsClient implements KafkaClient {
     this.#sockets?.close();
     const all = [...this.#groups, this.#reading, this.#sender.connections];
     const ends = all.map(({ consumer }) => consumer.disconnect());
-    await bounded(Promise.allSettled(ends), disconnectMs).catch(() => {});
+    await withTimeout(Promise.allSettled(ends), disconnectMs).catch(() => {});
   }
 
   async topics(): Promise<ReadonlyMap<string, readonly number[]>> {
@@ -190,7 +191,7 @@ export class KafkajsClient implements KafkaClient {
     this.#groups.add(connections);
     return new KafkajsGroup(connections, this.#reading, groupId, this.#options, async () => {
       this.#groups.delete(connections);
-      await bounded(connections.consumer.disconnect(), disconnectMs).catch(() => {});
+      await withTimeout(connections.consumer.disconnect(), disconnectMs).catch(() => {});
     });
   }
 

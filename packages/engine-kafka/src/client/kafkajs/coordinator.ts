@@ -1,5 +1,66 @@
-import type { LenientBroker } from './answers.ts';
-import type { GroupCoordinator, GroupTimes } from './group.ts';
+import type { Cluster, GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
+import { anyBroker, brokerOf } from './connections.ts';
+import type { LenientBroker } from './lenient-broker.ts';
+
+/** What kafkajs's broker does for groups. */
+export interface GroupCoordinator {
+  joinGroup(request: {
+    groupId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    memberId: string;
+    groupProtocols: readonly GroupState[];
+  }): Promise<{ generationId: number; leaderId: string; memberId: string; members: readonly GroupMember[] }>;
+  syncGroup(request: {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    groupAssignment: readonly GroupMemberAssignment[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+  offsetCommit(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: readonly unknown[];
+  }): Promise<unknown>;
+  offsetFetch(request: { groupId: string; topics: readonly unknown[] }): Promise<{
+    responses: readonly TopicOffsetsWithMetadata[];
+  }>;
+}
+
+interface TopicOffsetsWithMetadata extends Omit<TopicOffsets, 'partitions'> {
+  readonly partitions: readonly { partition: number; offset: string; metadata?: string | null }[];
+}
+
+export interface GroupTimes {
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+}
+
+/** What kafkajs's types leave out of a broker, for groups. */
+interface AnyBroker {
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
+}
+
+const ofGroups = 0;
+
+/**
+ * The broker that looks after a group. Any broker is asked: the `findGroupCoordinator` of kafkajs's cluster does that too, but
+ * keeps to itself why none could say.
+ */
+export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
+  const any = await anyBroker(cluster);
+  const { coordinator } = await (any as unknown as AnyBroker).findGroupCoordinator({
+    groupId,
+    coordinatorType: ofGroups,
+  });
+  return (await brokerOf(cluster, coordinator.nodeId)) as unknown as GroupCoordinator;
+}
 
 type Lookup = LenientBroker['lookupRequest'];
 type Request = ReturnType<ReturnType<Lookup>> & { readonly requestTimeout?: number | null };

@@ -1,5 +1,5 @@
 import { maskUrl } from '@polybus/core/engine-kit';
-import { type FailureKind, KafkaFailure } from '../client-port.ts';
+import { type FailureKind, KafkaFailure } from '../failure.ts';
 
 interface KafkajsError {
   readonly name?: string;

@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs';
-import type { FetchedPartition, FetchedRecord } from '../client-port.ts';
+import type { FetchedRecord } from '../fetched-record.ts';
+import type { FetchedPartition } from '../kafka-client.ts';
 import { toFailure } from './failure.ts';
 import { type Batch, type PackedBatch, batchesOf, decodeBatch } from '../record-batch.ts';
 

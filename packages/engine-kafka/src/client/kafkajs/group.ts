@@ -1,56 +1,19 @@
 import kafkajs from 'kafkajs';
-import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
-import { bounded } from '../../bounded.ts';
-import {
-  type Assignment,
-  type CommittedOffset,
-  type GroupSession,
-  type Joined,
-  KafkaFailure,
-  type MemberTopics,
-  type PartitionsByTopic,
-} from '../client-port.ts';
+import type { GroupMember, GroupMemberAssignment } from 'kafkajs';
+import { withTimeout } from '../../with-timeout.ts';
+import { KafkaFailure } from '../failure.ts';
+import type {
+  Assignment,
+  CommittedOffset,
+  GroupSession,
+  Joined,
+  MemberTopics,
+  PartitionsByTopic,
+} from '../kafka-client.ts';
 import { decodeAssignment } from './assignment.ts';
-import { type Connections, coordinatorOf } from './cluster.ts';
-import { coordinatorFor } from './coordinator.ts';
+import type { Connections } from './connections.ts';
+import { type GroupCoordinator, type GroupTimes, coordinatorFor, coordinatorOf } from './coordinator.ts';
 import { toFailure } from './failure.ts';
-
-/** What kafkajs's broker does for groups. */
-export interface GroupCoordinator {
-  joinGroup(request: {
-    groupId: string;
-    sessionTimeout: number;
-    rebalanceTimeout: number;
-    memberId: string;
-    groupProtocols: readonly GroupState[];
-  }): Promise<{ generationId: number; leaderId: string; memberId: string; members: readonly GroupMember[] }>;
-  syncGroup(request: {
-    groupId: string;
-    generationId: number;
-    memberId: string;
-    groupAssignment: readonly GroupMemberAssignment[];
-  }): Promise<{ memberAssignment: Buffer }>;
-  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
-  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
-  offsetCommit(request: {
-    groupId: string;
-    groupGenerationId: number;
-    memberId: string;
-    topics: readonly unknown[];
-  }): Promise<unknown>;
-  offsetFetch(request: { groupId: string; topics: readonly unknown[] }): Promise<{
-    responses: readonly TopicOffsetsWithMetadata[];
-  }>;
-}
-
-interface TopicOffsetsWithMetadata extends Omit<TopicOffsets, 'partitions'> {
-  readonly partitions: readonly { partition: number; offset: string; metadata?: string | null }[];
-}
-
-export interface GroupTimes {
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-}
 
 /** The name of the protocol, which all members of a group have to have in common. */
 const protocolName = 'polybus';
@@ -207,7 +170,7 @@ export class KafkajsGroup implements GroupSession {
     const [memberId, generation] = [this.#memberId, this.#generation];
     try {
       const asked = this.#found().then((coordinator) => question(coordinator));
-      return await bounded(asked, this.#times.sessionTimeoutMs);
+      return await withTimeout(asked, this.#times.sessionTimeoutMs);
     } catch (error) {
       throw this.#failed(error, memberId, generation);
     }

@@ -1,8 +1,9 @@
 import kafkajs from 'kafkajs';
 import type { Kafka, PartitionerArgs } from 'kafkajs';
-import { KafkaFailure, type OutgoingRecord, type Refusal, type TopicRecords } from '../client-port.ts';
-import type { Produced, TopicMetadata } from './answers.ts';
-import { type Connections, anyBroker, brokerOf, openConnections } from './cluster.ts';
+import { KafkaFailure } from '../failure.ts';
+import type { OutgoingRecord, Refusal, TopicRecords } from '../kafka-client.ts';
+import type { Produced, TopicMetadata } from './lenient-broker.ts';
+import { type Connections, anyBroker, brokerOf, openConnections } from './connections.ts';
 import { toFailure } from './failure.ts';
 import { partitionerFor } from './partitioner.ts';
 import { Sequences } from './sequences.ts';

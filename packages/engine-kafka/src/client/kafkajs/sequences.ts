@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../client-port.ts';
+import type { OutgoingRecord } from '../kafka-client.ts';
 
 interface Share {
   readonly topic: string;

@@ -1,5 +1,5 @@
 /** Lets a loop that has nothing to do sleep, and says what keeps it from reading. */
-export class Loop {
+export class FetchLoop {
   #wake: (() => void) | undefined;
   /** By `performance.now()`. */
   #waitingSince: number | undefined;

@@ -1,7 +1,7 @@
 import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
-import type { KafkaClient } from './client-port.ts';
-import { noRetries } from './kafkajs/cluster.ts';
+import type { KafkaClient } from './kafka-client.ts';
+import { noRetries } from './kafkajs/connections.ts';
 import { KafkajsClient } from './kafkajs/client.ts';
 import { logTo } from './kafkajs/log.ts';
 import { Sockets } from './kafkajs/sockets.ts';

@@ -1,5 +1,5 @@
 /** The promise's result, or an error once the time is over or the signal aborts. The work itself goes on. */
-export function bounded<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
+export function withTimeout<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {

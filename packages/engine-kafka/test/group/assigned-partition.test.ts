@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { CommittedOffset } from '../../src/client/client-port.ts';
-import type { Entry } from '../../src/group/place.ts';
-import { GroupPlace } from '../../src/group/place.ts';
+import type { CommittedOffset } from '../../src/client/kafka-client.ts';
+import type { Entry } from '../../src/group/assigned-partition.ts';
+import { GroupPlace } from '../../src/group/assigned-partition.ts';
 import { decodeMetadata, maxMetadataLength } from '../../src/group/metadata.ts';
 import { newPlace, recordOf } from '../simulated.ts';
 

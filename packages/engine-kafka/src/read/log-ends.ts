@@ -1,9 +1,9 @@
-import type { FetchedPartition } from '../client/client-port.ts';
+import type { FetchedPartition } from '../client/kafka-client.ts';
 
 type End = Pick<FetchedPartition, 'highWatermark' | 'lastStable'>;
 
 /** Where partitions ended, by the last answer about each. */
-export class Ends {
+export class LogEnds {
   readonly #readUncommitted: boolean;
   readonly #ends = new Map<string, End>();
 

@@ -1,12 +1,7 @@
 import type { Logger } from '@polybus/core';
 import { backoffMs } from '@polybus/core/engine-kit';
-import {
-  type Assignment,
-  type GroupSession,
-  type Joined,
-  type MemberTopics,
-  isFailure,
-} from '../client/client-port.ts';
+import { isFailure } from '../client/failure.ts';
+import type { Assignment, GroupSession, Joined, MemberTopics } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
 

@@ -1,4 +1,5 @@
-import type { Decoded } from '../read/record.ts';
+import type { KafkaFailure } from './failure.ts';
+import type { FetchedRecord } from './fetched-record.ts';
 
 /** What the engine needs of a Kafka client, and no more: another client can be put behind it without touching the engine. */
 export interface KafkaClient {
@@ -66,19 +67,6 @@ export interface FetchedPartition {
   readonly failure: KafkaFailure | undefined;
 }
 
-export interface FetchedRecord {
-  readonly offset: number;
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
-  /** The engine's: places that have taken it, and have not decoded it yet. */
-  takers: number;
-  /** The engine's, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
-  decoded: Decoded | undefined;
-}
-
 export interface OutgoingRecord {
   readonly key: string | null;
   readonly value: Buffer | string;
@@ -137,48 +125,4 @@ export interface GroupSession {
   commit(offsets: readonly CommittedOffset[]): Promise<void>;
   leave(): Promise<void>;
   close(): Promise<void>;
-}
-
-/**
- * What went wrong, as far as the engine does one thing or another about it.
- *
- * - `rebalance`: the members of the group join again
- * - `fenced`: this member is no longer in the group
- * - `offset`: there is nothing at this offset
- * - `unknown-topic`: there is no such topic, or no such partition
- * - `too-large`: a record, all of them together, or the metadata of a committed offset
- * - `invalid-record`: a record that the topic does not take, and all that are with it in a batch
- * - `invalid-topic`: the name is refused
- * - `sequence`: the broker has lost count of what an idempotent producer sent
- * - `refused`: the user, the password, or what the user may do
- * - `passing`: trying again may help
- * - `lasting`: it will not
- */
-export type FailureKind =
-  | 'rebalance'
-  | 'fenced'
-  | 'offset'
-  | 'unknown-topic'
-  | 'too-large'
-  | 'invalid-record'
-  | 'invalid-topic'
-  | 'sequence'
-  | 'refused'
-  | 'passing'
-  | 'lasting';
-
-/** An error of the client, in terms that do not depend on which client it is. */
-export class KafkaFailure extends Error {
-  readonly kind: FailureKind;
-
-  constructor(kind: FailureKind, message: string, cause: unknown) {
-    super(message, { cause });
-    this.name = 'KafkaFailure';
-    this.kind = kind;
-  }
-}
-
-/** True for a failure of one of these kinds. */
-export function isFailure(error: unknown, ...kinds: FailureKind[]): error is KafkaFailure {
-  return error instanceof KafkaFailure && (kinds.length === 0 || kinds.includes(error.kind));
 }

@@ -1,6 +1,6 @@
 import type { Acknowledgement } from '@polybus/core/engine';
 import type { Subscriber } from './dispatch.ts';
-import type { Entry } from './place.ts';
+import type { Entry } from './assigned-partition.ts';
 
 /** Who has had a record, where each subscription gets all of them. */
 export class Shares {

@@ -1,8 +1,7 @@
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
-import { type LenientBroker, type Metadata, lenient } from './answers.ts';
-import type { GroupCoordinator } from './group.ts';
-import { type ConnectionPool, correctConnections } from './connection.ts';
-import { KafkaFailure } from '../client-port.ts';
+import { type LenientBroker, type Metadata, lenient } from './lenient-broker.ts';
+import { type ConnectionPool, correctConnections } from './connection-fixes.ts';
+import { KafkaFailure } from '../failure.ts';
 
 /** The engine tries again itself, and so can stop trying when it closes. */
 export const noRetries: RetryOptions = { retries: 0, initialRetryTime: 100, maxRetryTime: 1000 };
@@ -117,27 +116,4 @@ export async function brokerOf(cluster: Cluster, id: number): Promise<Broker & L
 export async function anyBroker(cluster: Cluster): Promise<Broker & LenientBroker> {
   const ids = cluster.getNodeIds();
   return brokerOf(cluster, Number(ids[Math.floor(Math.random() * ids.length)]));
-}
-
-/** What kafkajs's types leave out of a broker, for groups. */
-interface AnyBroker {
-  findGroupCoordinator(request: {
-    groupId: string;
-    coordinatorType: number;
-  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
-}
-
-const ofGroups = 0;
-
-/**
- * The broker that looks after a group. Any broker is asked: the `findGroupCoordinator` of kafkajs's cluster does that too, but
- * keeps to itself why none could say.
- */
-export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
-  const any = await anyBroker(cluster);
-  const { coordinator } = await (any as unknown as AnyBroker).findGroupCoordinator({
-    groupId,
-    coordinatorType: ofGroups,
-  });
-  return (await brokerOf(cluster, coordinator.nodeId)) as unknown as GroupCoordinator;
 }

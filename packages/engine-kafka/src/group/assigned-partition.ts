@@ -1,11 +1,13 @@
 import type { Acknowledgement } from '@polybus/core/engine';
-import type { CommittedOffset, FetchedRecord } from '../client/client-port.ts';
+import type { FetchedRecord } from '../client/fetched-record.ts';
+import type { CommittedOffset } from '../client/kafka-client.ts';
 import type { Subscriber } from './dispatch.ts';
-import type { Shares } from './handed.ts';
-import type { Lane } from './lanes.ts';
+import type { Shares } from './entry.ts';
+import type { Lane } from './busy-keys.ts';
 import { type OffsetRange, type PlaceState, encodeMetadata } from './metadata.ts';
 import type { Place } from '../read/reader.ts';
-import { type Decoded, decode } from '../read/record.ts';
+import type { Decoded } from '../client/fetched-record.ts';
+import { decode } from '../read/record.ts';
 import { Unread } from '../read/unread.ts';
 
 /** Records that wait here for room in a receiver, beyond which no more are read. */

@@ -1,4 +1,4 @@
-import type { Entry } from './place.ts';
+import type { Entry } from './assigned-partition.ts';
 
 /** The events of one key that a member handles now: others of that key go to no other, so that their order stays. */
 export interface Lane<M> {
