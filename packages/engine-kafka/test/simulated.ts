@@ -13,7 +13,7 @@ import type {
   PartitionsByTopic,
 } from '../src/client/kafka-client.ts';
 import { Group } from '../src/group/group.ts';
-import type { PlaceState } from '../src/group/metadata.ts';
+import type { PartitionState } from '../src/group/metadata.ts';
 import type { ConsumerOptions } from '../src/options/options.ts';
 import { Reader } from '../src/read/reader.ts';
 import { TopicCatalog } from '../src/client/topic-catalog.ts';
@@ -44,17 +44,17 @@ export class SimulatedTopic {
 /** Answers at once, and gives a member what the test says. */
 export class Simulation implements GroupSession {
   readonly topics = new Map<string, SimulatedTopic>();
-  readonly places = new Map<string, CommittedOffset>();
+  readonly committedOffsets = new Map<string, CommittedOffset>();
   /** What the group's next join brings, or how it fails. */
   readonly joins: (() => Joined | Promise<Joined>)[] = [];
-  readonly asked: { topics: readonly string[]; about: string }[] = [];
+  readonly asked: { topics: readonly string[]; userData: string }[] = [];
   /** What the next heartbeats say. */
   readonly beats: (() => void)[] = [];
   assign: ((members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>) | undefined;
   generation = 0;
   /** Out of the group until it joins again. */
   isFenced = false;
-  /** Topics in which the user may have no places. */
+  /** Topics for which the user may not commit offsets. */
   readonly refused = new Set<string>();
   readonly log = new LogLines();
   readonly closing = new AbortController();
@@ -128,10 +128,10 @@ export class Simulation implements GroupSession {
 
   async join(
     topics: readonly string[],
-    about: string,
+    userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined> {
-    this.asked.push({ topics, about });
+    this.asked.push({ topics, userData });
     this.assign = assign;
     this.isFenced = false;
     const next = this.joins.shift();
@@ -148,7 +148,7 @@ export class Simulation implements GroupSession {
     return each(
       partitions,
       (topic, partition) =>
-        this.places.get(`${topic}:${partition}`) ?? { topic, partition, offset: -1, metadata: '' },
+        this.committedOffsets.get(`${topic}:${partition}`) ?? { topic, partition, offset: -1, metadata: '' },
     );
   }
 
@@ -156,7 +156,7 @@ export class Simulation implements GroupSession {
     if (this.isFenced) throw failure('fenced');
     const isRefused = ({ topic }: CommittedOffset): boolean => this.refused.has(topic);
     for (const one of offsets.filter((given) => !isRefused(given)))
-      this.places.set(`${one.topic}:${one.partition}`, one);
+      this.committedOffsets.set(`${one.topic}:${one.partition}`, one);
     if (offsets.some(isRefused)) throw failure('refused');
   }
 
@@ -184,8 +184,8 @@ export function recordOf(offset: number, value: string): FetchedRecord {
   };
 }
 
-/** Of a group's first place in the only partition of "t". */
-export const newPlace: readonly [CommittedOffset, PlaceState] = [
+/** The start of a group in the only partition of "t". */
+export const firstOffset: readonly [CommittedOffset, PartitionState] = [
   { topic: 't', partition: 0, offset: 0, metadata: '' },
   { partitionsBefore: 1, settled: [], attempts: new Map() },
 ];

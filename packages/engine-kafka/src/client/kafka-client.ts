@@ -88,8 +88,8 @@ export interface Refusal {
 export interface MemberTopics {
   readonly id: string;
   readonly topics: readonly string[];
-  /** What it said beside its topics. */
-  readonly about: string;
+  /** The user data that it joined with. */
+  readonly userData: string;
 }
 
 export type Assignment = ReadonlyMap<string, readonly number[]>;
@@ -109,12 +109,12 @@ export interface GroupSession {
   /**
    * Joins, or joins again, and resolves with this member's partitions once all members have.
    *
-   * @param about - Anything; where it differs from what the member said before, all members join again.
-   * @param assign - Asked where this member leads the group.
+   * @param userData - Sent to the leader of the group. If it differs from that of the previous join, all members join again.
+   * @param assign - Called if this member leads the group.
    */
   join(
     topics: readonly string[],
-    about: string,
+    userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined>;
   /** @throws {@link KafkaFailure} of kind `rebalance` where the members are to join again, `fenced` where this one is out. */

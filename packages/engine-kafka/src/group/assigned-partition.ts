@@ -1,112 +1,61 @@
-import type { Acknowledgement } from '@polybus/core/engine';
 import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { CommittedOffset } from '../client/kafka-client.ts';
-import type { Subscriber } from './dispatch.ts';
-import type { Shares } from './entry.ts';
-import type { Lane } from './busy-keys.ts';
-import { type OffsetRange, type PlaceState, encodeMetadata } from './metadata.ts';
-import type { Place } from '../read/reader.ts';
-import type { Decoded } from '../client/fetched-record.ts';
-import { decode } from '../read/record.ts';
+import type { Cursor } from '../read/cursor.ts';
 import { Unread } from '../read/unread.ts';
+import { Entry, type EntryPartition } from './entry.ts';
+import { type OffsetRange, type PartitionState, encodeMetadata } from './metadata.ts';
 
-/** Records that wait here for room in a receiver, beyond which no more are read. */
-const enough = 500;
-/** Settled entries behind one that is not, beyond which they are let go of. */
-const manySettled = 1024;
+/** Records that wait for room in a receiver, beyond which the partition is not read. */
+const maxUnread = 500;
+/** Settled entries behind an unsettled entry, beyond which their memory is released. */
+const maxSettledBehind = 1024;
 
-/**
- * A record that a group has handed to a subscription, or is about to. It is its own acknowledgement where one subscription has
- * it at a time.
- */
-export class Entry implements Acknowledgement {
-  readonly place: GroupPlace;
-  readonly record: FetchedRecord;
-  isSettled = false;
-  /** Nobody has it. */
-  isWaiting = true;
-  /** Attempts that had begun when it was given back. */
-  attempts = 0;
-  /** Who has it, or had it last. */
-  subscriber: Subscriber | undefined = undefined;
-  /** Where each subscription gets all: who has had it. */
-  shares: Shares | undefined = undefined;
-  /** The lane that it holds. */
-  lane: Lane<Subscriber> | undefined = undefined;
-  #decoded: Decoded | undefined = undefined;
-
-  constructor(place: GroupPlace, record: FetchedRecord) {
-    this.place = place;
-    this.record = record;
-  }
-
-  get offset(): number {
-    return this.record.offset;
-  }
-
-  get decoded(): Decoded {
-    return (this.#decoded ??= decode(this.place.topic, this.place.partition, this.record));
-  }
-
-  begun(attempt: number): void {
-    this.attempts = attempt;
-  }
-
-  settled(): void {
-    const { subscriber } = this;
-    subscriber!.dispatch.settled(this, subscriber!, this.lane);
-  }
-
-  release(): boolean {
-    const { subscriber } = this;
-    return subscriber!.dispatch.released(this, subscriber!, this.lane);
-  }
-}
-
-export interface PlaceOwner {
-  /** False while partitions may change hands. */
+export interface PartitionOwner {
+  /** False while the partitions of the group may move to other members. */
   readonly isReading: boolean;
-  /** Hands over at most so many, and returns whether it has. */
-  handOver(place: GroupPlace, limit?: number): boolean;
+  /** Hands over up to `limit` records of the partition. Returns whether it handed over `limit` records. */
+  handOver(partition: AssignedPartition, limit?: number): boolean;
   run(): void;
+  /** The partition has room again. */
   onOpen(): void;
   onLoss(topic: string): void;
 }
 
 /**
- * A group's place in a partition that it was assigned here: what was read, what is settled, and up to where. What is settled
- * behind an event that is not goes with the committed offset, so that whoever has the partition next does not repeat it.
+ * A partition that is assigned to this member: which records were read, which are settled, and which offset to commit. The
+ * offsets that are settled behind an unsettled event are committed as metadata, so that the next owner does not repeat them.
  */
-export class GroupPlace implements Place {
+export class AssignedPartition implements Cursor, EntryPartition {
   readonly topic: string;
   readonly partition: number;
   position: number;
-  /** What was committed last. */
+  /** The last commit. */
   committed: CommittedOffset;
-  /** Another member may have it: nothing of it counts any more. */
+  /** True if another member may have the partition: nothing is handed over or committed any more. */
   isDropped = false;
-  readonly #owner: PlaceOwner;
+  readonly #owner: PartitionOwner;
   readonly #partitionsBefore: number;
   /**
-   * In order of their offsets: entries that are not settled, and some that are. What was handed over and is not here is settled.
+   * Entries that were handed over, in order of their offsets: all that are unsettled, and some that are settled. An entry that
+   * was handed over and is missing here is settled.
    */
   #handed: Entry[] = [];
   #handedFrom = 0;
-  /** The offset behind the last one that was handed over. */
+  /** The offset after the last entry that was handed over. */
   #handedEnd = 0;
-  /** How many of `#handed` are settled, about. */
+  /** Settled entries in `#handed`, approximately. */
   #settledBehind = 0;
-  /** In order of their offsets: the entries that were given back. */
+  /** Entries that were given back, in order of their offsets. */
   #back: Entry[] = [];
-  /** The records behind all of these. */
+  /** Records that were read and not handed over yet. */
   #read = new Unread();
   #next: Entry | undefined;
-  /** What members before this one settled beyond what has been handed over here. */
+  /** Offsets that previous owners settled, as far as they are not handed over here yet. */
   #settledAhead: readonly OffsetRange[];
-  /** The attempts that they had begun, of what has not been handed over here. */
+  /** By offset: attempts of previous owners at records that are not handed over here yet. */
   readonly #attemptsAhead: Map<number, number>;
 
-  constructor(at: CommittedOffset, state: PlaceState, owner: PlaceOwner) {
+  constructor(at: CommittedOffset, state: PartitionState, owner: PartitionOwner) {
     this.topic = at.topic;
     this.partition = at.partition;
     this.position = at.offset;
@@ -118,7 +67,7 @@ export class GroupPlace implements Place {
   }
 
   get isOpen(): boolean {
-    return !this.isDropped && this.#owner.isReading && this.#back.length + this.#read.size < enough;
+    return !this.isDropped && this.#owner.isReading && this.#back.length + this.#read.size < maxUnread;
   }
 
   /** The end of the contiguous settled prefix: the offset to commit. */
@@ -126,11 +75,11 @@ export class GroupPlace implements Place {
     return (this.#handed[this.#handedFrom] ?? this.#read.first)?.offset ?? this.position;
   }
 
-  /** The first record that nobody has. */
+  /** The next entry to hand over. */
   get first(): Entry | undefined {
     const record = this.#read.first;
     if (this.#back.length > 0 || record === undefined) return this.#back[0];
-    // Made only now, and of all that was read at once only a few: what lives shortly costs little.
+    // Created on demand: objects that live only briefly are cheap for the garbage collector, thousands at once are not.
     return (this.#next ??= new Entry(this, record));
   }
 
@@ -155,21 +104,22 @@ export class GroupPlace implements Place {
     this.#settledBehind++;
     const handed = this.#handed;
     if (handed[this.#handedFrom] !== entry) {
-      if (this.#settledBehind > manySettled && this.#settledBehind * 2 > handed.length) this.#letGo();
+      if (this.#settledBehind > maxSettledBehind && this.#settledBehind * 2 > handed.length)
+        this.#forgetSettled();
       return;
     }
     while (this.#handedFrom < handed.length && handed[this.#handedFrom]!.isSettled) this.#handedFrom++;
     if (this.#handedFrom === handed.length) handed.length = this.#handedFrom = this.#settledBehind = 0;
-    else if (this.#handedFrom > manySettled) this.#letGo();
+    else if (this.#handedFrom > maxSettledBehind) this.#forgetSettled();
   }
 
-  /** What is settled behind an event that is not may be much: a handler may run for hours. */
-  #letGo(): void {
+  /** Many entries may be settled behind an unsettled entry: its handler may run for hours. */
+  #forgetSettled(): void {
     this.#handed = this.#handed.filter(({ isSettled }) => !isSettled);
     this.#handedFrom = this.#settledBehind = 0;
   }
 
-  /** @param maxLength - Characters that its metadata may have. */
+  /** @param maxLength - The largest length of the metadata, in characters. */
   toCommit(maxLength: number): CommittedOffset {
     const { topic, partition, settledUpTo: offset } = this;
     const attempts = new Map<number, number>();
@@ -179,7 +129,7 @@ export class GroupPlace implements Place {
       if (entry.isSettled) continue;
       if (entry.offset > at) settled.push({ from: at, to: entry.offset });
       at = entry.offset + 1;
-      // Of one that runs it is not known yet whether it will be given back.
+      // An entry that is being handled counts only if it is given back.
       if (entry.isWaiting && entry.attempts > 0) attempts.set(entry.offset, entry.attempts);
     }
     if (this.#handedEnd > at) settled.push({ from: at, to: (at = this.#handedEnd) });
@@ -187,14 +137,13 @@ export class GroupPlace implements Place {
       if (to > at) settled.push({ from: Math.max(at, from), to });
     for (const [of, count] of this.#attemptsAhead) {
       if (of >= at) attempts.set(of, count);
-      // It was compacted away.
+      // Compaction has removed the record.
       else this.#attemptsAhead.delete(of);
     }
     const state = { partitionsBefore: this.#partitionsBefore, settled, attempts };
     return { topic, partition, offset, metadata: encodeMetadata(offset, state, maxLength) };
   }
 
-  /** Puts back what somebody had, before what came after it. */
   giveBack(entry: Entry): void {
     let [from, to] = [0, this.#back.length];
     while (from < to) {
@@ -239,11 +188,11 @@ export class GroupPlace implements Place {
   move(position: number, isLoss: boolean): void {
     this.position = position;
     if (isLoss) this.#owner.onLoss(this.topic);
-    else this.#forget();
+    else this.#reset();
   }
 
-  /** The log is another one: what was read of the one before has no offset in it. */
-  #forget(): void {
+  /** The topic was deleted and created again: offsets of the old log mean nothing in the new one. */
+  #reset(): void {
     [this.#handed, this.#back, this.#read] = [[], [], new Unread()];
     this.#handedFrom = this.#handedEnd = this.#settledBehind = 0;
     this.#next = undefined;

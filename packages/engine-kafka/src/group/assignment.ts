@@ -1,38 +1,45 @@
 import type { Assignment, MemberTopics } from '../client/kafka-client.ts';
 
 /**
- * Shares partitions among the members that want their topic, as evenly as that goes. The same input gives the same shares,
- * and a member that joins or leaves moves few partitions where each topic has as many partitions as before.
+ * Distributes partitions among the members that want their topic, as evenly as possible. The same input gives the same result.
+ * If all topics have the same number of partitions as before, few partitions move when a member joins or leaves.
  */
 export function assignPartitions(
   members: readonly MemberTopics[],
   partitionsOf: (topic: string) => number,
 ): Map<string, Assignment> {
-  const shares = new Map(members.map(({ id }) => [id, new Map<string, number[]>()]));
+  const assignments = new Map(members.map(({ id }) => [id, new Map<string, number[]>()]));
   const counts = new Map(members.map(({ id }) => [id, 0]));
   const sorted = [...members].sort((a, b) => compare(a.id, b.id));
   const topics = new Set(sorted.flatMap((member) => member.topics));
   for (const topic of [...topics].sort(compare)) {
-    const wanting = sorted.filter((member) => member.topics.includes(topic)).map(({ id }) => id);
+    const candidates = sorted.filter((member) => member.topics.includes(topic)).map(({ id }) => id);
     for (let partition = 0; partition < partitionsOf(topic); partition++) {
-      const id = wanting.reduce((least, one) => (counts.get(one)! < counts.get(least)! ? one : least));
-      const share = shares.get(id)!;
-      share.set(topic, [...(share.get(topic) ?? []), partition]);
+      const id = candidates.reduce((least, other) =>
+        counts.get(other)! < counts.get(least)! ? other : least,
+      );
+      const assignment = assignments.get(id)!;
+      assignment.set(topic, [...(assignment.get(topic) ?? []), partition]);
       counts.set(id, counts.get(id)! + 1);
     }
   }
-  return shares;
+  return assignments;
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** How many partitions each topic has, by the members who want it. */
+/** The user data of a member: how many partitions it knows of for each of its topics. All members join again if it changes. */
+export function userDataOf(partitions: Assignment): string {
+  return [...partitions.values()].map((ids) => ids.length).join();
+}
+
+/** How many partitions each topic has, by the user data of the members. */
 export function countsOf(members: readonly MemberTopics[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { topics, about } of members) {
-    about.split(',').forEach((count, i) => {
+  for (const { topics, userData } of members) {
+    userData.split(',').forEach((count, i) => {
       const topic = topics[i];
       if (topic !== undefined) counts.set(topic, Math.max(counts.get(topic) ?? 0, Number(count) || 0));
     });

@@ -1,44 +1,48 @@
-import type { Entry } from './assigned-partition.ts';
-
-/** The events of one key that a member handles now: others of that key go to no other, so that their order stays. */
-export interface Lane<M> {
+/** A key with unsettled events. Further events of the key go to the same subscription, which keeps their order. */
+export interface BusyKey<Subscriber, Entry> {
   readonly topic: string;
   readonly key: string;
-  readonly member: M;
+  readonly subscriber: Subscriber;
+  /** Unsettled events of the key. */
   count: number;
-  /** Records of the key that wait until the member, which leaves, is through with those that it has. */
+  /** Events of the key that wait until a subscription that leaves has settled the events that it has. */
   waiting: Entry[] | undefined;
 }
 
-/** Which member handles the events of a key of a topic now. */
-export class Lanes<M> {
-  readonly #topics = new Map<string, Map<string, Lane<M>>>();
+/** Which subscription handles the events of a key at the moment. */
+export class BusyKeys<Subscriber, Entry> {
+  readonly #topics = new Map<string, Map<string, BusyKey<Subscriber, Entry>>>();
 
-  find(topic: string, key: string): Lane<M> | undefined {
+  find(topic: string, key: string): BusyKey<Subscriber, Entry> | undefined {
     return this.#topics.get(topic)?.get(key);
   }
 
-  /** @param found - What `find` has found. */
-  hold(topic: string, key: string, found: Lane<M> | undefined, member: M): Lane<M> {
+  /** @param found - The result of `find`. */
+  hold(
+    topic: string,
+    key: string,
+    found: BusyKey<Subscriber, Entry> | undefined,
+    subscriber: Subscriber,
+  ): BusyKey<Subscriber, Entry> {
     if (found !== undefined) {
       found.count++;
       return found;
     }
-    const lane = { topic, key, member, count: 1, waiting: undefined };
-    const lanes = this.#topics.get(topic);
-    if (lanes === undefined) this.#topics.set(topic, new Map([[key, lane]]));
-    else lanes.set(key, lane);
-    return lane;
+    const busyKey = { topic, key, subscriber, count: 1, waiting: undefined };
+    const keys = this.#topics.get(topic);
+    if (keys === undefined) this.#topics.set(topic, new Map([[key, busyKey]]));
+    else keys.set(key, busyKey);
+    return busyKey;
   }
 
-  /** Returns the records that waited for the key, where it is free now. */
-  free(lane: Lane<M>): readonly Entry[] {
-    if (--lane.count > 0) return none;
-    const lanes = this.#topics.get(lane.topic)!;
-    lanes.delete(lane.key);
-    if (lanes.size === 0) this.#topics.delete(lane.topic);
-    return lane.waiting ?? none;
+  /** Ends one event of the key. Returns the events that waited for the key, once it has no unsettled events. */
+  free(busyKey: BusyKey<Subscriber, Entry>): readonly Entry[] {
+    if (--busyKey.count > 0) return none;
+    const keys = this.#topics.get(busyKey.topic)!;
+    keys.delete(busyKey.key);
+    if (keys.size === 0) this.#topics.delete(busyKey.topic);
+    return busyKey.waiting ?? none;
   }
 }
 
-const none: readonly Entry[] = [];
+const none: readonly never[] = [];

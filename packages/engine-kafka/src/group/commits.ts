@@ -1,10 +1,10 @@
 import type { Logger } from '@polybus/core';
 import { messageOf } from '../errors.ts';
-import type { GroupOffsets } from './offsets.ts';
-import type { GroupPlace } from './assigned-partition.ts';
 import type { ConsumerOptions } from '../options/options.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
+import type { GroupOffsets } from './offsets.ts';
 
-/** How long a place that does not move goes without a commit, in milliseconds. */
+/** The longest time without a commit for a partition whose offset does not change, in milliseconds. */
 const renewMs = 3_600_000;
 
 export interface CommitContext {
@@ -13,23 +13,23 @@ export interface CommitContext {
   readonly logger: Logger;
 }
 
-/** When a group commits its places: at intervals and after a count, while it reads, and when it is asked to. */
+/** When a group commits its offsets: at intervals, after a number of settled events, and on request. */
 export class GroupCommits {
   readonly #context: CommitContext;
   readonly #offsets: GroupOffsets;
-  readonly #places: ReadonlyMap<string, GroupPlace>;
+  readonly #partitions: () => Iterable<AssignedPartition>;
   #committing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #settled = 0;
-  /** When all places were committed last, by `performance.now()`. */
+  /** When all offsets were last committed, by `performance.now()`. */
   #renewedAt = performance.now();
-  /** While members join there are none: what was settled waits for the next generation, since one of the last is refused. */
+  /** False during a rebalance, when the coordinator refuses commits: settled events wait for the next generation. */
   #isActive = false;
 
-  constructor(context: CommitContext, offsets: GroupOffsets, places: ReadonlyMap<string, GroupPlace>) {
+  constructor(context: CommitContext, offsets: GroupOffsets, partitions: () => Iterable<AssignedPartition>) {
     this.#context = context;
     this.#offsets = offsets;
-    this.#places = places;
+    this.#partitions = partitions;
   }
 
   start(): void {
@@ -50,21 +50,22 @@ export class GroupCommits {
   }
 
   /**
-   * One after the other: an older one must not come behind a newer one. Resolves whether or not it was accepted.
+   * Commits, after the commit that is in progress: an older commit must not overwrite a newer one. Resolves also if the commit
+   * fails.
    *
-   * The cluster forgets the place in a topic that the group does not read so long after its last commit: one that never moved
-   * would be gone as soon as the group leaves the topic for a while.
+   * The cluster deletes the offsets of a topic that the group does not read some time after their last commit. Without a renewal,
+   * an offset that never changed would expire as soon as the group leaves the topic for a while.
    *
-   * @param isLast - The group may be about to leave a topic: places that did not move are committed, too.
+   * @param isLast - True if the group may be about to leave a topic: offsets that did not change are committed, too.
    */
   now(isLast = false): Promise<void> {
     const before = this.#committing ?? Promise.resolve();
     const isAll = isLast || performance.now() - this.#renewedAt > renewMs;
     if (isAll) this.#renewedAt = performance.now();
     const committing = before
-      .then(() => this.#offsets.commit(this.#places.values(), isAll))
+      .then(() => this.#offsets.commit(this.#partitions(), isAll))
       .catch((error: unknown) => {
-        this.#context.logger.debug?.('offsets could not be committed and are with the next commit', {
+        this.#context.logger.debug?.('offsets could not be committed; the next commit includes them', {
           group: this.#context.groupId,
           error: messageOf(error),
         });

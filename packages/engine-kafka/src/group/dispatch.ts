@@ -5,46 +5,36 @@ import {
   type Receiver,
   matchesTopic,
 } from '@polybus/core/engine';
-import { Handed, Shares } from './entry.ts';
-import { type Lane, Lanes } from './busy-keys.ts';
-import type { Entry, GroupPlace } from './assigned-partition.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
+import { type BusyKey, BusyKeys } from './busy-keys.ts';
+import { Delivery, type Entry, type Outcomes, Recipients, type Subscriber } from './entry.ts';
 
-/** Records of a key that wait for a subscription that leaves, beyond which they hold up what is behind them. */
-const enough = 500;
-
-/** A subscription of the group in this process. */
-export interface Subscriber {
-  readonly request: ListenRequest;
-  readonly receiver: Receiver;
-  /** Events that it has and that are not settled. */
-  unsettled: number;
-  isLeaving: boolean;
-  readonly dispatch: GroupDispatch;
-}
+/** Events of a key that wait for a subscription that leaves, beyond which they hold up the rest of the partition. */
+const maxWaitingPerKey = 500;
 
 export interface DispatchOwner {
   isPaused(): boolean;
-  /** False where others may have the partitions: what a subscription has does not begin. */
+  /** False if other members may have the partitions: subscriptions do not begin the events that they have. */
   readonly mayBegin: () => boolean;
   onSettled(): void;
   onReleased(): void;
-  /** There may be room. */
+  /** Subscriptions may have room again. */
   refill(): void;
 }
 
-/** Shares the group's events among its subscriptions in this process, or gives each event to all of them. */
-export class GroupDispatch {
-  /** Events that subscriptions have and that are not settled. */
+/** Distributes the group's events among its subscriptions in this process, or gives each event to all of them. */
+export class GroupDispatch implements Outcomes {
+  /** Events that subscriptions have and have not settled. */
   outstanding = 0;
-  /** Whether one subscription gets an event, or each one that wants its topic. */
+  /** True if one subscription gets each event; false if all subscriptions that match its topic get it. */
   readonly isShared: boolean;
   readonly #owner: DispatchOwner;
   readonly #subscribers = new Set<Subscriber>();
   readonly #leaving = new Set<Subscriber>();
-  readonly #lanes = new Lanes<Subscriber>();
+  readonly #busyKeys = new BusyKeys<Subscriber, Entry>();
   readonly #toRun = new Set<Receiver>();
-  /** Handlers that wait for the group themselves. */
-  #excused = 0;
+  /** Running handlers that wait for the group, for example because they subscribe. */
+  #waitingHandlers = 0;
   #isRefillPlanned = false;
   #onIdle: (() => void) | undefined;
 
@@ -57,12 +47,12 @@ export class GroupDispatch {
     return this.#subscribers.size;
   }
 
-  get members(): Iterable<Subscriber> {
+  get subscribers(): Iterable<Subscriber> {
     return this.#subscribers;
   }
 
   add(request: ListenRequest, receiver: Receiver): Subscriber {
-    const subscriber = { request, receiver, unsettled: 0, isLeaving: false, dispatch: this };
+    const subscriber = { request, receiver, unsettled: 0, isLeaving: false, outcomes: this };
     this.#subscribers.add(subscriber);
     receiver.onRoom = () => this.planRefill();
     receiver.mayBegin = this.#owner.mayBegin;
@@ -77,17 +67,18 @@ export class GroupDispatch {
     this.planRefill();
   }
 
-  memberFor(topic: string): Subscriber | undefined {
-    for (const one of this.#subscribers) if (matchesTopic(one.request.pattern, topic)) return one;
+  subscriberFor(topic: string): Subscriber | undefined {
+    for (const subscriber of this.#subscribers)
+      if (matchesTopic(subscriber.request.pattern, topic)) return subscriber;
     return undefined;
   }
 
-  /** Hands over what a place has, as far as there is room, and at most so many; returns whether it has handed over so many. */
-  handOver(place: GroupPlace, limit: number = Number.POSITIVE_INFINITY): boolean {
+  /** Hands over entries of a partition, up to `limit` and while there is room. Returns whether it handed over `limit` entries. */
+  handOver(partition: AssignedPartition, limit: number = Number.POSITIVE_INFINITY): boolean {
     if (!this.#owner.mayBegin()) return false;
     for (let left = limit; left > 0; left--) {
-      if (this.#owner.isPaused() || place.isDropped) return false;
-      const entry = place.first;
+      if (this.#owner.isPaused() || partition.isDropped) return false;
+      const entry = partition.first;
       if (entry === undefined || !(this.isShared ? this.#handToOne(entry) : this.#handToAll(entry)))
         return false;
     }
@@ -96,57 +87,61 @@ export class GroupDispatch {
 
   /** Returns whether there was room. */
   #handToOne(entry: Entry): boolean {
-    const { place } = entry;
+    const { partition } = entry;
     const key = entry.decoded.event?.key;
-    const lane = key === undefined ? undefined : this.#lanes.find(place.topic, key);
-    if (lane?.member.isLeaving === true) {
-      const waiting = (lane.waiting ??= []);
-      if (waiting.length >= enough) return false;
-      place.shift();
+    const busyKey = key === undefined ? undefined : this.#busyKeys.find(partition.topic, key);
+    if (busyKey?.subscriber.isLeaving === true) {
+      const waiting = (busyKey.waiting ??= []);
+      if (waiting.length >= maxWaitingPerKey) return false;
+      partition.shift();
       waiting.push(entry);
       return true;
     }
-    const subscriber = lane === undefined ? this.#leastBusy(place.topic) : lane.member;
+    const subscriber = busyKey === undefined ? this.#leastBusy(partition.topic) : busyKey.subscriber;
     if (subscriber === undefined || subscriber.receiver.capacity <= 0) return false;
-    place.shift();
+    partition.shift();
     entry.subscriber = subscriber;
-    entry.lane = key === undefined ? undefined : this.#lanes.hold(place.topic, key, lane, subscriber);
+    entry.busyKey =
+      key === undefined ? undefined : this.#busyKeys.hold(partition.topic, key, busyKey, subscriber);
     this.#give(entry, subscriber, entry, entry.attempts);
     return true;
   }
 
   #leastBusy(topic: string): Subscriber | undefined {
     let best: Subscriber | undefined;
-    for (const one of this.#subscribers) {
-      if (best !== undefined && one.unsettled >= best.unsettled) continue;
-      if (one.receiver.capacity > 0 && matchesTopic(one.request.pattern, topic)) best = one;
+    for (const subscriber of this.#subscribers) {
+      if (best !== undefined && subscriber.unsettled >= best.unsettled) continue;
+      if (subscriber.receiver.capacity > 0 && matchesTopic(subscriber.request.pattern, topic))
+        best = subscriber;
     }
     return best;
   }
 
   /** Returns whether there was room. */
   #handToAll(entry: Entry): boolean {
-    const targets = this.#allTargets(entry);
+    const targets = this.#targetsOf(entry);
     if (targets === undefined) return false;
-    entry.place.shift();
-    if (targets.length === 0) this.#leftOut(entry);
-    const shares = (entry.shares ??= new Shares());
-    // All of them, before the first: one that it is not for settles it at once.
-    for (const one of targets) shares.handedTo.add(one);
-    for (const one of targets) this.#give(entry, one, new Handed(entry, one), shares.attemptsOf(one));
+    entry.partition.shift();
+    if (targets.length === 0) this.#settleWithoutTargets(entry);
+    const recipients = (entry.recipients ??= new Recipients());
+    // Add all before giving it to the first, because a subscription may settle the event at once.
+    for (const subscriber of targets) recipients.unsettled.add(subscriber);
+    for (const subscriber of targets)
+      this.#give(entry, subscriber, new Delivery(entry, subscriber), recipients.attemptsOf(subscriber));
     return true;
   }
 
-  #allTargets(entry: Entry): readonly Subscriber[] | undefined {
+  /** Undefined if no subscription matches the topic, or if one of them has no room. */
+  #targetsOf(entry: Entry): readonly Subscriber[] | undefined {
     const targets: Subscriber[] = [];
     let isWanted = false;
-    for (const one of this.#subscribers) {
-      if (!matchesTopic(one.request.pattern, entry.place.topic)) continue;
+    for (const subscriber of this.#subscribers) {
+      if (!matchesTopic(subscriber.request.pattern, entry.partition.topic)) continue;
       isWanted = true;
-      if (entry.shares?.has(one) === true) continue;
-      // The slowest sets the pace: the group has one place for all of them.
-      if (one.receiver.capacity <= 0) return undefined;
-      targets.push(one);
+      if (entry.recipients?.has(subscriber) === true) continue;
+      // The slowest subscription sets the pace, because the group has one offset for all of them.
+      if (subscriber.receiver.capacity <= 0) return undefined;
+      targets.push(subscriber);
     }
     return isWanted ? targets : undefined;
   }
@@ -166,98 +161,97 @@ export class GroupDispatch {
     else receiver.undecodable(raw, acknowledgement);
   }
 
-  /** For acknowledgements. */
-  settled(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
+  settled(entry: Entry, subscriber: Subscriber, busyKey: BusyKey<Subscriber, Entry> | undefined): void {
     this.#settle(entry, subscriber);
-    this.#left(subscriber, lane);
+    this.#end(subscriber, busyKey);
     this.#owner.onSettled();
   }
 
-  /** For acknowledgements. */
-  released(entry: Entry, subscriber: Subscriber, lane: Lane<Subscriber> | undefined): boolean {
+  released(entry: Entry, subscriber: Subscriber, busyKey: BusyKey<Subscriber, Entry> | undefined): boolean {
     const isKept = this.#release(entry, subscriber);
-    this.#left(subscriber, lane);
+    this.#end(subscriber, busyKey);
     this.#owner.onReleased();
     return isKept;
   }
 
   #settle(entry: Entry, subscriber: Subscriber): void {
     if (this.isShared) {
-      entry.place.settle(entry);
+      entry.partition.settle(entry);
       return;
     }
-    entry.shares?.settle(subscriber);
+    entry.recipients?.settle(subscriber);
     this.#settleIfAllHave(entry);
   }
 
-  /** Where each gets all, an event is settled when all that are still there have settled it. */
+  /** If each subscription gets all events, an event is settled once all subscriptions that remain have settled it. */
   #settleIfAllHave(entry: Entry): void {
-    // Who has subscribed since it was handed out does not get it: its place, too, is behind it.
-    if (entry.isWaiting || (entry.shares?.handedTo.size ?? 0) > 0) return;
-    entry.place.settle(entry);
+    // A subscription that was added after the event was handed over does not get it.
+    if (entry.isWaiting || (entry.recipients?.unsettled.size ?? 0) > 0) return;
+    entry.partition.settle(entry);
   }
 
-  /** It came back from one that left meanwhile, and all others have had it. */
-  #leftOut(entry: Entry): void {
+  /** The event was given back by a subscription that has left, and all others already have it. */
+  #settleWithoutTargets(entry: Entry): void {
     this.#settleIfAllHave(entry);
     this.#owner.onSettled();
   }
 
   /** Returns whether it will be delivered again. */
   #release(entry: Entry, subscriber: Subscriber): boolean {
-    entry.shares?.handedTo.delete(subscriber);
-    if (!this.isShared && subscriber.isLeaving && this.memberFor(entry.place.topic) !== undefined) {
-      // The others go on, and so does the place that they share.
-      entry.shares?.settle(subscriber);
+    entry.recipients?.unsettled.delete(subscriber);
+    if (!this.isShared && subscriber.isLeaving && this.subscriberFor(entry.partition.topic) !== undefined) {
+      // The subscriptions that remain do not wait for this one.
+      entry.recipients?.settle(subscriber);
       this.#settleIfAllHave(entry);
       return false;
     }
     // Several subscriptions may give the same record back.
-    if (!entry.place.isDropped && !entry.isWaiting) entry.place.giveBack(entry);
-    // One that is still there may get it again, and give it back again: not without letting anything else run.
+    if (!entry.partition.isDropped && !entry.isWaiting) entry.partition.giveBack(entry);
+    // A subscription that stays may get the event again and give it back again: let other work run in between.
     if (subscriber.isLeaving) this.planRefill();
     else setImmediate(() => this.planRefill());
     return true;
   }
 
-  #left(subscriber: Subscriber, lane: Lane<Subscriber> | undefined): void {
+  /** An event of the subscription has ended. */
+  #end(subscriber: Subscriber, busyKey: BusyKey<Subscriber, Entry> | undefined): void {
     this.outstanding--;
     subscriber.unsettled--;
     if (subscriber.isLeaving && subscriber.unsettled === 0) this.#leaving.delete(subscriber);
-    if (lane !== undefined) {
-      const freed = this.#lanes.free(lane);
-      for (const entry of freed) if (!entry.place.isDropped) entry.place.giveBack(entry);
+    if (busyKey !== undefined) {
+      const freed = this.#busyKeys.free(busyKey);
+      for (const entry of freed) if (!entry.partition.isDropped) entry.partition.giveBack(entry);
       if (freed.length > 0) this.planRefill();
     }
     if (!this.isBusy) this.#onIdle?.();
   }
 
-  /** True while handlers run for which a rebalance has to wait. */
+  /** True while handlers run that a rebalance has to wait for. */
   get isBusy(): boolean {
-    return this.outstanding > this.#excused;
+    return this.outstanding > this.#waitingHandlers;
   }
 
   /**
-   * Where the caller runs in a handler of one of the subscriptions, or in what such a handler waits for, nobody waits for that
-   * handler until what is returned is called: it and the group would wait for each other.
+   * If the caller runs in a handler of one of the subscriptions, or a handler waits for the caller, the group does not wait for
+   * that handler until the returned function is called. Otherwise the handler and the group would wait for each other.
    */
   beginWait(): EndWait {
     const waits = [...this.#subscribers].map(({ receiver }) => receiver.beginWait());
-    const isExcused = waits.includes(false);
-    if (isExcused) this.#excused++;
+    const isHandler = waits.includes(false);
+    if (isHandler) this.#waitingHandlers++;
     if (!this.isBusy) this.#onIdle?.();
     return () => {
-      if (isExcused) this.#excused--;
+      if (isHandler) this.#waitingHandlers--;
       for (const end of waits) if (typeof end === 'function') end();
     };
   }
 
-  /** Takes back what has not begun. */
+  /** Takes back events whose handlers have not begun. */
   withdraw(): void {
     for (const { receiver } of [...this.#subscribers, ...this.#leaving]) receiver.withdraw();
   }
 
-  /** Resolves when no handler has to be waited for, or the time is over. */
+  /** Resolves when no such handler runs any more, or after the timeout. */
   untilIdle(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.isBusy || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -282,12 +276,12 @@ export class GroupDispatch {
     });
   }
 
-  /** Lets all receivers begin what they have: they may again. */
+  /** Lets all receivers begin the events that they have. */
   resume(): void {
     for (const { receiver } of [...this.#subscribers, ...this.#leaving]) receiver.run();
   }
 
-  /** Lets the receivers that got something begin. */
+  /** Lets the receivers begin the events that were handed over since the last call. */
   run(): void {
     const receivers = [...this.#toRun];
     this.#toRun.clear();

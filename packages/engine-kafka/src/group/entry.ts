@@ -1,22 +1,100 @@
-import type { Acknowledgement } from '@polybus/core/engine';
-import type { Subscriber } from './dispatch.ts';
-import type { Entry } from './assigned-partition.ts';
+import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core/engine';
+import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
+import { decode } from '../read/record.ts';
+import type { BusyKey } from './busy-keys.ts';
 
-/** Who has had a record, where each subscription gets all of them. */
-export class Shares {
-  readonly handedTo: Set<Subscriber> = new Set();
-  readonly #settledBy = new Set<Subscriber>();
-  /** The attempts that had begun when a subscription gave it back; most never do. */
+/** A subscription of the group in this process. */
+export interface Subscriber {
+  readonly request: ListenRequest;
+  readonly receiver: Receiver;
+  /** Events that it has and has not settled. */
+  unsettled: number;
+  isLeaving: boolean;
+  readonly outcomes: Outcomes;
+}
+
+/** Called once for each event that a subscription got. */
+export interface Outcomes {
+  settled(entry: Entry, subscriber: Subscriber, key: BusyKey<Subscriber, Entry> | undefined): void;
+  /** Returns whether the event will be delivered again. */
+  released(entry: Entry, subscriber: Subscriber, key: BusyKey<Subscriber, Entry> | undefined): boolean;
+}
+
+/** The partition of an entry. */
+export interface EntryPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** True if another member may have the partition. */
+  readonly isDropped: boolean;
+  /** Takes the first entry off the ones to hand over. */
+  shift(): void;
+  settle(entry: Entry): void;
+  /** Puts an entry back, to be handed over again. */
+  giveBack(entry: Entry): void;
+}
+
+/**
+ * A record on its way through a group. If one subscription of the group gets each event, it is also the acknowledgement: a large
+ * backlog needs one object less per event.
+ */
+export class Entry implements Acknowledgement {
+  readonly partition: EntryPartition;
+  readonly record: FetchedRecord;
+  isSettled = false;
+  /** No subscription has it. */
+  isWaiting = true;
+  /** Attempts that had begun when it was last given back. */
+  attempts = 0;
+  /** The subscription that has it, or had it last. */
+  subscriber: Subscriber | undefined = undefined;
+  /** The subscriptions that got it, if each subscription gets all events. */
+  recipients: Recipients | undefined = undefined;
+  busyKey: BusyKey<Subscriber, Entry> | undefined = undefined;
+  #decoded: Decoded | undefined = undefined;
+
+  constructor(partition: EntryPartition, record: FetchedRecord) {
+    this.partition = partition;
+    this.record = record;
+  }
+
+  get offset(): number {
+    return this.record.offset;
+  }
+
+  get decoded(): Decoded {
+    return (this.#decoded ??= decode(this.partition.topic, this.partition.partition, this.record));
+  }
+
+  begun(attempt: number): void {
+    this.attempts = attempt;
+  }
+
+  settled(): void {
+    const { subscriber } = this;
+    subscriber!.outcomes.settled(this, subscriber!, this.busyKey);
+  }
+
+  release(): boolean {
+    const { subscriber } = this;
+    return subscriber!.outcomes.released(this, subscriber!, this.busyKey);
+  }
+}
+
+/** The subscriptions that got an event, if each subscription of the group gets all events. */
+export class Recipients {
+  /** Those that have not settled it. */
+  readonly unsettled: Set<Subscriber> = new Set();
+  readonly #settled = new Set<Subscriber>();
+  /** The attempts that had begun when a subscription gave the event back. Created on demand, because that is rare. */
   #attempts: Map<Subscriber, number> | undefined;
 
-  /** True where the subscription has it, or is through with it. */
   has(subscriber: Subscriber): boolean {
-    return this.#settledBy.has(subscriber) || this.handedTo.has(subscriber);
+    return this.#settled.has(subscriber) || this.unsettled.has(subscriber);
   }
 
   settle(subscriber: Subscriber): void {
-    this.#settledBy.add(subscriber);
-    this.handedTo.delete(subscriber);
+    this.#settled.add(subscriber);
+    this.unsettled.delete(subscriber);
   }
 
   begunBefore(subscriber: Subscriber, attempts: number): void {
@@ -28,8 +106,8 @@ export class Shares {
   }
 }
 
-/** An event that a subscription has, where each of them gets all, with attempts of its own. */
-export class Handed implements Acknowledgement {
+/** The acknowledgement of one recipient, which counts its own attempts. */
+export class Delivery implements Acknowledgement {
   readonly #entry: Entry;
   readonly #subscriber: Subscriber;
   #attempts = 0;
@@ -44,11 +122,11 @@ export class Handed implements Acknowledgement {
   }
 
   settled(): void {
-    this.#subscriber.dispatch.settled(this.#entry, this.#subscriber, undefined);
+    this.#subscriber.outcomes.settled(this.#entry, this.#subscriber, undefined);
   }
 
   release(): boolean {
-    if (this.#attempts > 0) this.#entry.shares?.begunBefore(this.#subscriber, this.#attempts);
-    return this.#subscriber.dispatch.released(this.#entry, this.#subscriber, undefined);
+    if (this.#attempts > 0) this.#entry.recipients?.begunBefore(this.#subscriber, this.#attempts);
+    return this.#subscriber.outcomes.released(this.#entry, this.#subscriber, undefined);
   }
 }

@@ -5,31 +5,32 @@ import type { Assignment, GroupSession, Joined, MemberTopics } from '../client/k
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
 
-/** What a member asks of those whose membership it is. */
-export interface MemberWork {
-  /** The topics that it wants, and anything at whose change all members have to join again. */
-  wanted(): { readonly topics: readonly string[]; readonly about: string };
+/** What a membership asks of its group, and reports to it. */
+export interface MembershipHandler {
+  /** The topics to join with. All members join again if the user data changes. */
+  memberMetadata(): { readonly topics: readonly string[]; readonly userData: string };
+  /** Distributes the partitions. Called if this member leads the group. */
   assign(members: readonly MemberTopics[]): Promise<ReadonlyMap<string, Assignment>>;
-  /** These partitions are this member's until `revoked` or `lost`; resolves when its place in each is pinned. */
+  /** The member has these partitions until `revoked` or `lost`. Resolves when the start offset of each is committed. */
   assigned(assignment: Assignment): Promise<void>;
-  /** Others may get the partitions as soon as this resolves. */
+  /** Other members may get the partitions as soon as this resolves. */
   revoked(): Promise<void>;
-  /** Others may have the partitions already. */
+  /** Other members may already have the partitions. */
   lost(): void;
-  /** The member is sure of its partitions again: see `isSure`. */
+  /** The member still has its partitions after it was uncertain: see `ownsPartitions`. */
   confirmed(): void;
 }
 
-export interface MemberTimes {
+export interface MembershipTimes {
   readonly heartbeatIntervalMs: number;
   readonly sessionTimeoutMs: number;
 }
 
 const initialBackoffMs = 200;
 const maxBackoffMs = 2000;
-/** How long those who wait for a member are told nothing of what may pass. */
-const patienceMs = 30_000;
-/** How long it fails before that is worth a warning, in milliseconds. */
+/** How long `join` tries again after a failure that may pass, before it rejects. */
+const joinTimeoutMs = 30_000;
+/** How long joins fail before the engine logs a warning, in milliseconds. */
 const warnAfterMs = 5000;
 
 interface Waiting {
@@ -40,12 +41,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** A member of a consumer group: joins, sends heartbeats, joins again where it has to, and leaves. */
-export class GroupMember {
+/** This process's membership in a consumer group: joins, sends heartbeats, joins again after a rebalance, and leaves. */
+export class Membership {
   readonly #groupId: string;
   readonly #session: GroupSession;
-  readonly #work: MemberWork;
-  readonly #times: MemberTimes;
+  readonly #handler: MembershipHandler;
+  readonly #times: MembershipTimes;
   readonly #logger: Logger;
   readonly #leaving = new AbortController();
   #running: Promise<void> | undefined;
@@ -54,39 +55,45 @@ export class GroupMember {
   #wake: (() => void) | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   #isJoining = false;
-  /** Whose heartbeat is on its way. */
-  #beating: NodeJS.Timeout | undefined;
-  /** When what the broker took for a sign of life left last, by `performance.now()`. */
+  /** The value of `#heartbeats` when the heartbeat without an answer left. */
+  #inFlight: NodeJS.Timeout | undefined;
+  /** When the last request left that kept the session alive, by `performance.now()`. */
   #aliveAt = Number.NEGATIVE_INFINITY;
   #end: 'rebalance' | 'lost' | undefined;
   #joined: Joined | undefined;
-  #trouble: unknown;
-  /** By `performance.now()`. */
+  #failure: unknown;
+  /** When the first of the failures in a row happened, by `performance.now()`. */
   #failingSince: number | undefined;
-  #isTold = false;
+  #isWarned = false;
 
-  constructor(groupId: string, session: GroupSession, work: MemberWork, times: MemberTimes, logger: Logger) {
+  constructor(
+    groupId: string,
+    session: GroupSession,
+    handler: MembershipHandler,
+    times: MembershipTimes,
+    logger: Logger,
+  ) {
     this.#groupId = groupId;
     this.#session = session;
-    this.#work = work;
+    this.#handler = handler;
     this.#times = times;
     this.#logger = logger;
   }
 
-  /** Why it could not join when it tried last; undefined where it has. */
-  get trouble(): unknown {
-    return this.#trouble;
+  /** Why the last attempt to join failed; undefined if it succeeded. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /**
-   * True while the broker cannot have given the member's partitions to others. After the process has stood still for longer
-   * than the session it is false, until the member has joined again, or a heartbeat is answered that left since.
+   * True while the broker cannot have given the member's partitions to others. False after the process was suspended for longer
+   * than the session timeout, until the member has joined again or a later heartbeat was answered.
    */
-  get isSure(): boolean {
+  get ownsPartitions(): boolean {
     return this.#end !== 'lost' && !this.#isOverdue();
   }
 
-  /** Joins with the topics as they are wanted now; resolves when the places in the partitions that it got are pinned. */
+  /** Joins with the current topics. Resolves when the start offset of each assigned partition is committed. */
   join(): Promise<void> {
     this.#version++;
     const joined = new Promise<void>((resolve, reject) => {
@@ -97,12 +104,12 @@ export class GroupMember {
     return joined;
   }
 
-  /** Lets go of the partitions. */
+  /** Gives up the partitions and leaves the group. */
   async leave(): Promise<void> {
     this.#leaving.abort(new Error('the member leaves its group'));
     this.#wake?.();
-    // A join lasts until all others have joined, and is a member's until somebody says that it is not.
-    if (this.#isJoining) await this.#sayGoodbye();
+    // A join lasts until all members have joined. The broker counts this member until it leaves.
+    if (this.#isJoining) await this.#leaveSession();
     await this.#running;
   }
 
@@ -115,26 +122,26 @@ export class GroupMember {
         await this.#joinOnce(version);
         failures = 0;
         await this.#untilChange(version);
-        if (!this.#isLost()) await this.#work.revoked();
-        // It may have been expelled while it waited for handlers.
-        if (this.#isLost()) this.#work.lost();
+        if (!this.#isLost()) await this.#handler.revoked();
+        // The session may have ended while the member waited for handlers.
+        if (this.#isLost()) this.#handler.lost();
       } catch (error) {
         if (signal.aborted) break;
         if (!isFailure(error, 'rebalance')) {
           this.#failed(error, version);
           failures++;
         }
-        if (isFailure(error, 'fenced')) this.#work.lost();
+        if (isFailure(error, 'fenced')) this.#handler.lost();
         await pause(backoffMs(Math.max(1, failures), initialBackoffMs, maxBackoffMs), signal).catch(() => {});
       } finally {
         this.#stopHeartbeats();
       }
     }
     for (const { reject } of this.#waiting.splice(0)) reject(signal.reason);
-    await this.#sayGoodbye();
+    await this.#leaveSession();
   }
 
-  async #sayGoodbye(): Promise<void> {
+  async #leaveSession(): Promise<void> {
     await this.#session.leave().catch((error: unknown) => {
       this.#logger.debug?.('a member could not leave its group', { error: messageOf(error) });
     });
@@ -149,21 +156,22 @@ export class GroupMember {
     const before = this.#joined;
     this.#joined = joined;
     this.#startHeartbeats(joined.aliveAt);
-    // Out of the group, or without it in a generation: others may have had its partitions meanwhile, and gone on in them.
-    if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1) this.#work.lost();
-    await this.#work.assigned(joined.partitions);
-    this.#trouble = this.#failingSince = undefined;
-    this.#isTold = false;
+    // The member was removed or missed a generation: other members may have had its partitions in between.
+    if (joined.memberId !== before?.memberId || joined.generation > before.generation + 1)
+      this.#handler.lost();
+    await this.#handler.assigned(joined.partitions);
+    this.#failure = this.#failingSince = undefined;
+    this.#isWarned = false;
     const ready = this.#waiting.filter((one) => one.version <= version);
     this.#waiting = this.#waiting.filter((one) => one.version > version);
     for (const { resolve } of ready) resolve();
   }
 
   async #joinSession(): Promise<Joined> {
-    const { topics, about } = this.#work.wanted();
+    const { topics, userData } = this.#handler.memberMetadata();
     this.#isJoining = true;
     try {
-      const joined = await this.#session.join(topics, about, (members) => this.#work.assign(members));
+      const joined = await this.#session.join(topics, userData, (members) => this.#handler.assign(members));
       this.#leaving.signal.throwIfAborted();
       return joined;
     } finally {
@@ -171,12 +179,12 @@ export class GroupMember {
     }
   }
 
-  /** Warns once: it may be out for long. What the next attempt repairs, such as a new topic or a leader that moves, is no warning. */
-  #tell(error: unknown, isWorthIt: boolean): void {
+  /** Warns once per outage. A failure that the next attempt repairs, such as a leader that moves, is logged for debugging. */
+  #log(error: unknown, isWarning: boolean): void {
     const message = 'a member could not join its group and tries again';
     const fields = { group: this.#groupId, error: messageOf(error) };
-    if (isWorthIt && !this.#isTold && !isFailure(error, 'fenced')) {
-      this.#isTold = true;
+    if (isWarning && !this.#isWarned && !isFailure(error, 'fenced')) {
+      this.#isWarned = true;
       this.#logger.warn(message, fields);
     } else {
       this.#logger.debug?.(message, fields);
@@ -184,20 +192,20 @@ export class GroupMember {
   }
 
   #failed(error: unknown, version: number): void {
-    if (!isFailure(error, 'fenced')) this.#trouble = error;
+    if (!isFailure(error, 'fenced')) this.#failure = error;
     this.#failingSince ??= performance.now();
     const isFinal = isFailure(error, 'refused', 'lasting', 'invalid-topic');
-    this.#tell(error, isFinal || performance.now() - this.#failingSince >= warnAfterMs);
-    // What trying again does not change, those who wait have to know; and the rest, once it has lasted.
-    const since = isFinal ? Number.POSITIVE_INFINITY : performance.now() - patienceMs;
+    this.#log(error, isFinal || performance.now() - this.#failingSince >= warnAfterMs);
+    // Callers of `join` get a failure at once if another attempt cannot repair it, and otherwise after the timeout.
+    const since = isFinal ? Number.POSITIVE_INFINITY : performance.now() - joinTimeoutMs;
     if (!isFinal && this.#failingSince > since) return;
-    const isOver = (one: Waiting): boolean => one.version <= version && one.since <= since;
-    const over = this.#waiting.filter(isOver);
-    this.#waiting = this.#waiting.filter((one) => !isOver(one));
-    for (const { reject } of over) reject(error);
+    const hasTimedOut = (one: Waiting): boolean => one.version <= version && one.since <= since;
+    const rejected = this.#waiting.filter(hasTimedOut);
+    this.#waiting = this.#waiting.filter((one) => !hasTimedOut(one));
+    for (const { reject } of rejected) reject(error);
   }
 
-  /** Resolves when the member has to join again, or leaves. */
+  /** Resolves when the member has to join again or leaves. */
   #untilChange(version: number): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -211,15 +219,15 @@ export class GroupMember {
   }
 
   /**
-   * They go on while a revocation waits for handlers.
+   * Heartbeats continue while a revocation waits for handlers.
    *
-   * @param aliveAt - When the sign of life left that the broker had before the first of them.
+   * @param aliveAt - When the last request left that kept the session alive.
    */
   #startHeartbeats(aliveAt: number): void {
     this.#stopHeartbeats();
     this.#end = undefined;
     this.#aliveAt = aliveAt;
-    this.#heartbeats = setInterval(() => void this.#beat(), this.#times.heartbeatIntervalMs);
+    this.#heartbeats = setInterval(() => void this.#heartbeat(), this.#times.heartbeatIntervalMs);
   }
 
   #stopHeartbeats(): void {
@@ -227,28 +235,28 @@ export class GroupMember {
     this.#heartbeats = undefined;
   }
 
-  async #beat(): Promise<void> {
+  async #heartbeat(): Promise<void> {
     const timer = this.#heartbeats;
     const now = performance.now();
-    // A broker that says nothing does not say that the member is out, either.
+    // A broker that does not answer does not report that the session has ended, either.
     if (this.#isOverdue()) this.#missed(undefined, now);
-    if (this.#beating === timer) return;
-    this.#beating = timer;
+    if (this.#inFlight === timer) return;
+    this.#inFlight = timer;
     try {
       await this.#session.heartbeat();
       if (timer === this.#heartbeats) this.#answered(now);
     } catch (error) {
       if (timer === this.#heartbeats) this.#missed(error, now);
     } finally {
-      if (this.#beating === timer) this.#beating = undefined;
+      if (this.#inFlight === timer) this.#inFlight = undefined;
     }
   }
 
   /** @param at - When the heartbeat left. */
   #answered(at: number): void {
-    const wasSure = this.isSure;
+    const ownedPartitions = this.ownsPartitions;
     this.#aliveAt = at;
-    if (!wasSure && this.isSure) this.#work.confirmed();
+    if (!ownedPartitions && this.ownsPartitions) this.#handler.confirmed();
   }
 
   #isOverdue(): boolean {

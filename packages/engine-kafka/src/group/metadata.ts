@@ -1,20 +1,20 @@
-/** Offsets from `from` up to `to`, without `to`. */
+/** Offsets from `from` up to and excluding `to`. */
 export interface OffsetRange {
   readonly from: number;
   readonly to: number;
 }
 
-/** What a group keeps with a committed offset, as its metadata. */
-export interface PlaceState {
-  /** How many partitions the topic had when the group first had it. */
+/** What a group stores in the metadata of a committed offset. */
+export interface PartitionState {
+  /** How many partitions the topic had when the group first read it. */
   readonly partitionsBefore: number;
-  /** What is settled beyond the committed offset, in order. */
+  /** Offsets beyond the committed offset that are settled, in order. */
   readonly settled: readonly OffsetRange[];
-  /** By offset: how many attempts had begun at an event that was given back. */
+  /** By offset: how many attempts had begun for an event that was given back. */
   readonly attempts: ReadonlyMap<number, number>;
 }
 
-/** Characters that a broker takes by default (`offset.metadata.max.bytes`). */
+/** The default limit of a broker, in characters (`offset.metadata.max.bytes`). */
 export const maxMetadataLength = 4096;
 
 const mark = 'polybus';
@@ -22,18 +22,18 @@ const format = '1';
 const form = /^1:(\d+):([\w-]+)$/;
 
 /**
- * Writes `polybus <partitions>`, and where there is more to keep `1:<offset>:<data>` behind it. The offset is the committed one:
- * a version of polybus that knows nothing of the data takes it along to other offsets, where it does not count. The data
- * are numbers as varints, in base64url: how many follow for what is settled, for each range its distance from the one before and
- * its length, then for each event with attempts its distance from the one before and their number.
+ * Writes `polybus <partitions>` and, if there is more to store, ` 1:<offset>:<data>`. The offset is the committed offset: a
+ * version of polybus that does not know the data copies it to other offsets, for which it is invalid. The data is a list of
+ * varints in base64url: the count of numbers for settled ranges; for each range the distance from the previous range and the
+ * length; for each event with attempts the distance from the previous event and the number of attempts.
  *
  * @param attempts - In order of the offsets.
- * @param maxLength - Ranges that do not fit, and attempts that then do not fit, are left out from the end.
+ * @param maxLength - The last ranges, and then the last attempts, are left out if they do not fit.
  */
-export function encodeMetadata(offset: number, state: PlaceState, maxLength: number): string {
+export function encodeMetadata(offset: number, state: PartitionState, maxLength: number): string {
   const plain = `${mark} ${state.partitionsBefore}`;
   const prefix = `${plain} ${format}:${offset}:`;
-  // The first number, of how many follow, takes three bytes at most: there are fewer than 2^21.
+  // The count takes at most three bytes, because it is less than 2^21.
   const room = Math.floor(((maxLength - prefix.length) * 3) / 4) - 3;
   const ranges = new Varints(room);
   let at = offset;
@@ -54,11 +54,11 @@ export function encodeMetadata(offset: number, state: PlaceState, maxLength: num
 }
 
 /**
- * Reads the metadata of a committed offset. Data that was written for another offset, or cannot be read, counts for nothing.
+ * Reads the metadata of a committed offset. Ignores data that was written for another offset or is malformed.
  *
- * @returns undefined where another client wrote it
+ * @returns undefined if another client wrote the metadata
  */
-export function decodeMetadata(offset: number, metadata: string): PlaceState | undefined {
+export function decodeMetadata(offset: number, metadata: string): PartitionState | undefined {
   const [name, count = '', data = ''] = metadata.split(' ');
   if (name !== mark || !/^\d+$/.test(count)) return undefined;
   const partitionsBefore = Number(count);
@@ -85,18 +85,18 @@ export function decodeMetadata(offset: number, metadata: string): PlaceState | u
   return { partitionsBefore, settled, attempts };
 }
 
-/** Numbers, each as seven bits a byte, the lowest first. */
+/** Numbers of seven bits per byte, the lowest bits first. */
 class Varints {
   readonly bytes: number[] = [];
   count = 0;
   readonly #room: number;
 
-  /** @param room - Bytes that there may be. */
+  /** @param room - The largest number of bytes. */
   constructor(room: number) {
     this.#room = room;
   }
 
-  /** Adds all or none of them; returns whether there was room. */
+  /** Adds all of the numbers or none. Returns whether there was room. */
   addAll(...numbers: readonly number[]): boolean {
     const before = this.bytes.length;
     for (let rest of numbers) {
@@ -112,7 +112,7 @@ class Varints {
   }
 }
 
-/** Undefined where the last one is cut, or one is too large to be exact. */
+/** Undefined if the last number is incomplete, or if a number is too large to be exact. */
 function varintsOf(bytes: Uint8Array): number[] | undefined {
   const numbers: number[] = [];
   let [number, factor] = [0, 1];

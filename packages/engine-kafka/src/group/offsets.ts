@@ -7,31 +7,31 @@ import type {
   OffsetPosition,
   PartitionsByTopic,
 } from '../client/kafka-client.ts';
-import { type PlaceState, decodeMetadata, encodeMetadata, maxMetadataLength } from './metadata.ts';
-import type { GroupPlace } from './assigned-partition.ts';
+import { type PartitionState, decodeMetadata, encodeMetadata, maxMetadataLength } from './metadata.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 
-/** Where a group begins in a partition. */
-export interface Pin {
+/** Where a member begins to read a partition. */
+export interface StartPoint {
   readonly at: CommittedOffset;
-  readonly state: PlaceState;
+  readonly state: PartitionState;
 }
 
-/** What the group's subscriptions say of a topic. */
+/** Where the group's subscriptions begin in a topic for which no offset is committed. */
 export interface Beginning {
   readonly from: StartPosition;
-  /** True where the topic appeared after its subscription. */
-  readonly isNews: boolean;
+  /** True if the topic was created after the subscription. */
+  readonly isCreated: boolean;
 }
 
-export interface Pinned {
-  readonly pins: readonly Pin[];
-  /** Topics that may not be read, with what says so. */
+export interface StartPoints {
+  readonly starts: readonly StartPoint[];
+  /** Topics that this user may not read, with the error. */
   readonly refusals: ReadonlyMap<string, KafkaFailure>;
 }
 
-/** Where to begin in a partition in which the group has no place. */
-interface Unpinned {
+/** A partition for which the group has no committed offset. */
+interface Uncommitted {
   readonly topic: string;
   readonly partition: number;
   readonly partitionsBefore: number;
@@ -39,15 +39,15 @@ interface Unpinned {
 }
 
 /**
- * A group's places, as they are kept by Kafka. With each goes, as its metadata, how many partitions the topic had when the
- * group first had it: a partition beyond is one that was added since, and is read from its first event, whoever finds it.
- * Beside that goes what is settled beyond the place: see `GroupPlace`.
+ * The group's committed offsets. The metadata of each offset says how many partitions the topic had when the group first read it.
+ * Every member reads a partition that was added later from its first event. The metadata also holds what is settled beyond the
+ * offset: see `AssignedPartition`.
  */
 export class GroupOffsets {
   readonly #client: KafkaClient;
   readonly #session: GroupSession;
   readonly #catalog: TopicCatalog;
-  /** What the cluster lets metadata have: less than by default, where it has refused that. */
+  /** Reduced when the cluster refuses longer metadata. */
   #maxMetadataLength = maxMetadataLength;
 
   constructor(client: KafkaClient, session: GroupSession, catalog: TopicCatalog) {
@@ -56,48 +56,53 @@ export class GroupOffsets {
     this.#catalog = catalog;
   }
 
-  /** Where to begin in these partitions; what had no place before has one that is committed, so that it stays. */
-  async pin(partitions: PartitionsByTopic, beginningOf: (topic: string) => Beginning): Promise<Pinned> {
+  /**
+   * Where to begin in these partitions. Commits the start offset of a partition that has no committed offset: whichever member
+   * gets the partition later begins at the same event.
+   */
+  async start(
+    partitions: PartitionsByTopic,
+    beginningOf: (topic: string) => Beginning,
+  ): Promise<StartPoints> {
     const known = await this.#session.committed(this.#allOf(partitions));
-    const pins: Pin[] = [];
-    const begin: Unpinned[] = [];
+    const starts: StartPoint[] = [];
+    const uncommitted: Uncommitted[] = [];
     for (const [topic, ids] of partitions) {
       const ofTopic = known.filter((one) => one.topic === topic);
-      const { from, isNews } = beginningOf(topic);
-      const before = partitionsBefore(ofTopic) ?? (isNews ? 0 : ofTopic.length);
+      const { from, isCreated } = beginningOf(topic);
+      const before = partitionsBefore(ofTopic) ?? (isCreated ? 0 : ofTopic.length);
       for (const partition of ids) {
         const at = ofTopic.find((one) => one.partition === partition);
         if (at !== undefined && at.offset >= 0) {
-          pins.push({ at, state: decodeMetadata(at.offset, at.metadata) ?? nothingBeyond(before) });
+          starts.push({ at, state: decodeMetadata(at.offset, at.metadata) ?? nothingBeyond(before) });
         } else {
-          const start = partition >= before ? 'earliest' : from;
-          begin.push({ topic, partition, partitionsBefore: before, from: start });
+          const position = partition >= before ? 'earliest' : from;
+          uncommitted.push({ topic, partition, partitionsBefore: before, from: position });
         }
       }
     }
-    const kept = await this.#withinTheirLogs(pins);
-    if (begin.length === 0) return { pins: kept, refusals: new Map() };
-    const found = await this.#find(begin);
+    const committed = await this.#withinTheirLogs(starts);
+    if (uncommitted.length === 0) return { starts: committed, refusals: new Map() };
+    const found = await this.#find(uncommitted);
     const refusals = await this.#commitEach(found.map(({ at }) => at));
-    const isRefused = ({ at }: Pin): boolean => refusals.has(at.topic);
-    return { pins: [...kept, ...found.filter((one) => !isRefused(one))], refusals };
+    return { starts: [...committed, ...found.filter(({ at }) => !refusals.has(at.topic))], refusals };
   }
 
-  /** A log that ends before what was settled in it has lost events, and others have those offsets, or will. */
-  async #withinTheirLogs(pins: readonly Pin[]): Promise<Pin[]> {
+  /** A log that ends before a settled offset has lost events: other events have those offsets now, or will have them. */
+  async #withinTheirLogs(starts: readonly StartPoint[]): Promise<StartPoint[]> {
     const asked = new Map<string, number[]>();
-    for (const { at, state } of pins)
+    for (const { at, state } of starts)
       if (state.settled.length > 0) asked.set(at.topic, [...(asked.get(at.topic) ?? []), at.partition]);
-    if (asked.size === 0) return [...pins];
+    if (asked.size === 0) return [...starts];
     const ends = await this.#client.offsets(asked, 'latest');
-    return pins.map(({ at, state }) => {
+    return starts.map(({ at, state }) => {
       const end = ends.find(({ topic, partition }) => topic === at.topic && partition === at.partition);
       const isWithin = end === undefined || state.settled.every(({ to }) => to <= end.offset);
       return { at, state: isWithin ? state : nothingBeyond(state.partitionsBefore) };
     });
   }
 
-  /** Topic by topic where something in it is refused, since the answer does not say what; returns what was. */
+  /** Commits topic by topic if the cluster refuses a commit, because its answer does not name the topic. Returns the refusals. */
   async #commitEach(offsets: readonly CommittedOffset[]): Promise<Map<string, KafkaFailure>> {
     const refusals = new Map<string, KafkaFailure>();
     try {
@@ -116,7 +121,7 @@ export class GroupOffsets {
     return refusals;
   }
 
-  /** All partitions of these topics, as far as they are known here, or to the member that has assigned these. */
+  /** All partitions of these topics that are known here or to the member that assigned them. */
   #allOf(assigned: PartitionsByTopic): PartitionsByTopic {
     const known = this.#catalog.allPartitionsOf(assigned.keys());
     return new Map(
@@ -127,10 +132,10 @@ export class GroupOffsets {
     );
   }
 
-  async #find(begin: readonly Unpinned[]): Promise<Pin[]> {
-    const found: Pin[] = [];
-    for (const from of new Set(begin.map((one) => one.from))) {
-      const wanted = begin.filter((one) => one.from === from);
+  async #find(uncommitted: readonly Uncommitted[]): Promise<StartPoint[]> {
+    const found: StartPoint[] = [];
+    for (const from of new Set(uncommitted.map((one) => one.from))) {
+      const wanted = uncommitted.filter((one) => one.from === from);
       const partitions = new Map<string, number[]>();
       for (const { topic, partition } of wanted) {
         partitions.set(topic, [...(partitions.get(topic) ?? []), partition]);
@@ -139,7 +144,7 @@ export class GroupOffsets {
       if (offsets.length < wanted.length) {
         throw new KafkaFailure('passing', 'some partitions have no leader', undefined);
       }
-      // Negative: nothing is as young as that date, so what comes from now on is.
+      // Negative if no event is as recent as the given date: begin with the next event.
       const ends = offsets.some(({ offset }) => offset < 0)
         ? await this.#client.offsets(partitions, 'latest')
         : [];
@@ -156,27 +161,27 @@ export class GroupOffsets {
     return found;
   }
 
-  /** True where the group has a place in every partition of these topics, whichever member has to pin it. */
-  async isPinned(topics: Iterable<string>): Promise<boolean> {
+  /** True if the group has a committed offset in every partition of these topics. */
+  async isStarted(topics: Iterable<string>): Promise<boolean> {
     const known = await this.#session.committed(this.#catalog.allPartitionsOf(topics));
     return known.every(({ offset }) => offset >= 0);
   }
 
   /**
-   * Commits what these places have settled.
+   * Commits what was settled in these partitions.
    *
-   * @param isAll - Also where nothing was: the cluster forgets a place so long after its last commit.
+   * @param isAll - True to renew offsets that did not change, too: the cluster deletes an offset some time after its last commit.
    */
-  async commit(places: Iterable<GroupPlace>, isAll: boolean): Promise<void> {
-    // One of a topic that is gone may not come into another one of that name.
-    const own = [...places].filter(
+  async commit(partitions: Iterable<AssignedPartition>, isAll: boolean): Promise<void> {
+    // An offset of a deleted topic must not be committed for a new topic of the same name.
+    const valid = [...partitions].filter(
       ({ isDropped, topic }) => !isDropped && this.#catalog.partitionsOf(topic) > 0,
     );
     for (;;) {
-      const offsets = own.map((place) => place.toCommit(this.#maxMetadataLength));
+      const offsets = valid.map((partition) => partition.toCommit(this.#maxMetadataLength));
       const moved = offsets.filter(
         ({ offset, metadata }, i) =>
-          isAll || offset !== own[i]!.committed.offset || metadata !== own[i]!.committed.metadata,
+          isAll || offset !== valid[i]!.committed.offset || metadata !== valid[i]!.committed.metadata,
       );
       if (moved.length === 0) return;
       try {
@@ -186,24 +191,24 @@ export class GroupOffsets {
         this.#maxMetadataLength >>= 1;
         continue;
       }
-      offsets.forEach((one, i) => (own[i]!.committed = one));
+      offsets.forEach((one, i) => (valid[i]!.committed = one));
       return;
     }
   }
 }
 
-function nothingBeyond(before: number): PlaceState {
+function nothingBeyond(before: number): PartitionState {
   return { partitionsBefore: before, settled: [], attempts: new Map() };
 }
 
-/** How many partitions the topic had when the group first had it. */
+/** How many partitions the topic had when the group first read it. */
 function partitionsBefore(known: readonly CommittedOffset[]): number | undefined {
-  const places = known.filter(({ offset }) => offset >= 0);
-  if (places.length === 0) return undefined;
-  for (const { offset, metadata } of places) {
+  const committed = known.filter(({ offset }) => offset >= 0);
+  if (committed.length === 0) return undefined;
+  for (const { offset, metadata } of committed) {
     const state = decodeMetadata(offset, metadata);
     if (state !== undefined) return state.partitionsBefore;
   }
   // Committed by another client.
-  return Math.max(...places.map(({ partition }) => partition)) + 1;
+  return Math.max(...committed.map(({ partition }) => partition)) + 1;
 }

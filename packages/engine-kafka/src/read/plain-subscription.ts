@@ -14,7 +14,8 @@ import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/k
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
 import { decode } from './record.ts';
-import type { Place, Reader } from './reader.ts';
+import type { Cursor } from './cursor.ts';
+import type { Reader } from './reader.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { Unread } from './unread.ts';
 
@@ -31,14 +32,14 @@ export interface PlainContext {
 }
 
 /**
- * A subscription without a group: it reads each partition from a place that it remembers itself, and no broker knows of it.
+ * A subscription without a group: it reads each partition from a cursor that it remembers itself, and no broker knows of it.
  */
 export class PlainSubscription {
   readonly #request: ListenRequest;
   readonly #receiver: Receiver;
   readonly #context: PlainContext;
   /** Each partition that is, or is about to be, read. */
-  readonly #places = new Map<string, Map<number, PlainPlace | undefined>>();
+  readonly #cursors = new Map<string, Map<number, PlainCursor | undefined>>();
   /** Why the last partitions that appeared are not read. */
   #trouble: string | undefined;
   #isRunPlanned = false;
@@ -51,7 +52,7 @@ export class PlainSubscription {
     receiver.onRoom = () => this.#planRun();
   }
 
-  /** Resolves when the place in each partition is pinned. */
+  /** Resolves when the cursor in each partition is pinned. */
   async start(): Promise<void> {
     const { catalog } = this.#context;
     catalog.watch(this.#onTopics);
@@ -62,17 +63,17 @@ export class PlainSubscription {
     this.#isStopped = true;
     this.#receiver.onRoom = undefined;
     this.#context.catalog.unwatch(this.#onTopics);
-    for (const places of this.#places.values()) this.#drop(places);
-    this.#places.clear();
+    for (const cursors of this.#cursors.values()) this.#drop(cursors);
+    this.#cursors.clear();
   }
 
   /** How far it is behind, given the ends of its partitions. */
   *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
-    for (const [topic, places] of this.#places) {
-      for (const [partition, place] of places) {
+    for (const [topic, cursors] of this.#cursors) {
+      for (const [partition, cursor] of cursors) {
         const end = endOf(topic, partition);
-        if (place === undefined || end === undefined) continue;
-        yield { topic, partition: String(partition), events: Math.max(0, end - place.next) };
+        if (cursor === undefined || end === undefined) continue;
+        yield { topic, partition: String(partition), events: Math.max(0, end - cursor.next) };
       }
     }
   }
@@ -82,16 +83,16 @@ export class PlainSubscription {
   }
 
   partitions(): PartitionsByTopic {
-    return new Map([...this.#places].map(([topic, places]) => [topic, [...places.keys()]]));
+    return new Map([...this.#cursors].map(([topic, cursors]) => [topic, [...cursors.keys()]]));
   }
 
   readonly #onTopics = (): void => {
     const { catalog } = this.#context;
-    for (const [topic, places] of this.#places) {
+    for (const [topic, cursors] of this.#cursors) {
       if (catalog.partitionsOf(topic) > 0) continue;
       // Gone: should it come back, it is another one.
-      this.#drop(places);
-      this.#places.delete(topic);
+      this.#drop(cursors);
+      this.#cursors.delete(topic);
     }
     // From its first event, whatever `from` says: nothing of it was there when this subscription began.
     for (const [topic, partitions] of this.#news()) {
@@ -127,7 +128,7 @@ export class PlainSubscription {
   /** Those of them that it does not read. */
   *unread(): Iterable<ReadProgress> {
     for (const [topic, partition] of this.#wanted()) {
-      if (this.#places.get(topic)?.get(partition) !== undefined) continue;
+      if (this.#cursors.get(topic)?.get(partition) !== undefined) continue;
       const behind = `where to begin is not known: ${this.#trouble ?? 'Kafka is being asked'}`;
       yield { source: `partition ${partition} of "${topic}"`, position: 0, behind };
     }
@@ -137,10 +138,10 @@ export class PlainSubscription {
   #news(): PartitionsByTopic {
     const news = new Map<string, number[]>();
     for (const [topic, partition] of this.#wanted()) {
-      const places = this.#places.get(topic) ?? new Map<number, PlainPlace | undefined>();
-      if (places.has(partition)) continue;
-      places.set(partition, undefined);
-      this.#places.set(topic, places);
+      const cursors = this.#cursors.get(topic) ?? new Map<number, PlainCursor | undefined>();
+      if (cursors.has(partition)) continue;
+      cursors.set(partition, undefined);
+      this.#cursors.set(topic, cursors);
       news.set(topic, [...(news.get(topic) ?? []), partition]);
     }
     return news;
@@ -157,31 +158,31 @@ export class PlainSubscription {
     if (this.#isStopped) return;
     this.#trouble = undefined;
     for (const { topic, partition, offset } of found) {
-      const places = this.#places.get(topic);
-      if (places === undefined || places.get(partition) !== undefined) continue;
+      const cursors = this.#cursors.get(topic);
+      if (cursors === undefined || cursors.get(partition) !== undefined) continue;
       const end = ends.find((one) => one.topic === topic && one.partition === partition);
-      const place = new PlainPlace(topic, partition, offset < 0 ? (end?.offset ?? 0) : offset, this.#owner);
-      places.set(partition, place);
-      reader.add(place);
+      const cursor = new PlainCursor(topic, partition, offset < 0 ? (end?.offset ?? 0) : offset, this.#owner);
+      cursors.set(partition, cursor);
+      reader.add(cursor);
     }
   }
 
   #forget(topic: string, partitions: readonly number[]): void {
-    const places = this.#places.get(topic);
+    const cursors = this.#cursors.get(topic);
     for (const partition of partitions) {
-      if (places?.get(partition) === undefined) places?.delete(partition);
+      if (cursors?.get(partition) === undefined) cursors?.delete(partition);
     }
   }
 
-  #drop(places: ReadonlyMap<number, PlainPlace | undefined>): void {
-    for (const place of places.values()) {
-      if (place === undefined) continue;
-      place.close();
-      this.#context.reader.remove(place);
+  #drop(cursors: ReadonlyMap<number, PlainCursor | undefined>): void {
+    for (const cursor of cursors.values()) {
+      if (cursor === undefined) continue;
+      cursor.close();
+      this.#context.reader.remove(cursor);
     }
   }
 
-  readonly #owner: PlaceOwner = {
+  readonly #owner: CursorOwner = {
     hasRoom: () => !this.#isStopped && this.#receiver.capacity > 0,
     enqueue: (event) => this.#receiver.enqueue(event, acknowledgement),
     undecodable: (raw) => this.#receiver.undecodable(raw, acknowledgement),
@@ -195,16 +196,16 @@ export class PlainSubscription {
     this.#isRunPlanned = true;
     queueMicrotask(() => {
       this.#isRunPlanned = false;
-      for (const places of this.#places.values()) for (const place of places.values()) place?.refill();
+      for (const cursors of this.#cursors.values()) for (const cursor of cursors.values()) cursor?.refill();
       this.#receiver.run();
     });
   }
 }
 
-/** Nobody else is to have it: the place of a subscription without a group ends with it. */
+/** Nobody else is to have it: the cursor of a subscription without a group ends with it. */
 const acknowledgement: Acknowledgement = { settled: () => {}, release: () => false };
 
-interface PlaceOwner {
+interface CursorOwner {
   hasRoom(): boolean;
   enqueue(event: Event): void;
   undecodable(raw: RawRecord): void;
@@ -213,15 +214,15 @@ interface PlaceOwner {
   onLoss(topic: string, reason: string): void;
 }
 
-class PlainPlace implements Place {
+class PlainCursor implements Cursor {
   readonly topic: string;
   readonly partition: number;
   position: number;
-  readonly #owner: PlaceOwner;
+  readonly #owner: CursorOwner;
   readonly #read = new Unread();
   #isClosed = false;
 
-  constructor(topic: string, partition: number, position: number, owner: PlaceOwner) {
+  constructor(topic: string, partition: number, position: number, owner: CursorOwner) {
     this.topic = topic;
     this.partition = partition;
     this.position = position;

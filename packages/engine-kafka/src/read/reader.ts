@@ -3,34 +3,16 @@ import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
-import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { FetchedPartition, KafkaClient, PartitionOffset } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
+import type { Cursor } from './cursor.ts';
 import { LogEnds } from './log-ends.ts';
 import { FetchLoop } from './fetch-loop.ts';
 import { Suspensions } from './suspensions.ts';
 import { Turns } from './turns.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
-
-/** Somebody's place in a partition. */
-export interface Place {
-  readonly topic: string;
-  readonly partition: number;
-  /** The offset of the next record it wants. */
-  position: number;
-  /** False where it has no room, or is not to be read for now. */
-  readonly isOpen: boolean;
-  /** Takes the records from its position on. */
-  take(records: readonly FetchedRecord[]): void;
-  /** Hands over what it took, as far as there is room, and at most so many; returns whether it has handed over so many. */
-  handOver(limit: number): boolean;
-  /** Lets those who got it begin. */
-  run(): void;
-  /** There is nothing at its position: where it goes on, the records between being lost. */
-  move(position: number, isLoss: boolean): void;
-}
 
 /** What to ask a broker for. */
 interface Request {
@@ -48,7 +30,7 @@ interface Fetch {
 const lateMs = 1000;
 const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
-/** Records of a place that are handed over, and thus decoded, before the first of them is handled. */
+/** Records of a cursor that are handed over, and thus decoded, before the first of them is handled. */
 const atOnce = 100;
 /** How long a request waits where somebody may be ready for another one meanwhile: it cannot be called back. */
 const shortWaitMs = 20;
@@ -56,7 +38,7 @@ const shortWaitMs = 20;
 const idleTurns = 4;
 
 /**
- * Reads partitions for everybody in the process: each partition once, for all places in it that stand together. Those that do
+ * Reads partitions for everybody in the process: each partition once, for all cursors in it that stand together. Those that do
  * not take turns.
  */
 export class Reader {
@@ -65,9 +47,9 @@ export class Reader {
   readonly #options: ConsumerOptions;
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
-  readonly #places = new Map<string, Set<Place>>();
-  /** Whose place it is, where it is a group's. */
-  readonly #groups = new Map<Place, string>();
+  readonly #cursors = new Map<string, Set<Cursor>>();
+  /** Whose cursor it is, where it is a group's. */
+  readonly #groups = new Map<Cursor, string>();
   readonly #loops = new Map<number, FetchLoop>();
   readonly #turns = new Turns();
   readonly #suspensions = new Suspensions();
@@ -88,46 +70,46 @@ export class Reader {
     this.#ends = new LogEnds(options.readUncommitted);
   }
 
-  add(place: Place, group?: string): void {
-    const key = keyOf(place);
+  add(cursor: Cursor, group?: string): void {
+    const key = keyOf(cursor);
     // Another broker may come to lead a partition of which nobody is asked until then.
-    if (this.#places.size === 0) this.#catalog.watch(this.#onTopics);
-    if (group !== undefined) this.#groups.set(place, group);
-    const places = this.#places.get(key);
-    if (places === undefined) this.#places.set(key, new Set([place]));
-    else places.add(place);
+    if (this.#cursors.size === 0) this.#catalog.watch(this.#onTopics);
+    if (group !== undefined) this.#groups.set(cursor, group);
+    const cursors = this.#cursors.get(key);
+    if (cursors === undefined) this.#cursors.set(key, new Set([cursor]));
+    else cursors.add(cursor);
     this.wake();
   }
 
-  remove(place: Place): void {
-    const key = keyOf(place);
-    this.#groups.delete(place);
-    const places = this.#places.get(key);
-    places?.delete(place);
-    if (places?.size !== 0) return;
-    this.#places.delete(key);
+  remove(cursor: Cursor): void {
+    const key = keyOf(cursor);
+    this.#groups.delete(cursor);
+    const cursors = this.#cursors.get(key);
+    cursors?.delete(cursor);
+    if (cursors?.size !== 0) return;
+    this.#cursors.delete(key);
     this.#turns.forget(key);
     this.#suspensions.forget(key);
     this.#ends.forget(key);
-    if (this.#places.size === 0) this.#catalog.unwatch(this.#onTopics);
+    if (this.#cursors.size === 0) this.#catalog.unwatch(this.#onTopics);
   }
 
   readonly #onTopics = (): void => this.wake();
 
-  /** How far each place is, and why it is behind. */
+  /** How far each cursor is, and why it is behind. */
   *progress(): Iterable<ReadProgress> {
-    for (const [key, places] of this.#places) {
-      for (const place of places) {
-        const { topic, partition, position } = place;
-        const group = this.#groups.get(place);
+    for (const [key, cursors] of this.#cursors) {
+      for (const cursor of cursors) {
+        const { topic, partition, position } = cursor;
+        const group = this.#groups.get(cursor);
         const whose = group === undefined ? '' : ` for the group "${group}"`;
         const source = `partition ${partition} of "${topic}"${whose}`;
-        yield { source, position, behind: this.#whyBehind(key, place) };
+        yield { source, position, behind: this.#whyBehind(key, cursor) };
       }
     }
   }
 
-  #whyBehind(key: string, { topic, partition, position, isOpen }: Place): string | undefined {
+  #whyBehind(key: string, { topic, partition, position, isOpen }: Cursor): string | undefined {
     if (!isOpen) return undefined;
     const reason = this.#suspensions.reasonOf(key);
     if (reason !== undefined) return `it cannot be read: ${reason}`;
@@ -146,8 +128,8 @@ export class Reader {
 
   /** A loop for each broker that leads a partition. */
   #begin(): void {
-    for (const places of this.#places.values()) {
-      for (const { topic, partition } of places) {
+    for (const cursors of this.#cursors.values()) {
+      for (const { topic, partition } of cursors) {
         const broker = this.#catalog.leaderOf(topic, partition);
         if (broker === undefined || this.#loops.has(broker) || this.#closing.aborted) continue;
         const loop = new FetchLoop();
@@ -219,49 +201,49 @@ export class Reader {
   #requestTo(broker: number, idle: number): Request {
     const positions: PartitionOffset[] = [];
     let maxWaitMs = this.#options.fetchMaxWaitMs;
-    for (const [key, places] of this.#places) {
-      const [{ topic, partition }] = places as unknown as [Place];
+    for (const [key, cursors] of this.#cursors) {
+      const [{ topic, partition }] = cursors as unknown as [Cursor];
       if (this.#catalog.leaderOf(topic, partition) !== broker || this.#suspensions.has(key)) continue;
-      const turn = this.#turns.next(key, places);
+      const turn = this.#turns.next(key, cursors);
       if (turn !== undefined) positions.push({ topic, partition, offset: turn.offset });
       // Where others wait for their turn there is something to read, but for what a transaction that is open holds back.
       if (turn?.isSkewed === true) maxWaitMs = Math.min(maxWaitMs, idle < idleTurns ? 0 : shortWaitMs);
-      else if (!allOpen(places)) maxWaitMs = Math.min(maxWaitMs, shortWaitMs);
+      else if (!allOpen(cursors)) maxWaitMs = Math.min(maxWaitMs, shortWaitMs);
     }
     return { positions, maxWaitMs };
   }
 
-  /** Gives the places what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
-  #take(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): Place[] {
+  /** Gives the cursors what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
+  #take(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): Cursor[] {
     const begins = new Map(asked.map((one) => [keyOf(one), one.offset]));
-    const taken: Place[] = [];
+    const taken: Cursor[] = [];
     for (const { topic, partition, records, next } of fetched) {
       const key = keyOf({ topic, partition });
       const begin = begins.get(key);
       if (next === undefined || begin === undefined) continue;
-      for (const place of this.#places.get(key) ?? []) {
+      for (const cursor of this.#cursors.get(key) ?? []) {
         // One that stands elsewhere would miss what lies between: its turn comes.
-        if (!place.isOpen || place.position < begin || place.position >= next) continue;
-        const first = records.findIndex(({ offset }) => offset >= place.position);
-        place.position = next;
+        if (!cursor.isOpen || cursor.position < begin || cursor.position >= next) continue;
+        const first = records.findIndex(({ offset }) => offset >= cursor.position);
+        cursor.position = next;
         if (first < 0) continue;
         const wanted = first === 0 ? records : records.slice(first);
         for (const record of wanted) record.takers++;
-        place.take(wanted);
-        taken.push(place);
+        cursor.take(wanted);
+        taken.push(cursor);
       }
       this.#turns.moved(key, next);
     }
     return taken;
   }
 
-  /** A few of each place after the other: were all of them decoded first, they would outlive a collection of the young ones. */
-  #handle(taken: readonly Place[], onHanded: () => void): void {
+  /** A few of each cursor after the other: were all of them decoded first, they would outlive a collection of the young ones. */
+  #handle(taken: readonly Cursor[], onHanded: () => void): void {
     let rest = taken;
     while (rest.length > 0) {
-      rest = rest.filter((place) => place.handOver(atOnce));
+      rest = rest.filter((cursor) => cursor.handOver(atOnce));
       onHanded();
-      for (const place of taken) place.run();
+      for (const cursor of taken) cursor.run();
     }
   }
 
@@ -271,7 +253,7 @@ export class Reader {
     for (const one of fetched) {
       const { topic, partition, failure } = one;
       const key = keyOf(one);
-      if (!this.#places.has(key)) continue;
+      if (!this.#cursors.has(key)) continue;
       if (failure !== undefined) {
         failed.push(one);
         const error = messageOf(failure);
@@ -292,27 +274,27 @@ export class Reader {
     const isOfOffset = ({ failure }: FetchedPartition): boolean => isFailure(failure, 'offset');
     // Another broker may lead them now.
     if (!failed.every(isOfOffset)) await this.#catalog.refresh().catch(() => {});
-    for (const one of failed) if (isOfOffset(one)) await this.#findPlaceIn(one).catch(() => {});
+    for (const one of failed) if (isOfOffset(one)) await this.#resetOffset(one).catch(() => {});
     this.#begin();
   }
 
   /** The offset is not there: retention has taken it, or the topic is another one of the same name. */
-  async #findPlaceIn({ topic, partition }: { topic: string; partition: number }): Promise<void> {
+  async #resetOffset({ topic, partition }: { topic: string; partition: number }): Promise<void> {
     const asked = new Map([[topic, [partition]]]);
     const [[first], [end]] = await Promise.all([
       this.#client.offsets(asked, 'earliest'),
       this.#client.offsets(asked, 'latest'),
     ]);
     if (first === undefined || end === undefined) return;
-    for (const place of this.#places.get(keyOf({ topic, partition })) ?? []) {
-      if (place.position < first.offset) place.move(first.offset, true);
-      else if (place.position > end.offset) place.move(first.offset, false);
+    for (const cursor of this.#cursors.get(keyOf({ topic, partition })) ?? []) {
+      if (cursor.position < first.offset) cursor.move(first.offset, true);
+      else if (cursor.position > end.offset) cursor.move(first.offset, false);
     }
   }
 }
 
-function allOpen(places: Iterable<Place>): boolean {
-  for (const { isOpen } of places) if (!isOpen) return false;
+function allOpen(cursors: Iterable<Cursor>): boolean {
+  for (const { isOpen } of cursors) if (!isOpen) return false;
   return true;
 }
 

@@ -5,7 +5,7 @@ const shares = (members: Record<string, string[]>, partitions: Record<string, nu
   Object.fromEntries(
     [
       ...assignPartitions(
-        Object.entries(members).map(([id, topics]) => ({ id, topics, about: '' })),
+        Object.entries(members).map(([id, topics]) => ({ id, topics, userData: '' })),
         (topic) => partitions[topic] ?? 0,
       ),
     ].map(([id, share]) => [id, Object.fromEntries(share)]),

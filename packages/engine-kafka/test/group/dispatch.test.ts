@@ -1,20 +1,24 @@
 import { expect, test } from 'vitest';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { GroupDispatch } from '../../src/group/dispatch.ts';
-import { GroupPlace } from '../../src/group/assigned-partition.ts';
-import { HeldReceiver, newPlace, recordOf, request } from '../simulated.ts';
+import { AssignedPartition } from '../../src/group/assigned-partition.ts';
+import { HeldReceiver, firstOffset, recordOf, request } from '../simulated.ts';
 import { until } from '../support.ts';
 
 /** A partition of "t". By default each event goes to each subscription of the process. */
-function partition(isShared = false): { place: GroupPlace; dispatch: GroupDispatch; take: () => void } {
+function partition(isShared = false): {
+  assigned: AssignedPartition;
+  dispatch: GroupDispatch;
+  take: () => void;
+} {
   const dispatch: GroupDispatch = new GroupDispatch(isShared, {
     isPaused: () => false,
     mayBegin: () => true,
     onSettled: () => {},
     onReleased: () => {},
-    refill: () => place.refill(),
+    refill: () => assigned.refill(),
   });
-  const place: GroupPlace = new GroupPlace(...newPlace, {
+  const assigned: AssignedPartition = new AssignedPartition(...firstOffset, {
     isReading: true,
     handOver: (one, limit) => dispatch.handOver(one, limit),
     run: () => {},
@@ -22,15 +26,15 @@ function partition(isShared = false): { place: GroupPlace; dispatch: GroupDispat
     onLoss: () => {},
   });
   const take = (): void => {
-    place.take([recordOf(place.position, 'an event')]);
-    place.refill();
-    place.position++;
+    assigned.take([recordOf(assigned.position, 'an event')]);
+    assigned.refill();
+    assigned.position++;
   };
-  return { place, dispatch, take };
+  return { assigned, dispatch, take };
 }
 
 test('an event that somebody still has is not settled by those who gave it back and left', async () => {
-  const { place, dispatch, take } = partition();
+  const { assigned, dispatch, take } = partition();
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   const subscriber = dispatch.add(request('t'), leaving);
   dispatch.add(request('t'), staying);
@@ -38,41 +42,41 @@ test('an event that somebody still has is not settled by those who gave it back 
   leaving.held[0]!.acknowledgement.release();
   dispatch.leave(subscriber);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(place.settledUpTo).toBe(0);
+  expect(assigned.settledUpTo).toBe(0);
   staying.held[0]!.acknowledgement.settled();
-  expect(place.settledUpTo).toBe(1);
+  expect(assigned.settledUpTo).toBe(1);
 });
 
 test('what is given back waits in the order of its offsets', () => {
-  const { place, dispatch } = partition();
+  const { assigned, dispatch } = partition();
   const receiver = new HeldReceiver();
   dispatch.add(request('t'), receiver);
-  place.take(Array.from({ length: 50 }, (_, offset) => recordOf(offset, 'an event')));
-  place.refill();
+  assigned.take(Array.from({ length: 50 }, (_, offset) => recordOf(offset, 'an event')));
+  assigned.refill();
   receiver.capacity = 0;
   for (const n of [30, 10, 49, 0, 20]) receiver.held[n]!.acknowledgement.release();
   const order: number[] = [];
-  for (let entry = place.first; entry !== undefined; entry = place.first) {
+  for (let entry = assigned.first; entry !== undefined; entry = assigned.first) {
     order.push(entry.offset);
-    place.shift();
+    assigned.shift();
   }
   expect(order).toEqual([0, 10, 20, 30, 49]);
 });
 
 test('an event that the first subscription settles at once is not settled before the others have', () => {
-  const { place, dispatch, take } = partition();
+  const { assigned, dispatch, take } = partition();
   const [first, second] = [new HeldReceiver(), new HeldReceiver()];
   first.enqueue = (_, acknowledgement) => acknowledgement.settled();
   first.undecodable = (_, acknowledgement) => acknowledgement.settled();
   for (const receiver of [first, second]) dispatch.add(request('t'), receiver);
   take();
-  expect(place.settledUpTo).toBe(0);
+  expect(assigned.settledUpTo).toBe(0);
   second.held[0]!.acknowledgement.settled();
-  expect(place.settledUpTo).toBe(1);
+  expect(assigned.settledUpTo).toBe(1);
 });
 
 test('what waits for a subscription that leaves has an end, and goes on in order once that is through', async () => {
-  const { place, dispatch } = partition(true);
+  const { assigned, dispatch } = partition(true);
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   staying.capacity = Number.POSITIVE_INFINITY;
   const subscriber = dispatch.add(request('t'), leaving);
@@ -80,14 +84,14 @@ test('what waits for a subscription that leaves has an end, and goes on in order
     ...recordOf(offset, `${offset}`),
     key: Buffer.from('a'),
   });
-  place.take([ofKey(0)]);
-  place.refill();
+  assigned.take([ofKey(0)]);
+  assigned.refill();
   dispatch.leave(subscriber);
   dispatch.add(request('t'), staying);
   let offset = 1;
-  for (; place.isOpen && offset < 10_000; offset++) {
-    place.take([ofKey(offset)]);
-    place.refill();
+  for (; assigned.isOpen && offset < 10_000; offset++) {
+    assigned.take([ofKey(offset)]);
+    assigned.refill();
   }
   expect(offset).toBeLessThan(2000);
   leaving.held[0]!.acknowledgement.settled();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import {
-  type PlaceState,
+  type PartitionState,
   decodeMetadata,
   encodeMetadata,
   maxMetadataLength,
@@ -8,7 +8,7 @@ import {
 
 const offset = 9_007_199_000_000;
 
-function state(given: Partial<PlaceState>): PlaceState {
+function state(given: Partial<PartitionState>): PartitionState {
   return { partitionsBefore: 12, settled: [], attempts: new Map(), ...given };
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { KafkaFailure } from '../../src/client/failure.ts';
 import { HeldReceiver, SimulatedTopic, Simulation, request } from '../simulated.ts';
 
-/** A group whose member has pinned its places; the looks at whether all have are the test's. */
+/** A group whose member has committed its start offsets; the test answers whether all members have. */
 async function pinned(onLook: () => void): Promise<Simulation> {
   const simulation = new Simulation();
   simulation.topics.set('t', new SimulatedTopic(1));

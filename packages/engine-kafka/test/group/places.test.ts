@@ -4,17 +4,17 @@ import { until } from '../support.ts';
 
 test('what others have committed in partitions that this process has not seen yet stays', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
   await catalog.refresh();
   // It grows, and others read it, while this process looks elsewhere.
   topics.set('t', new SimulatedTopic(4));
   for (let partition = 0; partition < 4; partition++) {
-    places.set(`t:${partition}`, { topic: 't', partition, offset: 7, metadata: 'polybus 1' });
+    committedOffsets.set(`t:${partition}`, { topic: 't', partition, offset: 7, metadata: 'polybus 1' });
   }
   simulation.joins.push(() => simulation.joined(1, { t: [2, 3] }));
   await group.listen(request('t'), new HeldReceiver());
-  expect([...places.values()].map(({ offset }) => offset)).toEqual([7, 7, 7, 7]);
+  expect([...committedOffsets.values()].map(({ offset }) => offset)).toEqual([7, 7, 7, 7]);
 });
 
 test('the leader shares out the partitions that any member knows of', async () => {
@@ -24,28 +24,28 @@ test('the leader shares out the partitions that any member knows of', async () =
   await catalog.refresh();
   await group.listen(request('t'), new HeldReceiver());
   const shares = await simulation.assign!([
-    { id: 'a', topics: ['t'], about: '1' },
-    { id: 'b', topics: ['other', 't'], about: '2,4' },
+    { id: 'a', topics: ['t'], userData: '1' },
+    { id: 'b', topics: ['other', 't'], userData: '2,4' },
   ]);
   expect([...shares.values()].flatMap((share) => share.get('t') ?? []).length).toBe(4);
 });
 
 test('a topic that appears after the pattern that means it is read from its first event', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   await catalog.refresh();
   await group.listen(request('*'), new HeldReceiver());
   const topic = new SimulatedTopic(1);
   topic.ends[0] = 3;
   topics.set('new', topic);
   await catalog.refresh();
-  await until('its place', () => places.has('new:0'));
-  expect(places.get('new:0')?.offset).toBe(0);
+  await until('its place', () => committedOffsets.has('new:0'));
+  expect(committedOffsets.get('new:0')?.offset).toBe(0);
 });
 
 test('a member that is expelled while it waits for handlers takes its places for lost', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
   await catalog.refresh();
   const receiver = new HeldReceiver();
@@ -62,7 +62,7 @@ test('a member that is expelled while it waits for handlers takes its places for
     },
   );
   await until('both heartbeats', () => simulation.beats.length === 0);
-  places.set('t:0', { topic: 't', partition: 0, offset: 50, metadata: 'polybus 1' });
+  committedOffsets.set('t:0', { topic: 't', partition: 0, offset: 50, metadata: 'polybus 1' });
   receiver.held[0]!.acknowledgement.settled();
   await until('another join', () => simulation.asked.length === 2);
   await until('to go on where others were', () => [...group.lag(() => 50)][0]?.events === 0);
@@ -70,52 +70,52 @@ test('a member that is expelled while it waits for handlers takes its places for
 
 test('a place in which nothing happened is committed when the member lets go of it, so that the cluster keeps it', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(2));
   await catalog.refresh();
   await group.listen(request('t'), new HeldReceiver());
   // As Kafka does with one whose last commit was long ago, once the group does not read its topic.
-  const before = new Map(places);
-  places.clear();
+  const before = new Map(committedOffsets);
+  committedOffsets.clear();
   await group.close();
-  expect(places).toEqual(before);
+  expect(committedOffsets).toEqual(before);
 });
 
 test('a place in a topic that is gone is not committed: there may be another topic of that name by then', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));
   await catalog.refresh();
   await group.listen(request('*'), new HeldReceiver());
   topics.delete('a');
-  places.clear();
+  committedOffsets.clear();
   await until('the group to join without it', async () => {
     await catalog.refresh();
     return simulation.asked.at(-1)?.topics.join() === 'b';
   });
   await group.close();
-  expect([...places.keys()]).toEqual(['b:0']);
+  expect([...committedOffsets.keys()]).toEqual(['b:0']);
 });
 
 test('a topic that is gone, and back before the members have joined again, is read from its first event', async () => {
   const simulation = new Simulation();
-  const { topics, places, catalog, group } = simulation;
+  const { topics, committedOffsets, catalog, group } = simulation;
   for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));
   topics.get('a')!.ends[0] = 1000;
   await catalog.refresh();
   const receiver = new HeldReceiver();
   await group.listen(request('*'), receiver);
-  expect(places.get('a:0')?.offset).toBe(1000);
+  expect(committedOffsets.get('a:0')?.offset).toBe(1000);
   topics.get('b')!.records.push('one');
   await until('an event, whose handler the members wait for', () => receiver.held.length === 1);
   topics.delete('a');
   for (const _ of ['two looks', 'find it gone']) await catalog.refresh();
   // As Kafka does.
-  places.delete('a:0');
+  committedOffsets.delete('a:0');
   topics.set('a', new SimulatedTopic(1));
   topics.get('a')!.ends[0] = 2000;
   await catalog.refresh();
   receiver.held[0]!.acknowledgement.settled();
-  await until('its place', () => places.has('a:0'));
-  expect(places.get('a:0')?.offset).toBe(0);
+  await until('its place', () => committedOffsets.has('a:0'));
+  expect(committedOffsets.get('a:0')?.offset).toBe(0);
 });

@@ -9,8 +9,8 @@ async function withTopics(...names: string[]): Promise<Simulation> {
   return simulation;
 }
 
-const warnings = ({ log }: Simulation, about: string): string[] =>
-  log.warnings.filter((line) => line.includes(about));
+const warnings = ({ log }: Simulation, userData: string): string[] =>
+  log.warnings.filter((line) => line.includes(userData));
 
 test('a pattern does without a topic that may not be read, and says so once', async () => {
   const simulation = await withTopics('open', 'closed');

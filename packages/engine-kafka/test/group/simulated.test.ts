@@ -2,10 +2,10 @@ import { encodeStructured, structuredContentType } from '@polybus/core/cloudeven
 import { createEvent } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { type DispatchOwner, GroupDispatch } from '../../src/group/dispatch.ts';
-import { GroupPlace } from '../../src/group/assigned-partition.ts';
+import { AssignedPartition } from '../../src/group/assigned-partition.ts';
 import { KafkaFailure } from '../../src/client/failure.ts';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
-import { HeldReceiver, SimulatedTopic, Simulation, newPlace, request } from '../simulated.ts';
+import { HeldReceiver, SimulatedTopic, Simulation, firstOffset, request } from '../simulated.ts';
 import { until } from '../support.ts';
 
 /** Interleavings that a broker shows once in a thousand runs. */
@@ -32,51 +32,51 @@ function record(offset: number): FetchedRecord {
   };
 }
 
-/** Where each subscription gets all, with a place that hands over to it. */
-function toEach(): { dispatch: GroupDispatch; place: GroupPlace } {
+/** Where each subscription gets all, with a partition that hands over to it. */
+function toEach(): { dispatch: GroupDispatch; assigned: AssignedPartition } {
   const dispatch = new GroupDispatch(false, idle);
-  const place = new GroupPlace(...newPlace, {
+  const assigned = new AssignedPartition(...firstOffset, {
     isReading: true,
     handOver: (one) => dispatch.handOver(one),
     run: () => {},
     onOpen: () => {},
     onLoss: () => {},
   });
-  return { dispatch, place };
+  return { dispatch, assigned };
 }
 
 test('an event is settled by those that got it, whoever subscribes while they have it', () => {
-  const { dispatch, place } = toEach();
+  const { dispatch, assigned } = toEach();
   const [first, later] = [new HeldReceiver(), new HeldReceiver()];
   dispatch.add(request('t'), first);
-  place.take([record(0)]);
-  place.refill();
-  place.position = 1;
+  assigned.take([record(0)]);
+  assigned.refill();
+  assigned.position = 1;
   dispatch.add(request('t'), later);
   first.held[0]!.acknowledgement.settled();
   expect(later.held).toEqual([]);
-  expect(place.settledUpTo).toBe(1);
+  expect(assigned.settledUpTo).toBe(1);
 });
 
 test('an event that one gave back, and that all others have settled, is settled when that one leaves', () => {
-  const { dispatch, place } = toEach();
+  const { dispatch, assigned } = toEach();
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   const subscriber = dispatch.add(request('t'), leaving);
   dispatch.add(request('t'), staying);
-  place.take([record(0)]);
-  place.refill();
-  place.position = 1;
+  assigned.take([record(0)]);
+  assigned.refill();
+  assigned.position = 1;
   leaving.held[0]!.acknowledgement.release();
   staying.held[0]!.acknowledgement.settled();
-  expect(place.settledUpTo).toBe(0);
+  expect(assigned.settledUpTo).toBe(0);
   dispatch.leave(subscriber);
-  dispatch.handOver(place);
-  expect(place.settledUpTo).toBe(1);
+  dispatch.handOver(assigned);
+  expect(assigned.settledUpTo).toBe(1);
 });
 
 test('a topic that was there when its subscription began is no news, whatever appears while the group forms', async () => {
   const simulation = new Simulation();
-  const { topics, catalog, group, places } = simulation;
+  const { topics, catalog, group, committedOffsets } = simulation;
   for (const name of ['a', 'b']) {
     topics.set(name, new SimulatedTopic(1));
     topics.get(name)!.ends[0] = 1000;
@@ -97,20 +97,20 @@ test('a topic that was there when its subscription began is no news, whatever ap
   simulation.generation = 1;
   open();
   await Promise.all(joining);
-  expect(places.get('a:0')?.offset).toBe(1000);
-  expect(places.get('b:0')?.offset).toBe(1000);
+  expect(committedOffsets.get('a:0')?.offset).toBe(1000);
+  expect(committedOffsets.get('b:0')?.offset).toBe(1000);
 });
 
 test('a member that missed a generation begins where others have got to meanwhile', async () => {
   const simulation = new Simulation();
-  const { topics, catalog, group, places } = simulation;
+  const { topics, catalog, group, committedOffsets } = simulation;
   topics.set('t', new SimulatedTopic(1));
   await catalog.refresh();
   await group.listen(request('t'), new HeldReceiver());
-  expect(places.get('t:0')?.offset).toBe(0);
+  expect(committedOffsets.get('t:0')?.offset).toBe(0);
   // Another member has it in the generation between, and commits.
   simulation.joins.push(() => {
-    places.set('t:0', { topic: 't', partition: 0, offset: 500, metadata: '' });
+    committedOffsets.set('t:0', { topic: 't', partition: 0, offset: 500, metadata: '' });
     return simulation.joined(simulation.generation + 2, { t: [0] });
   });
   simulation.beats.push(() => {

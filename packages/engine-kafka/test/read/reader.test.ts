@@ -3,12 +3,13 @@ import { KafkaFailure } from '../../src/client/failure.ts';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { Suspensions } from '../../src/read/suspensions.ts';
-import { type Place, Reader } from '../../src/read/reader.ts';
+import type { Cursor } from '../../src/read/cursor.ts';
+import { Reader } from '../../src/read/reader.ts';
 import { TopicCatalog } from '../../src/client/topic-catalog.ts';
 import { FakeCluster } from '../fake-cluster.ts';
 import { LogLines, until } from '../support.ts';
 
-class TestPlace implements Place {
+class TestCursor implements Cursor {
   readonly topic = 't';
   readonly partition: number;
   position: number;
@@ -51,8 +52,8 @@ async function makeReader(partitions: number, fetchMaxWaitMs: number) {
 test('those at the tip get what is new while others replay, each from elsewhere', async () => {
   const { cluster, reader } = await makeReader(1, 5000);
   cluster.append('t', 0, 5000);
-  const tip = new TestPlace(0, 5000);
-  const replaying = [new TestPlace(0, 0), new TestPlace(0, 2500)];
+  const tip = new TestCursor(0, 5000);
+  const replaying = [new TestCursor(0, 0), new TestCursor(0, 2500)];
   for (const place of [...replaying, tip]) reader.add(place);
   await until('the replays to begin', () => replaying.every(({ seen }) => seen.length > 0));
   const had = (): number => replaying.reduce((sum, { seen }) => sum + seen.length, 0);
@@ -71,7 +72,7 @@ test('those at the tip get what is new while others replay, each from elsewhere'
 test('what was read is handed over a few at a time, and each portion begins before the next is handed over', async () => {
   const { cluster, reader } = await makeReader(1, 50);
   const steps: string[] = [];
-  class Slow extends TestPlace {
+  class Slow extends TestCursor {
     #left: number[] = [];
 
     override take(records: readonly FetchedRecord[]): void {
@@ -104,8 +105,8 @@ test('places that stand apart, with nothing to read, keep no loop busy', async (
   const { cluster, reader } = await makeReader(1, 50);
   cluster.append('t', 0, 20);
   // As behind a transaction that is open: beyond what the broker gives.
-  reader.add(new TestPlace(0, 20));
-  reader.add(new TestPlace(0, 30));
+  reader.add(new TestCursor(0, 20));
+  reader.add(new TestCursor(0, 30));
   const since = performance.now();
   await until('some time to pass', () => performance.now() - since > 300);
   expect(cluster.requests.length).toBeLessThan(60);
@@ -113,7 +114,7 @@ test('places that stand apart, with nothing to read, keep no loop busy', async (
 
 test('a place that had no room is read on as soon as it has, whatever others wait for at the broker', async () => {
   const { cluster, reader } = await makeReader(2, 10_000);
-  const [hot, idle] = [new TestPlace(0, 0), new TestPlace(1, 0)];
+  const [hot, idle] = [new TestCursor(0, 0), new TestCursor(1, 0)];
   hot.onTake = () => (hot.isOpen = false);
   cluster.append('t', 0, 20);
   reader.add(hot);
@@ -133,9 +134,9 @@ test('one partition that fails again and again, in passing, does not keep the ot
   cluster.failureAt = ({ partition }) => (partition === 1 ? failure : undefined);
   for (let partition = 0; partition < 3; partition++) {
     cluster.append('t', partition, 5);
-    reader.add(new TestPlace(partition, 0));
+    reader.add(new TestCursor(partition, 0));
   }
-  const late = new TestPlace(2, 0);
+  const late = new TestCursor(2, 0);
   reader.add(late);
   await until('the others', () => late.seen.length === 5);
   cluster.append('t', 2, 5);
@@ -146,7 +147,7 @@ test('one partition that fails again and again, in passing, does not keep the ot
 
 test('a partition that gets a leader which led none before is read from there, whatever it was without meanwhile', async () => {
   const { catalog, cluster, reader } = await makeReader(1, 20);
-  const place = new TestPlace(0, 0);
+  const place = new TestCursor(0, 0);
   reader.add(place);
   cluster.append('t', 0, 5);
   await until('the first records', () => place.seen.length === 5);

@@ -49,12 +49,12 @@ export class KafkajsGroup implements GroupSession {
 
   async join(
     topics: readonly string[],
-    about: string,
+    userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined> {
     this.#isJoining = true;
     try {
-      return await this.#join(await this.#found(), topics, about, assign);
+      return await this.#join(await this.#found(), topics, userData, assign);
     } catch (error) {
       throw this.#failed(error, this.#memberId, this.#generation);
     } finally {
@@ -65,13 +65,13 @@ export class KafkajsGroup implements GroupSession {
   async #join(
     coordinator: GroupCoordinator,
     topics: readonly string[],
-    about: string,
+    userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined> {
     const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
       version: 0,
       topics: [...topics],
-      userData: Buffer.from(about),
+      userData: Buffer.from(userData),
     });
     const groupId = this.#groupId;
     const joined = await coordinator.joinGroup({
@@ -215,7 +215,7 @@ export class KafkajsGroup implements GroupSession {
 
 function topicsOf({ memberId, memberMetadata }: GroupMember): MemberTopics {
   const decoded = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata);
-  return { id: memberId, topics: decoded?.topics ?? [], about: decoded?.userData.toString() ?? '' };
+  return { id: memberId, topics: decoded?.topics ?? [], userData: decoded?.userData.toString() ?? '' };
 }
 
 function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): GroupMemberAssignment[] {
