@@ -2,7 +2,7 @@ import type { Outgoing as OutgoingOf } from '@polybus/core/engine-kit';
 import type { OutgoingRecord, TopicRecords } from '../client/kafka-client.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 
-/** A record on its way to the cluster, and its size in bytes. */
+/** A record of an event, and its size in bytes. */
 export interface SizedRecord {
   readonly record: OutgoingRecord;
   readonly bytes: number;
@@ -10,43 +10,48 @@ export interface SizedRecord {
 
 export type Outgoing = OutgoingOf<SizedRecord>;
 
-/** Bytes of one request, of all topics together; brokers take ten times as much (`socket.request.max.bytes`). */
+/** Bytes of one request, for all topics together. Brokers accept ten times as much by default (`socket.request.max.bytes`). */
 const maxRequestBytes = 8 * 1024 * 1024;
 
-/** As much as one request may carry, each topic's share no more than the topic takes, wherever its keys lead. */
-export function fitting(
-  all: readonly Outgoing[],
-  held: ReadonlySet<string>,
+/**
+ * The events that one request may carry. The events of a topic may all lead to one partition, so together they are not larger than
+ * a batch of the topic may be.
+ *
+ * @param heldKeys - Ordering keys whose events stay behind.
+ */
+export function takeBatch(
+  queue: readonly Outgoing[],
+  heldKeys: ReadonlySet<string>,
   limits: TopicLimits,
 ): { taken: Outgoing[]; left: Outgoing[] } {
   const taken: Outgoing[] = [];
   const left: Outgoing[] = [];
+  /** Bytes taken of each topic; -1 for a topic of which no more events are taken. */
   const sizes = new Map<string, number>();
   let total = 0;
-  for (const one of all) {
-    if (one.isSettled) continue;
-    const { bytes } = one.message;
-    if (held.size > 0 && held.has(laneOf(one))) {
-      left.push(one);
+  for (const outgoing of queue) {
+    if (outgoing.isSettled) continue;
+    const { topic, message } = outgoing;
+    if (heldKeys.size > 0 && heldKeys.has(orderingKeyOf(outgoing))) {
+      left.push(outgoing);
       continue;
     }
-    const size = sizes.get(one.topic) ?? 0;
-    const fits = size === 0 || size + bytes <= limits.of(one.topic);
-    // What does not fit holds up what comes behind it on its topic.
-    if (size < 0 || !fits || (total > 0 && total + bytes > maxRequestBytes)) {
-      sizes.set(one.topic, -1);
-      left.push(one);
+    const size = sizes.get(topic) ?? 0;
+    const fits = size === 0 || size + message.bytes <= limits.of(topic);
+    if (size < 0 || !fits || (total > 0 && total + message.bytes > maxRequestBytes)) {
+      sizes.set(topic, -1);
+      left.push(outgoing);
       continue;
     }
-    sizes.set(one.topic, size + bytes);
-    total += bytes;
-    taken.push(one);
+    sizes.set(topic, size + message.bytes);
+    total += message.bytes;
+    taken.push(outgoing);
   }
   return { taken, left };
 }
 
-/** Events of a key keep their order, and so do those of a topic without one. */
-export function laneOf({ topic, message }: Outgoing): string {
+/** Events of a topic with the same key keep their order, and so do the events of a topic that have no key. */
+export function orderingKeyOf({ topic, message }: Outgoing): string {
   return `${topic}\n${message.record.key ?? ''}`;
 }
 
