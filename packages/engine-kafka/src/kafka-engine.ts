@@ -1,6 +1,7 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { KafkaTransport } from './kafka-transport.ts';
-import { type KafkaConfig, resolveOptions } from './options/options.ts';
+import type { KafkaConfig } from './options/config.ts';
+import { resolveOptions } from './options/options.ts';
 
 /**
  * The Kafka engine: durable, with consumer groups, replay, and order per key.

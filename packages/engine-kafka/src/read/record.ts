@@ -11,7 +11,7 @@ import {
 import { foreignEvent } from '@polybus/core/engine';
 import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
 import type { OutgoingRecord } from '../client/kafka-client.ts';
-import type { ContentMode } from '../options/options.ts';
+import type { ContentMode } from '../options/config.ts';
 
 const structuredHeaders = { 'content-type': structuredContentType };
 

@@ -1,8 +1,6 @@
 import kafkajs from 'kafkajs';
 import type { ICustomPartitioner } from 'kafkajs';
-
-/** Where records without a key go: all of a topic to one of its partitions, so that they keep their order, or to any. */
-export type Keyless = 'ordered' | 'spread';
+import type { Keyless } from '../../options/config.ts';
 
 /** Partitions by key as Kafka's Java client does: murmur2 of the key's bytes. */
 export function partitionerFor(keyless: Keyless): ICustomPartitioner {
