@@ -1,7 +1,7 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
 import { maskUrl } from '@polybus/core/engine-kit';
 
-/** Kinesis cannot be reached, does not let us in, or does not make the stream. `cause` is the client's error. */
+/** Kinesis cannot be reached, denies access, or does not create the stream. `cause` is the error of the client. */
 export class KinesisConnectionError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('CONNECTION_FAILED', message, options);
@@ -16,11 +16,11 @@ export class InvalidShardCountError extends PolybusError {
   }
 }
 
-/** An event that is larger, encoded, than a record of the stream may be. Nothing was sent. */
+/** The encoded event is larger than the stream's maximum record size. The event is not in the stream. */
 export class RecordTooLargeError extends PolybusError {
-  /** Bytes of the record, its partition key included. */
+  /** Size of the record with its partition key, in bytes. */
   readonly size: number;
-  /** Bytes that the stream takes. */
+  /** Maximum record size of the stream, in bytes. */
   readonly limit: number;
 
   constructor(size: number, limit: number, options: PolybusErrorOptions = {}) {
@@ -35,7 +35,7 @@ export class RecordTooLargeError extends PolybusError {
   }
 }
 
-/** What AWS calls being asked too often, and what is worth trying again in a while. */
+/** The errors of AWS for too many requests. A later retry may succeed. */
 const throttles = new Set([
   'ProvisionedThroughputExceededException',
   'LimitExceededException',
@@ -68,35 +68,35 @@ export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }
 
-/** True where the server asks us to slow down. */
+/** True if the server throttles requests. */
 export function isThrottle(error: unknown): boolean {
   return throttles.has(nameOf(error));
 }
 
-/** True where the server does not take what it was given. */
+/** True if the server refuses the content of a request. */
 export function isInvalid(error: unknown): boolean {
   return invalid.has(nameOf(error));
 }
 
-/** True where trying the same again is of no use. */
+/** True if a retry of the same request cannot succeed. */
 export function isPermanent(error: unknown): boolean {
   return permanent.has(nameOf(error));
 }
 
-/** Name and message of whatever the client gave, without the password of a URL in it. */
+/** Name and message of an error of the client, with passwords in URLs masked. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return maskUrl(String(error));
   const name = error.name === 'Error' ? '' : `${error.name}: `;
   return maskUrl(withoutRequest(`${name}${error.message}`));
 }
 
-/** AWS says of a wrong signature what it should have been made of: the whole request, with the token of the session. */
+/** For a wrong signature, AWS answers with the text to sign: the whole request, with the session token. */
 function withoutRequest(text: string): string {
   const at = text.indexOf('The Canonical String');
   return at === -1 ? text : text.slice(0, at).trimEnd();
 }
 
-/** Takes the request out of what the server said; the error becomes the cause of ours, which people log. */
+/** Removes the request from an error of the server, because the error becomes the `cause` of our error, which applications log. */
 export function hideRequest(error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.includes('The Canonical String')) return error;
   error.message = withoutRequest(error.message);
@@ -104,30 +104,30 @@ export function hideRequest(error: unknown): unknown {
   return error;
 }
 
-/** The typed error for a call that a subscription needs. */
-export function callError(what: string, error: unknown): KinesisConnectionError {
+/** The error for a failed call that a subscription needs. */
+export function callError(call: string, error: unknown): KinesisConnectionError {
   const hint = isThrottle(error)
-    ? 'Too many ask at once: subscribe later, or in fewer processes at a time.'
+    ? 'Too many requests at the same time: subscribe later, or in fewer processes at a time.'
     : hintFor(error);
-  return new KinesisConnectionError(`Cannot ${what}: ${messageOf(error)}. ${hint}`, { cause: error });
+  return new KinesisConnectionError(`Cannot ${call}: ${messageOf(error)}. ${hint}`, { cause: error });
 }
 
-/** The typed error for what a checkpoint store said, or that it said nothing. */
+/** The error for a checkpoint store that failed or did not answer. */
 export function storeError(error: unknown): KinesisConnectionError {
   return new KinesisConnectionError(
-    `The checkpoint store failed: ${messageOf(error)}. Check that it can be reached from here.`,
+    `The checkpoint store failed: ${messageOf(error)}. Check that this host can reach it.`,
     { cause: error },
   );
 }
 
-/** The typed error for a group whose stream is gone, while another of its name has come. */
+/** The error for a group whose stream was replaced by another of the same name. */
 export function streamReplacedError(name: string): KinesisConnectionError {
   return new KinesisConnectionError(
-    `The stream of the group "${name}" was deleted and made again while this engine ran. Stop the engine and start it again.`,
+    `The stream of the group "${name}" was deleted and created again while this engine ran. Stop the engine and start it again.`,
   );
 }
 
-/** The typed error for what the server, or the client, said to a publish. */
+/** The error for a publish that the server or the client refused. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   return new PublishError(`Kinesis did not accept the event: ${messageOf(error)}. ${advice(error)}`, {
     cause: error,
@@ -145,19 +145,19 @@ function advice(error: unknown): string {
   if (isInvalid(error)) return 'Check the event against the limits of the stream.';
   if (isPermanent(error))
     return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';
-  return 'Publish again: an event that is published twice keeps its id only where you give it one.';
+  return 'Publish again. Set the id of the event if both attempts must have the same id.';
 }
 
 function hintFor(error: unknown): string {
   return isPermanent(error)
-    ? 'Check region, credentials, and what they allow on the stream (see "Permissions" in the README).'
-    : 'Check region and endpoint, and that Kinesis can be reached from here.';
+    ? 'Check the region, the credentials, and their permissions on the stream (see "Permissions" in the README).'
+    : 'Check the region and the endpoint, and that this host can reach Kinesis.';
 }
 
-/** The typed error for a start that failed. */
+/** The error for a failed start. */
 export function connectionError(error: unknown, streamName: string, engine: string): KinesisConnectionError {
   const hint = isThrottle(error)
-    ? 'Try again later; if it is a limit of the account, ask for fewer shards, or AWS for a higher limit.'
+    ? 'Try again later. If it is a limit of the account, configure fewer shards, or request a higher limit from AWS.'
     : hintFor(error);
   return new KinesisConnectionError(
     `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hint}`,

@@ -2,4 +2,5 @@ export type { CheckpointStore, StoredDocument } from './stores/checkpoint-store.
 export { InvalidShardCountError, KinesisConnectionError, RecordTooLargeError } from './errors.ts';
 export { engines, kinesisEngine } from './kinesis-engine.ts';
 export { MemoryCheckpointStore } from './stores/memory-store.ts';
-export { type KinesisConfig, configSchemas } from './options/options.ts';
+export type { KinesisConfig } from './options/config.ts';
+export { configSchemas } from './options/options.ts';

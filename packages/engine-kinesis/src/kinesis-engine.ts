@@ -1,19 +1,20 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { KinesisTransport } from './kinesis-transport.ts';
-import { type KinesisConfig, resolveOptions } from './options/options.ts';
+import type { KinesisConfig } from './options/config.ts';
+import { resolveOptions } from './options/options.ts';
 
 /**
- * The Kinesis engine: one stream for all topics, with replay and consumer groups. It is `durable` with a checkpoint store that outlives
- * the process; without one, groups go on where they left off for as long as the process lives.
+ * The Kinesis engine: one stream carries all topics, with replay and consumer groups. The engine is `durable` if its checkpoint store
+ * outlives the process. Without such a store, groups keep their positions as long as the process lives.
  *
- * @throws {@link InvalidShardCountError} where `shardCount` is not a whole number of at least 1.
- * @throws {@link InvalidConfigError} listing every other problem of the configuration.
+ * @throws {@link InvalidShardCountError} if `shardCount` is not a whole number of at least 1.
+ * @throws {@link InvalidConfigError} that lists every other problem of the configuration.
  */
 export function kinesisEngine(config: KinesisConfig = {}): Engine {
   return create(config, 'kinesisEngine');
 }
 
-/** The engine types of this package, for a bus that is configured by name. */
+/** The engine types of this package, for a bus whose configuration names its engines. */
 export const engines: Readonly<Record<string, EngineFactory>> = {
   kinesis: (config, { path }) => create(config, path),
 };

@@ -13,13 +13,14 @@ import type {
   Transport,
   TransportContext,
 } from '@polybus/core/engine';
+import { settlesWithin } from '@polybus/core/engine-kit';
 import type { Cursor } from './read/cursor.ts';
 import { connectionError } from './errors.ts';
 import { Group } from './group/group.ts';
 import { KinesisApi } from './client/kinesis-api.ts';
-import { named } from './options/named.ts';
-import type { KinesisOptions } from './options/options.ts';
-import { Pause } from './pause.ts';
+import { recordByName } from './group/record-by-name.ts';
+import type { KinesisOptions } from './options/config.ts';
+import { InterruptibleSleep } from './client/interruptible-sleep.ts';
 import { PlainSubscription } from './read/plain-subscription.ts';
 import { Publisher } from './publish/publisher.ts';
 import { ShardReaders } from './read/shard-readers.ts';
@@ -35,17 +36,17 @@ interface Opened {
 }
 
 /** How long closing waits for groups to give up their leases, in milliseconds. */
-const farewellMs = 2000;
+const releaseTimeoutMs = 2000;
 
 /** Kinesis: one stream for all topics. */
 export class KinesisTransport implements Transport {
   readonly #options: KinesisOptions;
   readonly #plain = new Set<PlainSubscription>();
   readonly #groups = new Map<string, Group>();
-  /** Groups whose last member has left, and whose leases are being given up. */
+  /** Groups whose last member has left, and that are giving up their leases. */
   readonly #ending = new Map<string, Promise<void>>();
   #api: KinesisApi | undefined;
-  #opening: Pause | undefined;
+  #opening: InterruptibleSleep | undefined;
   #opened: Opened | undefined;
   #hasWarned = false;
 
@@ -56,15 +57,15 @@ export class KinesisTransport implements Transport {
   async open({ name, logger, source }: TransportContext): Promise<void> {
     const { publishTimeoutMs, aggregate, streamName } = this.#options;
     const api = new KinesisApi(this.#options);
-    const opening = new Pause();
+    const opening = new InterruptibleSleep();
     this.#api = api;
     this.#opening = opening;
     try {
-      const isGivenUp = (): boolean => this.#api !== api;
-      const stream = await openStream(api, this.#options, logger, opening, isGivenUp);
-      if (isGivenUp()) throw new Error('starting was given up');
+      const isStopped = (): boolean => this.#api !== api;
+      const stream = await openStream(api, this.#options, logger, opening, isStopped);
+      if (isStopped()) throw new Error('the engine was stopped while it started');
       const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
-      api.onDoubt = () => identity.suspect();
+      api.onNotFound = () => identity.check();
       const readers = new ShardReaders(api, this.#options, logger);
       const publisher = new Publisher(api, {
         source,
@@ -72,7 +73,7 @@ export class KinesisTransport implements Transport {
         timeoutMs: publishTimeoutMs,
         maxRecordBytes: stream.maxRecordBytes,
         aggregate,
-        onPublished: (shardId) => readers.hurry(shardId),
+        onPublished: (shardId) => readers.pollNow(shardId),
       });
       this.#opened = { identity, streamCreatedAt: stream.createdAt, publisher, readers, logger };
     } catch (error) {
@@ -88,7 +89,7 @@ export class KinesisTransport implements Transport {
     for (const subscription of this.#plain) await subscription.stop();
     this.#plain.clear();
     for (const group of this.#groups.values()) this.#end(group);
-    await bounded(Promise.all(this.#ending.values()), farewellMs);
+    await settlesWithin(Promise.all(this.#ending.values()), releaseTimeoutMs);
     await opened?.publisher.close();
     api?.close();
     await opened?.readers.stop();
@@ -123,15 +124,15 @@ export class KinesisTransport implements Transport {
 
   async #join(request: ListenRequest, name: string, receiver: Receiver): Promise<Listener> {
     this.#warn(name);
-    // One that gives up its leases does so first, and then another begins where it left off.
+    // If the group is giving up its leases, the new one starts afterwards, from its checkpoints.
     for (let ending = this.#ending.get(name); ending !== undefined; ending = this.#ending.get(name)) {
       await ending;
     }
     let group = this.#groups.get(name);
     if (group === undefined) {
-      // It may have been closed while another gave up its leases.
+      // The transport may have been closed meanwhile.
       const { streamCreatedAt, readers } = this.#open(request);
-      group = new Group(name, streamCreatedAt, readers, (one) => this.#end(one));
+      group = new Group(name, streamCreatedAt, readers, (ended) => this.#end(ended));
       this.#groups.set(name, group);
     }
     return group.join(request, receiver);
@@ -141,8 +142,8 @@ export class KinesisTransport implements Transport {
     if (this.#options.store.isShared || this.#hasWarned) return;
     this.#hasWarned = true;
     this.#opened!.logger.warn(
-      'a group keeps its positions in memory: other processes do not share its events, and it begins anew with the process. Give ' +
-        'the engine a checkpointStore',
+      'a group keeps its checkpoints in memory: other processes do not share its events, and a restarted process loses the checkpoints. ' +
+        'Set the option checkpointStore',
       { group },
     );
   }
@@ -172,7 +173,7 @@ export class KinesisTransport implements Transport {
       }
     }
     for (const group of this.#groups.values()) {
-      for (const { pattern, shardId, cursor, behind } of group.places) {
+      for (const { pattern, shardId, cursor, behind } of group.leases) {
         const source = `shard ${shardId} of "${streamName}" for "${pattern}" in the group "${group.name}"`;
         yield { source, position: cursor.moves, behind };
       }
@@ -188,7 +189,7 @@ export class KinesisTransport implements Transport {
       for (const [shardId, cursor] of cursors) add(request.pattern, shardId, cursor);
     }
     for (const group of this.#groups.values()) {
-      for (const { pattern, shardId, cursor } of group.places) add(pattern, shardId, cursor, group.name);
+      for (const { pattern, shardId, cursor } of group.leases) add(pattern, shardId, cursor, group.name);
     }
     return lags;
   }
@@ -197,19 +198,12 @@ export class KinesisTransport implements Transport {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
     const replaced = this.#opened?.identity.trouble;
-    const groups = [...this.#groups.values()].map(({ name, places }): [string, string[]] => [
+    const groups = [...this.#groups.values()].map(({ name, leases }): [string, string[]] => [
       name,
-      [...new Set([...places].map(({ shardId }) => shardId))],
+      [...new Set([...leases].map(({ shardId }) => shardId))],
     ]);
-    const details = { streamName, leases: named(groups) };
+    const details = { streamName, leases: recordByName(groups) };
     if (trouble !== '') return { status: 'down', error: trouble, details };
     return replaced === undefined ? { details } : { status: 'degraded', error: replaced, details };
   }
-}
-
-async function bounded(work: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }

@@ -10,41 +10,41 @@ import {
   PutRecordsCommand,
   type PutRecordsCommandOutput,
   type PutRecordsRequestEntry,
-  type Shard,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
 import { orAborted } from '@polybus/core/engine-kit';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { hideRequest, nameOf } from '../errors.ts';
-import type { KinesisOptions } from '../options/options.ts';
-import { Pause } from '../pause.ts';
+import type { KinesisOptions } from '../options/config.ts';
+import { InterruptibleSleep } from './interruptible-sleep.ts';
+import { type ShardInfo, shardInfo } from './shard.ts';
 
-/** Where to begin reading a shard. */
+/** Where reading a shard begins. */
 export type IteratorStart = Pick<
   GetShardIteratorCommandInput,
   'ShardIteratorType' | 'StartingSequenceNumber' | 'Timestamp'
 >;
 
-/** An iterator, and the server's time when it was made, where the server told it. */
-export interface PinnedIterator {
+/** An iterator, and when the server made it: by the `Date` of its answer, or by our clock if the answer has none. */
+export interface DatedIterator {
   readonly iterator: string;
   readonly serverTime: number;
 }
 
-/** What a server says to a call for a stream, a shard or a record that it does not have. */
-const doubtful = new Set(['ResourceNotFoundException', 'InvalidArgumentException']);
+/** A server's answers to a call for a stream, a shard or a record that it does not have. */
+const notFound = new Set(['ResourceNotFoundException', 'InvalidArgumentException']);
 
-/** The calls to Kinesis, each bounded in time, and all of them ended by `close`. */
+/** The calls to Kinesis. Each has a timeout, and `close` ends all of them. */
 export class KinesisApi {
   readonly #client: KinesisClient;
   readonly #isOwn: boolean;
   readonly #streamName: string;
   readonly #timeoutMs: number;
   readonly #running = new Set<AbortController>();
-  readonly #resting = new Set<Pause>();
+  readonly #sleeping = new Set<InterruptibleSleep>();
   #isClosed = false;
-  /** Told of each answer that may mean that the stream is gone, or another. */
-  onDoubt: () => void = () => {};
+  /** Called for each answer that may mean that the stream is gone or another. */
+  onNotFound: () => void = () => {};
 
   constructor(options: KinesisOptions) {
     this.#isOwn = options.connection.client === undefined;
@@ -57,41 +57,44 @@ export class KinesisApi {
     return this.#isClosed;
   }
 
-  /** Ends the calls that are under way; they reject. */
+  /** Ends the calls in progress; they reject. */
   close(): void {
     this.#isClosed = true;
-    for (const pause of this.#resting) pause.wake();
+    for (const sleep of this.#sleeping) sleep.wake();
     for (const controller of this.#running) controller.abort(new Error('the engine is stopped'));
     if (this.#isOwn) this.#client.destroy();
   }
 
-  /** Resolves after the time, or when it is closed. */
-  async rest(ms: number): Promise<void> {
+  /** Resolves after the time, or when the API is closed. */
+  async sleep(ms: number): Promise<void> {
     if (this.#isClosed) return;
-    const pause = new Pause();
-    this.#resting.add(pause);
-    await pause.wait(ms);
-    this.#resting.delete(pause);
+    const sleep = new InterruptibleSleep();
+    this.#sleeping.add(sleep);
+    await sleep.sleep(ms);
+    this.#sleeping.delete(sleep);
   }
 
-  async #bounded<T>(call: (abortSignal: AbortSignal) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+  async #withTimeout<T>(
+    call: (abortSignal: AbortSignal) => Promise<T>,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<T> {
     if (this.#isClosed) throw new Error('the engine is stopped');
     const controller = new AbortController();
     this.#running.add(controller);
     const timer = setTimeout(() => controller.abort(), timeoutMs);
-    // The client looks at the signal once it sends: not while it waits for credentials.
-    const made = (): Promise<T> => orAborted(call(controller.signal), controller.signal);
+    // The client checks the signal once it sends, and not while it waits for credentials.
+    const attempt = (): Promise<T> => orAborted(call(controller.signal), controller.signal);
     try {
       try {
-        return await made();
+        return await attempt();
       } catch (error) {
-        // Our clock is wrong, and by now the client knows by how much: it signs the next request with the right time.
+        // Our clock is wrong. The client has learned the difference, and signs the next request with the right time.
         if (!isClockCorrected(error)) throw error;
-        return await made();
+        return await attempt();
       }
     } catch (error) {
       if (controller.signal.aborted && !this.#isClosed) throw timeoutError(timeoutMs);
-      if (doubtful.has(nameOf(error))) this.onDoubt();
+      if (notFound.has(nameOf(error))) this.onNotFound();
       throw hideRequest(error);
     } finally {
       clearTimeout(timer);
@@ -99,11 +102,11 @@ export class KinesisApi {
     }
   }
 
-  /** Undefined where there is no such stream. */
+  /** Undefined if there is no such stream. */
   async describe(): Promise<StreamDescriptionSummary | undefined> {
     const command = new DescribeStreamSummaryCommand({ StreamName: this.#streamName });
     try {
-      const summary = await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
+      const summary = await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
       return summary.StreamDescriptionSummary;
     } catch (error) {
       if (nameOf(error) === 'ResourceNotFoundException') return undefined;
@@ -117,31 +120,31 @@ export class KinesisApi {
       StreamModeDetails: { StreamMode: shardCount === undefined ? 'ON_DEMAND' : 'PROVISIONED' },
       ...(shardCount === undefined ? {} : { ShardCount: shardCount }),
     });
-    await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
+    await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
-  /** All shards, page by page: the closed ones too, for as long as their records are kept. */
-  async listShards(): Promise<Shard[]> {
-    const shards: Shard[] = [];
+  /** All shards, closed shards included as long as their records are kept. */
+  async listShards(): Promise<ShardInfo[]> {
+    const shards: ShardInfo[] = [];
     let token: string | undefined;
     do {
-      // With a token the name must not be given: "ListShards", NextToken.
+      // With a token, the name must be absent: "ListShards", NextToken.
       const input = token === undefined ? { StreamName: this.#streamName } : { NextToken: token };
       const command = new ListShardsCommand(input);
-      const page = await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
-      for (const shard of page.Shards ?? []) shards.push(shard);
+      const page = await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
+      for (const shard of page.Shards ?? []) shards.push(shardInfo(shard));
       token = page.NextToken;
     } while (token !== undefined);
     return shards;
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    // A stream may be asked for its shards 1000 times per second, and an account for its streams' summaries only 20 times.
+    // ListShards is limited to 1000 calls per second and stream, and DescribeStreamSummary to 20 per second and account.
     const command = new ListShardsCommand({ StreamName: this.#streamName, MaxResults: 1 });
-    await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }), timeoutMs);
+    await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }), timeoutMs);
   }
 
-  async iterator(shardId: string, start: IteratorStart): Promise<PinnedIterator> {
+  async iterator(shardId: string, start: IteratorStart): Promise<DatedIterator> {
     const command = new GetShardIteratorCommand({
       StreamName: this.#streamName,
       ShardId: shardId,
@@ -156,37 +159,37 @@ export class KinesisApi {
       },
       { step: 'deserialize', priority: 'low' },
     );
-    const answer = await this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
+    const answer = await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
     return { iterator: answer.ShardIterator ?? '', serverTime: serverTime ?? Date.now() };
   }
 
   getRecords(iterator: string, limit: number): Promise<GetRecordsCommandOutput> {
     const command = new GetRecordsCommand({ ShardIterator: iterator, Limit: limit });
-    return this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
+    return this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
   }
 
   putRecords(records: PutRecordsRequestEntry[]): Promise<PutRecordsCommandOutput> {
     const command = new PutRecordsCommand({ StreamName: this.#streamName, Records: records });
-    return this.#bounded((abortSignal) => this.#client.send(command, { abortSignal }));
+    return this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
   }
 }
 
 function makeClient({ connection, requestTimeoutMs }: KinesisOptions): KinesisClient {
   const { endpoint, region, credentials } = connection;
   const found = process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
-  // A server of one's own does not look at the region, but the SDK wants one.
+  // A server other than AWS ignores the region, but the SDK requires it.
   const chosen = region ?? (endpoint === undefined || found !== undefined ? undefined : 'us-east-1');
   const client = new KinesisClient({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(chosen === undefined ? {} : { region: chosen }),
     ...(credentials === undefined ? {} : { credentials }),
-    // The engine tries again itself: it knows which records of a batch failed, and how long they may take.
+    // The engine retries: it knows which records of a batch failed, and how long they may take.
     maxAttempts: 1,
-    // HTTP/1.1: the SDK's HTTP/2 default fails at random against the local servers, and puts every call on one connection, so
-    // that one which is half open holds up all of them.
+    // HTTP/1.1: the SDK's default, HTTP/2, fails at random against the local servers. It also puts every call on one connection, so a
+    // half-open connection would block all of them.
     requestHandler: new NodeHttpHandler({ connectionTimeout: requestTimeoutMs }),
   });
-  // It makes a copy of every record for the SDK's logger, which is not there: a tenth of what a request costs.
+  // It copies every record for the SDK's logger, which is not set: a tenth of the cost of a request.
   client.middlewareStack.remove('loggerMiddleware');
   return client;
 }

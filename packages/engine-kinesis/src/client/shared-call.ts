@@ -1,6 +1,6 @@
 /**
- * A call that many ask for and that is made a few times: one after another, and each who asks gets the result of one that began after
- * it had asked.
+ * A call whose result several callers share. One call runs at a time, and each caller gets the result of a call that began after it
+ * asked.
  */
 export class SharedCall<T> {
   readonly #call: () => Promise<T>;
@@ -11,7 +11,7 @@ export class SharedCall<T> {
     this.#call = call;
   }
 
-  ask(): Promise<T> {
+  run(): Promise<T> {
     if (this.#next === undefined) {
       this.#next = this.#after(this.#last);
       this.#last = this.#next.catch(() => {});
@@ -21,7 +21,7 @@ export class SharedCall<T> {
 
   async #after(last: Promise<unknown>): Promise<T> {
     await last;
-    // Whoever asks from here on is too late for this one.
+    // A caller that asks from here on is too late for this call.
     this.#next = undefined;
     return this.#call();
   }

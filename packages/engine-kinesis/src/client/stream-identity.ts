@@ -2,20 +2,20 @@ import type { Logger } from '@polybus/core';
 import type { KinesisApi } from './kinesis-api.ts';
 import { createdAtOf } from './stream.ts';
 
-/** Milliseconds between two looks while there is no stream. */
-const restMs = 1000;
+/** Milliseconds between two checks while there is no stream. */
+const recheckMs = 1000;
 
 /**
- * Tells whether the stream was deleted and made again since it was opened. The new one may have shards that nobody here knows and reads, and
- * no call fails for that.
+ * Detects that the stream was deleted and created again after the engine opened it. The new stream may have shards that this engine does
+ * not know and does not read, and no call fails because of that.
  */
 export class StreamIdentity {
   readonly #api: KinesisApi;
   readonly #streamName: string;
   readonly #createdAt: string;
   readonly #logger: Logger;
-  #isLooking = false;
-  /** What health says; undefined while it is the stream that was opened. */
+  #isChecking = false;
+  /** What health reports; undefined while the stream is the one that was opened. */
   trouble: string | undefined;
 
   constructor(api: KinesisApi, streamName: string, createdAt: string, logger: Logger) {
@@ -25,15 +25,15 @@ export class StreamIdentity {
     this.#logger = logger;
   }
 
-  /** A call was refused as it is if the stream is gone, or another: looks, as soon as there is one. */
-  suspect(): void {
-    if (!this.#isLooking && this.trouble === undefined) void this.#look();
+  /** Checks the stream after an answer that a server gives if the stream is gone or another. While there is none, the check is repeated. */
+  check(): void {
+    if (!this.#isChecking && this.trouble === undefined) void this.#checkUntilKnown();
   }
 
-  async #look(): Promise<void> {
-    this.#isLooking = true;
-    while (!this.#api.isClosed && !(await this.#isKnown())) await this.#api.rest(restMs);
-    this.#isLooking = false;
+  async #checkUntilKnown(): Promise<void> {
+    this.#isChecking = true;
+    while (!this.#api.isClosed && !(await this.#isKnown())) await this.#api.sleep(recheckMs);
+    this.#isChecking = false;
   }
 
   async #isKnown(): Promise<boolean> {
@@ -46,8 +46,8 @@ export class StreamIdentity {
       return false;
     }
     this.trouble =
-      `the stream "${this.#streamName}" was deleted and made again while this engine ran, and some of it is not read: stop the engine ` +
-      'and start it again';
+      `the stream "${this.#streamName}" was deleted and created again while this engine ran, and the engine does not read all of its ` +
+      'shards: stop the engine and start it again';
     this.#logger.error(this.trouble);
     return true;
   }

@@ -1,44 +1,43 @@
 import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core/engine';
-import type { GroupPlace } from './place.ts';
-import { GroupShare, type Item, type Lane } from './share.ts';
 import type { Decoded } from '../read/record.ts';
+import {
+  type EventLease,
+  type GroupEvent,
+  type KeyQueue,
+  type LocalMember,
+  PatternQueue,
+} from './pattern-queue.ts';
 import type { OpenRecord } from './settled-prefix.ts';
 
-/** One subscription of a group. */
-export interface GroupMember {
-  readonly pattern: string;
-  readonly receiver: Receiver;
-  isLeaving: boolean;
-}
-
 /**
- * Shares the events of a group between its members in this process. A key with unsettled events stays with the member that has
- * them, so that events of one key keep their order and never run at two members.
+ * Distributes the events of a group among its members in this process. If a member has unsettled events of a key, it also gets the next
+ * events of that key, so that events of a key keep their order and never run at two members.
  */
 export class GroupDispatcher {
-  readonly members: Set<GroupMember> = new Set();
-  readonly #shares = new Map<string, GroupShare>();
+  readonly members: Set<LocalMember> = new Set();
+  readonly #queues = new Map<string, PatternQueue>();
   #rank = 0;
-  #outstanding = 0;
+  #unsettled = 0;
+  /** Receivers with new events that may not have begun. */
   readonly #touched = new Set<Receiver>();
   readonly #onChange: () => void;
   readonly #mayBegin: () => boolean;
-  #isPumpPlanned = false;
+  #isDeliveryScheduled = false;
 
   /**
-   * @param onChange - Told when there may be room, or nothing is left.
-   * @param mayBegin - False while it is not sure that what members were given is still theirs. `wake` once it is.
+   * @param onChange - Called if members may have room, or have settled everything.
+   * @param mayBegin - Returns false while the leases may have run out: then no event is delivered, and no handler begins. Call `wake` once
+   * it returns true again.
    */
   constructor(onChange: () => void, mayBegin: () => boolean) {
     this.#onChange = onChange;
     this.#mayBegin = mayBegin;
   }
 
-  /** The share that the events of a pattern have in it. */
-  shareOf(pattern: string): GroupShare {
-    let share = this.#shares.get(pattern);
-    if (share === undefined) this.#shares.set(pattern, (share = new GroupShare()));
-    return share;
+  queueOf(pattern: string): PatternQueue {
+    let queue = this.#queues.get(pattern);
+    if (queue === undefined) this.#queues.set(pattern, (queue = new PatternQueue()));
+    return queue;
   }
 
   get hasMembers(): boolean {
@@ -46,36 +45,37 @@ export class GroupDispatcher {
     return false;
   }
 
-  /** Events that are with members. */
-  get outstanding(): number {
-    return this.#outstanding;
+  /** Number of events that members have and have not settled. */
+  get unsettled(): number {
+    return this.#unsettled;
   }
 
-  /** Looks again who could take what waits, and whether what members have may begin. */
+  /** Delivers waiting events that members can take now, and begins handlers that may begin now. */
   wake(): void {
     for (const { receiver } of this.members) this.#touched.add(receiver);
-    this.#planPump();
+    this.#scheduleDelivery();
   }
 
-  add(member: GroupMember): void {
+  add(member: LocalMember): void {
     this.members.add(member);
     member.receiver.mayBegin = this.#mayBegin;
-    member.receiver.onRoom = () => this.#planPump();
-    this.#planPump();
+    member.receiver.onRoom = () => this.#scheduleDelivery();
+    this.#scheduleDelivery();
   }
 
-  /** Takes no more. What it has may still be settled, or comes back. */
-  leave(member: GroupMember): void {
+  /** Gives the member no more events. It still settles or releases the events that it has. */
+  leave(member: LocalMember): void {
     member.isLeaving = true;
     member.receiver.onRoom = undefined;
     this.members.delete(member);
   }
 
-  offer(decoded: Decoded, place: GroupPlace, record: OpenRecord, index: number): void {
-    this.#place({ decoded, place, record, index, rank: this.#rank++, attempts: 0 });
+  /** Takes an event that was read. */
+  offer(decoded: Decoded, lease: EventLease, record: OpenRecord, index: number): void {
+    this.#assign({ decoded, lease, record, index, rank: this.#rank++, attempts: 0 });
   }
 
-  /** Lets members handle what they were given. */
+  /** Begins the handlers of the events that members got. */
   run(): void {
     for (const receiver of this.#touched) {
       this.#touched.delete(receiver);
@@ -83,119 +83,119 @@ export class GroupDispatcher {
     }
   }
 
-  #place(item: Item): void {
-    const key = item.decoded.event?.key;
-    const { share } = item.place;
+  #assign(event: GroupEvent): void {
+    const key = event.decoded.event?.key;
+    const { queue } = event.lease;
     if (key === undefined) {
-      // Behind those that wait already: for one member the order of a topic is kept.
-      const member = share.keyless.length > 0 ? undefined : this.#memberFor(item);
-      if (member === undefined) share.keyless.push(item);
-      else this.#hand(item, member, undefined);
+      // Behind the events that wait already: if there is one member, it gets the events of a topic in order.
+      const member = queue.keyless.length > 0 ? undefined : this.#memberFor(event);
+      if (member === undefined) queue.keyless.push(event);
+      else this.#deliver(event, member, undefined);
       return;
     }
-    const lane = share.laneOf(key);
-    const member = lane.parked.length > 0 ? undefined : this.#holderFor(lane, item);
+    const keyQueue = queue.queueOf(key);
+    const member = keyQueue.waiting.length > 0 ? undefined : this.#holderFor(keyQueue, event);
     if (member === undefined) {
-      lane.parked.push(item);
-      share.parkedInLanes++;
-    } else this.#hand(item, member, lane);
+      keyQueue.waiting.push(event);
+      queue.waitingWithKey++;
+    } else this.#deliver(event, member, keyQueue);
   }
 
-  #holderFor(lane: Lane, item: Item): GroupMember | undefined {
-    if (lane.unsettled === 0) return this.#memberFor(item);
-    const { holder } = lane;
-    return holder !== undefined && canTake(holder, item) ? holder : undefined;
+  #holderFor(queue: KeyQueue, event: GroupEvent): LocalMember | undefined {
+    if (queue.unsettled === 0) return this.#memberFor(event);
+    const { holder } = queue;
+    return holder !== undefined && canTake(holder, event) ? holder : undefined;
   }
 
-  /** The one with most room. */
-  #memberFor(item: Item): GroupMember | undefined {
-    let [best, room] = [undefined as GroupMember | undefined, 0];
+  /** The member with the most room. */
+  #memberFor(event: GroupEvent): LocalMember | undefined {
+    let [best, room] = [undefined as LocalMember | undefined, 0];
     for (const member of this.members) {
       const { capacity } = member.receiver;
-      if (capacity > room && canTake(member, item)) [best, room] = [member, capacity];
+      if (capacity > room && canTake(member, event)) [best, room] = [member, capacity];
     }
     return best;
   }
 
-  #hand(item: Item, member: GroupMember, lane: Lane | undefined): void {
-    const { event, raw } = item.decoded;
-    this.#outstanding++;
-    item.place.delivered++;
-    if (lane !== undefined) {
-      lane.holder = member;
-      lane.unsettled++;
+  #deliver(groupEvent: GroupEvent, member: LocalMember, queue: KeyQueue | undefined): void {
+    const { lease, record, index, decoded } = groupEvent;
+    this.#unsettled++;
+    lease.unsettled++;
+    if (queue !== undefined) {
+      queue.holder = member;
+      queue.unsettled++;
     }
     const acknowledgement: Acknowledgement = {
-      begun: (attempt) => void (item.attempts = attempt),
+      begun: (attempt) => void (groupEvent.attempts = attempt),
       settled: () => {
-        item.place.settled(item.record, item.index);
-        this.#left(item, lane);
+        lease.settled(record, index);
+        this.#returned(groupEvent, queue);
       },
       release: () => {
-        if (!item.place.isLost) item.place.share.park(item, lane);
-        this.#left(item, lane, !member.isLeaving);
+        if (!lease.isLost) lease.queue.putBack(groupEvent, queue);
+        this.#returned(groupEvent, queue, !member.isLeaving);
         return true;
       },
     };
-    if (event === undefined) member.receiver.undecodable(raw, acknowledgement);
-    else member.receiver.enqueue(event, acknowledgement, item.attempts);
+    if (decoded.event === undefined) member.receiver.undecodable(decoded.raw, acknowledgement);
+    else member.receiver.enqueue(decoded.event, acknowledgement, groupEvent.attempts);
     this.#touched.add(member.receiver);
   }
 
-  /** @param mayReturn - It was given back by a member that is still there, and may go to that one again. */
-  #left(item: Item, lane: Lane | undefined, mayReturn = false): void {
-    this.#outstanding--;
-    item.place.returned();
-    const { share } = item.place;
-    if (lane !== undefined && --lane.unsettled === 0) {
-      lane.holder = undefined;
-      if (lane.parked.length === 0) share.lanes.delete(item.decoded.event!.key!);
+  /** @param mayReturn - A member that stays has released the event, and may get it again. */
+  #returned({ lease, decoded }: GroupEvent, keyQueue: KeyQueue | undefined, mayReturn = false): void {
+    this.#unsettled--;
+    lease.returned();
+    const { queue } = lease;
+    if (keyQueue !== undefined && --keyQueue.unsettled === 0) {
+      keyQueue.holder = undefined;
+      if (keyQueue.waiting.length === 0) queue.byKey.delete(decoded.event!.key!);
     }
-    if (share.isParked) {
-      // Who gives back whatever comes must not keep everything else from running.
-      if (mayReturn) setImmediate(() => this.#planPump());
-      else this.#planPump();
+    if (queue.isWaiting) {
+      // A member that releases every event must not keep everything else from running.
+      if (mayReturn) setImmediate(() => this.#scheduleDelivery());
+      else this.#scheduleDelivery();
     }
     this.#onChange();
   }
 
-  #planPump(): void {
-    if (this.#isPumpPlanned) return;
-    this.#isPumpPlanned = true;
+  #scheduleDelivery(): void {
+    if (this.#isDeliveryScheduled) return;
+    this.#isDeliveryScheduled = true;
     queueMicrotask(() => {
-      this.#isPumpPlanned = false;
-      this.#pump();
+      this.#isDeliveryScheduled = false;
+      this.#deliverWaiting();
       this.#onChange();
     });
   }
 
-  #pump(): void {
-    // The dead letter of a record that is no event is written as soon as a member has it.
+  #deliverWaiting(): void {
+    // A member writes the dead letter of an undecodable record as soon as it gets it, so delivery waits for the leases too.
     if (!this.#mayBegin()) return;
-    for (const share of this.#shares.values()) if (share.isParked) this.#pumpShare(share);
+    for (const queue of this.#queues.values()) if (queue.isWaiting) this.#deliverFrom(queue);
     this.run();
   }
 
-  #pumpShare(share: GroupShare): void {
-    const { keyless } = share;
-    // What is given back at once goes to another list, and is put at its place afterwards.
-    share.keyless = [];
-    const left: Item[] = [];
+  #deliverFrom(queue: PatternQueue): void {
+    const { keyless } = queue;
+    // Events that are released at once go to the new list, and are put back in their order afterwards.
+    queue.keyless = [];
+    const left: GroupEvent[] = [];
     let next = 0;
-    // One record may hold a hundred thousand of them: they are not looked through where nobody has room.
+    // One record may hold a hundred thousand events: the loop ends when no member has room.
     for (; next < keyless.length && this.#hasRoom; next++) {
-      const item = keyless[next]!;
-      const member = this.#memberFor(item);
-      if (member === undefined) left.push(item);
-      else this.#hand(item, member, undefined);
+      const event = keyless[next]!;
+      const member = this.#memberFor(event);
+      if (member === undefined) left.push(event);
+      else this.#deliver(event, member, undefined);
     }
-    const returned = share.keyless;
-    share.keyless = left.concat(keyless.slice(next));
-    for (const item of returned) share.park(item, undefined);
-    if (share.parkedInLanes === 0) return;
-    for (const lane of share.lanes.values()) {
+    const returned = queue.keyless;
+    queue.keyless = left.concat(keyless.slice(next));
+    for (const event of returned) queue.putBack(event, undefined);
+    if (queue.waitingWithKey === 0) return;
+    for (const keyQueue of queue.byKey.values()) {
       if (!this.#hasRoom) return;
-      this.#pumpLane(share, lane);
+      this.#deliverFromKey(queue, keyQueue);
     }
   }
 
@@ -204,32 +204,27 @@ export class GroupDispatcher {
     return false;
   }
 
-  #pumpLane(share: GroupShare, lane: Lane): void {
-    for (let item = lane.parked[0]; item !== undefined; item = lane.parked[0]) {
-      const member = this.#holderFor(lane, item);
+  #deliverFromKey(queue: PatternQueue, keyQueue: KeyQueue): void {
+    for (let event = keyQueue.waiting[0]; event !== undefined; event = keyQueue.waiting[0]) {
+      const member = this.#holderFor(keyQueue, event);
       if (member === undefined) return;
-      lane.parked.shift();
-      share.parkedInLanes--;
-      this.#hand(item, member, lane);
+      keyQueue.waiting.shift();
+      queue.waitingWithKey--;
+      this.#deliver(event, member, keyQueue);
     }
   }
 
-  /** Takes back what members have of a place and have not begun; what they have of others goes to them again. */
-  withdraw(place: GroupPlace): void {
-    for (const { receiver } of this.members) if (place.delivered > 0) receiver.withdraw();
-  }
-
-  /** Forgets what waits for a place that is given up. What members have of it stays with them. */
-  forget(place: GroupPlace): void {
-    place.share.forget(place);
+  /** Takes back the events of a lease that have not begun. Members also release their events of other leases, which they get again. */
+  withdraw(lease: EventLease): void {
+    for (const { receiver } of this.members) if (lease.unsettled > 0) receiver.withdraw();
   }
 }
 
-function canTake({ isLeaving, pattern, receiver }: GroupMember, { decoded, place }: Item): boolean {
+function canTake({ isLeaving, pattern, receiver }: LocalMember, { decoded, lease }: GroupEvent): boolean {
   const topic = decoded.event?.topic ?? decoded.raw?.topic;
   return (
     !isLeaving &&
-    !place.isHeld &&
+    !lease.isPaused &&
     receiver.capacity > 0 &&
     topic !== undefined &&
     matchesTopic(pattern, topic)

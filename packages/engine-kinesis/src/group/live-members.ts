@@ -1,13 +1,13 @@
-import type { Member } from './document.ts';
+import type { MemberEntry } from './lease-table.ts';
 
 interface Sighting {
-  beat: number;
-  /** Milliseconds that it has stood still, as far as we looked. */
-  still: number;
-  lookedAt: number;
+  heartbeat: number;
+  /** Milliseconds without a change, as far as this process was watching. */
+  unchangedMs: number;
+  seenAt: number;
 }
 
-/** Tells which members of a group are alive, by watching their beats on our own clock: no two clocks are compared. */
+/** Detects dead members of a group by watching their heartbeats on this process's clock: clocks of processes are never compared. */
 export class LiveMembers {
   readonly #leaseMs: number;
   readonly #seen = new Map<string, Sighting>();
@@ -16,17 +16,17 @@ export class LiveMembers {
     this.#leaseMs = leaseMs;
   }
 
-  /** True where a member's beat has not changed for the lease time. */
-  isDead(id: string, { beat }: Member): boolean {
+  /** True if a member's heartbeat has not changed for the duration of a lease. */
+  isDead(id: string, { heartbeat }: MemberEntry): boolean {
     const now = performance.now();
     const seen = this.#seen.get(id);
-    if (seen === undefined || seen.beat !== beat) {
-      this.#seen.set(id, { beat, still: 0, lookedAt: now });
+    if (seen === undefined || seen.heartbeat !== heartbeat) {
+      this.#seen.set(id, { heartbeat, unchangedMs: 0, seenAt: now });
       return false;
     }
-    // A process that has slept has not watched: one look after a long time says little about the others.
-    seen.still += Math.min(now - seen.lookedAt, this.#leaseMs / 3);
-    seen.lookedAt = now;
-    return seen.still >= this.#leaseMs;
+    // A process that was suspended has not watched: after a long time, one observation says little about the others.
+    seen.unchangedMs += Math.min(now - seen.seenAt, this.#leaseMs / 3);
+    seen.seenAt = now;
+    return seen.unchangedMs >= this.#leaseMs;
   }
 }

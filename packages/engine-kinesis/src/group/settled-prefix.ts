@@ -1,28 +1,30 @@
-/** A record whose events are being handled. */
+/** A record whose events are not all settled. */
 export interface OpenRecord {
   readonly sequenceNumber: string;
-  /** Events that are not settled yet. */
+  /** Number of events that are not settled. */
   left: number;
-  /** It has events for the group, settled here or elsewhere. */
+  /** The record has events for the group, settled by this process or another. */
   readonly isWanted: boolean;
-  /** 1 for each event of it that is settled; undefined for a record of one event. */
+  /** 1 for each settled event of the record; undefined for a record of one event. */
   readonly done: Uint8Array | undefined;
 }
 
-/** How many records beyond the prefix are noted. */
+/** Maximum number of notes about records after the prefix. */
 const maxAhead = 256;
 
-/** What is settled in a shard: up to where without a gap, and what beyond it. */
+/** Which records of a shard are settled: the contiguous prefix, and the records after it. */
 export class SettledPrefix {
   #open: OpenRecord[] = [];
   #first = 0;
-  /** The last record of the prefix; undefined while there is none. */
+  /** The last record of the prefix; undefined while the prefix is empty. */
   sequenceNumber: string | undefined = undefined;
 
   /**
-   * @param events - How many of its events have to be settled.
-   * @param isWanted - False where nobody wants it: then it need not be noted either.
-   * @param done - Of a record of several events, what is settled already.
+   * Adds the next record of the shard.
+   *
+   * @param events - The number of its events that must be settled.
+   * @param isWanted - False if the group needs none of its events: then the record needs no note.
+   * @param done - The events of a record of several that are settled already.
    */
   begin(sequenceNumber: string, events: number, isWanted: boolean, done?: Uint8Array): OpenRecord {
     const record: OpenRecord = { sequenceNumber, left: events, isWanted, done };
@@ -31,7 +33,7 @@ export class SettledPrefix {
     return record;
   }
 
-  /** @param index - Which of the record's events. */
+  /** @param index - The index of the event in the record. */
   settled(record: OpenRecord, index: number): void {
     record.left--;
     if (record.done !== undefined) record.done[index] = 1;
@@ -44,12 +46,12 @@ export class SettledPrefix {
     }
   }
 
-  /** Nothing is unsettled. */
+  /** Every record is settled. */
   get isEmpty(): boolean {
     return this.#first === this.#open.length;
   }
 
-  /** Notes of the records beyond the prefix that are settled, or a part of them. Those that nobody wanted are left out. */
+  /** Notes about the records after the prefix that are settled, or partly settled. Records that the group does not need have none. */
   get ahead(): string[] {
     const ahead: string[] = [];
     for (let i = this.#first; i < this.#open.length && ahead.length < maxAhead; i++) {
@@ -62,10 +64,10 @@ export class SettledPrefix {
   }
 }
 
-/** How many runs of settled events the note of a record may have. What comes after them is handled again after a crash. */
+/** Maximum number of runs of settled events in a note. Events that are settled after the last run are handled again after a crash. */
 const maxRuns = 32;
 
-/** The record, and which of its events are settled: "123:0-4,7". */
+/** The record and its settled events: "123:0-4,7". */
 function partNote(sequenceNumber: string, done: Uint8Array): string {
   const runs: string[] = [];
   for (let from = done.indexOf(1); from !== -1 && runs.length < maxRuns;) {
@@ -83,7 +85,7 @@ export function sequenceNumberIn(note: string): string {
   return at === -1 ? note : note.slice(0, at);
 }
 
-/** What the note of a record, if there is one, says of its events. */
+/** The settled events of a record according to its note, if it has one. */
 export function doneIn(note: string | undefined, events: number): Uint8Array {
   const done = new Uint8Array(events);
   for (const run of note?.split(':')[1]?.split(',') ?? []) {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The record format of the Kinesis Producer Library: magic bytes, a protocol buffer with many user records, and the MD5 of that.
+ * The record format of the Kinesis Producer Library: magic bytes, a protocol buffer with many user records, and the MD5 digest of the
+ * protocol buffer.
  * Source: "KPL Aggregated Record Format", awslabs/amazon-kinesis-producer, aggregation-format.md.
  */
 const magic = Buffer.from([0xf3, 0x89, 0x9a, 0xc2]);
@@ -19,10 +20,9 @@ export function isAggregated(data: Uint8Array): boolean {
 }
 
 /**
- * The user records in an aggregated record; undefined where it is none after all, because the bytes do not have the digest that
- * they end in.
+ * The user records in an aggregated record; undefined if the bytes do not end with their digest, so that they are not an aggregated record.
  *
- * @throws Error where the digest is right, and the content is not.
+ * @throws Error if the digest is right and the content is malformed.
  */
 export function deaggregate(data: Uint8Array): UserRecord[] | undefined {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -82,11 +82,11 @@ function* fieldsOf(message: Buffer): Generator<{ field: number; value: number | 
 }
 
 function asBytes(value: number | Buffer): Buffer {
-  if (typeof value === 'number') throw new Error('a field is a number and not bytes');
+  if (typeof value === 'number') throw new Error('a field has a number instead of bytes');
   return value;
 }
 
-/** One record of several with the same partition key. */
+/** Packs several records with the same partition key into one. */
 export function aggregate(partitionKey: string, all: readonly Uint8Array[]): Uint8Array {
   const key = Buffer.from(partitionKey);
   const parts: Buffer[] = [tagged(1, key)];
@@ -98,7 +98,7 @@ export function aggregate(partitionKey: string, all: readonly Uint8Array[]): Uin
   return Buffer.concat([magic, message, md5(message)]);
 }
 
-/** Bytes that aggregating adds to each record, at most, and to all of them. */
+/** The bytes that aggregation adds per user record (at most) and per aggregated record. */
 export const overheadPerRecord = 14;
 export const overhead: number = magic.length + digestLength + 6;
 

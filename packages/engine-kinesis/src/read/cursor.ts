@@ -1,68 +1,59 @@
+import type { ShardInfo } from '../client/shard.ts';
 import { messageOf } from '../errors.ts';
+import type { EndOfShard, Position } from './position.ts';
 import { type ShardRecord, compareSequence } from './record.ts';
-import type { Pin } from './shard-readers.ts';
-import type { ShardInfo } from '../client/stream.ts';
 
-/** Who reads a shard through a cursor. */
+/** The subscription or lease that reads a shard through a cursor. */
 export interface CursorOwner {
-  /** Takes records now. */
+  /** The owner takes records now. */
   readonly hasRoom: boolean;
-  /** @returns false where there is no room after all: it is offered again. */
+  /** @returns false if there is no room after all; the cursor offers the record again. */
   take(record: ShardRecord): boolean;
-  /** All records that there were to take at once are taken: time to handle them. */
+  /** Called after `take` has taken all records that there were, or that there was room for: the time to handle them. */
   flush(): void;
   /** The shard is closed, and its last record was taken. */
-  ended(children: readonly ShardInfo[]): void;
-  /** The shard is not there any more: its records are too old. */
-  lost(): Promise<void>;
+  shardEnded(children: readonly ShardInfo[]): void;
+  /** The shard is gone: its records are too old. */
+  shardGone(): Promise<void>;
 }
 
-/** Where to begin, or to go on. One of these: after a record, at an iterator, at a time, or (none) at the first record. */
-export interface Position {
-  readonly sequenceNumber?: string | undefined;
-  /** An unread iterator, and the time it stands for once it has expired. */
-  readonly iterator?: string | undefined;
-  /** Milliseconds by the server's clock. */
-  readonly since?: number | undefined;
-}
-
-/** One reader's place in one shard, and what was read for it and not taken yet. */
+/** The position of one owner in one shard, and the records that were read for it and that it has not taken. */
 export class Cursor {
   readonly owner: CursorOwner;
   readonly #notBefore: number;
-  /** The last record that was read; undefined while there was none. */
+  /** The last record that was read; undefined until there is one. */
   sequenceNumber: string | undefined;
-  /** For the next read; undefined where it has to be asked for. */
+  /** For the next read; undefined if it must be requested first. */
   iterator: string | undefined;
-  /** By the server's clock: all that came before this is read, or is not wanted. */
+  /** By the server's clock: the owner needs no record that arrived earlier and is unread. */
   since: number | undefined;
   #sinceAt: number | undefined;
-  /** When its place, while it has no record to go by, was at the end of the shard: from and until, on our clock. */
-  pin: { readonly from: number; readonly until: number } | undefined;
-  /** When it was known to be at its place, on our clock. */
-  placedAt: number = performance.now();
-  /** When to read next, on our clock. */
+  /** When the position, which has no record yet, was the end of the shard: within this time, by `performance.now()`. */
+  endOfShard: { readonly from: number; readonly until: number } | undefined;
+  /** When the position was last confirmed, by `performance.now()`. */
+  positionedAt: number = performance.now();
+  /** When to read next, by `performance.now()`. */
   dueAt = 0;
   failures = 0;
-  /** The server does not know the last record any more. Later ones are found from when it arrived, or from the beginning. */
+  /** The server no longer knows the last record. Reading continues from its time of arrival or, if that is unknown, from the beginning. */
   isLastUnknown = false;
-  /** When the last record arrived, by the server's clock; undefined where that was not seen here. */
+  /** When the last record arrived, by the server's clock; undefined if another process read it. */
   lastArrivedAt: number | undefined;
-  /** Why the last read failed; undefined where it did not. */
+  /** Why the last read failed; undefined if it did not fail. */
   lastError: unknown;
-  /** A read is under way that it leads. */
+  /** A read from this cursor's position is in progress. */
   isReading = false;
-  /** Reads that brought it nearer to the end of the shard, or found it there. */
+  /** Number of reads that came nearer to the end of the shard, or reached it. */
   moves = 0;
-  /** Milliseconds between the last record of the shard and the last that was read. */
+  /** Milliseconds from the last record that was read to the end of the shard. */
   lagMs: number | undefined;
   #batch: readonly ShardRecord[] = [];
   #next = 0;
   #children: readonly ShardInfo[] | undefined;
   #isOver = false;
-  #isLosing = false;
+  #isReportingGone = false;
 
-  /** @param notBefore - Records that arrived earlier are passed over. Milliseconds by the server's clock. */
+  /** @param notBefore - The cursor skips records that arrived earlier. Milliseconds by the server's clock. */
   constructor(owner: CursorOwner, position: Position, notBefore = 0) {
     this.owner = owner;
     this.sequenceNumber = position.sequenceNumber;
@@ -71,47 +62,46 @@ export class Cursor {
     this.#notBefore = notBefore;
   }
 
-  /** Pins the place at the end of the shard. */
-  pinned({ iterator, serverTime, from }: Pin): void {
+  /** Moves to the end of the shard. */
+  startAtEnd({ iterator, serverTime, requestedAt }: EndOfShard): void {
     this.iterator = iterator;
-    this.placedAt = performance.now();
-    this.setSince(serverTime, this.placedAt);
-    this.pin = { from, until: this.placedAt };
+    this.positionedAt = performance.now();
+    this.setSince(serverTime, this.positionedAt);
+    this.endOfShard = { from: requestedAt, until: this.positionedAt };
   }
 
-  /** @param at - What the time is on our clock, or later. */
+  /** @param at - The same moment, or a later one, by `performance.now()`. */
   setSince(serverTime: number, at: number): void {
     this.since = serverTime;
     this.#sinceAt = at;
   }
 
-  /** The server's time at a moment of our clock, or a little before; undefined where it is not known. */
+  /** The server's time at a moment of `performance.now()`, or a slightly earlier time; undefined if it is unknown. */
   serverTimeAt(at: number): number | undefined {
     return this.since === undefined || this.#sinceAt === undefined
       ? undefined
       : this.since + (at - this.#sinceAt);
   }
 
-  /** The place from which everything is still to be read, for somebody who goes on from there. */
+  /** Where another process continues, to read everything that this cursor has not read. */
   get position(): Position {
     if (this.sequenceNumber !== undefined) return { sequenceNumber: this.sequenceNumber };
     return { iterator: this.iterator, since: this.since };
   }
 
-  /** Nothing waits to be taken, the shard goes on, and there is room. */
+  /** No record waits to be taken, the shard is not at its end, and the owner has room. */
   get wantsMore(): boolean {
     return !this.#isOver && this.#next >= this.#batch.length && !this.isAtEnd && this.owner.hasRoom;
   }
 
-  /** Why there is more to read, as far as is known; undefined where there is not, or where nobody has room for it. */
+  /** Why there is more to read, or may be; undefined if there is nothing to read, or the owner has no room. */
   get behind(): string | undefined {
-    if (this.#isOver && this.isAtEnd)
-      return 'it is at its end, and the shards that come after it are not known yet';
+    if (this.#isOver && this.isAtEnd) return 'it is at its end, and its child shards are not known yet';
     if (!this.wantsMore) return undefined;
     if (this.lastError !== undefined) return `reads fail (${messageOf(this.lastError)})`;
-    if (this.isReading) return 'a read is not answered';
+    if (this.isReading) return 'a read has no answer';
     if ((this.lagMs ?? 0) > 0) return `there are records to read (${this.lagMs} ms behind)`;
-    return this.dueAt <= performance.now() ? 'it is time to read, and nobody does' : undefined;
+    return this.dueAt <= performance.now() ? 'a read is due and has not begun' : undefined;
   }
 
   /** The last read reached the end of a closed shard. */
@@ -119,33 +109,35 @@ export class Cursor {
     return this.#children !== undefined;
   }
 
-  /** Gives up: nothing more is handed over. */
+  /** The owner gets no more records. */
   close(): void {
     this.#isOver = true;
     this.#batch = [];
   }
 
-  /** Tells its owner that the shard is gone: not again while the owner still asks what there is in its place, for as long as there is no answer. */
-  lose(): void {
-    if (this.#isLosing) return;
-    this.#isLosing = true;
-    void this.owner.lost().finally(() => (this.#isLosing = false));
+  /** Reports to the owner that the shard is gone. Does nothing while the owner still handles the last report. */
+  reportGone(): void {
+    if (this.#isReportingGone) return;
+    this.#isReportingGone = true;
+    void this.owner.shardGone().finally(() => (this.#isReportingGone = false));
   }
 
-  /** True where a read that began at `leader` and went to `last` holds all that this one needs. */
+  /** True if a read from `leader` up to the record `last` contains every record that this cursor needs. */
   isWithin(leader: Cursor, last: string): boolean {
-    const own = this.sequenceNumber;
-    if (own === undefined) return leader.sequenceNumber === undefined && this.samePlace(leader);
+    const position = this.sequenceNumber;
+    if (position === undefined) return leader.sequenceNumber === undefined && this.hasSamePosition(leader);
     const start = leader.sequenceNumber;
     if (start === undefined && !leader.isAtBeginning) return false;
-    return (start === undefined || compareSequence(start, own) <= 0) && compareSequence(own, last) <= 0;
+    return (
+      (start === undefined || compareSequence(start, position) <= 0) && compareSequence(position, last) <= 0
+    );
   }
 
   get isAtBeginning(): boolean {
     return this.sequenceNumber === undefined && this.iterator === undefined && this.since === undefined;
   }
 
-  samePlace(other: Cursor): boolean {
+  hasSamePosition(other: Cursor): boolean {
     if (this.sequenceNumber !== undefined || other.sequenceNumber !== undefined) {
       return this.sequenceNumber === other.sequenceNumber;
     }
@@ -153,34 +145,35 @@ export class Cursor {
     return this.since === other.since;
   }
 
-  /** True where the leader, that has read to the end of the shard since `startedAt` and found nothing, stands where this one does. */
-  isMetBy(leader: Cursor, startedAt: number): boolean {
-    if (this.samePlace(leader)) return true;
-    if (this.pin === undefined || this.sequenceNumber !== undefined) return false;
-    return leader.placedAt <= this.pin.from && this.pin.until <= startedAt;
+  /** True if `leader`, which found nothing in a read to the end of the shard that began at `startedAt`, has the position of this cursor. */
+  isCaughtUpWith(leader: Cursor, startedAt: number): boolean {
+    if (this.hasSamePosition(leader)) return true;
+    if (this.endOfShard === undefined || this.sequenceNumber !== undefined) return false;
+    return leader.positionedAt <= this.endOfShard.from && this.endOfShard.until <= startedAt;
   }
 
-  /** Moves on, and never back: a read may have begun before its place. */
-  reached(last: ShardRecord): void {
-    const own = this.sequenceNumber;
-    if (own !== undefined && compareSequence(last.sequenceNumber, own) <= 0) return;
+  /** Moves forward, and never back: a shared read may have begun before this cursor's position. */
+  moveTo(last: ShardRecord): void {
+    const position = this.sequenceNumber;
+    if (position !== undefined && compareSequence(last.sequenceNumber, position) <= 0) return;
     this.sequenceNumber = last.sequenceNumber;
     this.lastArrivedAt = last.arrivedAt;
     this.isLastUnknown = false;
   }
 
+  /** Keeps the records of a read for the owner. `children` is given by the last read of a closed shard. */
   give(records: readonly ShardRecord[], children: readonly ShardInfo[] | undefined): void {
-    const own = this.sequenceNumber;
+    const position = this.sequenceNumber;
     this.#batch =
-      own === undefined
+      position === undefined
         ? records
-        : records.filter(({ sequenceNumber }) => compareSequence(sequenceNumber, own) > 0);
+        : records.filter(({ sequenceNumber }) => compareSequence(sequenceNumber, position) > 0);
     this.#next = 0;
     if (children !== undefined) this.#children = children;
   }
 
-  /** Hands over what was read, as far as there is room. */
-  hand(): void {
+  /** Passes records on to the owner as far as it has room. */
+  deliver(): void {
     const { owner } = this;
     const first = this.#next;
     while (this.#next < this.#batch.length && owner.hasRoom) {
@@ -195,7 +188,7 @@ export class Cursor {
       const children = this.#children;
       this.#isOver = true;
       if (first < this.#next) owner.flush();
-      owner.ended(children);
+      owner.shardEnded(children);
     } else if (first < this.#next) owner.flush();
     if (isDone) this.#next = 0;
   }

@@ -1,9 +1,9 @@
-import type { ShardInfo } from '../client/stream.ts';
+import type { ShardInfo } from '../client/shard.ts';
 
 /**
- * The shards that are to be read after one that is at its end: its children, and what the stream has of their ancestors that nobody here
- * knows. Where reshards chain, a shard may be born and closed between two reads, and its records come before those of its child. One that
- * the stream does not list any more is too old to be read.
+ * The shards to read after a shard that is at its end: its children, and their listed ancestors that are not known here. If several
+ * reshards follow each other, a shard can open and close between two reads, and its records come before those of its child. A shard that
+ * the stream no longer lists is too old to be read.
  */
 export function withAncestors(
   children: readonly ShardInfo[],

@@ -9,9 +9,9 @@ import { Cursor } from './cursor.ts';
 import { withAncestors } from './lineage.ts';
 import type { ShardRecord } from './record.ts';
 import type { ShardReaders } from './shard-readers.ts';
-import type { ShardInfo } from '../client/stream.ts';
+import type { ShardInfo } from '../client/shard.ts';
 
-/** A subscription without a group: it gets every event, and its place in each shard ends with it. */
+/** A subscription without a group: it gets every event. Its position in each shard is lost when it ends. */
 export class PlainSubscription implements Listener {
   readonly request: ListenRequest;
   readonly #receiver: Receiver;
@@ -19,12 +19,12 @@ export class PlainSubscription implements Listener {
   readonly #acknowledgement: Acknowledgement;
   readonly #refillAt: number;
   readonly #cursors = new Map<string, Cursor>();
-  /** Shards that were seen, whether they are being read, wait for their parents, or are at their end. */
+  /** All shards seen so far: those being read, those that wait for their parents, and those at their end. */
   readonly #known = new Map<string, ShardInfo>();
   readonly #ended = new Set<string>();
   #isStopped = false;
   #isRefillPlanned = false;
-  /** A reader has found no room, and waits to be told. */
+  /** A reader has found no room, and waits for a wake-up. */
   #isBlocked = false;
 
   constructor(request: ListenRequest, receiver: Receiver, readers: ShardReaders) {
@@ -34,7 +34,7 @@ export class PlainSubscription implements Listener {
     this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
     this.#acknowledgement = {
       settled: () => this.#refill(),
-      // Nobody else is to have it: the place of a subscription without a group ends with it.
+      // No other subscription takes the event over.
       release: () => false,
     };
     receiver.onRoom = () => this.#refill();
@@ -44,15 +44,15 @@ export class PlainSubscription implements Listener {
     return this.#cursors;
   }
 
-  /** Resolves when its place in every shard is pinned: from there on it misses nothing. */
+  /** Resolves when the position in every shard is known: the subscription gets every event from there. */
   async start(): Promise<void> {
     const { from } = this.request;
     const shards = await this.#readers.shards();
     if (from === 'latest') {
       const open = shards.filter(({ isClosed }) => !isClosed);
       for (const shard of open) this.#known.set(shard.id, shard);
-      // Set in motion together, once all have their place: a handler could publish.
-      const cursors = await Promise.all(open.map((shard) => this.#pin(shard)));
+      // Reading begins once all shards have their position: a handler could publish.
+      const cursors = await Promise.all(open.map((shard) => this.#cursorAtEnd(shard)));
       if (this.#isStopped) return;
       open.forEach((shard, i) => this.#begin(shard, cursors[i]!));
       return;
@@ -61,9 +61,9 @@ export class PlainSubscription implements Listener {
     for (const shard of shards) if (this.#isDue(shard)) this.#begin(shard, this.#cursorFor(shard));
   }
 
-  async #pin(shard: ShardInfo): Promise<Cursor> {
+  async #cursorAtEnd(shard: ShardInfo): Promise<Cursor> {
     const cursor = this.#cursorFor(shard);
-    cursor.pinned(await this.#readers.pin(shard.id));
+    cursor.startAtEnd(await this.#readers.endOf(shard.id));
     return cursor;
   }
 
@@ -77,8 +77,8 @@ export class PlainSubscription implements Listener {
       },
       take: (record: ShardRecord) => this.#take(record),
       flush: () => this.#receiver.run(),
-      ended: (children: readonly ShardInfo[]) => void this.#onEnd(shard.id, children),
-      lost: () => this.#onLost(shard.id),
+      shardEnded: (children: readonly ShardInfo[]) => void this.#onShardEnded(shard.id, children),
+      shardGone: () => this.#onShardGone(shard.id),
     };
     return new Cursor(owner, { since }, since);
   }
@@ -95,7 +95,7 @@ export class PlainSubscription implements Listener {
     this.#readers.add(shard.id, cursor);
   }
 
-  /** Its parents are at their end, or too old to be known. */
+  /** The shard can be read now: its parents are at their end, or too old to be known. */
   #isDue({ id, parents }: ShardInfo): boolean {
     if (this.#cursors.has(id) || this.#ended.has(id)) return false;
     return parents.every((parent) => !this.#known.has(parent) || this.#ended.has(parent));
@@ -111,24 +111,24 @@ export class PlainSubscription implements Listener {
     return true;
   }
 
-  async #onEnd(shardId: string, children: readonly ShardInfo[]): Promise<void> {
-    // Asked for now that the children are there: it has all that came before them.
+  async #onShardEnded(shardId: string, children: readonly ShardInfo[]): Promise<void> {
+    // Listed after the children appeared, so that it contains every shard before them.
     const listed = await this.#readers.listed(() => !this.#isStopped);
-    if (listed !== undefined) this.#goOn(shardId, children, listed);
+    if (listed !== undefined) this.#readNext(shardId, children, listed);
   }
 
-  /** The records of a shard are too old by now. What came after it is found in the list. */
-  async #onLost(shardId: string): Promise<void> {
+  /** The records of the shard have expired. The list shows which shards came after it. */
+  async #onShardGone(shardId: string): Promise<void> {
     const cursor = this.#cursors.get(shardId);
     const listed = await this.#readers.listed(() => this.#cursors.get(shardId) === cursor);
-    // It was only hidden for a moment, or that was a bad answer: its reader goes on asking.
+    // If the shard is listed, the error was temporary, and its reader retries.
     if (listed === undefined || listed.has(shardId) || this.#cursors.get(shardId) !== cursor) return;
     const unknown = [...listed.values()].filter(({ id }) => !this.#known.has(id));
-    this.#goOn(shardId, unknown, listed);
+    this.#readNext(shardId, unknown, listed);
   }
 
-  /** Reads what comes after a shard of which there is no more. */
-  #goOn(shardId: string, next: readonly ShardInfo[], listed: ReadonlyMap<string, ShardInfo>): void {
+  /** Reads the shards that come after a shard that ended or is gone. */
+  #readNext(shardId: string, next: readonly ShardInfo[], listed: ReadonlyMap<string, ShardInfo>): void {
     if (this.#isStopped) return;
     this.#leave(shardId);
     this.#ended.add(shardId);
@@ -144,7 +144,7 @@ export class PlainSubscription implements Listener {
     if (cursor !== undefined) this.#readers.remove(shardId, cursor);
   }
 
-  /** Half a buffer at a time. */
+  /** Wakes the blocked readers once half of the buffer is free. */
   #refill(): void {
     if (!this.#isBlocked || this.#isRefillPlanned || this.#receiver.capacity < this.#refillAt) return;
     this.#isRefillPlanned = true;

@@ -5,15 +5,15 @@ import type { RawRecord } from '@polybus/core/engine';
 import { deaggregate, isAggregated } from './aggregation.ts';
 import { messageOf } from '../errors.ts';
 
-/** An event, or what could not be made one. */
+/** An event, or a record that could not be decoded. */
 export type Decoded =
   | { readonly event: Event; readonly raw?: undefined }
   | { readonly event?: undefined; readonly raw: RawRecord };
 
-/** A record of a shard. It is decoded when it is first looked at, once for all who read it. */
+/** A record of a shard. It is decoded on first use, once for all subscriptions. */
 export class ShardRecord {
   readonly sequenceNumber: string;
-  /** When the server got it. */
+  /** When the server received it. */
   readonly arrivedAt: number;
   readonly #record: _Record;
   readonly #foreignTopic: string;
@@ -26,7 +26,7 @@ export class ShardRecord {
     this.#foreignTopic = foreignTopic;
   }
 
-  /** One event, or several where a producer has aggregated them. */
+  /** One event, or several if a producer has aggregated them. */
   get contents(): readonly Decoded[] {
     return (this.#contents ??= this.#decode());
   }
@@ -36,9 +36,10 @@ export class ShardRecord {
     if (!isAggregated(data)) return [this.#decodeOne(data, key)];
     try {
       const records = deaggregate(data);
-      if (records !== undefined) return records.map((one) => this.#decodeOne(one.data, one.partitionKey));
+      if (records !== undefined)
+        return records.map((record) => this.#decodeOne(record.data, record.partitionKey));
     } catch (error) {
-      return [this.#raw(data, key, `it is an aggregated record that cannot be read: ${messageOf(error)}`)];
+      return [this.#raw(data, key, `the aggregated record cannot be read: ${messageOf(error)}`)];
     }
     return [this.#decodeOne(data, key)];
   }
@@ -46,7 +47,7 @@ export class ShardRecord {
   #decodeOne(data: Uint8Array, key: string): Decoded {
     const createdAt = this.#record.ApproximateArrivalTimestamp;
     try {
-      // Several times as fast as a strict decoder; where something was replaced, that one says what is wrong.
+      // Several times as fast as a strict decoder. If a byte was replaced, decodeRecord decodes strictly and reports the fault.
       const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
       return { event: decodeRecord({ body: text.includes('\ufffd') ? data : text }, { key, createdAt }) };
     } catch (error) {
@@ -64,7 +65,7 @@ export class ShardRecord {
   }
 }
 
-/** Sequence numbers are decimal numbers of up to 128 bits. Negative where the first comes before the second. */
+/** Sequence numbers are decimal numbers of up to 128 bits. Negative if the first comes before the second. */
 export function compareSequence(a: string, b: string): number {
   if (a.length !== b.length) return a.length - b.length;
   return a < b ? -1 : a > b ? 1 : 0;

@@ -1,18 +1,19 @@
-import type { ChildShard, GetRecordsCommandOutput } from '@aws-sdk/client-kinesis';
+import type { GetRecordsCommandOutput } from '@aws-sdk/client-kinesis';
+import type { Logger } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
 import type { Cursor } from './cursor.ts';
 import { isThrottle, messageOf, nameOf } from '../errors.ts';
 import type { IteratorStart, KinesisApi } from '../client/kinesis-api.ts';
-import type { KinesisOptions } from '../options/options.ts';
-import { Pause, backoffMs } from '../pause.ts';
+import type { KinesisOptions } from '../options/config.ts';
+import { InterruptibleSleep } from '../client/interruptible-sleep.ts';
 import { ShardRecord } from './record.ts';
 import type { ShardLimits } from '../client/shard-limits.ts';
-import type { ShardReaders } from './shard-readers.ts';
-import type { ShardInfo } from '../client/stream.ts';
+import { type ShardInfo, childShardInfo } from '../client/shard.ts';
 
 const initialBackoffMs = 100;
 const maxBackoffMs = 5000;
-/** An iterator that the server does not know; local servers answer without a name. */
-const badIterator = new Set([
+/** The errors for an iterator that the server does not know; local servers answer without a name. */
+const unknownIterator = new Set([
   'ExpiredIteratorException',
   'InvalidArgumentException',
   'Unknown',
@@ -22,42 +23,46 @@ const badIterator = new Set([
 /** The `Date` of an answer is in whole seconds. */
 const clockGrainMs = 1000;
 
+/** What a reader needs beside its shard. */
+export interface ReaderContext {
+  readonly api: KinesisApi;
+  readonly options: KinesisOptions;
+  readonly logger: Logger;
+  shards(): Promise<readonly ShardInfo[]>;
+}
+
 /**
- * The one loop of this process that reads a shard, for all cursors on it. Cursors at the same place share a read. Two reads are never
- * closer together than AWS allows; one that found nothing is followed by `pollInterval`.
+ * The loop that reads a shard in this process, for all cursors on it. Cursors at the same position share a read. Two reads are never
+ * closer together than AWS allows; after a read that found nothing, the next waits for `pollInterval`.
  */
 export class ShardReader {
   readonly shardId: string;
   readonly #api: KinesisApi;
   readonly #options: KinesisOptions;
-  readonly #readers: ShardReaders;
+  readonly #context: ReaderContext;
   readonly #limits: ShardLimits;
   readonly #cursors = new Set<Cursor>();
-  readonly #pause = new Pause();
+  readonly #sleep = new InterruptibleSleep();
   readonly #onIdle: () => void;
-  /** How often we were told of new records. */
-  #news = 0;
+  /** Calls of `pollNow`. */
+  #polls = 0;
   #isStopped = false;
   #running: Promise<void> | undefined;
 
-  /** @param onIdle - Told when the last cursor is gone. */
-  constructor(shardId: string, readers: ShardReaders, limits: ShardLimits, onIdle: () => void) {
+  /** @param onIdle - Called when the last cursor is removed. */
+  constructor(shardId: string, context: ReaderContext, limits: ShardLimits, onIdle: () => void) {
     this.shardId = shardId;
-    this.#api = readers.api;
-    this.#options = readers.options;
-    this.#readers = readers;
+    this.#api = context.api;
+    this.#options = context.options;
+    this.#context = context;
     this.#limits = limits;
     this.#onIdle = onIdle;
-  }
-
-  get cursors(): Iterable<Cursor> {
-    return this.#cursors;
   }
 
   add(cursor: Cursor): void {
     this.#cursors.add(cursor);
     this.#running ??= this.#run();
-    this.#pause.wake();
+    this.#sleep.wake();
   }
 
   remove(cursor: Cursor): void {
@@ -65,39 +70,39 @@ export class ShardReader {
     if (this.#cursors.delete(cursor) && this.#cursors.size === 0) this.#onIdle();
   }
 
-  /** Somebody may have room. */
+  /** An owner may have room again. */
   wake(): void {
-    this.#pause.wake();
+    this.#sleep.wake();
   }
 
-  /** There are new records: no need to wait for the next poll. */
-  hurry(): void {
-    this.#news++;
+  /** There are new records: the next read does not wait for the poll interval. */
+  pollNow(): void {
+    this.#polls++;
     for (const cursor of this.#cursors) if (cursor.failures === 0) cursor.dueAt = 0;
-    this.#pause.wake();
+    this.#sleep.wake();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const cursor of this.#cursors) cursor.close();
-    this.#pause.wake();
+    this.#sleep.wake();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    // Not in the turn of who added the first cursor.
+    // Not in the turn in which the first cursor is added.
     await Promise.resolve();
     while (!this.#isStopped && this.#cursors.size > 0) {
-      for (const cursor of this.#cursors) cursor.hand();
+      for (const cursor of this.#cursors) cursor.deliver();
       const cursor = this.#nextDue();
       const dueAt =
         cursor === undefined ? Number.POSITIVE_INFINITY : Math.max(cursor.dueAt, this.#limits.openAt);
       const wait = dueAt - performance.now();
-      if (cursor === undefined || wait > 0) await this.#pause.wait(wait);
+      if (cursor === undefined || wait > 0) await this.#sleep.sleep(wait);
       else await this.#read(cursor);
     }
     this.#running = undefined;
-    // One that was added while this loop ended.
+    // A cursor may have been added while this loop ended.
     if (!this.#isStopped && this.#cursors.size > 0) this.#running = this.#run();
   }
 
@@ -110,7 +115,7 @@ export class ShardReader {
   }
 
   async #read(leader: Cursor): Promise<void> {
-    const news = this.#news;
+    const polls = this.#polls;
     const others = [...this.#cursors].filter((cursor) => cursor !== leader && cursor.wantsMore);
     leader.isReading = true;
     try {
@@ -120,7 +125,8 @@ export class ShardReader {
       const answer = await this.#api.getRecords(leader.iterator, this.#options.maxRecordsPerRead);
       const children = await this.#childrenIn(answer);
       if (this.#isStopped) return;
-      this.#give([answer, children], leader, others, [startedAt, news !== this.#news]);
+      const isPolled = polls !== this.#polls;
+      this.#give({ answer, children, startedAt, isPolled }, leader, others);
     } catch (error) {
       if (!this.#isStopped) this.#failed(leader, error);
     } finally {
@@ -129,16 +135,16 @@ export class ShardReader {
   }
 
   /**
-   * What comes after the shard, where this was its last read.
+   * The child shards, if the answer was the last read of a closed shard.
    *
-   * @throws Error where the answer gives no place to go on from, and yet the shard is not known to be closed.
+   * @throws Error if the answer has no next iterator although the shard is not known to be closed.
    */
   async #childrenIn(answer: GetRecordsCommandOutput): Promise<readonly ShardInfo[] | undefined> {
-    const { NextShardIterator: next, ChildShards: told = [] } = answer;
+    const { NextShardIterator: next, ChildShards: named = [] } = answer;
     if (next !== undefined && next !== null) return undefined;
-    if (told.length > 0) return told.map(infoOf);
-    // Not every server tells the children, and an answer may be cut: nothing ends on the word of one that is empty.
-    const shards = await this.#readers.shards();
+    if (named.length > 0) return named.map(childShardInfo);
+    // Not every server names the children, and an answer may be cut: an empty answer alone does not end a shard.
+    const shards = await this.#context.shards();
     const children = shards.filter(({ parents }) => parents.includes(this.shardId));
     const isClosed = shards.find(({ id }) => id === this.shardId)?.isClosed;
     if (isClosed === true && children.length > 0) return children;
@@ -146,38 +152,38 @@ export class ShardReader {
   }
 
   #give(
-    [answer, children]: readonly [GetRecordsCommandOutput, readonly ShardInfo[] | undefined],
+    { answer, children, startedAt, isPolled }: ShardRead,
     leader: Cursor,
     others: readonly Cursor[],
-    [startedAt, isNews]: readonly [startedAt: number, isNews: boolean],
   ): void {
     const { foreignTopic, pollIntervalMs } = this.#options;
     const records = (answer.Records ?? []).map((record) => new ShardRecord(record, foreignTopic));
     const last = records.at(-1);
     const lagMs = answer.MillisBehindLatest ?? 0;
-    const isAtTip = last === undefined && lagMs === 0;
-    // Chosen before any of them moves: they are compared with the place where the read began.
+    const isCaughtUp = last === undefined && lagMs === 0;
+    // Chosen before any cursor moves: they are compared with the position where the read began.
     const readers = others.filter((cursor) =>
       last !== undefined
         ? cursor.isWithin(leader, last.sequenceNumber)
-        : cursor.samePlace(leader) || (isAtTip && cursor.isMetBy(leader, startedAt)),
+        : cursor.hasSamePosition(leader) || (isCaughtUp && cursor.isCaughtUpWith(leader, startedAt)),
     );
-    const since = isAtTip ? leader.serverTimeAt(startedAt) : undefined;
+    const since = isCaughtUp ? leader.serverTimeAt(startedAt) : undefined;
     const now = performance.now();
     for (const cursor of [leader, ...readers]) {
       cursor.give(records, children);
-      if (last !== undefined) cursor.reached(last);
-      else if (isAtTip) cursor.sequenceNumber = leader.sequenceNumber;
+      if (last !== undefined) cursor.moveTo(last);
+      else if (isCaughtUp) cursor.sequenceNumber = leader.sequenceNumber;
       cursor.iterator = answer.NextShardIterator;
       if (since !== undefined) cursor.setSince(since, startedAt);
-      cursor.pin =
-        isAtTip && cursor.sequenceNumber === undefined ? { from: startedAt, until: now } : undefined;
-      cursor.placedAt = now;
+      cursor.endOfShard =
+        isCaughtUp && cursor.sequenceNumber === undefined ? { from: startedAt, until: now } : undefined;
+      cursor.positionedAt = now;
       cursor.failures = 0;
       cursor.lastError = undefined;
-      if (last !== undefined || isAtTip || lagMs < (cursor.lagMs ?? Number.POSITIVE_INFINITY)) cursor.moves++;
+      if (last !== undefined || isCaughtUp || lagMs < (cursor.lagMs ?? Number.POSITIVE_INFINITY))
+        cursor.moves++;
       cursor.lagMs = lagMs;
-      cursor.dueAt = isAtTip && !isNews ? startedAt + pollIntervalMs : 0;
+      cursor.dueAt = isCaughtUp && !isPolled ? startedAt + pollIntervalMs : 0;
     }
   }
 
@@ -188,28 +194,39 @@ export class ShardReader {
   #failed(cursor: Cursor, error: unknown): void {
     cursor.lastError = error;
     const name = nameOf(error);
-    const about = { shard: this.shardId, error: messageOf(error) };
+    const fields = { shard: this.shardId, error: messageOf(error) };
     if (name === 'ResourceNotFoundException') {
-      // Either the shard is gone, or the server has lost the record that we go by.
+      // Either the shard is gone, or the server has lost the record after which we read.
       cursor.iterator = undefined;
       cursor.isLastUnknown = true;
-      if (cursor.failures + 1 === lostAfter) this.#readers.logger.warn('a shard is gone', about);
-      if (cursor.failures + 1 >= lostAfter) cursor.lose();
+      if (cursor.failures + 1 === goneAfter) this.#context.logger.warn('a shard is gone', fields);
+      if (cursor.failures + 1 >= goneAfter) cursor.reportGone();
     }
-    // It is asked for again, after the last record that was read.
-    if (badIterator.has(name)) cursor.iterator = undefined;
+    // The next read requests an iterator after the last record that was read.
+    if (unknownIterator.has(name)) cursor.iterator = undefined;
     const delay = backoffMs(++cursor.failures, initialBackoffMs, maxBackoffMs);
     const now = performance.now();
-    // The limit is the shard's: nobody reads it meanwhile.
+    // The limit is the shard's: no cursor reads it meanwhile.
     if (isThrottle(error)) this.#limits.openAt = now + delay + 1000 / this.#options.readsPerSecond;
-    // An iterator that expired is no fault of the server's.
+    // An expired iterator is not a failure of the server.
     cursor.dueAt = name === 'ExpiredIteratorException' && cursor.failures === 1 ? now : now + delay;
-    this.#readers.logger.debug?.('a read failed and is tried again', about);
+    this.#context.logger.debug?.('a read failed; the engine tries again', fields);
   }
 }
 
-/** A shard that is not found so often is gone. */
-const lostAfter = 3;
+/** A read of a shard, and its answer. */
+interface ShardRead {
+  readonly answer: GetRecordsCommandOutput;
+  /** Given if the shard is at its end. */
+  readonly children: readonly ShardInfo[] | undefined;
+  /** By `performance.now()`. */
+  readonly startedAt: number;
+  /** `pollNow` was called while the read was in progress. */
+  readonly isPolled: boolean;
+}
+
+/** A shard that the server does not find this often in a row is gone. */
+const goneAfter = 3;
 
 function startOf({ sequenceNumber, isLastUnknown, lastArrivedAt, since }: Cursor): IteratorStart {
   if (sequenceNumber !== undefined && isLastUnknown) {
@@ -219,11 +236,7 @@ function startOf({ sequenceNumber, isLastUnknown, lastArrivedAt, since }: Cursor
   if (sequenceNumber !== undefined) {
     return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: sequenceNumber };
   }
-  // No record is older than the epoch, and before the first date that there is is none to ask for.
+  // No record is older than the epoch.
   if (since === undefined || since <= clockGrainMs) return { ShardIteratorType: 'TRIM_HORIZON' };
   return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(since - clockGrainMs) };
-}
-
-function infoOf({ ShardId, ParentShards }: ChildShard): ShardInfo {
-  return { id: ShardId ?? '', parents: ParentShards ?? [], isClosed: false };
 }

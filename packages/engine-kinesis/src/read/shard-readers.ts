@@ -1,35 +1,31 @@
 import type { Logger } from '@polybus/core';
 import type { Cursor } from './cursor.ts';
-import type { KinesisApi, PinnedIterator } from '../client/kinesis-api.ts';
-import type { KinesisOptions } from '../options/options.ts';
+import type { KinesisApi } from '../client/kinesis-api.ts';
+import type { KinesisOptions } from '../options/config.ts';
 import { messageOf } from '../errors.ts';
-import { patiently } from '../client/patience.ts';
+import type { EndOfShard } from './position.ts';
+import { retried } from '../client/retried.ts';
+import type { ShardInfo } from '../client/shard.ts';
 import { ShardLimits } from '../client/shard-limits.ts';
-import { ShardReader } from './shard-reader.ts';
+import { type ReaderContext, ShardReader } from './shard-reader.ts';
 import { SharedCall } from '../client/shared-call.ts';
-import { type ShardInfo, shardsOf } from '../client/stream.ts';
-
-/** An iterator at the end of a shard, and when it was asked for, on our clock. */
-export interface Pin extends PinnedIterator {
-  readonly from: number;
-}
 
 /** GetShardIterator: five per second and shard, as for reads. */
-const pinsPerSecond = 5;
+const iteratorsPerSecond = 5;
 
-/** The readers of this process's shards, one for each that somebody reads. */
-export class ShardReaders {
+/** The readers of this process, one for each shard that it reads. */
+export class ShardReaders implements ReaderContext {
   readonly api: KinesisApi;
   readonly options: KinesisOptions;
   readonly logger: Logger;
   readonly #readers = new Map<string, ShardReader>();
-  /** They outlive the readers: a subscription that comes and goes does not read more often than one that stays. */
+  /** They outlive the readers: repeated subscribing does not read a shard more often than its limit. */
   readonly #limits = new Map<string, ShardLimits>();
-  readonly #pins = new Map<string, SharedCall<Pin>>();
+  readonly #ends = new Map<string, SharedCall<EndOfShard>>();
   readonly #listing = new SharedCall(() =>
-    patiently(this.api, 'list the shards of the stream', () => shardsOf(this.api)),
+    retried(this.api, 'list the shards of the stream', () => this.api.listShards()),
   );
-  /** Readers whose last read is still under way. */
+  /** Readers whose last read is in progress. */
   readonly #ending = new Set<Promise<void>>();
 
   constructor(api: KinesisApi, options: KinesisOptions, logger: Logger) {
@@ -38,15 +34,15 @@ export class ShardReaders {
     this.logger = logger;
   }
 
-  /** The shards as they are now, or a moment later. */
+  /** The shards, listed now or later. */
   shards(): Promise<readonly ShardInfo[]> {
-    return this.#listing.ask();
+    return this.#listing.run();
   }
 
   /**
-   * The shards, by id, however long it takes to get them.
+   * The shards by id, retried until they can be listed.
    *
-   * @returns undefined where nobody wants them any more.
+   * @returns undefined if `isWanted` returns false meanwhile, or the engine stops.
    */
   async listed(isWanted: () => boolean): Promise<ReadonlyMap<string, ShardInfo> | undefined> {
     while (isWanted() && !this.api.isClosed) {
@@ -54,26 +50,26 @@ export class ShardReaders {
         return new Map((await this.shards()).map((shard) => [shard.id, shard]));
       } catch (error) {
         this.logger.debug?.('the shards could not be listed', { error: messageOf(error) });
-        await this.api.rest(1000);
+        await this.api.sleep(1000);
       }
     }
     return undefined;
   }
 
-  /** The end of a shard as it is now, or a moment later: many who ask at once get the same. */
-  pin(shardId: string): Promise<Pin> {
-    let pin = this.#pins.get(shardId);
-    if (pin === undefined) this.#pins.set(shardId, (pin = new SharedCall(() => this.#pin(shardId))));
-    return pin.ask();
+  /** The end of a shard, requested now or later. Concurrent callers get the same. */
+  endOf(shardId: string): Promise<EndOfShard> {
+    let end = this.#ends.get(shardId);
+    if (end === undefined) this.#ends.set(shardId, (end = new SharedCall(() => this.#requestEndOf(shardId))));
+    return end.run();
   }
 
-  async #pin(shardId: string): Promise<Pin> {
-    const perSecond = Math.max(pinsPerSecond, Math.floor(this.options.readsPerSecond));
+  async #requestEndOf(shardId: string): Promise<EndOfShard> {
+    const perSecond = Math.max(iteratorsPerSecond, Math.floor(this.options.readsPerSecond));
     const limits = this.#limitsOf(shardId);
-    return patiently(this.api, `get the end of the shard ${shardId}`, async () => {
-      await this.api.rest(limits.nextPinAt(perSecond) - performance.now());
-      const from = performance.now();
-      return { ...(await this.api.iterator(shardId, { ShardIteratorType: 'LATEST' })), from };
+    return retried(this.api, `get the end of the shard ${shardId}`, async () => {
+      await this.api.sleep(limits.nextIteratorAt(perSecond) - performance.now());
+      const requestedAt = performance.now();
+      return { ...(await this.api.iterator(shardId, { ShardIteratorType: 'LATEST' })), requestedAt };
     });
   }
 
@@ -100,9 +96,9 @@ export class ShardReaders {
     this.#readers.get(shardId)?.wake();
   }
 
-  /** A shard has new records. */
-  hurry(shardId: string): void {
-    this.#readers.get(shardId)?.hurry();
+  /** Reads a shard that has new records without waiting for the poll interval. */
+  pollNow(shardId: string): void {
+    this.#readers.get(shardId)?.pollNow();
   }
 
   #end(reader: ShardReader): void {

@@ -1,26 +1,27 @@
-/** A document as a store keeps it. */
+/** A document in a checkpoint store. */
 export interface StoredDocument {
-  /** 1 for the first, and one more with each replacement. */
+  /** 1 for the first document. Each replacement adds 1. */
   readonly version: number;
-  /** JSON; stores do not look into it. */
+  /** JSON. Stores do not interpret it. */
   readonly text: string;
 }
 
 /**
- * Where consumer groups keep their positions and leases: one document per group and stream. What makes leases safe is that
- * `replace` is atomic.
+ * Stores the checkpoints and leases of consumer groups: one document per group and stream. `replace` must be atomic, because the safety of
+ * leases depends on it.
  */
 export interface CheckpointStore {
   /**
-   * True where the documents outlive the process and all processes of a group see the same. The engine is `durable` then.
+   * True if the documents outlive the process and all processes of a group see the same documents. Then the engine is `durable`.
    */
   readonly isShared: boolean;
-  /** The document as it is now, not as it was a moment ago; undefined where there is none. Rejects where the store is out. */
+  /** Reads the current document, and never an older version. Resolves with undefined if there is none. Rejects if the store fails. */
   read(name: string): Promise<StoredDocument | undefined>;
   /**
-   * Writes a document if the stored one has the version before it, or if there is none and its version is 1.
+   * Writes a document if the stored document has the previous version, or if there is none and the version is 1.
    *
-   * @returns false where somebody else was first, and nothing was written. Rejects where the store is out; then it may have been written.
+   * @returns false if another process was first; then nothing was written. Rejects if the store fails; then the document may have been
+   * written.
    */
   replace(name: string, document: StoredDocument): Promise<boolean>;
 }

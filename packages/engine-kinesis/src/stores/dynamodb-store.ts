@@ -9,11 +9,11 @@ import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
 
 /** Options of {@link DynamoDBCheckpointStore}. */
 export interface DynamoDBCheckpointStoreOptions {
-  /** A table whose partition key is the string `name`. Default `polybus-kinesis`. */
+  /** The name of a table whose partition key is the string `name`. Default `polybus-kinesis`. */
   readonly tableName?: string | undefined;
 }
 
-/** Positions in DynamoDB, one item per group. The client is yours: it is not closed. */
+/** Keeps checkpoints in DynamoDB, with one item per group. The store does not close the client. */
 export class DynamoDBCheckpointStore implements CheckpointStore {
   readonly isShared = true;
   readonly #client: DynamoDBClient;
@@ -27,7 +27,7 @@ export class DynamoDBCheckpointStore implements CheckpointStore {
     this.#table = tableName;
   }
 
-  /** Makes the table, paid per request, where there is none, and waits until it is active. */
+  /** Creates the table with on-demand billing if it does not exist, and waits until it is active. */
   async createTable(): Promise<void> {
     const command = new CreateTableCommand({
       TableName: this.#table,

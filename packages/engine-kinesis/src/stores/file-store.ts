@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
 
 /**
- * Positions in files, for the processes of one host. Each version of a document is a file of its own, made by a hard link, which
- * only one process can make.
+ * Keeps checkpoints in files, for the processes of one host. Each version of a document is a separate file, created by a hard link, which
+ * only one process can create.
  */
 export class FileCheckpointStore implements CheckpointStore {
   readonly isShared = true;
   readonly #folder: string;
 
-  /** @param folder - On a local file system. It is made where there is none; all processes of a group name the same. */
+  /** @param folder - A folder on a local file system, the same for all processes of a group. The store creates it if necessary. */
   constructor(folder: string) {
     this.#folder = folder;
   }
@@ -23,7 +23,7 @@ export class FileCheckpointStore implements CheckpointStore {
       try {
         return { version, text: await readFile(this.#path(name, version), 'utf8') };
       } catch (error) {
-        // A newer one came, and this one went, meanwhile.
+        // Another process has replaced this version meanwhile.
         if (!hasCode(error, 'ENOENT')) throw error;
       }
     }
@@ -42,11 +42,11 @@ export class FileCheckpointStore implements CheckpointStore {
       if (hasCode(error, 'EEXIST')) return false;
       throw error;
     } finally {
-      // Also where the disk is full: each try would leave one more.
+      // Also if the disk is full: otherwise, each attempt would leave a draft.
       await remove(draft);
     }
     const versions = await this.#versions(name);
-    // Another was faster, and has removed its file of this version already since there is a newer one.
+    // Another process had created this version, and has removed it already because there is a newer version.
     if (versions.at(-1) !== version) {
       await remove(path);
       return false;
@@ -76,7 +76,7 @@ export class FileCheckpointStore implements CheckpointStore {
   }
 }
 
-/** Names of groups may hold anything. */
+/** The name of a group may contain any character. */
 function digest(name: string): string {
   return createHash('sha256').update(name).digest('hex').slice(0, 32);
 }
@@ -85,7 +85,7 @@ async function write(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx');
   try {
     await file.writeFile(text);
-    // On the disk before it has its name: a host that fails must not leave an empty document.
+    // On the disk before it has its final name: after a failure of the host, there must be no empty document.
     await file.datasync();
   } finally {
     await file.close();

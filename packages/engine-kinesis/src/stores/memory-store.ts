@@ -1,8 +1,7 @@
 import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
 
 /**
- * Positions in memory: groups go on where they left off for as long as the process lives. Engines of one process share a group
- * where they are given the same store.
+ * Keeps checkpoints in memory, as long as the process lives. Engines of one process share a group if they have the same store.
  */
 export class MemoryCheckpointStore implements CheckpointStore {
   readonly isShared = false;

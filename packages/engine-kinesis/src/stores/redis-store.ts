@@ -1,6 +1,6 @@
 import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
 
-/** What the store needs of a client; one of ioredis has it. */
+/** The commands that the store uses; a client of ioredis has them. */
 export interface RedisCommands {
   eval(script: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
@@ -8,12 +8,12 @@ export interface RedisCommands {
 
 /** Options of {@link RedisCheckpointStore}. */
 export interface RedisCheckpointStoreOptions {
-  /** Before the name of each document. Default `polybus:kinesis:`. */
+  /** Prefix of the key of each document. Default `polybus:kinesis:`. */
   readonly keyPrefix?: string | undefined;
 }
 
-// A full server refuses HSET, unless the script has written before. It must not end the leases of a group: the new document takes the
-// room of the old one, which goes first. A group that is new is refused.
+// A Redis server without free memory refuses HSET, unless the script has written before. The leases of a group must survive that, so the
+// script deletes the old document first, and the new one takes its room. The server still refuses the document of a new group.
 const replaceScript = `
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 if version ~= tonumber(ARGV[1]) - 1 then return 0 end
@@ -22,7 +22,7 @@ redis.call('HSET', KEYS[1], 'version', ARGV[1], 'text', ARGV[2])
 return 1
 `;
 
-/** Positions in Redis, one hash per group. The client is yours: it is not closed. */
+/** Keeps checkpoints in Redis, with one hash per group. The store does not close the client. */
 export class RedisCheckpointStore implements CheckpointStore {
   readonly isShared = true;
   readonly #client: RedisCommands;

@@ -114,7 +114,7 @@ describeWithBroker('kinesis', 'outages', async () => {
       await client.send(new CreateStreamCommand({ StreamName, ShardCount: 4 }));
       await until('health to tell', async () => {
         const { status, error = '' } = await engine.health();
-        return status === 'degraded' && error.includes('deleted and made again');
+        return status === 'degraded' && error.includes('deleted and created again');
       });
       await engine.stop();
       await engine.start();

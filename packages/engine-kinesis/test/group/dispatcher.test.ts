@@ -2,7 +2,7 @@ import { UndecodableRecordError } from '@polybus/core';
 import type { Acknowledgement, RawRecord, Receiver } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
 import { GroupDispatcher } from '../../src/group/dispatcher.ts';
-import type { GroupPlace } from '../../src/group/place.ts';
+import type { EventLease } from '../../src/group/pattern-queue.ts';
 
 /** A member's receiver, of which only records that are no events are asked. */
 class RawReceiver implements Partial<Receiver> {
@@ -25,13 +25,20 @@ function setUp(mayBegin: () => boolean) {
   const dispatcher = new GroupDispatcher(() => {}, mayBegin);
   const receiver = new RawReceiver();
   dispatcher.add({ pattern: 'a', receiver: receiver as unknown as Receiver, isLeaving: false });
-  const share = dispatcher.shareOf('a');
-  const place = { share, isHeld: false, isLost: false, delivered: 0, returned() {}, settled() {} };
+  const queue = dispatcher.queueOf('a');
+  const lease: EventLease = {
+    queue,
+    isPaused: false,
+    isLost: false,
+    unsettled: 0,
+    returned() {},
+    settled() {},
+  };
   const offer = (key: string): void => {
     const error = new UndecodableRecordError('it is no event', { topic: 'a' });
     const raw = { topic: 'a', bytes: new Uint8Array(), key, error };
     const record = { sequenceNumber: key, left: 1, isWanted: true, done: undefined };
-    dispatcher.offer({ raw }, place as unknown as GroupPlace, record, 0);
+    dispatcher.offer({ raw }, lease, record, 0);
   };
   const keys = (): string[] => receiver.got.map(([key]) => key);
   return { dispatcher, receiver, offer, keys };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { aggregate } from '../../src/read/aggregation.ts';
 import { messageOf } from '../../src/errors.ts';
-import { GroupDocuments } from '../../src/group/documents.ts';
-import { newDocument } from '../../src/group/document.ts';
+import { LeaseStore } from '../../src/group/lease-store.ts';
+import { newLeaseTable } from '../../src/group/lease-table.ts';
 import type { CheckpointStore, StoredDocument } from '../../src/index.ts';
 import { FakeKinesis, overFake } from '../fake-kinesis.ts';
 import { LogLines, leasesOf, startEngine, until } from '../support.ts';
@@ -46,7 +46,7 @@ describe('a store that misbehaves', () => {
     await engine.publish({ topic: 't', payload: 2 });
     await until('the second event', () => seen.length === 2);
     expect(seen).toEqual([1, 2]);
-    expect(log.lines.some((line) => line.includes('has forgotten positions'))).toBe(true);
+    expect(log.lines.some((line) => line.includes('has lost checkpoints'))).toBe(true);
     expect(await leasesOf(engine, 'g')).toHaveLength(2);
   });
 
@@ -56,7 +56,7 @@ describe('a store that misbehaves', () => {
     const seen: unknown[] = [];
     await engine.subscribe('t', ({ payload }) => void seen.push(payload), group);
     const { version } = checkpointStore.documents.get('fake/g')!;
-    const text = JSON.stringify(newDocument(fake.createdAt.toISOString()));
+    const text = JSON.stringify(newLeaseTable(fake.createdAt.toISOString()));
     checkpointStore.documents.set('fake/g', { version: version + 100, text });
     await until('the place', () => checkpointStore.text.includes('shard-0'));
     await engine.publish({ topic: 't', payload: 1 });
@@ -87,7 +87,7 @@ describe('a store that misbehaves', () => {
     const seen: unknown[] = [];
     await after.subscribe('t', ({ payload }) => void seen.push(payload), group);
     await until('the one from before to be down', async () => (await before.health()).status === 'down');
-    expect((await before.health()).error).toContain('deleted and made again');
+    expect((await before.health()).error).toContain('deleted and created again');
     expect(checkpointStore.text).toContain(fake.createdAt.toISOString());
     await after.publish({ topic: 't', payload: 1 });
     await until('the event', () => seen.length === 1);
@@ -95,7 +95,7 @@ describe('a store that misbehaves', () => {
   });
 
   test('a look at the document takes nothing from a change that is under way', async () => {
-    let stored: StoredDocument = { version: 7, text: JSON.stringify(newDocument('s')) };
+    let stored: StoredDocument = { version: 7, text: JSON.stringify(newLeaseTable('s')) };
     const answers: (() => void)[] = [];
     const store: CheckpointStore = {
       isShared: true,
@@ -109,11 +109,13 @@ describe('a store that misbehaves', () => {
         return true;
       },
     };
-    const options = { name: 'n', stream: 's', timeoutMs: 10_000, onForgotten: () => {} };
-    const documents = new GroupDocuments(store, options);
-    const change = documents.change((document) => void (document.members['me'] = { beat: 1, patterns: [] }));
-    const other = newDocument('s');
-    other.members['other'] = { beat: 1, patterns: [] };
+    const options = { group: 'n', document: 'n', stream: 's', timeoutMs: 10_000, onForgotten: () => {} };
+    const documents = new LeaseStore(store, options);
+    const change = documents.change(
+      (document) => void (document.members['me'] = { heartbeat: 1, patterns: [] }),
+    );
+    const other = newLeaseTable('s');
+    other.members['other'] = { heartbeat: 1, patterns: [] };
     stored = { version: 8, text: JSON.stringify(other) };
     const look = documents.read();
     let isOver = false;
@@ -262,10 +264,10 @@ test('a stop while a group is being subscribed to leaves no member behind', asyn
   expect(await joining).toBe('EVENT_BUS_NOT_STARTED');
   const document = JSON.parse(checkpointStore.text) as {
     members: object;
-    places: { t: Record<string, { owner?: string }> };
+    leases: { t: Record<string, { owner?: string }> };
   };
   expect(document.members).toEqual({});
-  expect(Object.values(document.places.t).filter(({ owner }) => owner !== undefined)).toEqual([]);
+  expect(Object.values(document.leases.t).filter(({ owner }) => owner !== undefined)).toEqual([]);
 });
 
 test('the request that a signature was wrong of is in no message', () => {

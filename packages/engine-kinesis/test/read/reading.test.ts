@@ -138,7 +138,7 @@ test('a document forgets the shards that the stream has forgotten', async () => 
   await engine.subscribe('a', ({ payload }) => void seen.push(payload), { group: 'g' });
   const shardsOf = async (): Promise<string[]> => {
     const { text = '' } = (await checkpointStore.read('fake/g')) ?? {};
-    return Object.keys((JSON.parse(text) as { places: { a: object } }).places.a).sort();
+    return Object.keys((JSON.parse(text) as { leases: { a: object } }).leases.a).sort();
   };
   fake.split('shard-0', 'left', 'right');
   await until('the children', async () => (await shardsOf()).join() === 'left,right,shard-0');

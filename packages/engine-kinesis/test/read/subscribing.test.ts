@@ -100,7 +100,7 @@ test('a start that the limits of the account keep from its stream warns at once,
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(warned).toHaveBeenCalledExactlyOnceWith(
-      expect.stringContaining('tried again'),
+      expect.stringContaining('tries again'),
       expect.objectContaining({ error: expect.stringContaining('500 shards') }),
     );
     expect(await refused).toMatchObject({

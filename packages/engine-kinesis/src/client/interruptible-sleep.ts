@@ -1,11 +1,14 @@
-/** A pause that can be cut short. One at a time. */
-export class Pause {
+/** A sleep that `wake` ends early. There is one sleeper at a time. */
+export class InterruptibleSleep {
   #timer: NodeJS.Timeout | undefined;
   #end: (() => void) | undefined;
   #isAwake = false;
 
-  /** Resolves after the time, or when woken; at once where it was woken since the last pause. Infinity waits for that alone. */
-  wait(ms: number): Promise<void> {
+  /**
+   * Resolves after the time, or when woken. Resolves immediately if `wake` was called since the last sleep. With `Infinity`, only `wake`
+   * ends the sleep.
+   */
+  sleep(ms: number): Promise<void> {
     if (this.#isAwake || ms <= 0) {
       this.#isAwake = false;
       return Promise.resolve();
@@ -27,5 +30,3 @@ export class Pause {
     end();
   }
 }
-
-export { backoffMs } from '@polybus/core/engine-kit';

@@ -1,0 +1,106 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { Duration, RetryOptions, TimeToLive } from '@polybus/core';
+import type { CheckpointStore } from '../stores/checkpoint-store.ts';
+
+/** The configuration of the Kinesis engine. */
+export interface KinesisConfig {
+  /** The stream that carries all topics. Default `eventbus`. */
+  readonly streamName?: string | undefined;
+  /** Default: the region that the SDK finds (`AWS_REGION`, profile); with `endpoint` and no other region, `us-east-1`. */
+  readonly region?: string | undefined;
+  /** The address of a server such as LocalStack, `http://` or `https://`. Default: AWS. */
+  readonly endpoint?: string | undefined;
+  /** `endpoint` in the configuration of a bus with one engine. */
+  readonly externalBrokerURL?: string | undefined;
+  /** Default: the SDK's chain (environment, profile, role of the container or instance). */
+  readonly accessKeyId?: string | undefined;
+  /** The secret of `accessKeyId`. */
+  readonly secretAccessKey?: string | undefined;
+  /** The token of temporary credentials. */
+  readonly sessionToken?: string | undefined;
+  /** `accessKeyId` in the configuration of a bus with one engine. */
+  readonly externalBrokerUser?: string | undefined;
+  /** `secretAccessKey` in the configuration of a bus with one engine. */
+  readonly externalBrokerPassword?: string | undefined;
+  /** Number of shards if the engine creates the stream. Default 1. */
+  readonly shardCount?: number | undefined;
+  /** If the engine creates the stream, creates it in on-demand mode instead of with `shardCount`. Default false. */
+  readonly onDemand?: boolean | undefined;
+  /** Your own client. The engine does not close it, and ignores the fields for region, endpoint and credentials. */
+  readonly client?: KinesisClient | undefined;
+  /** Time between two reads of an idle shard. Default 1 s. */
+  readonly pollInterval?: Duration | undefined;
+  /** Maximum reads of each shard per second by this process. AWS allows 5, over all readers. Default 5. */
+  readonly readsPerSecond?: number | undefined;
+  /** Maximum records per read, 1 to 10 000. Default 1000. */
+  readonly maxRecordsPerRead?: number | undefined;
+  /** Timeout of one call to Kinesis, in milliseconds. Default 5000. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Timeout of a publish with its retries, in milliseconds. Several times `requestTimeoutMs` leaves time for retries. Default 30 000. */
+  readonly publishTimeoutMs?: number | undefined;
+  /** Packs waiting events of the same key into one record, as the Kinesis Producer Library does. Default false. */
+  readonly aggregate?: boolean | undefined;
+  /** The topic of records that are not CloudEvents. Default: the name of the stream. */
+  readonly foreignTopic?: string | undefined;
+  /** Where consumer groups keep their checkpoints and leases. Default: in memory, for groups within this process. */
+  readonly checkpointStore?: CheckpointStore | undefined;
+  /** If a member of a group does not renew its leases for this long, other members take its shards. Milliseconds, default 10 000. */
+  readonly leaseDurationMs?: number | undefined;
+  /** How often a member of a group writes its checkpoints and renews its leases. Milliseconds, default 1000. */
+  readonly checkpointIntervalMs?: number | undefined;
+  /** Maximum handlers that run at the same time, over all async subscriptions. Default 5. */
+  readonly workerCount?: number | undefined;
+  /** Maximum events in the buffer of each subscription. Default 256. */
+  readonly defaultEventBufferSize?: number | undefined;
+  /** Default for subscriptions: five attempts. */
+  readonly retry?: RetryOptions | false | undefined;
+  /** Default for subscriptions: `_dead.<topic>`. */
+  readonly deadLetter?: string | boolean | undefined;
+  /** Milliseconds. Default for subscriptions: no limit. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** `health()` becomes `degraded` after this many milliseconds without progress in reading or delivery. Default 30 000. */
+  readonly stallLimitMs?: number | undefined;
+  /** The engine drops an event that has waited longer than this in a buffer. Default 0: no limit. */
+  readonly eventTTL?: TimeToLive | undefined;
+}
+
+/** The configuration with every default filled in; durations in milliseconds. */
+export interface KinesisOptions {
+  readonly streamName: string;
+  readonly connection: ConnectionOptions;
+  readonly shardCount: number;
+  readonly onDemand: boolean;
+  readonly pollIntervalMs: number;
+  readonly readsPerSecond: number;
+  readonly maxRecordsPerRead: number;
+  readonly requestTimeoutMs: number;
+  readonly publishTimeoutMs: number;
+  readonly aggregate: boolean;
+  readonly foreignTopic: string;
+  readonly store: CheckpointStore;
+  readonly leaseDurationMs: number;
+  readonly checkpointIntervalMs: number;
+  readonly workerCount: number;
+  readonly bufferSize: number;
+  readonly retry: RetryOptions | false | undefined;
+  readonly deadLetter: string | boolean;
+  readonly handlerTimeoutMs: number | undefined;
+  readonly stallLimitMs: number;
+  readonly ttlMs: number | undefined;
+}
+
+/** How the engine creates its client. */
+export interface ConnectionOptions {
+  readonly client: KinesisClient | undefined;
+  readonly region: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly credentials:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
+    | undefined;
+}
+
+declare module '@polybus/core' {
+  interface EngineTypes {
+    readonly kinesis: KinesisConfig;
+  }
+}
