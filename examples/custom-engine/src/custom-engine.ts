@@ -13,7 +13,7 @@ export interface CustomEngine extends Engine {
 /**
  * The custom engine: in-process, with filters that hold events back and metrics of those it carries.
  *
- * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function customEngine(config: CustomMemoryConfig = {}): CustomEngine {
   return create(config, 'customEngine');

@@ -26,7 +26,7 @@ export interface CustomMemoryConfig {
   readonly maxEventQueueSize?: number | undefined;
   /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** Default true. */
   readonly enableMetrics?: boolean | undefined;
@@ -79,7 +79,7 @@ const schema = strict({
  * Checks a configuration and fills in the defaults.
  *
  * @param path - What to call the configuration in messages.
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, path: string): CustomMemoryOptions {
   return validateConfig(schema, config, path);

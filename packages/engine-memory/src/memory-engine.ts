@@ -6,7 +6,7 @@ import { type DurableMemoryConfig, type MemoryConfig, resolveOptions } from './o
  * The in-process engine: the least latency, and nothing outlives the process. By default it drops what a full buffer
  * cannot take, tries a handler once, and logs what failed.
  *
- * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function memoryEngine(config: MemoryConfig = {}): Engine {
   return create('memory', config, 'memoryEngine');
@@ -16,7 +16,7 @@ export function memoryEngine(config: MemoryConfig = {}): Engine {
  * The in-process engine that loses nothing while the process lives: it only ever blocks the publisher, and events expire only if
  * `eventTTL` says so. What fails is retried and dead-lettered, as on a broker. A bus without a configuration has it.
  *
- * @throws {@link InvalidConfigError} listing every problem of the configuration.
+ * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
 export function durableMemoryEngine(config: DurableMemoryConfig = {}): Engine {
   return create('durable-memory', config, 'durableMemoryEngine');

@@ -43,7 +43,7 @@ export interface MemoryConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
 }
 
@@ -118,7 +118,7 @@ export const configSchemas: Readonly<Record<string, v.GenericSchema>> = {
  * Checks a configuration and fills in the defaults.
  *
  * @param path - What to call the configuration in messages.
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, isDurable: boolean, path: string): MemoryOptions {
   if (!isDurable) return validateConfig(memorySchema, config, path);

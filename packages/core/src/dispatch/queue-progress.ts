@@ -28,7 +28,7 @@ export function* queueProgress(
   const { oldest, size } = undecodable;
   if (oldest !== undefined)
     yield {
-      source: `a record that is no event of ${subscription}`,
+      source: `an undecodable record of ${subscription}`,
       position: oldest,
       behind: unwritten(size),
     };
@@ -49,6 +49,7 @@ function reasonWhyBehind(
   if (waiting === 0 || (running.size === 0 && backlog.isEmpty)) return undefined;
   if (running.size > 0)
     return `${waiting} event(s) wait behind ${running.size} handler(s) that have not settled`;
-  if (mayBegin?.() === false) return `${waiting} event(s) wait until it is sure that they are its own`;
+  if (mayBegin?.() === false)
+    return `${waiting} event(s) wait until this process is sure that it still owns them`;
   return `${waiting} event(s) wait for a worker`;
 }

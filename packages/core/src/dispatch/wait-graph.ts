@@ -2,16 +2,16 @@ import type { EndWait } from '../contract/transport.ts';
 import { activeDelivery } from './delivery.ts';
 
 /**
- * Which subscriptions wait for which: an edge A → B stands while a handler of A waits in a publish, or in an unsubscribe,
- * for B to get on. An edge that would close a circle is refused, so no handlers ever wait for each other.
+ * The graph of subscriptions that wait for each other. An edge A → B exists while a handler of A waits, in a publish or an unsubscribe,
+ * for progress of B. An edge that would close a cycle is refused, so that handlers never wait for each other.
  */
 const edges = new WeakMap<object, Map<object, number>>();
 
 /**
- * Asks leave to wait until the subscription `node` gets on.
+ * Starts to wait for progress of the subscription `node`, unless that would never end.
  *
- * @returns true, or how to end the wait; false where the caller is a handler that `node` itself waits for, directly or
- *   through others, so that waiting would never end.
+ * @returns True, or a function that ends the wait. False if the caller is a handler that `node` itself waits for, directly or through
+ *   others.
  */
 export function beginWait(node: object): EndWait | boolean {
   const waiter = activeDelivery();
@@ -19,7 +19,7 @@ export function beginWait(node: object): EndWait | boolean {
   const from = waiter.queue.node;
   if (reaches(node, from)) return false;
   count(from, node, 1);
-  // A handler that waits for others needs no worker meanwhile; they might need just that one to get on.
+  // A handler that waits for others needs no worker meanwhile, and they may need its worker.
   const attempt = waiter.event;
   if (attempt !== undefined && waiter.waits++ === 0) waiter.queue.workers.lend();
   return () => {

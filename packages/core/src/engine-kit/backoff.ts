@@ -1,10 +1,8 @@
 import { backoffMs as ofPolicy } from '../contract/retry.ts';
 
 /**
- * How long to wait after so many failures in a row, the first being 1: a random time up to `initialMs`, doubled by each failure
- * after the first, and up to `maxMs` at most. Clients that lost the same broker at once do not come back at once.
- *
- * @returns milliseconds
+ * Returns the delay after a number of consecutive failures, in milliseconds: a random time up to `initialMs`, which doubles with each
+ * failure up to `maxMs`. The random part prevents clients that lost a broker at the same time from reconnecting at the same time.
  */
 export function backoffMs(failures: number, initialMs: number, maxMs: number): number {
   return ofPolicy({ initialMs, maxMs, factor: 2, jitter: 'full' }, failures);

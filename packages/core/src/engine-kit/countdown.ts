@@ -1,7 +1,7 @@
 /**
- * Counts milliseconds down, on the clock that nobody sets.
+ * Counts down a time in milliseconds, on the monotonic clock.
  *
- * @returns a function that says how many are left, as a whole number; 0 once the time is over.
+ * @returns A function that returns the remaining time in whole milliseconds; 0 once it is over.
  */
 export function countdown(milliseconds: number): () => number {
   const end = performance.now() + milliseconds;

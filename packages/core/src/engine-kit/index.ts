@@ -1,4 +1,4 @@
-/** For engine authors: what engines for different brokers have in common. */
+/** For engine authors: parts that engines for different brokers share. */
 export { durationForm, durationMs } from '../config/duration.ts';
 export {
   atLeastOne,

@@ -1,11 +1,11 @@
-/** What is to be called for each signal that somebody waits for, by the function that takes it back. */
+/** The callbacks of each signal, by the function that removes them. */
 const waiting = new WeakMap<AbortSignal, Map<() => void, () => void>>();
 
 /**
- * Calls back once when the signal aborts; at once if it is aborted already. However many callbacks wait for one signal, it
- * has one listener, so that hundreds of publishes may share a signal without Node's warning of a leak.
+ * Calls the callback once when the signal aborts, and at once if it is already aborted. All callbacks of a signal share one listener, so
+ * that hundreds of publishes can share a signal without Node.js's warning about a leak.
  *
- * @returns how to take the callback back; may be called at any time and more than once.
+ * @returns A function that removes the callback. It can be called at any time and more than once.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return nothing;
@@ -15,7 +15,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   }
   const callbacks = waiting.get(signal) ?? listenTo(signal);
   const takeBack = (): void => {
-    // The listener goes with the last callback: a signal that has one is kept in memory until it aborts.
+    // The listener is removed with the last callback, because a signal with a listener stays in memory until it aborts.
     if (callbacks.delete(takeBack) && callbacks.size === 0 && waiting.delete(signal))
       signal.removeEventListener('abort', callAll);
   };
@@ -38,7 +38,7 @@ function callAll(this: AbortSignal): void {
     try {
       callback();
     } catch (error) {
-      // As with listeners of their own: the others are called, and the error is the process's.
+      // As with separate listeners: the other callbacks run, and the error becomes an uncaught exception.
       process.nextTick(() => {
         throw error;
       });

@@ -1,6 +1,6 @@
 import { onAbort } from './on-abort.ts';
 
-/** The work, or a rejection with the signal's reason if that aborts first; the work itself goes on. */
+/** Settles as the work does, or rejects with the reason of the signal if that aborts first. The work itself continues. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
@@ -9,7 +9,7 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
-/** Whether the work settles within so many milliseconds, however it ends. */
+/** Resolves with true if the work settles within the timeout in milliseconds, whether it resolves or rejects. */
 export function settlesWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), timeoutMs);

@@ -2,9 +2,9 @@ import type { Subscription } from '../contract/bus.ts';
 import { InvalidSubscriptionError } from '../errors/errors.ts';
 
 /**
- * Checks what `unsubscribe` was given.
+ * Asserts that the argument of `unsubscribe` is a subscription.
  *
- * @throws {@link InvalidSubscriptionError}
+ * @throws {@link InvalidSubscriptionError} if it is not.
  */
 export function assertSubscription(value: unknown): asserts value is Subscription {
   if (typeof value === 'object' && value !== null && 'cancel' in value && typeof value.cancel === 'function')

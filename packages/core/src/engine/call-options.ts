@@ -63,9 +63,9 @@ export function assertGroup(group: unknown): void {
 }
 
 /**
- * Milliseconds that a timer waits for.
+ * Validates an option in milliseconds that a timer waits for.
  *
- * @throws {@link InvalidOptionError}
+ * @throws {@link InvalidOptionError} if it is not a number above 0, or too large for a timer.
  */
 export function timerMs(option: string, value: unknown): number {
   if (typeof value === 'number' && value > 0 && value <= longestTimerMs) return value;
@@ -73,9 +73,9 @@ export function timerMs(option: string, value: unknown): number {
 }
 
 /**
- * The time that `stop` may take.
+ * Validates the timeout of `stop`, in milliseconds, and sets its default.
  *
- * @throws {@link InvalidOptionError}
+ * @throws {@link InvalidOptionError} if it is invalid.
  */
 export function resolveStopTimeout(timeoutMs: number | undefined): number {
   if (timeoutMs === 0) return 0;
@@ -83,9 +83,9 @@ export function resolveStopTimeout(timeoutMs: number | undefined): number {
 }
 
 /**
- * Checks an option that gives up an operation.
+ * Asserts that the option `signal` is an AbortSignal or undefined.
  *
- * @throws {@link InvalidOptionError}
+ * @throws {@link InvalidOptionError} if it is not.
  */
 export function assertSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || signal instanceof AbortSignal) return;

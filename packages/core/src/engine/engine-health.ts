@@ -4,13 +4,13 @@ import type { Transport } from '../contract/transport.ts';
 type Finding = readonly [status: EngineHealth['status'], reason: string | undefined];
 
 const severity = { up: 0, degraded: 1, down: 2 } as const;
-/** More would only make the message unreadable: where that much stands still, it has one cause. */
+/** The maximum number of stalls in the error of `health()`. So many stalls usually have one cause. */
 const maxReasons = 5;
 
 /**
- * The worst of what is known of an engine, with all reasons. Never rejects.
+ * Resolves with the worst status of an engine and all reasons. Never rejects.
  *
- * @param stalls - Says what stands still; asked only of an engine that is started.
+ * @param stalls - Returns the reasons of stalls. Called only if the engine is started.
  */
 export async function healthOf(
   state: EngineState,

@@ -4,12 +4,12 @@ import type { Subscription } from '../contract/bus.ts';
 const processId = randomBytes(6).toString('hex');
 let lastId = 0;
 
-/** A subscription's id, unique over all processes; those of one process begin alike. */
+/** Returns a new subscription id, unique across processes. The ids of one process have the same beginning. */
 export function nextSubscriptionId(): string {
   return `sub-${processId}-${(++lastId).toString(36)}`;
 }
 
-/** A subscription whose `cancel` is a function that its maker gives. */
+/** A subscription whose `cancel` calls a given function. */
 export class CancellableSubscription implements Subscription {
   readonly id: string = nextSubscriptionId();
   readonly topic: string;

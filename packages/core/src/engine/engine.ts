@@ -249,7 +249,7 @@ class TransportEngine implements Engine {
     try {
       yield* this.#transport.progress?.() ?? [];
     } catch (error) {
-      yield { source: 'reading', position: 0, behind: `nobody knows how far it is (${String(error)})` };
+      yield { source: 'reading', position: 0, behind: `its progress is unknown (${String(error)})` };
     }
   }
 

@@ -3,7 +3,7 @@ import type { EngineObserver } from '../contract/observing.ts';
 import type { NewEvent } from '../contract/event.ts';
 import { consoleLogger } from '../logging/logger.ts';
 
-/** For engines that nobody observes. */
+/** The observer of engines without observers. */
 export const noObserver: EngineObserver = {
   active: false,
   received: () => {},
@@ -11,7 +11,7 @@ export const noObserver: EngineObserver = {
   missed: () => {},
 };
 
-/** The host of an engine that stands alone: it logs to the console and takes its own dead letters. */
+/** Returns the host of an engine without a bus: it logs to the console and publishes dead letters to the engine itself. */
 export function standaloneHost(
   name: string,
   publishDeadLetter: (event: NewEvent) => Promise<void>,

@@ -1,4 +1,4 @@
-/** For engine authors: what an engine is made of, and what the bus expects of it. */
+/** For engine authors: how to create an engine, and what a bus expects of it. */
 export { contractVersion } from '../contract/contract-version.ts';
 export type { AttemptObserver, EngineObserver } from '../contract/observing.ts';
 export type { Capabilities } from '../contract/capabilities.ts';

@@ -16,9 +16,9 @@ const backoffNames = {
 } satisfies OptionNames<BackoffOptions>;
 
 /**
- * Fills in the defaults.
+ * Validates the option `retry` and sets its defaults.
  *
- * @throws {@link InvalidOptionError}
+ * @throws {@link InvalidOptionError} if it is invalid.
  */
 export function resolveRetry(options: RetryOptions | false | undefined): RetryPolicy {
   if (options !== false && options !== undefined && (typeof options !== 'object' || options === null)) {

@@ -9,40 +9,40 @@ import { resolveRetry } from './resolve-retry.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopic, assertTopicOrPattern } from '../contract/topics.ts';
 
-/** What a subscription gets where it does not say otherwise. */
+/** The defaults for options that a subscription does not set. */
 export interface DeliveryDefaults {
-  /** Handlers at once over all async subscriptions, and the default `concurrency` of one. Default 5. */
+  /** How many handlers of all async subscriptions may run at once, and the default `concurrency` of one subscription. Default 5. */
   readonly workerCount: number;
-  /** Events that may wait for one subscription's handlers; those that its handlers have are not counted. Default 256. */
+  /** How many events may be queued for one subscription, without those in running handlers. Default 256. */
   readonly bufferSize: number;
-  /** Default: 5 attempts. */
+  /** How failed attempts are retried. Default: 5 attempts. */
   readonly retry: RetryOptions | false | undefined;
-  /** True for `_dead.<topic>`. Default true. */
+  /** The dead-letter topic; true for `_dead.<topic>`, false for none. Default true. */
   readonly deadLetter: string | boolean;
-  /** How long a handler may take, in milliseconds. Default undefined: as long as it wants. */
+  /** The maximum duration of one attempt, in milliseconds; undefined for no limit. Default undefined. */
   readonly handlerTimeoutMs: number | undefined;
-  /** Events that waited longer than this, in milliseconds, are dropped instead of handled; undefined for no limit. */
+  /** How long an event may be queued before it is dropped, in milliseconds; undefined for no limit. */
   readonly ttlMs: number | undefined;
   /**
-   * Milliseconds for which reading, or a subscription with waiting events, may stand still before `health()` is `degraded`.
+   * How long reading, or a subscription with queued events, may make no progress before `health()` is `degraded`, in milliseconds.
    * Default 30 000.
    */
   readonly stallLimitMs: number;
 }
 
-/** How the router makes the engines of one subscription share its concurrency. */
+/** The option with which the router makes the engines of one subscription share its concurrency. */
 export const gateOption: unique symbol = Symbol('polybus.gate');
 
-/** The subscription that handlers see: a layer above the engine that made its own hands it down. */
+/** The option that has the subscription that handlers see, if a layer above the engine made it. */
 export const identityOption: unique symbol = Symbol('polybus.identity');
 
-/** Options as layers of core hand them on. */
+/** Subscribe options with those that only layers of core use. */
 export interface InternalSubscribeOptions extends SubscribeOptions {
   readonly [gateOption]?: WorkerPool | undefined;
   readonly [identityOption]?: Subscription | undefined;
 }
 
-/** Subscribe options with every default filled in. */
+/** Subscribe options with all defaults set. */
 export interface ResolvedSubscribeOptions {
   readonly policy: DeliveryPolicy;
   readonly from: StartPosition;
@@ -50,12 +50,12 @@ export interface ResolvedSubscribeOptions {
 }
 
 /**
- * Checks what a subscriber gave, and fills in the defaults.
+ * Validates the arguments of a subscribe call and sets defaults.
  *
- * @throws {@link InvalidTopicError}
- * @throws {@link HandlerRequiredError}
- * @throws {@link InvalidOptionError}
- * @throws {@link UnsupportedCapabilityError}
+ * @throws {@link InvalidTopicError} if the topic or pattern is invalid.
+ * @throws {@link HandlerRequiredError} if the handler is not a function.
+ * @throws {@link InvalidOptionError} if an option is invalid.
+ * @throws {@link UnsupportedCapabilityError} if the engine does not support an option.
  */
 export function resolveSubscribeOptions(
   topic: string,
@@ -86,7 +86,7 @@ export function resolveSubscribeOptions(
     throw new InvalidOptionError(
       'concurrency',
       concurrency,
-      '1, or none, for a sync subscription; use subscribeAsync',
+      '1 or nothing for a sync subscription; for more, use subscribeAsync',
     );
   }
   if (typeof deadLetter === 'string') assertTopic(deadLetter);
@@ -113,7 +113,7 @@ export function resolveSubscribeOptions(
   return { policy, from: isInFuture(from) ? 'latest' : from, deadLetter };
 }
 
-/** Such a subscription begins now: nothing that is published after `subscribe` is kept from it, whatever its broker makes of the date. */
+/** Returns true for a Date in the future, which means `latest`, because brokers treat such dates differently. */
 function isInFuture(from: StartPosition): boolean {
   return from instanceof Date && from.getTime() > Date.now();
 }

@@ -11,15 +11,15 @@ export interface SubscriptionEntry {
   readonly subscription: Subscription;
   readonly queue: DeliveryQueue;
   readonly listener: Listener;
-  /** Ends what ties the subscription to its abort signal. */
+  /** Removes the listener from the subscription's signal. */
   readonly unlink: () => void;
 }
 
-/** The subscriptions of one engine, from the making of their queues to the settling of their last events. */
+/** The subscriptions of one engine, from the creation of their queues until their last events are settled. */
 export class SubscriptionSet {
   readonly #entries = new Map<Subscription, SubscriptionEntry>();
   readonly #byTopic = new TopicMatcher<SubscriptionEntry>();
-  /** Queues whose events are not all settled, those of ended subscriptions included. */
+  /** Queues with unsettled events, including those of ended subscriptions. */
   readonly #queues = new Set<DeliveryQueue>();
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
@@ -36,7 +36,7 @@ export class SubscriptionSet {
     this.#queues.delete(queue);
   }
 
-  /** @returns false where it was cancelled while it was being made. */
+  /** @returns False if the subscription was cancelled while it was being made. */
   add(entry: SubscriptionEntry): boolean {
     this.#entries.set(entry.subscription, entry);
     this.#byTopic.add(entry.subscription.topic, entry);
@@ -71,7 +71,7 @@ export class SubscriptionSet {
     return this.#byTopic.patterns();
   }
 
-  /** For a topic: the subscriptions that an event on it would reach. For a pattern: those to just that pattern. */
+  /** Counts, for a topic, the subscriptions that its events reach; for a pattern, the subscriptions to exactly this pattern. */
   count(topic: string): number {
     assertTopicOrPattern(topic);
     return (isPattern(topic) ? this.#byTopic.get(topic) : this.#byTopic.match(topic)).length;
@@ -85,7 +85,7 @@ export class SubscriptionSet {
     await Promise.all([...this.#entries.keys()].map((subscription) => this.remove(subscription, logger)));
   }
 
-  /** Takes no more events for it, and waits for its running handlers, save the one that calls this. */
+  /** Stops taking events for the subscription, then waits for its running handlers, except a handler that makes this call. */
   async remove(subscription: Subscription, logger: Logger): Promise<void> {
     const entry = this.#entries.get(subscription);
     if (entry === undefined) {

@@ -5,8 +5,8 @@ type Fields = Readonly<Record<string, unknown>>;
 type Level = keyof Logger;
 
 /**
- * A logger as the bus calls it, whatever kind it is. Its errors show in JSON, and it never throws: neither a broken logger nor an error
- * that cannot be shown may end a delivery.
+ * Adapts a logger of any supported kind. It makes errors visible in JSON, and it never throws, because neither a broken logger nor an
+ * error that cannot be shown may end a delivery.
  */
 export function adaptedLogger(logger: Logger): Logger {
   const isFieldsFirst = takesFieldsFirst(logger);
@@ -20,12 +20,12 @@ export function adaptedLogger(logger: Logger): Logger {
           : write.call(logger, message, ...(given === undefined ? [] : [given]));
         if (isThenable(written)) written.then(undefined, () => {});
       } catch {
-        // There is nowhere left to say so.
+        // A failure to log cannot be logged.
       }
     };
   };
   return {
-    // Absent where the logger has none, so that nothing is put together for it.
+    // Absent if the logger has none, so that no fields are created for it.
     ...(logger.debug === undefined ? {} : { debug: at('debug') }),
     ...(logger.info === undefined ? {} : { info: at('info') }),
     warn: at('warn'),
@@ -37,7 +37,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
-/** True for pino, which has `bindings`, and for bunyan, which has `addSerializers`, and for what has the same methods. */
+/** Returns true for pino, which has `bindings`, for bunyan, which has `addSerializers`, and for loggers with these methods. */
 function takesFieldsFirst(logger: object): boolean {
   return 'bindings' in logger || 'addSerializers' in logger;
 }
@@ -47,7 +47,7 @@ function withShownErrors(fields: Fields): Fields {
   return Object.fromEntries(shown) as Fields;
 }
 
-/** JSON makes `{}` of an error. This is the same error, except that JSON shows it: loggers and formats that know errors see one. */
+/** Returns the same error with a `toJSON`, because JSON shows an error as `{}`. Loggers that know errors still get an Error. */
 function inJson(error: Error): Error {
   return new Proxy(error, {
     get: (target, name): unknown =>
@@ -55,7 +55,7 @@ function inJson(error: Error): Error {
   });
 }
 
-/** How many causes of causes are shown: they may go in a circle. */
+/** The maximum depth of nested causes, which may form a cycle. */
 const maxCauses = 8;
 
 function jsonOf(error: Error, causes: number): Fields {

@@ -1,12 +1,12 @@
 import type { Logger } from '../contract/observing.ts';
 
-/** Warnings and errors go to the console; nothing else does. */
+/** Logs warnings and errors to the console, and nothing else. */
 export const consoleLogger: Logger = {
   warn: (message, fields) => console.warn(`polybus: ${message}`, fields ?? ''),
   error: (message, fields) => console.error(`polybus: ${message}`, fields ?? ''),
 };
 
-/** Logs the first of a burst at once and then at most one line a second, with how many it stands for. */
+/** Logs the first line of a burst at once, then at most one line a second with the number of entries that it stands for. */
 export class BurstLog {
   readonly #write: (count: number, fields: Readonly<Record<string, unknown>>) => void;
   #nextAt = Number.NEGATIVE_INFINITY;
@@ -25,7 +25,7 @@ export class BurstLog {
     this.flush();
   }
 
-  /** Logs what has not been logged yet. */
+  /** Logs the entries that are held back. */
   flush(): void {
     if (this.#unlogged === 0) return;
     this.#write(this.#unlogged, this.#fields);

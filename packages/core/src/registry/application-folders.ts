@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Where the application may be: the folder it was started in, and the one of the program that runs, links followed. */
+/** Returns the folders of the application: the working directory, and the folder of the running program with links resolved. */
 export function applicationFolders(): string[] {
   const program = process.argv[1];
   const folders = [
@@ -13,7 +13,7 @@ export function applicationFolders(): string[] {
   return [...new Set(folders.filter((folder) => folder !== undefined))];
 }
 
-/** Undefined where it is gone, or, for a program, is no file: code given on the command line, or a program packed into one file. */
+/** Returns a folder; undefined if it does not exist, or if the program is not a file, such as code on the command line. */
 function folderOf(find: () => string): string | undefined {
   try {
     return find();
@@ -22,13 +22,13 @@ function folderOf(find: () => string): string | undefined {
   }
 }
 
-/** What a package is for the application. Strict package managers let core see only its own dependencies. */
+/** Resolves a package from the application, because strict package managers let core see only its own dependencies. */
 export function resolveForApplication(name: string): string | undefined {
   for (const folder of applicationFolders()) {
     try {
       return pathToFileURL(createRequire(join(folder, 'package.json')).resolve(name)).href;
     } catch {
-      // Not from there.
+      // Not resolvable from this folder.
     }
   }
   return undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { applicationFolders } from './application-folders.ts';
 
-/** The types of the engines whose packages are in a `node_modules` folder in which the application, or core, looks. */
+/** Returns the engine types whose packages are in a `node_modules` folder of the application or of core. */
 export function installedEngineTypes(): string[] {
   const types = new Set<string>();
   for (const folder of packageFolders()) {

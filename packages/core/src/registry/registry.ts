@@ -6,17 +6,17 @@ import { maskValue } from '../errors/mask.ts';
 import { closest } from '../errors/suggest.ts';
 import { installedEngineTypes } from './installed-engines.ts';
 
-/** What a factory is told beside its configuration. */
+/** The second argument of an engine factory. */
 export interface EngineFactoryContext {
-  /** The engine's name. */
+  /** The name of the engine. */
   readonly name: string;
-  /** Where its configuration is, for messages: `engines[1].config`. */
+  /** The path of its configuration, for messages, such as `engines[1].config`. */
   readonly path: string;
 }
 
 /**
- * Makes an engine from the configuration that stands under its name. It opens nothing: it is also called to check a
- * configuration, and what it made is thrown away then.
+ * Creates an engine from its configuration. It must not open connections, because it is also called to validate a configuration, and the
+ * engine is then discarded.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
@@ -24,12 +24,12 @@ export type EngineFactory = (config: unknown, context: EngineFactoryContext) => 
 
 const factories = new Map<string, EngineFactory>();
 
-/** Types whose package is not called after them. */
+/** Engine types whose package has another name. */
 const packageOf: ReadonlyMap<string, string> = new Map([['durable-memory', '@polybus/engine-memory']]);
 const publishedTypes = ['memory', 'durable-memory', 'redis', 'kafka', 'kinesis'];
 const typeGrammar = /^[a-z0-9][a-z0-9-]*$/;
 
-/** Makes an engine type known by name, in this process; an earlier factory of the same type is replaced. */
+/** Registers an engine type in this process. It replaces an earlier factory of the same type. */
 export function registerEngine(type: string, factory: EngineFactory): void {
   if (!typeGrammar.test(type)) {
     throw new InvalidConfigError([
@@ -42,7 +42,7 @@ export function registerEngine(type: string, factory: EngineFactory): void {
   factories.set(type, factory);
 }
 
-/** The engine types that a bus can have: those that are registered, and those whose packages are installed. */
+/** Returns the engine types that a bus can use: the registered types, and those whose packages are installed. */
 export function registeredEngines(): string[] {
   const installed = installedEngineTypes();
   const named = [...packageOf].flatMap(([type, name]) =>
@@ -51,16 +51,16 @@ export function registeredEngines(): string[] {
   return [...new Set([...factories.keys(), ...installed, ...named])];
 }
 
-/** The factory of an engine type that is registered, or was found before. */
+/** Returns the factory of an engine type that is registered or was found before. */
 export function knownEngineFactory(type: string): EngineFactory | undefined {
   return factories.get(type);
 }
 
 /**
- * Finds an engine type: registered, or exported as `engines[type]` by the package `@polybus/engine-<type>` or
- * `polybus-engine-<type>`.
+ * Finds the factory of an engine type that is registered, or that the package `@polybus/engine-<type>` or `polybus-engine-<type>` exports
+ * as `engines[type]`.
  *
- * @throws {@link UnknownEngineTypeError} where it is neither, naming the package to install.
+ * @throws {@link UnknownEngineTypeError} if there is none. The message names the package to install.
  */
 export async function findEngineFactory(type: string): Promise<EngineFactory> {
   const known = factories.get(type);
@@ -83,7 +83,7 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
     factories.set(type, factory);
     return factory;
   }
-  // Somebody may have put a URL there.
+  // The text may be a URL with a password.
   const shown = maskValue(type);
   throw new UnknownEngineTypeError(shown, adviceOn(shown, candidates));
 }
@@ -112,7 +112,7 @@ interface EngineModule {
   readonly engines?: Readonly<Record<string, EngineFactory>>;
 }
 
-/** Undefined where the package is not installed; an installed package that fails to load is an error with its cause. */
+/** Imports a package; returns undefined if it is not installed. An installed package that fails to load is an error. */
 async function importPackage(name: string, type: string): Promise<EngineModule | undefined> {
   const specifier = resolveForApplication(name) ?? name;
   try {

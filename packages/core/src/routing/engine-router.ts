@@ -29,15 +29,15 @@ import { Routing, type RoutingRule } from './routing.ts';
 import { SpanningSubscriptions } from './spanning-subscriptions.ts';
 
 export interface RouterOptions {
-  /** At least one; topics that no rule matches go to the first. */
+  /** The engines, at least one. Topics without a matching rule use the first engine. */
   readonly engines: readonly RoutedEngine[];
-  /** Rules in order; the first that matches a topic wins. */
+  /** Routing rules in order. The first rule that matches a topic applies. */
   readonly routing?: readonly RoutingRule[] | undefined;
-  /** What each engine gets from its host. Default: the console as logger, and dead letters by the router's rules. */
+  /** The host of each engine. Default: logs go to the console, and dead letters are routed by the rules. */
   readonly host?: ((name: string) => EngineHost) | undefined;
 }
 
-/** Routes topics to engines by rules. A pattern's subscription is on every engine that could carry a match. */
+/** Creates a router, which routes topics to engines by rules. A pattern subscription uses every engine that may carry a matching topic. */
 export function createRouter(options: RouterOptions): Router {
   return new EngineRouter(options);
 }
@@ -223,7 +223,7 @@ class EngineRouter implements Router {
     for (const name of this.engineNames()) this.#engines.get(name, 'lag');
     try {
       return Object.fromEntries(
-        await allOrErrors([...this.#engines.existing].map(lagOf), 'engines could not tell their lag'),
+        await allOrErrors([...this.#engines.existing].map(lagOf), 'engines could not report their lag'),
       );
     } catch (error) {
       // If no engine is started, that is one reason.

@@ -3,43 +3,43 @@ import type { Event } from '../contract/event.ts';
 import { tenantOf } from '../contract/tenant.ts';
 import { isPattern, matchesTopic, patternCovers, patternsOverlap } from '../contract/topics.ts';
 
-/** Which engine carries which topics. */
+/** A rule that selects the engine of some topics. */
 export interface RoutingRule {
-  /** Topics and patterns. */
+  /** The topics and patterns that the rule matches. */
   readonly topics: readonly string[];
-  /** The name of an engine. */
+  /** The name of the engine that carries them. */
   readonly engine: string;
-  /** Only for events of these tenants. Default: all events. */
+  /** Limits the rule to events of these tenants. Default: all events. */
   readonly tenants?: readonly string[] | undefined;
 }
 
-/** How many topics the answer is remembered for. */
+/** The number of topics whose engine is cached. */
 const maxRemembered = 10_000;
 
 /** Finds the engines of a topic or pattern by the routing rules. */
 export class Routing {
   readonly #rules: readonly RoutingRule[];
   readonly #names: readonly string[];
-  /** Those that some rule names: all others are alike. */
+  /** The tenants that a rule names. All other tenants are routed alike. */
   readonly #tenants: ReadonlySet<string>;
   readonly #remembered = new Map<string, string>();
 
-  /** @param names - The engines; what no rule matches goes to the first. */
+  /** @param names - The engines. Topics without a matching rule use the first engine. */
   constructor(rules: readonly RoutingRule[], names: readonly string[]) {
     this.#rules = rules;
     this.#names = names;
     this.#tenants = new Set(rules.flatMap(({ tenants = [] }) => tenants));
   }
 
-  /** True where some rule is for certain tenants only. */
+  /** True if a rule is limited to tenants. */
   get dependsOnTenant(): boolean {
     return this.#tenants.size > 0;
   }
 
-  /** The engine that carries a topic: the first rule that matches wins. */
+  /** Returns the engine that carries a topic: that of the first matching rule. */
   engineFor(topic: string, tenant?: string): string {
     const named = tenant !== undefined && this.#tenants.has(tenant) ? tenant : undefined;
-    // A space is in no topic and in no tenant.
+    // Neither a topic nor a tenant contains a space.
     const key = named === undefined ? topic : `${topic} ${named}`;
     let name = this.#remembered.get(key);
     if (name === undefined) {
@@ -51,9 +51,8 @@ export class Routing {
   }
 
   /**
-   * The engine for a dead letter of something that the engine `from` delivered. One without a tenant of its own, whose bytes nobody
-   * could decode, may be a tenant's all the same: it stays where it is, unless a rule names its topic, or nobody would look for
-   * it there.
+   * Returns the engine for a dead letter of a record that the engine `from` delivered. A dead letter of an undecodable record has no
+   * tenant, although its event may have had one: it stays on the engine `from`, unless a rule names its topic.
    */
   engineForDeadLetter(event: Event, from: string): string {
     const tenant = tenantOf(event);
@@ -73,7 +72,7 @@ export class Routing {
   #find(topic: string, tenant: string | undefined): string {
     const engine = this.#byRule(topic, tenant);
     if (engine !== undefined) return engine;
-    // Dead letters stay where their events came from, unless a rule says otherwise.
+    // A dead letter stays on the engine of its event, unless a rule selects another.
     const source = sourceOfDeadLetters(topic);
     return source === undefined ? this.#names[0]! : this.engineFor(source, tenant);
   }
@@ -86,8 +85,8 @@ export class Routing {
   }
 
   /**
-   * Every engine that could carry a topic that the pattern matches, in the order of the rules; without a tenant, for events of
-   * any tenant and of none.
+   * Returns the engines that may carry a topic that the pattern matches, in the order of the rules. Without a tenant, for events of any
+   * tenant and of none.
    */
   enginesFor(pattern: string, tenant?: string): string[] {
     if (tenant !== undefined || !this.dependsOnTenant) return this.#enginesFor(pattern, tenant);
@@ -100,7 +99,7 @@ export class Routing {
     const found = new Set<string>();
     for (const { topics, engine } of this.#rulesFor(tenant)) {
       if (topics.some((ruleTopic) => patternsOverlap(ruleTopic, pattern))) found.add(engine);
-      // Later rules never see a topic that this one matches.
+      // Later rules do not apply to topics that this rule matches.
       if (topics.some((ruleTopic) => patternCovers(ruleTopic, pattern))) return [...found];
     }
     for (const name of this.#beyondRules(pattern, tenant)) found.add(name);
@@ -110,7 +109,7 @@ export class Routing {
   #beyondRules(pattern: string, tenant: string | undefined): readonly string[] {
     const source = sourceOfDeadLetters(pattern);
     if (source !== undefined) return this.#enginesFor(source, tenant);
-    // A pattern such as `_*` takes in the dead letters of every engine.
+    // A pattern such as `_*` includes the dead letters of every engine.
     return pattern.startsWith('_') ? this.#names : [this.#names[0]!];
   }
 }

@@ -2,7 +2,7 @@ import type { Subscription } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import { isPattern, matchesTopic } from '../contract/topics.ts';
 
-/** The subscriptions that are on several engines of a router, so that each of them is counted once. */
+/** The subscriptions that use several engines of a router, so that each is counted once. */
 export class SpanningSubscriptions {
   readonly #entries = new Map<
     Subscription,
@@ -12,7 +12,7 @@ export class SpanningSubscriptions {
   add(subscription: Subscription, engines: readonly string[], signal: AbortSignal | undefined): void {
     const unlink = onAbort(signal, () => this.remove(subscription));
     this.#entries.set(subscription, { engines, unlink });
-    // Aborted while the engines were asked: that event is over.
+    // Aborted while the engines subscribed: the abort event is over.
     if (signal?.aborted === true) this.remove(subscription);
   }
 
@@ -26,7 +26,7 @@ export class SpanningSubscriptions {
     this.#entries.clear();
   }
 
-  /** How often more than once they are counted for a topic or pattern, over these engines. */
+  /** Returns how many times too often these engines together count them for a topic or pattern. */
   surplus(topic: string, names: readonly string[]): number {
     let surplus = 0;
     for (const [subscription, { engines }] of this.#entries) {

@@ -58,8 +58,10 @@ describe('reading that stands still', () => {
     await expect.poll(() => warnings.length).toBe(1);
     const { status, error } = await engine.health();
     expect(status).toBe('degraded');
-    expect(error).toMatch(/^partition 3 of "orders" has stood still for \d+ ms: there is an event to read$/);
-    expect(warnings).toEqual([expect.stringMatching(/^partition 3 of "orders" has stood still/)]);
+    expect(error).toMatch(
+      /^partition 3 of "orders" has made no progress for \d+ ms: there is an event to read$/,
+    );
+    expect(warnings).toEqual([expect.stringMatching(/^partition 3 of "orders" has made no progress/)]);
     transport.at = [{ ...here, position: 8 }];
     expect(await engine.health()).toEqual({ status: 'up', state: 'started' });
     await expect.poll(() => warnings.length).toBe(2);
@@ -168,7 +170,7 @@ describe('a subscription that stands still', () => {
     receiver.mayBegin = () => false;
     receiver.deliver(createEvent({ topic: 't', payload: 1 }), acknowledgement);
     await is(engine, 'degraded');
-    expect((await engine.health()).error).toContain('until it is sure that they are its own');
+    expect((await engine.health()).error).toContain('until this process is sure that it still owns them');
     receiver.withdraw();
     expect((await engine.health()).status).toBe('up');
     await engine.stop();

@@ -105,7 +105,7 @@ test('the console shows an error as it always does', async () => {
   await bus.publish('orders', 1);
   await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce());
   const [message, fields] = warn.mock.calls[0] as [string, { error: Error }];
-  expect(message).toContain('the attempts are used up');
+  expect(message).toContain('failed on every attempt');
   expect(fields.error).toBeInstanceOf(CardError);
   expect(fields.error.stack).toBe(error.stack);
   warn.mockRestore();

@@ -87,7 +87,7 @@ export interface KafkaConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: TimeToLive | undefined;

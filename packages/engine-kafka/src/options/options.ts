@@ -164,7 +164,7 @@ const heartbeatsOfRebalance = 5;
  * Checks a configuration and fills in the defaults.
  *
  * @param path - What to call the configuration in messages.
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, path: string): KafkaOptions {
   const own = validateConfig(schema, config, path);

@@ -91,7 +91,7 @@ const securityProperties: Readonly<Record<string, Reader>> = {
 /**
  * The options that the Go module's maps stand for. An option that is given under its own name wins over them.
  *
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function propertiesOf({ security, producer, consumer }: Maps, path: string): Record<string, unknown> {
   const problems: ConfigProblem[] = [];

@@ -147,7 +147,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await untilUp(engine);
     proxy.freeze(apiKeys.produce);
     const publishing = engine.publish({ topic, payload: 2 });
-    await untilDegraded(engine, /publishing has stood still for \d+ ms: 1 events wait to be accepted/);
+    await untilDegraded(engine, /publishing has made no progress for \d+ ms: 1 events wait to be accepted/);
     await publishing;
     await until('the second', () => seen.includes(2));
     await untilUp(engine);

@@ -49,9 +49,9 @@ describeWithBroker('kinesis', 'health, where reading stands still', (kinesis) =>
         error.includes('in the group "g"')
       );
     });
-    expect(error).toMatch(/shard shardId-0+ of "t-.*" for "stalled" has stood still for \d+ ms: /);
+    expect(error).toMatch(/shard shardId-0+ of "t-.*" for "stalled" has made no progress for \d+ ms: /);
     expect(error).toMatch(reason);
-    expect(log.lines.filter((line) => line.includes('has stood still'))).not.toEqual([]);
+    expect(log.lines.filter((line) => line.includes('has made no progress'))).not.toEqual([]);
     await engine.publish({ topic: 'stalled', payload: 2 });
     proxy.rule = () => undefined;
     await until('health to be up', async () => (await reader.health()).status === 'up');

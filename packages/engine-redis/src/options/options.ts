@@ -70,7 +70,7 @@ export interface RedisConfig {
   readonly deadLetter?: string | boolean | undefined;
   /** Milliseconds. Default for subscriptions: no bound. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Milliseconds for which reading, or waiting events, may stand still before `health()` is `degraded`. Default 30 000. */
+  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: TimeToLive | undefined;
@@ -170,7 +170,7 @@ export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { redis:
  * Checks a configuration and fills in the defaults.
  *
  * @param path - What to call the configuration in messages.
- * @throws {@link InvalidConfigError} listing every problem.
+ * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, path: string): RedisOptions {
   const given = validateConfig(schema, config, path);

@@ -27,7 +27,7 @@ describeWithBroker('redis', 'reading that stands still', ({ url }) => {
       await publisher.publish({ topic: 'work', payload: 2 });
       await until('health to say so', async () => {
         const { status, error = '' } = await engine.health();
-        return status === 'degraded' && /stood still.*its reads fail.*permission/i.test(error);
+        return status === 'degraded' && /no progress.*its reads fail.*permission/i.test(error);
       });
       await allow(...commands.map((command) => `+${command}`));
       await until('the second event', () => seen.length === 2);

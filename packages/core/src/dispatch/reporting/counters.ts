@@ -1,13 +1,13 @@
 import type { DeliveryStats } from '../../contract/observing.ts';
 
-/** Read from the queues, not counted, so that a test of the sum of counts can fail. */
+/** The numbers of unsettled deliveries. They are read from the queues, so that a test of the sum of all counters can fail. */
 export type Unsettled = Pick<DeliveryStats, 'pending' | 'running' | 'deferred'>;
 
-/** The counts of one engine. */
+/** The counters of one engine. */
 export class Counters {
   published = 0;
   enqueued = 0;
-  /** Handled successfully or not: `delivered` in the statistics. */
+  /** Deliveries that succeeded or failed: `delivered` in the statistics. */
   settled = 0;
   dropped = 0;
   failed = 0;
@@ -31,7 +31,7 @@ export class Counters {
   }
 }
 
-/** The sum of the statistics of several engines. */
+/** Adds up the statistics of several engines. */
 export function sumStats(all: readonly DeliveryStats[]): DeliveryStats {
   const total = { ...new Counters().snapshot() };
   for (const stats of all)

@@ -42,7 +42,7 @@ export class DeadLetterWriter {
     this.#publish = publish;
     const { id, topic, group } = subscription;
     this.#failures = new BurstLog((count, fields) =>
-      this.#logger.error(`${count} dead letter(s) could not be written; each will be tried again`, {
+      this.#logger.error(`${count} dead letter(s) could not be written; each write is retried`, {
         engine: host.name,
         subscription: id,
         topic,
@@ -98,7 +98,7 @@ export class DeadLetterWriter {
       await hook(record);
     } catch (error) {
       this.#logger.error(
-        'onUndecodable failed; it gets the record again, and the record is not acknowledged',
+        'onUndecodable failed; the record is not acknowledged, and onUndecodable gets it again',
         {
           engine: this.#host.name,
           topic: record.topic,

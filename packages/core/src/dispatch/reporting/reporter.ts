@@ -117,7 +117,7 @@ export class Reporter {
     this.#counters.failed++;
     this.#counters.deadLettered++;
     const { source, attempt } = delivery;
-    this.#logger.warn('a handler failed and the attempts are used up: the event has a dead letter', {
+    this.#logger.warn('a handler failed on every attempt; the event is now a dead letter', {
       engine: this.#host.name,
       topic: source.topic,
       id: source.id,
@@ -160,7 +160,7 @@ export class Reporter {
     this.#counters.enqueued++;
     this.#counters.dropped++;
     this.#logger.error(
-      'a record that could not be decoded is lost: its dead letter was not written in time',
+      'a record that could not be decoded is lost, because its dead letter was not written in time',
       {
         engine: this.#host.name,
         topic,
@@ -171,7 +171,7 @@ export class Reporter {
 
   /** A call of the transport threw, which it must not. */
   fault(error: unknown): void {
-    this.#logger.error('the transport threw while it was told what became of an event', {
+    this.#logger.error('the transport threw when an event was settled or released', {
       engine: this.#host.name,
       error,
     });

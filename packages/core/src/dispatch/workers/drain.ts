@@ -2,9 +2,9 @@ import { onAbort } from '../../engine-kit/on-abort.ts';
 import type { DeliveryQueue } from '../delivery-queue.ts';
 
 /**
- * Waits until nothing runs or waits in any of the queues. A handler that asks for this is not waited for.
+ * Waits until nothing runs or waits in any of the queues, except a handler that makes this call.
  *
- * @returns false where the time was over, or the signal aborted, first.
+ * @returns False if the timeout passed or the signal aborted first.
  */
 export async function drainQueues(
   queues: Iterable<DeliveryQueue>,
@@ -25,7 +25,7 @@ export async function drainQueues(
       const idle = Promise.all(waits.map(([queue]) => queue.whenIdle())).then(() => true as const);
       const wentIdle = await Promise.race([idle, givenUp]);
       for (const [, end] of waits) if (typeof end === 'function') end();
-      // What a handler published while we waited may have made another queue busy: look again.
+      // A handler may have published to another queue meanwhile, so check again.
       if (!wentIdle) return false;
     }
   } finally {

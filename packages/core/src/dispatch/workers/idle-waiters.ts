@@ -1,4 +1,4 @@
-/** Those who wait until a condition holds, which is looked at when told to. */
+/** Waiters for a condition, which is tested when `check` is called. */
 export class IdleWaiters {
   readonly #isIdle: () => boolean;
   #waiting: (() => void)[] = [];
@@ -7,7 +7,7 @@ export class IdleWaiters {
     this.#isIdle = isIdle;
   }
 
-  /** Lets those go on who waited, if the condition holds. */
+  /** Resolves the waiters if the condition holds. */
   check(): void {
     if (this.#waiting.length === 0 || !this.#isIdle()) return;
     const waiting = this.#waiting;

@@ -1,23 +1,23 @@
-/** What waits for a worker. */
+/** A queue that waits for a worker. */
 export interface PoolClient {
-  /** Called when a worker may be free again. */
+  /** Called when a worker may be free. */
   pump(): void;
 }
 
-/** A number of workers that several queues share. The queues that wait get the next free worker in turn. */
+/** A pool of workers that several queues share. Waiting queues get the next free worker in turn. */
 export class WorkerPool {
   readonly #limit: number;
   readonly #waiting = new Set<PoolClient>();
   #active = 0;
   #wakeScheduled = false;
-  /** Who waited longest, while it is offered one worker. */
+  /** The queue that has waited longest, while it is offered a worker. */
   #turn: PoolClient | undefined = undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Takes a worker, or notes the client to be pumped when one is free. Nobody takes one while others wait for it. */
+  /** Takes a worker, or registers the queue to be called when one is free. A queue cannot overtake waiting queues. */
   tryAcquire(client: PoolClient): boolean {
     if (this.#active < this.#limit && (this.#waiting.size === 0 || this.#turn === client)) {
       this.#turn = undefined;
@@ -28,7 +28,7 @@ export class WorkerPool {
     return false;
   }
 
-  /** Takes a worker back that was given up while its handler waited, even where that makes one too many. */
+  /** Takes back a worker that was lent while its handler waited, even if that exceeds the size of the pool. */
   reacquire(): void {
     this.#active++;
   }
@@ -36,12 +36,12 @@ export class WorkerPool {
   release(): void {
     this.#active--;
     if (this.#waiting.size === 0 || this.#wakeScheduled) return;
-    // In a microtask of its own: a chain of handlers that return at once must not grow the stack.
+    // In a microtask, so that a chain of synchronous handlers does not grow the stack.
     this.#wakeScheduled = true;
     queueMicrotask(this.#wake);
   }
 
-  /** A client that waits no more. */
+  /** Removes a queue that no longer waits. */
   forget(client: PoolClient): void {
     this.#waiting.delete(client);
   }

@@ -1,6 +1,6 @@
 import type { PoolClient, WorkerPool } from './worker-pool.ts';
 
-/** The workers that one queue draws from, if any: the engine's, and those of a subscription that spans several engines. */
+/** The worker pools of one queue: that of the engine, and that of a subscription that spans several engines. */
 export class Workers {
   readonly #pool: WorkerPool | undefined;
   readonly #gate: WorkerPool | undefined;
@@ -14,7 +14,7 @@ export class Workers {
     this.#gate = gate;
   }
 
-  /** Takes a worker, or has the client pumped when one is free. */
+  /** Takes a worker, or registers the queue to be called when one is free. */
   tryAcquire(client: PoolClient): boolean {
     if (this.#gate !== undefined && !this.#gate.tryAcquire(client)) return false;
     if (this.#pool === undefined || this.#pool.tryAcquire(client)) return true;
@@ -22,13 +22,13 @@ export class Workers {
     return false;
   }
 
-  /** @param isLent - Whether the worker was lent out, so that it is not there to be given back. */
+  /** @param isLent - True if the worker was lent, so that there is none to return. */
   release(isLent = false): void {
     if (!isLent) this.#pool?.release();
     this.#gate?.release();
   }
 
-  /** A running handler waits for other subscriptions and lends its worker to them. */
+  /** Lends the worker of a running handler that waits for other subscriptions. */
   lend(): void {
     this.#pool?.release();
   }
@@ -37,7 +37,7 @@ export class Workers {
     this.#pool?.reacquire();
   }
 
-  /** A client that wants no more workers. */
+  /** Removes a queue that needs no more workers. */
   forget(client: PoolClient): void {
     this.#gate?.forget(client);
     this.#pool?.forget(client);
