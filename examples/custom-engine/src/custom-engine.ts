@@ -30,7 +30,7 @@ function create(config: unknown, path: string): CustomEngine {
   const engine = createEngine({
     type: 'custom',
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: false },
-    transport: new CustomTransport(options, metrics),
+    open: async (context) => new CustomTransport(options, metrics, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.defaultEventBufferSize,

@@ -22,17 +22,17 @@ export class CustomTransport implements Transport {
   readonly #options: CustomMemoryOptions;
   readonly #metrics: MetricsRecorder | undefined;
   readonly #subscribers = new Set<Subscriber>();
+  readonly #timer: NodeJS.Timeout | undefined;
   #unsettled = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: CustomMemoryOptions, metrics: MetricsRecorder | undefined) {
+  constructor(
+    options: CustomMemoryOptions,
+    metrics: MetricsRecorder | undefined,
+    { name, logger }: TransportContext,
+  ) {
     this.#options = options;
     this.#metrics = metrics;
-  }
-
-  async open({ name, logger }: TransportContext): Promise<void> {
-    const { metricsInterval } = this.#options;
-    const metrics = this.#metrics;
+    const { metricsInterval } = options;
     if (metrics === undefined || metricsInterval === 0) return;
     const report = (): void => logger.info?.('event metrics', { engine: name, ...metrics.snapshot() });
     this.#timer = setInterval(report, metricsInterval).unref();

@@ -13,8 +13,7 @@ const forgetful: EngineUnderTest = () =>
   createEngine({
     type: 'forgetful',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: false },
-    transport: {
-      open: async () => {},
+    open: async () => ({
       close: async () => {},
       send: () => {},
       listen: async ({ pattern }, receiver) => {
@@ -25,7 +24,7 @@ const forgetful: EngineUnderTest = () =>
         if (pattern.endsWith('gated')) receiver.run();
         return { stop: async () => {} };
       },
-    },
+    }),
   });
 
 describe('after each case', () => {

@@ -4,9 +4,8 @@ import type { EngineHost, ListenRequest, Receiver, Transport } from '../src/engi
 export class ManualTransport implements Transport {
   readonly #receivers = new Map<string, Receiver>();
 
-  open(): Promise<void> {
-    return Promise.resolve();
-  }
+  /** Opening it, for `createEngine`. A test may replace it. */
+  open: () => Promise<Transport> = () => Promise.resolve(this);
 
   close(): Promise<void> {
     return Promise.resolve();

@@ -22,7 +22,7 @@ function create(config: unknown, path: string): Engine {
   return createEngine({
     type: 'kafka',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
-    transport: new KafkaTransport(options),
+    open: (context) => KafkaTransport.open(options, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.bufferSize,

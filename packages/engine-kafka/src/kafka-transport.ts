@@ -9,6 +9,7 @@ import {
   type TransportContext,
   isPattern,
 } from '@polybus/core/engine';
+import { onAbort } from '@polybus/core/engine-kit';
 import { withTimeout } from './with-timeout.ts';
 import { isFailure } from './client/failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
@@ -22,17 +23,6 @@ import { Publisher } from './publish/publisher.ts';
 import { Reader } from './read/reader.ts';
 import { TopicCatalog } from './client/topic-catalog.ts';
 
-interface Opened {
-  readonly client: KafkaClient;
-  readonly catalog: TopicCatalog;
-  readonly publisher: Publisher;
-  readonly reader: Reader;
-  readonly plain: PlainContext;
-  readonly group: GroupContext;
-  readonly closing: AbortController;
-  readonly engine: string;
-}
-
 const pingMs = 2000;
 /** How long `close` waits for the cluster to accept what is on its way, and for groups to let go of their partitions. */
 const closeMs = 2000;
@@ -43,93 +33,98 @@ const pinMs = 30_000;
 /** Apache Kafka: a topic per topic, and consumer groups. */
 export class KafkaTransport implements Transport {
   readonly #options: KafkaOptions;
+  readonly #engine: string;
+  readonly #client: KafkaClient;
+  readonly #catalog: TopicCatalog;
+  readonly #publisher: Publisher;
+  readonly #reader: Reader;
+  readonly #plain: PlainContext;
+  readonly #group: GroupContext;
+  readonly #closing = new AbortController();
   readonly #subscriptions = new Set<PlainSubscription>();
   readonly #groups = new Map<string, Group>();
-  #client: KafkaClient | undefined;
-  #opened: Opened | undefined;
+  #isClosed = false;
 
-  constructor(options: KafkaOptions) {
-    this.#options = options;
-  }
-
-  async open(context: TransportContext): Promise<void> {
+  private constructor(options: KafkaOptions, client: KafkaClient, context: TransportContext) {
     const { name, logger, source } = context;
-    const { consumer, producer, topics } = this.#options;
-    let client: KafkaClient;
-    try {
-      this.#client = client = createClient(this.#options, logger);
-      await client.connect();
-    } catch (error) {
-      throw connectionError(error, name);
-    }
-    const closing = new AbortController();
+    const { consumer, producer, topics } = options;
+    const closing = this.#closing.signal;
     // As many as there are subscriptions that begin: no leak.
-    setMaxListeners(0, closing.signal);
-    const catalog = new TopicCatalog(client, topics, logger, name, closing.signal);
-    const reader = new Reader(client, catalog, consumer, logger, closing.signal);
+    setMaxListeners(0, closing);
+    const catalog = new TopicCatalog(client, topics, logger, name, closing);
+    const reader = new Reader(client, catalog, consumer, logger, closing);
     const startedAt = new Date();
     const onLoss = (topic: string, reason: string): void => {
       context.missed({ topic, reason, since: startedAt, until: new Date() });
     };
-    const shared = { client, catalog, reader, onLoss, closing: closing.signal };
-    this.#opened = {
-      client,
-      catalog,
-      reader,
-      closing,
-      engine: name,
-      publisher: new Publisher({ client, catalog, options: producer, source, engine: name, logger }),
-      plain: shared,
-      group: { ...shared, options: consumer, logger },
-    };
+    this.#options = options;
+    this.#engine = name;
+    this.#client = client;
+    this.#catalog = catalog;
+    this.#reader = reader;
+    this.#publisher = new Publisher({ client, catalog, options: producer, source, engine: name, logger });
+    this.#plain = { client, catalog, reader, onLoss, closing };
+    this.#group = { ...this.#plain, options: consumer, logger };
+  }
+
+  /** @throws {@link KafkaConnectionError} if no broker can be reached, or none accepts the user. */
+  static async open(options: KafkaOptions, context: TransportContext): Promise<KafkaTransport> {
+    const { name, logger, signal } = context;
+    let client: KafkaClient | undefined;
+    const close = async (): Promise<void> => client?.close().catch(() => {});
+    const unlink = onAbort(signal, () => void close());
+    try {
+      client = createClient(options, logger);
+      await client.connect();
+      signal.throwIfAborted();
+      return new KafkaTransport(options, client, context);
+    } catch (error) {
+      await close();
+      throw connectionError(error, name);
+    } finally {
+      unlink();
+    }
   }
 
   async close(): Promise<void> {
-    const opened = this.#opened;
-    const client = this.#client;
-    this.#opened = this.#client = undefined;
-    if (opened !== undefined) {
-      const groups = [...this.#groups.values()];
-      this.#groups.clear();
-      for (const subscription of this.#subscriptions) subscription.stop();
-      this.#subscriptions.clear();
-      const ends = [opened.publisher.close(closeMs), ...groups.map((group) => group.close())];
-      await withTimeout(Promise.allSettled(ends), closeMs + 500).catch(() => {});
-      opened.closing.abort(new Error('the engine is closed'));
-    }
-    await client?.close();
+    this.#isClosed = true;
+    const groups = [...this.#groups.values()];
+    this.#groups.clear();
+    for (const subscription of this.#subscriptions) subscription.stop();
+    this.#subscriptions.clear();
+    const ends = [this.#publisher.close(closeMs), ...groups.map((group) => group.close())];
+    await withTimeout(Promise.allSettled(ends), closeMs + 500).catch(() => {});
+    this.#closing.abort(new Error('the engine is closed'));
+    await this.#client.close();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
-    return this.#opened!.publisher.send(event, signal);
+    return this.#publisher.send(event, signal);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const opened = this.#opened!;
     try {
-      return await this.#listen(opened, request, receiver);
+      return await this.#listen(request, receiver);
     } catch (error) {
-      throw subscribeError(error, request.pattern, opened.engine);
+      throw subscribeError(error, request.pattern, this.#engine);
     }
   }
 
-  async #listen(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { catalog } = opened;
+  async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     // Asked anew: a subscription that begins now is to know every topic, and every partition, that there is now.
-    await catalog.refresh();
-    if (!isPattern(request.pattern)) await catalog.ensure(request.pattern);
-    this.#assertOpen(opened);
+    await this.#catalog.refresh();
+    if (!isPattern(request.pattern)) await this.#catalog.ensure(request.pattern);
+    this.#assertOpen();
     const groupId = request.group ?? this.#options.groupId;
     return groupId === undefined
-      ? this.#listenAlone(opened, request, receiver)
-      : this.#listenInGroup(opened, groupId, request, receiver);
+      ? this.#listenAlone(request, receiver)
+      : this.#listenInGroup(groupId, request, receiver);
   }
 
-  async #listenAlone(opened: Opened, request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { catalog, closing } = opened;
+  async #listenAlone(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const deadline = performance.now() + pinMs;
     for (;;) {
-      const subscription = new PlainSubscription(request, receiver, opened.plain);
+      const subscription = new PlainSubscription(request, receiver, this.#plain);
       this.#subscriptions.add(subscription);
       const stop = async (): Promise<void> => {
         this.#subscriptions.delete(subscription);
@@ -137,36 +132,31 @@ export class KafkaTransport implements Transport {
       };
       try {
         await subscription.start();
-        this.#assertOpen(opened);
+        this.#assertOpen();
         return { stop };
       } catch (error) {
         await stop();
         // A topic went, or a leader, while it was being asked.
         if (!isFailure(error, 'unknown-topic', 'passing') || performance.now() >= deadline) throw error;
-        await pause(pinRetryMs, closing.signal);
-        await catalog.refresh();
+        await pause(pinRetryMs, this.#closing.signal);
+        await this.#catalog.refresh();
       }
     }
   }
 
-  async #listenInGroup(
-    opened: Opened,
-    groupId: string,
-    request: ListenRequest,
-    receiver: Receiver,
-  ): Promise<Listener> {
+  async #listenInGroup(groupId: string, request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const isShared = request.group !== undefined;
     const key = `${isShared ? 'group' : 'process'} ${groupId}`;
     while (this.#groups.get(key)?.isClosing === true) await this.#groups.get(key)?.closed;
     // One that began now would outlive the engine.
-    this.#assertOpen(opened);
-    const group = this.#groups.get(key) ?? this.#begin(key, groupId, isShared, opened);
+    this.#assertOpen();
+    const group = this.#groups.get(key) ?? this.#begin(key, groupId, isShared);
     const leave = await group.listen(request, receiver);
     return { stop: async () => leave() };
   }
 
-  #begin(key: string, groupId: string, isShared: boolean, opened: Opened): Group {
-    const group = new Group(groupId, isShared, opened.group, () => {
+  #begin(key: string, groupId: string, isShared: boolean): Group {
+    const group = new Group(groupId, isShared, this.#group, () => {
       // Another one may have its place by now, in a life after this.
       if (this.#groups.get(key) === group) this.#groups.delete(key);
     });
@@ -174,32 +164,28 @@ export class KafkaTransport implements Transport {
     return group;
   }
 
-  /** While something was awaited the engine may have been stopped, and started again. */
-  #assertOpen(opened: Opened): void {
-    if (this.#opened !== opened)
-      throw new EventBusNotStartedError('subscribe', 'stopping', { engine: opened.engine });
+  /** The engine may have been stopped while something was awaited. */
+  #assertOpen(): void {
+    if (this.#isClosed) throw new EventBusNotStartedError('subscribe', 'stopping', { engine: this.#engine });
   }
 
   async ping(): Promise<void> {
-    await withTimeout(this.#opened!.catalog.refresh(), pingMs);
+    await withTimeout(this.#catalog.refresh(), pingMs);
   }
 
   *progress(): Iterable<ReadProgress> {
-    if (this.#opened === undefined) return;
     const consumers = [...this.#subscriptions, ...this.#groups.values()];
-    for (const topic of this.#opened.catalog.unready()) {
+    for (const topic of this.#catalog.unready()) {
       if (!consumers.some((one) => one.wants(topic))) continue;
       yield { source: `the topic "${topic}"`, position: 0, behind: 'it has partitions without a leader' };
     }
     for (const subscription of this.#subscriptions) yield* subscription.unread();
-    yield* this.#opened.reader.progress();
-    yield this.#opened.publisher.progress;
+    yield* this.#reader.progress();
+    yield this.#publisher.progress;
     for (const group of this.#groups.values()) yield group.progress;
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {
-    const opened = this.#opened;
-    if (opened === undefined) return [];
     const consumers = [...this.#subscriptions, ...this.#groups.values()];
     const asked = new Map<string, Set<number>>();
     for (const consumer of consumers) {
@@ -208,7 +194,7 @@ export class KafkaTransport implements Transport {
       }
     }
     const partitions: PartitionsByTopic = new Map([...asked].map(([topic, ids]) => [topic, [...ids]]));
-    const ends = await opened.client.offsets(partitions, 'latest');
+    const ends = await this.#client.offsets(partitions, 'latest');
     const byPartition = new Map(ends.map((one) => [`${one.topic}:${one.partition}`, one.offset]));
     const endOf = (topic: string, partition: number): number | undefined =>
       byPartition.get(`${topic}:${partition}`);

@@ -30,7 +30,7 @@ function create(config: unknown, path: string): Engine {
       partitioned: true,
       crossProcess: true,
     },
-    transport: new KinesisTransport(options),
+    open: (context) => KinesisTransport.open(options, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.bufferSize,

@@ -13,7 +13,7 @@ import type {
   Transport,
   TransportContext,
 } from '@polybus/core/engine';
-import { settlesWithin } from '@polybus/core/engine-kit';
+import { onAbort, settlesWithin } from '@polybus/core/engine-kit';
 import type { Cursor } from './read/cursor.ts';
 import { connectionError } from './errors.ts';
 import { Group } from './group/group.ts';
@@ -27,7 +27,9 @@ import { ShardReaders } from './read/shard-readers.ts';
 import { StreamIdentity } from './client/stream-identity.ts';
 import { openStream } from './client/stream.ts';
 
-interface Opened {
+/** What opening the transport has made. */
+interface Parts {
+  readonly api: KinesisApi;
   readonly identity: StreamIdentity;
   readonly streamCreatedAt: string;
   readonly publisher: Publisher;
@@ -45,28 +47,31 @@ export class KinesisTransport implements Transport {
   readonly #groups = new Map<string, Group>();
   /** Groups whose last member has left, and that are giving up their leases. */
   readonly #ending = new Map<string, Promise<void>>();
-  #api: KinesisApi | undefined;
-  #opening: InterruptibleSleep | undefined;
-  #opened: Opened | undefined;
+  readonly #parts: Parts;
+  #isClosed = false;
   #hasWarned = false;
 
-  constructor(options: KinesisOptions) {
+  private constructor(options: KinesisOptions, parts: Parts) {
     this.#options = options;
+    this.#parts = parts;
   }
 
-  async open({ name, logger, source }: TransportContext): Promise<void> {
-    const { publishTimeoutMs, aggregate, streamName } = this.#options;
-    const api = new KinesisApi(this.#options);
+  /** @throws {@link KinesisConnectionError} if the stream cannot be reached or created. */
+  static async open(options: KinesisOptions, context: TransportContext): Promise<KinesisTransport> {
+    const { name, logger, source, signal } = context;
+    const { publishTimeoutMs, aggregate, streamName } = options;
+    const api = new KinesisApi(options);
     const opening = new InterruptibleSleep();
-    this.#api = api;
-    this.#opening = opening;
+    const unlink = onAbort(signal, () => {
+      opening.wake();
+      api.close();
+    });
     try {
-      const isStopped = (): boolean => this.#api !== api;
-      const stream = await openStream(api, this.#options, logger, opening, isStopped);
-      if (isStopped()) throw new Error('the engine was stopped while it started');
+      const stream = await openStream(api, options, logger, opening, () => signal.aborted);
+      signal.throwIfAborted();
       const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
       api.onNotFound = () => identity.check();
-      const readers = new ShardReaders(api, this.#options, logger);
+      const readers = new ShardReaders(api, options, logger);
       const publisher = new Publisher(api, {
         source,
         engine: name,
@@ -75,32 +80,41 @@ export class KinesisTransport implements Transport {
         aggregate,
         onPublished: (shardId) => readers.pollNow(shardId),
       });
-      this.#opened = { identity, streamCreatedAt: stream.createdAt, publisher, readers, logger };
+      return new KinesisTransport(options, {
+        api,
+        identity,
+        streamCreatedAt: stream.createdAt,
+        publisher,
+        readers,
+        logger,
+      });
     } catch (error) {
+      api.close();
       throw connectionError(error, streamName, name);
+    } finally {
+      unlink();
     }
   }
 
   async close(): Promise<void> {
-    const opened = this.#opened;
-    const api = this.#api;
-    this.#opened = this.#api = undefined;
-    this.#opening?.wake();
+    this.#isClosed = true;
+    const { api, publisher, readers } = this.#parts;
     for (const subscription of this.#plain) await subscription.stop();
     this.#plain.clear();
     for (const group of this.#groups.values()) this.#end(group);
     await settlesWithin(Promise.all(this.#ending.values()), releaseTimeoutMs);
-    await opened?.publisher.close();
-    api?.close();
-    await opened?.readers.stop();
+    await publisher.close();
+    api.close();
+    await readers.stop();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
-    return this.#opened!.publisher.send(event, signal);
+    return this.#parts.publisher.send(event, signal);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { readers } = this.#open(request);
+    this.#assertOpen(request);
+    const { readers } = this.#parts;
     if (request.group !== undefined) return this.#join(request, request.group, receiver);
     const subscription = new PlainSubscription(request, receiver, readers);
     this.#plain.add(subscription);
@@ -117,9 +131,8 @@ export class KinesisTransport implements Transport {
     return { stop };
   }
 
-  #open({ pattern: topic }: ListenRequest): Opened {
-    if (this.#opened === undefined) throw new EventBusNotStartedError('subscribe', 'stopping', { topic });
-    return this.#opened;
+  #assertOpen({ pattern: topic }: ListenRequest): void {
+    if (this.#isClosed) throw new EventBusNotStartedError('subscribe', 'stopping', { topic });
   }
 
   async #join(request: ListenRequest, name: string, receiver: Receiver): Promise<Listener> {
@@ -131,7 +144,8 @@ export class KinesisTransport implements Transport {
     let group = this.#groups.get(name);
     if (group === undefined) {
       // The transport may have been closed meanwhile.
-      const { streamCreatedAt, readers } = this.#open(request);
+      this.#assertOpen(request);
+      const { streamCreatedAt, readers } = this.#parts;
       group = new Group(name, streamCreatedAt, readers, (ended) => this.#end(ended));
       this.#groups.set(name, group);
     }
@@ -141,7 +155,7 @@ export class KinesisTransport implements Transport {
   #warn(group: string): void {
     if (this.#options.store.isShared || this.#hasWarned) return;
     this.#hasWarned = true;
-    this.#opened!.logger.warn(
+    this.#parts.logger.warn(
       'a group keeps its checkpoints in memory: other processes do not share its events, and a restarted process loses the checkpoints. ' +
         'Set the option checkpointStore',
       { group },
@@ -158,7 +172,7 @@ export class KinesisTransport implements Transport {
   }
 
   async ping(): Promise<void> {
-    await this.#opened!.readers.api.ping(Math.min(this.#options.requestTimeoutMs, 1000));
+    await this.#parts.readers.api.ping(Math.min(this.#options.requestTimeoutMs, 1000));
   }
 
   *progress(): Iterable<ReadProgress> {
@@ -197,7 +211,7 @@ export class KinesisTransport implements Transport {
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
-    const replaced = this.#opened?.identity.trouble;
+    const replaced = this.#parts.identity.trouble;
     const groups = [...this.#groups.values()].map(({ name, leases }): [string, string[]] => [
       name,
       [...new Set([...leases].map(({ shardId }) => shardId))],

@@ -39,7 +39,7 @@ function create(type: 'memory' | 'durable-memory', config: unknown, path: string
       partitioned: false,
       crossProcess: false,
     },
-    transport: new MemoryTransport(options),
+    open: async (context) => new MemoryTransport(options, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.defaultEventBufferSize,

@@ -32,11 +32,12 @@ export class MemoryTransport implements Transport {
   #turn = 0;
   /** Groups by the topics and patterns that they have a position in, and no subscription to. */
   #away = new TopicMatcher<LossListener>();
-  #context: TransportContext | undefined;
+  readonly #context: TransportContext;
   #hasWarnedOfDrops = false;
 
-  constructor(options: MemoryOptions) {
+  constructor(options: MemoryOptions, context: TransportContext) {
     this.#options = options;
+    this.#context = context;
     this.#history = new History(
       options.historySize,
       options.retentionDays * 24 * 60 * 60 * 1000,
@@ -45,10 +46,6 @@ export class MemoryTransport implements Transport {
         for (const group of this.#away.match(event.topic)) group.lost(event, sequence);
       },
     );
-  }
-
-  async open(context: TransportContext): Promise<void> {
-    this.#context = context;
   }
 
   async close(): Promise<void> {
@@ -143,7 +140,7 @@ export class MemoryTransport implements Transport {
   /** Warns once, at the first drop: an operator who did not choose to drop events has to know. */
   #warnOfDrops(): void {
     const context = this.#context;
-    if (this.#hasWarnedOfDrops || context === undefined) return;
+    if (this.#hasWarnedOfDrops) return;
     this.#hasWarnedOfDrops = true;
     const { deliveryMode, defaultEventBufferSize, maxEventQueueSize } = this.#options;
     context.logger.warn(
@@ -206,7 +203,7 @@ export class MemoryTransport implements Transport {
   #join(mailbox: Mailbox, group: Group): void {
     const { earlier, losses } = group.join(mailbox, this.#history);
     const reason = `the history of ${this.#options.historySize} events lost some before the group "${mailbox.request.group}" came back; raise historySize`;
-    for (const loss of losses) this.#context?.missed({ ...loss, reason });
+    for (const loss of losses) this.#context.missed({ ...loss, reason });
     for (const { sequence, event, attempts } of earlier) {
       const load = this.#loadOf(event.topic);
       load.taken();

@@ -1,7 +1,20 @@
-import { type Acknowledgement, type Receiver, createEvent } from '@polybus/core/engine';
+import {
+  type Acknowledgement,
+  type Receiver,
+  type TransportContext,
+  createEvent,
+} from '@polybus/core/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import { MemoryTransport } from '../src/memory-transport.ts';
 import { resolveOptions } from '../src/options.ts';
+
+const context: TransportContext = {
+  name: 'memory',
+  source: 'test',
+  logger: console,
+  signal: new AbortController().signal,
+  missed: () => {},
+};
 
 /** A member that wants nothing of what it gets, and stays. */
 function givingBack(onEvent: () => void): Receiver {
@@ -32,7 +45,7 @@ function givingBack(onEvent: () => void): Receiver {
 test.each([1, 2])(
   '%i member(s) of a group that give an event back and stay do not stop the process',
   async (count) => {
-    const transport = new MemoryTransport(resolveOptions({}, false, 'config'));
+    const transport = new MemoryTransport(resolveOptions({}, false, 'config'), context);
     let offered = 0;
     const listeners = await Promise.all(
       Array.from({ length: count }, () =>

@@ -30,7 +30,8 @@ function create(config: unknown, path: string): Engine {
       partitioned: false,
       crossProcess: true,
     },
-    transport: isDurable ? new StreamsTransport(options) : new PubSubTransport(options),
+    open: (context) =>
+      isDurable ? StreamsTransport.open(options, context) : PubSubTransport.open(options, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.bufferSize,

@@ -10,7 +10,7 @@ import type {
 import { newEngineId } from './read/blocking-reader.ts';
 import { BusyPoll } from './read/busy-poll.ts';
 import type { Connection } from './client/connection.ts';
-import { Connections } from './client/connections.ts';
+import { type Connections, withConnections } from './client/connections.ts';
 import { GroupWatcher } from './group/watcher.ts';
 import { commandError } from './errors.ts';
 import { type RedisOptions, isCluster } from './options/options.ts';
@@ -22,7 +22,8 @@ import { StreamStore } from './store/stream-store.ts';
 import { StreamWire } from './store/stream-wire.ts';
 import { Trimmer } from './store/trimmer.ts';
 
-interface Opened {
+/** What opening the transport has made. */
+interface Parts {
   readonly connections: Connections;
   readonly publishing: readonly Connection[];
   readonly publishers: Publishers;
@@ -35,71 +36,69 @@ interface Opened {
 /** Redis Streams: a stream per topic. */
 export class StreamsTransport implements Transport {
   readonly #options: RedisOptions;
-  #connections: Connections | undefined;
-  #opened: Opened | undefined;
+  readonly #parts: Parts;
   #published = 0;
   // Each has a connection that it blocks, so each is made when it is needed first.
   #hub: Promise<StreamHub> | undefined;
   #groups: Promise<GroupWatcher> | undefined;
   readonly #reading = new Set<StreamHub | GroupWatcher>();
 
-  constructor(options: RedisOptions) {
+  private constructor(options: RedisOptions, parts: Parts) {
     this.#options = options;
+    this.#parts = parts;
   }
 
-  async open(context: TransportContext): Promise<void> {
-    const { name, logger, source } = context;
-    const { connection, commandTimeoutMs, poolSize } = this.#options;
-    const connections = new Connections(connection, name, logger, commandTimeoutMs);
-    this.#connections = connections;
-    const [reading, ...publishing] = await Promise.all([
-      connections.make('streams'),
-      ...Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
-    ]);
-    const { keyPrefix, clusterKeyPrefix } = this.#options;
-    // Only the client that `createClient` has made says what it is.
-    const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
-    const store = new StreamStore(reading, keys, this.#options, context);
-    const trimmer = new Trimmer(store);
-    const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
-    // Before the publishers, which send what has waited as soon as they are told.
-    for (const one of publishing) one.listen({ onRestored: () => wire.forget() });
-    const options = { source, engine: name, timeoutMs: commandTimeoutMs };
-    this.#opened = {
-      engine: name,
-      connections,
-      publishing,
-      publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
-      store,
-      trimmer,
-      id: newEngineId(),
-    };
+  static open(options: RedisOptions, context: TransportContext): Promise<StreamsTransport> {
+    const { name, source } = context;
+    const { commandTimeoutMs, poolSize } = options;
+    return withConnections(options, context, async (connections) => {
+      const [reading, ...publishing] = await Promise.all([
+        connections.make('streams'),
+        ...Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
+      ]);
+      const { keyPrefix, clusterKeyPrefix } = options;
+      // Only the client that `createClient` has made says what it is.
+      const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
+      const store = new StreamStore(reading, keys, options, context);
+      const trimmer = new Trimmer(store);
+      const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
+      // Before the publishers, which send what has waited as soon as they are told.
+      for (const one of publishing) one.listen({ onRestored: () => wire.forget() });
+      const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };
+      const publishers = new Publishers(publishing.map((one) => new Publisher(one, wire, publisherOptions)));
+      const id = newEngineId();
+      return new StreamsTransport(options, {
+        engine: name,
+        connections,
+        publishing,
+        publishers,
+        store,
+        trimmer,
+        id,
+      });
+    });
   }
 
   async close(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
+    const { connections, publishers, trimmer } = this.#parts;
     const readers = [this.#hub, this.#groups];
     this.#hub = this.#groups = undefined;
     this.#reading.clear();
-    this.#connections?.closeOpening();
+    connections.closeOpening();
     for (const reader of readers) await (await reader?.catch(() => undefined))?.stop();
-    if (opened !== undefined) {
-      await removeBell(opened);
-      await opened.publishers.close();
-    }
-    this.#connections?.closeAll();
-    this.#connections = undefined;
-    await opened?.trimmer.close();
+    await removeBell(this.#parts);
+    await publishers.close();
+    connections.closeAll();
+    await trimmer.close();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     this.#published++;
-    return this.#opened!.publishers.send(event, signal);
+    return this.#parts.publishers.send(event, signal);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { engine } = this.#opened!;
+    const { engine } = this.#parts;
     try {
       return await this.#listen(request, receiver);
     } catch (error) {
@@ -108,7 +107,7 @@ export class StreamsTransport implements Transport {
   }
 
   async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { connections, store, id } = this.#opened!;
+    const { connections, store, id } = this.#parts;
     const published = (): number => this.#published;
     if (request.group === undefined) {
       this.#hub ??= connections
@@ -134,7 +133,7 @@ export class StreamsTransport implements Transport {
   }
 
   async ping(): Promise<void> {
-    const { connections, publishing, store } = this.#opened!;
+    const { connections, publishing, store } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
     await Promise.all(
@@ -143,7 +142,7 @@ export class StreamsTransport implements Transport {
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {
-    const { store, engine } = this.#opened!;
+    const { store, engine } = this.#parts;
     const groups = (await this.#groups?.catch(() => undefined))?.groups ?? [];
     const lags = groups.map(([topic, of]) =>
       store.lag(topic, of).catch((error: unknown) => {
@@ -155,13 +154,12 @@ export class StreamsTransport implements Transport {
 
   describe(): Pick<EngineHealth, 'details'> {
     const { mode } = this.#options;
-    if (this.#opened === undefined) return { details: { mode } };
-    const { connections, trimmer } = this.#opened;
+    const { connections, trimmer } = this.#parts;
     return { details: { mode, connections: connections.states, heldStreams: [...trimmer.held] } };
   }
 }
 
-async function removeBell({ store, id }: Opened): Promise<void> {
+async function removeBell({ store, id }: Parts): Promise<void> {
   if (!store.connection.isReady) return;
   // It would expire by itself.
   await store.connection.run((client) => client.del(store.keys.bells + id), 500).catch(() => {});

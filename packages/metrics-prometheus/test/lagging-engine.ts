@@ -11,15 +11,14 @@ export function laggingEngine(broker: {
   return createEngine({
     type: 'lagging',
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
-    transport: {
-      open: () => Promise.resolve(),
+    open: async () => ({
       close: () => Promise.resolve(),
       send: () => broker.send?.() ?? Promise.resolve(),
       listen: () => Promise.resolve({ stop: () => Promise.resolve() }),
       lag: () => broker.lag(),
       ping: () => broker.ping(),
       describe: () => broker.describe?.() ?? {},
-    },
+    }),
   });
 }
 
@@ -28,8 +27,7 @@ export function redelivering(): Engine {
   return createEngine({
     type: 'redelivering',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    transport: {
-      open: () => Promise.resolve(),
+    open: async () => ({
       close: () => Promise.resolve(),
       send: () => Promise.resolve(),
       listen: ({ pattern }, receiver) => {
@@ -37,6 +35,6 @@ export function redelivering(): Engine {
         receiver.deliver(event, { settled: () => {}, release: () => true });
         return Promise.resolve({ stop: () => Promise.resolve() });
       },
-    },
+    }),
   });
 }

@@ -20,9 +20,11 @@ export class HandTransport implements Transport {
   /** What `lag` answers. */
   onLag: () => Promise<readonly ConsumerLag[]> = () => Promise.resolve([]);
 
-  async open(context: TransportContext): Promise<void> {
+  /** Opening it. A test may replace it. */
+  open: (context: TransportContext) => Promise<Transport> = async (context) => {
     this.context = context;
-  }
+    return this;
+  };
 
   async close(): Promise<void> {}
 
@@ -48,7 +50,7 @@ export function handEngine(transport: HandTransport): Engine {
   return createEngine({
     type: 'hand',
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
-    transport,
+    open: (context) => transport.open(context),
     defaults: { retry: { attempts: 1 }, deadLetter: false },
   });
 }

@@ -97,11 +97,13 @@ describe('the engine registry', () => {
           partitioned: false,
           crossProcess: false,
         },
-        transport: {
-          open: () => (isDown ? Promise.reject(new Error('connection refused')) : Promise.resolve()),
-          close: () => Promise.resolve(),
-          send: () => {},
-          listen: () => Promise.resolve({ stop: () => Promise.resolve() }),
+        open: async () => {
+          if (isDown) throw new Error('connection refused');
+          return {
+            close: () => Promise.resolve(),
+            send: () => {},
+            listen: () => Promise.resolve({ stop: () => Promise.resolve() }),
+          };
         },
       }),
     );

@@ -44,7 +44,7 @@ function logEngine(broker: LogBroker, faults: Faults, stallLimitMs: number, leas
   return createEngine({
     type: 'log',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
-    transport: new LogTransport(broker, faults, leaseMs),
+    open: (context) => LogTransport.open(broker, faults, leaseMs, context.signal),
     defaults: { stallLimitMs },
   });
 }
@@ -53,19 +53,23 @@ class LogTransport implements Transport {
   readonly #broker: LogBroker;
   readonly #faults: Faults;
   readonly #leaseMs: number;
-  readonly #open = new AbortController();
-  #closing = this.#open;
+  readonly #closing = new AbortController();
 
-  constructor(broker: LogBroker, faults: Faults, leaseMs: number) {
+  private constructor(broker: LogBroker, faults: Faults, leaseMs: number) {
     this.#broker = broker;
     this.#leaseMs = leaseMs;
     this.#faults = faults;
   }
 
-  async open(): Promise<void> {
-    this.#closing = new AbortController();
+  static async open(
+    broker: LogBroker,
+    faults: Faults,
+    leaseMs: number,
+    signal: AbortSignal,
+  ): Promise<LogTransport> {
     await turns(1);
-    await this.#broker.whenUp(this.#closing.signal);
+    await broker.whenUp(signal);
+    return new LogTransport(broker, faults, leaseMs);
   }
 
   async close(): Promise<void> {

@@ -4,15 +4,18 @@ import type { Event } from './event.ts';
 import type { UndecodableRecordError } from '../errors/errors.ts';
 
 /**
- * The part of an engine that its author writes: it opens the broker, sends events and listens. Core adds the rest: states,
- * validation, queues, order, retries, dead letters and counters.
+ * Opens the connection of an engine to its broker. Core calls it at each start, and closes what it resolves with at the stop after it.
+ *
+ * If opening fails, or the signal of the context aborts, it closes what it has opened and rejects.
+ */
+export type OpenTransport = (context: TransportContext) => Promise<Transport>;
+
+/**
+ * The open connection of an engine to its broker: it sends events and listens. Core adds the rest: states, validation, queues, order,
+ * retries, dead letters and counters.
  */
 export interface Transport {
-  open(context: TransportContext): Promise<void>;
-  /**
-   * Closes everything that `open` and `listen` opened. It must also work while the broker is down, and while a cancelled `open` still
-   * runs.
-   */
+  /** Closes everything that opening and `listen` opened. It must also work while the broker is down. */
   close(): Promise<void>;
   /**
    * Sends an event. Resolves, or returns undefined, when the broker has accepted it. Concurrent calls may be sent as one batch.
@@ -55,6 +58,8 @@ export interface TransportContext {
   readonly logger: Logger;
   /** The CloudEvents `source` of events that this process publishes. */
   readonly source: string;
+  /** Aborts if the start is given up, because its caller's signal aborted or the engine is stopped meanwhile. */
+  readonly signal: AbortSignal;
   /**
    * Reports that events may have been missed, for example after a lost connection to a broker that keeps no events. Core logs it and
    * notifies the observers.

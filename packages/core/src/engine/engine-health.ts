@@ -14,13 +14,13 @@ const maxReasons = 5;
  */
 export async function healthOf(
   state: EngineState,
-  transport: Transport,
+  transport: Transport | undefined,
   stalls: () => readonly string[],
 ): Promise<EngineHealth> {
   const findings: Finding[] = [];
   let details: EngineHealth['details'];
   try {
-    const described = transport.describe?.() ?? {};
+    const described = transport?.describe?.() ?? {};
     details = described.details;
     findings.push([described.status ?? 'up', described.error]);
   } catch (error) {
@@ -30,7 +30,7 @@ export async function healthOf(
     findings.unshift(['down', `the engine is ${state}`]);
   } else {
     try {
-      await transport.ping?.();
+      await transport?.ping?.();
     } catch (error) {
       findings.unshift(['down', messageOf(error)]);
     }

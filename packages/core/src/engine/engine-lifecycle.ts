@@ -2,20 +2,22 @@ import type { StartOptions, StopOptions } from '../contract/bus.ts';
 import type { Capabilities } from '../contract/capabilities.ts';
 import type { EngineHost } from '../contract/engine.ts';
 import type { EngineState, MissedData } from '../contract/observing.ts';
-import type { Transport } from '../contract/transport.ts';
+import type { OpenTransport, Transport } from '../contract/transport.ts';
 import { activeDelivery } from '../dispatch/delivery.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';
-import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
+import { onAbort } from '../engine-kit/on-abort.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 import { assertOptionsOf, assertSignal, resolveStopTimeout } from './call-options.ts';
+import { closeTransport, openTransport } from './open-transport.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { SubscriptionSet } from './subscription-set.ts';
 
 /** The parts of an engine that start and stop with it. */
 export interface LifecycleParts {
-  readonly transport: Transport;
+  readonly open: OpenTransport;
   readonly capabilities: Capabilities;
   readonly subscriptions: SubscriptionSet;
   readonly stalls: StallWatch;
@@ -26,6 +28,8 @@ export interface LifecycleParts {
 /** Starts, drains and stops an engine, and refuses calls in other states. */
 export class EngineLifecycle {
   state: EngineState = 'new';
+  /** Undefined unless the engine is started or stopping. */
+  transport: Transport | undefined;
   readonly #parts: LifecycleParts;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -47,21 +51,20 @@ export class EngineLifecycle {
     assertSignal(signal);
     signal?.throwIfAborted();
     this.state = 'starting';
-    const { transport, stalls, host } = this.#parts;
+    const { open, stalls, host } = this.#parts;
     const { name, logger, source } = host();
     const aborter = (this.#startAborter = new AbortController());
+    const unlink = onAbort(signal, () => aborter.abort(signal!.reason));
     try {
-      const opening = orAborted(
-        transport.open({ name, logger: adaptedLogger(logger), source, missed: this.#reportMissed }),
-        signal,
-      );
-      await orAborted(opening, aborter.signal);
+      const context = { name, logger: adaptedLogger(logger), source, missed: this.#reportMissed };
+      this.transport = await openTransport(open, { ...context, signal: aborter.signal });
       this.state = 'started';
       stalls.begin();
     } catch (error) {
-      await this.#closeTransport();
       this.state = 'new';
       throw error;
+    } finally {
+      unlink();
     }
   }
 
@@ -94,7 +97,9 @@ export class EngineLifecycle {
     );
     if (timeout !== undefined) for (const queue of subscriptions.queues) queue.abandon(timeout);
     await subscriptions.removeAll(host().logger);
-    await this.#closeTransport();
+    const { transport } = this;
+    this.transport = undefined;
+    if (transport !== undefined) await closeTransport(transport, host());
     this.state = 'stopped';
     if (timeout !== undefined) throw timeout;
   }
@@ -144,15 +149,6 @@ export class EngineLifecycle {
       },
       { engine: host().name },
     );
-  }
-
-  async #closeTransport(): Promise<void> {
-    const { transport, host } = this.#parts;
-    try {
-      await transport.close();
-    } catch (error) {
-      host().logger.warn('the engine did not close cleanly', { engine: host().name, error });
-    }
   }
 
   readonly #reportMissed = (data: Omit<MissedData, 'engine'>): void => {

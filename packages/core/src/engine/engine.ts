@@ -12,7 +12,7 @@ import { createEvent } from '../contract/create-event.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
-import type { Listener, ReadProgress, Transport } from '../contract/transport.ts';
+import type { Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
 import { publishFitting } from '../dead-letters/cut-dead-letter.ts';
 import { DeliveryQueue } from '../dispatch/delivery-queue.ts';
 import { Counters } from '../dispatch/reporting/counters.ts';
@@ -43,7 +43,8 @@ export interface EngineDefinition {
   /** `redis`, `kafka`, …; also the engine's name, unless a bus gives it another. */
   readonly type: string;
   readonly capabilities: Capabilities;
-  readonly transport: Transport;
+  /** Opens the connection to the broker. */
+  readonly open: OpenTransport;
   /** The defaults of subscriptions. */
   readonly defaults?: Partial<DeliveryDefaults> | undefined;
 }
@@ -60,7 +61,7 @@ const standardDefaults: DeliveryDefaults = {
   stallLimitMs: 30_000,
 };
 
-/** Creates an engine from a transport. Every engine is created by this function. */
+/** Creates an engine from the function that opens its transport. Every engine is created by this function. */
 export function createEngine(definition: EngineDefinition): Engine {
   return new TransportEngine(definition);
 }
@@ -68,7 +69,6 @@ export function createEngine(definition: EngineDefinition): Engine {
 class TransportEngine implements Engine {
   readonly type: string;
   readonly capabilities: Capabilities;
-  readonly #transport: Transport;
   readonly #defaults: DeliveryDefaults;
   readonly #pool: WorkerPool;
   readonly #counters = new Counters();
@@ -80,7 +80,6 @@ class TransportEngine implements Engine {
   constructor(definition: EngineDefinition) {
     this.type = definition.type;
     this.capabilities = Object.freeze({ ...definition.capabilities });
-    this.#transport = definition.transport;
     this.#defaults = { ...standardDefaults, ...definition.defaults };
     this.#pool = new WorkerPool(this.#defaults.workerCount);
     const limitMs = timerMs('stallLimitMs', this.#defaults.stallLimitMs);
@@ -91,7 +90,7 @@ class TransportEngine implements Engine {
     );
     this.#host = standaloneHost(definition.type, (event) => this.publish(event));
     this.#lifecycle = new EngineLifecycle({
-      transport: this.#transport,
+      open: definition.open,
       capabilities: this.capabilities,
       subscriptions: this.#subscriptions,
       stalls: this.#stalls,
@@ -127,7 +126,7 @@ class TransportEngine implements Engine {
         assertSignal(signal);
         signal?.throwIfAborted();
       }
-      const sent = this.#transport.send(event, signal);
+      const sent = this.#lifecycle.transport!.send(event, signal);
       if (sent !== undefined) return sent.then(this.#accepted);
       this.#accepted();
       return done;
@@ -164,6 +163,10 @@ class TransportEngine implements Engine {
     const resolved = resolveSubscribeOptions(topic, handler, isAsync, options, this.#defaults, engine);
     this.#lifecycle.assertOpen('subscribe', topic);
     options.signal?.throwIfAborted();
+    const lifecycle = this.#lifecycle;
+    const transport = lifecycle.transport!;
+    /** False after a stop, even if the engine has been started again: its transport is another. */
+    const isOpen = (): boolean => lifecycle.state === 'started' && lifecycle.transport === transport;
     const { from } = resolved;
     const { group, concurrency } = resolved.policy;
     const { workerCount } = this.#defaults;
@@ -183,22 +186,22 @@ class TransportEngine implements Engine {
     try {
       const subscriptionId = queue.subscription.id;
       const request = { subscriptionId, pattern: topic, isAsync, group, from, concurrency };
-      listener = await this.#transport.listen(request, queue);
+      listener = await transport.listen(request, queue);
     } catch (cause) {
       this.#subscriptions.abort(queue);
       // The engine was stopped, and its closed connection is no error of the broker.
-      if (this.#lifecycle.state !== 'started')
-        throw new EventBusNotStartedError('subscribe', this.#lifecycle.state, { topic, engine: name, cause });
+      if (!isOpen())
+        throw new EventBusNotStartedError('subscribe', lifecycle.state, { topic, engine: name, cause });
       throw cause;
     }
     const { signal } = options;
     const unlink = onAbort(signal, () => void subscription.cancel());
     const isNotCancelled = this.#subscriptions.add({ subscription, queue, listener, unlink });
-    if (this.#lifecycle.state !== 'started' || signal?.aborted === true || !isNotCancelled) {
+    if (!isOpen() || signal?.aborted === true || !isNotCancelled) {
       // Stopped, aborted, or cancelled by its own handler while the transport subscribed.
       await subscription.cancel();
       signal?.throwIfAborted();
-      this.#lifecycle.assertOpen('subscribe', topic);
+      if (!isOpen()) throw new EventBusNotStartedError('subscribe', lifecycle.state, { topic, engine: name });
     }
     return subscription;
   }
@@ -241,13 +244,13 @@ class TransportEngine implements Engine {
   }
 
   health(): Promise<EngineHealth> {
-    return healthOf(this.#lifecycle.state, this.#transport, () => this.#stalls.stalls());
+    return healthOf(this.#lifecycle.state, this.#lifecycle.transport, () => this.#stalls.stalls());
   }
 
   *#progress(): Iterable<ReadProgress> {
     for (const queue of this.#subscriptions.queues) yield* queue.progress();
     try {
-      yield* this.#transport.progress?.() ?? [];
+      yield* this.#lifecycle.transport?.progress?.() ?? [];
     } catch (error) {
       yield { source: 'reading', position: 0, behind: `its progress is unknown (${String(error)})` };
     }
@@ -255,7 +258,7 @@ class TransportEngine implements Engine {
 
   async lag(): Promise<readonly ConsumerLag[]> {
     this.#lifecycle.assertOpen('lag', undefined);
-    return (await this.#transport.lag?.()) ?? [];
+    return (await this.#lifecycle.transport?.lag?.()) ?? [];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -20,6 +20,7 @@ export type {
   EndWait,
   ListenRequest,
   Listener,
+  OpenTransport,
   RawRecord,
   ReadProgress,
   Receiver,

@@ -26,7 +26,7 @@ async function start(
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    transport,
+    open: () => transport.open(),
   });
   engine.attach!(
     quietHost(async (event) => {

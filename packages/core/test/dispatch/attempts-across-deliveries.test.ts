@@ -16,7 +16,6 @@ async function subscribed(
 ): Promise<{ engine: Engine; receiver: Receiver; said: string[]; acknowledgement: Acknowledgement }> {
   let receiver!: Receiver;
   const transport: Transport = {
-    open: async () => {},
     close: async () => {},
     send: () => {},
     listen: async (_, given) => {
@@ -27,7 +26,7 @@ async function subscribed(
   const engine = createEngine({
     type: 'hand',
     capabilities: { durable: true, groups: true, replay: false, partitioned: false, crossProcess: true },
-    transport,
+    open: async () => transport,
     defaults: { deadLetter: false },
   });
   onTestFinished(() => engine.stop({ timeoutMs: 0 }).catch(() => {}));

@@ -10,7 +10,7 @@ class Owned {
   readonly engine: Engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: true, replay: false, partitioned: false, crossProcess: true },
-    transport: this.transport,
+    open: () => this.transport.open(),
     defaults: { workerCount: 2 },
   });
   owns = true;

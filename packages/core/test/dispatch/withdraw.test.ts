@@ -20,15 +20,14 @@ async function listening(
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: true, replay: false, partitioned: false, crossProcess: true },
-    transport: {
-      open: () => Promise.resolve(),
+    open: async () => ({
       close: () => Promise.resolve(),
       send,
       listen: (_: ListenRequest, given: Receiver) => {
         receiver = given;
         return Promise.resolve({ stop: () => Promise.resolve() });
       },
-    },
+    }),
   });
   await engine.start();
   if (isAsync) await engine.subscribeAsync<number>('t', handler, options);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Engine, createEngine, createEvent } from '../../src/engine/index.ts';
+import { type Engine, type Transport, createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';
 
 const capabilities = {
@@ -11,7 +11,7 @@ const capabilities = {
 } as const;
 
 function makeEngine(transport: ManualTransport): Engine {
-  const engine = createEngine({ type: 'test', capabilities, transport });
+  const engine = createEngine({ type: 'test', capabilities, open: () => transport.open() });
   engine.attach!(quietHost(() => Promise.resolve()));
   return engine;
 }
@@ -43,7 +43,8 @@ test('a transport that throws when it is told of an attempt, or of room, ends no
 test('stop ends in its time although a start is under way whose broker does not answer', async () => {
   const transport = new ManualTransport();
   let closes = 0;
-  transport.open = () => new Promise(() => {});
+  let answer!: (transport: Transport) => void;
+  transport.open = () => new Promise((resolve) => (answer = resolve));
   transport.close = () => {
     closes++;
     return Promise.resolve();
@@ -52,9 +53,11 @@ test('stop ends in its time although a start is under way whose broker does not 
   const starting = engine.start().catch((error: unknown) => error);
   await engine.stop({ timeoutMs: 20 });
   expect(await starting).toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
-  expect(closes).toBe(1);
+  // A transport that opens after all is closed.
+  answer(transport);
+  await expect.poll(() => closes).toBe(1);
   // Nothing of it is left: the engine can be started, once its broker answers.
-  transport.open = () => Promise.resolve();
+  transport.open = () => Promise.resolve(transport);
   await engine.start();
   await engine.stop();
 });

@@ -25,7 +25,7 @@ function create(config: unknown, path: string): Engine {
     type,
     // What the broker can do. The suite tests each capability, and that the engine refuses calls that need a missing one.
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
-    transport: new __Prefix__Transport(options),
+    open: (context) => __Prefix__Transport.open(options, context),
     defaults: {
       workerCount: options.workerCount,
       bufferSize: options.defaultEventBufferSize,

@@ -15,15 +15,18 @@ import type { __Prefix__Options } from './options.ts';
 /** Sends events to the broker and receives them. Core does the rest: attempts, order, dead letters and statistics. */
 export class __Prefix__Transport implements Transport {
   readonly #broker: Broker;
-  #source = '';
+  readonly #source: string;
 
-  constructor({ url }: __Prefix__Options) {
-    this.#broker = Broker.at(url);
+  private constructor(broker: Broker, source: string) {
+    this.#broker = broker;
+    this.#source = source;
   }
 
-  async open({ source }: TransportContext): Promise<void> {
-    this.#broker.assertUp();
-    this.#source = source;
+  /** Opens the connection to the broker, or rejects if it cannot be reached. */
+  static async open({ url }: __Prefix__Options, { source }: TransportContext): Promise<__Prefix__Transport> {
+    const broker = Broker.at(url);
+    broker.assertUp();
+    return new __Prefix__Transport(broker, source);
   }
 
   async close(): Promise<void> {}

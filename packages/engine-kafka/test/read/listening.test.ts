@@ -10,6 +10,14 @@ import { LogLines, until } from '../support.ts';
 const client = vi.hoisted(() => ({ now: undefined as unknown }));
 vi.mock('../../src/client/create-client.ts', () => ({ createClient: () => client.now }));
 
+const context = (): TransportContext => ({
+  name: 'kafka',
+  logger: new LogLines(),
+  source: 'test',
+  signal: new AbortController().signal,
+  missed: () => {},
+});
+
 afterEach(() => void vi.useRealTimers());
 
 test('a subscription of a pattern tells in the end that the leader of a topic cannot be reached', async () => {
@@ -22,9 +30,7 @@ test('a subscription of a pattern tells in the end that the leader of a topic ca
       throw new KafkaFailure('passing', 'no connection to broker 1', undefined);
     },
   } satisfies Partial<KafkaClient>;
-  const transport = new KafkaTransport(resolveOptions({}, 'config'));
-  const context = { name: 'kafka', logger: new LogLines(), source: 'test', missed: () => {} };
-  await transport.open(context as TransportContext);
+  const transport = await KafkaTransport.open(resolveOptions({}, 'config'), context());
   const listening = transport.listen(request('t.*', { group: undefined }), new HeldReceiver());
   const failure = listening.catch((error: unknown) => error);
   await vi.advanceTimersByTimeAsync(60_000);
@@ -38,33 +44,26 @@ test('a subscription of a pattern tells in the end that the leader of a topic ca
   await closing;
 }, 5000);
 
-test.each(['once', 'twice'])(
-  'a subscription in a group whose engine is stopped meanwhile (and started %s) is refused, and joins nothing',
-  async (times) => {
-    let answer!: () => void;
-    let joined = 0;
-    const given = {
-      connect: async () => {},
-      close: async () => {},
-      topics: () => new Promise<Map<string, number[]>>((resolve) => (answer = () => resolve(new Map()))),
-      group: () => {
-        joined++;
-        throw new Error('nobody is to join');
-      },
-    } satisfies Partial<KafkaClient>;
-    client.now = given;
-    const transport = new KafkaTransport(resolveOptions({}, 'config'));
-    const context = { name: 'kafka', logger: new LogLines(), source: 'test', missed: () => {} };
-    await transport.open(context as TransportContext);
-    const listening = transport.listen(request('t.*'), new HeldReceiver());
-    await transport.close();
-    if (times === 'twice') await transport.open(context as TransportContext);
-    answer();
-    await expect(listening).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
-    await transport.close();
-    expect(joined).toBe(0);
-  },
-);
+test('a subscription in a group whose engine is stopped meanwhile is refused, and joins nothing', async () => {
+  let answer!: () => void;
+  let joined = 0;
+  const given = {
+    connect: async () => {},
+    close: async () => {},
+    topics: () => new Promise<Map<string, number[]>>((resolve) => (answer = () => resolve(new Map()))),
+    group: () => {
+      joined++;
+      throw new Error('nobody is to join');
+    },
+  } satisfies Partial<KafkaClient>;
+  client.now = given;
+  const transport = await KafkaTransport.open(resolveOptions({}, 'config'), context());
+  const listening = transport.listen(request('t.*'), new HeldReceiver());
+  await transport.close();
+  answer();
+  await expect(listening).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+  expect(joined).toBe(0);
+});
 
 test('a partition of which nobody can say where it begins is told, until somebody can, and holds up no other', async () => {
   const topics = new Map([['t.a', [1]]]);
@@ -79,9 +78,8 @@ test('a partition of which nobody can say where it begins is told, until somebod
     },
     fetch: () => new Promise(() => {}),
   } satisfies Partial<KafkaClient>;
-  const transport = new KafkaTransport(resolveOptions({ metadataRefreshMs: 100 }, 'config'));
-  const context = { name: 'kafka', logger: new LogLines(), source: 'test', missed: () => {} };
-  await transport.open(context as TransportContext);
+  const options = resolveOptions({ metadataRefreshMs: 100 }, 'config');
+  const transport = await KafkaTransport.open(options, context());
   onTestFinished(() => transport.close());
   await transport.listen(request('t.*', { group: undefined }), new HeldReceiver());
   const read = () => [...transport.progress()].map(({ source }) => source);

@@ -1,8 +1,15 @@
 import type { Logger } from '@polybus/core';
+import type { TransportContext } from '@polybus/core/engine';
+import { onAbort } from '@polybus/core/engine-kit';
 import { type Cluster, type ClusterOptions, Redis, type RedisOptions as ClientOptions } from 'ioredis';
 import { Connection, type ConnectionState } from './connection.ts';
 import { subscriberOf } from './cluster-nodes.ts';
-import { type ConnectionOptions, type RedisClient, isCluster } from '../options/options.ts';
+import {
+  type ConnectionOptions,
+  type RedisClient,
+  type RedisOptions,
+  isCluster,
+} from '../options/options.ts';
 
 /** How long the first connections may take, where the client has no `connectTimeout`. */
 const openTimeoutMs = 10_000;
@@ -202,4 +209,24 @@ function addressOf(text: string): ClientOptions {
 /** The URL's own user, password and database count where the configuration gives none. */
 function given(fields: Pick<ClientOptions, 'db' | 'username' | 'password'>): ClientOptions {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** Opens connections, and closes them all if that fails or the signal aborts. */
+export async function withConnections<T>(
+  { connection, commandTimeoutMs }: Pick<RedisOptions, 'connection' | 'commandTimeoutMs'>,
+  { name, logger, signal }: TransportContext,
+  open: (connections: Connections) => Promise<T>,
+): Promise<T> {
+  const connections = new Connections(connection, name, logger, commandTimeoutMs);
+  const unlink = onAbort(signal, () => connections.closeAll());
+  try {
+    const opened = await open(connections);
+    signal.throwIfAborted();
+    return opened;
+  } catch (error) {
+    connections.closeAll();
+    throw error;
+  } finally {
+    unlink();
+  }
 }

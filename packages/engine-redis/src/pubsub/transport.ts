@@ -13,7 +13,7 @@ import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { Channels } from './channels.ts';
 import { nodeFor } from '../client/cluster-nodes.ts';
 import type { Connection } from '../client/connection.ts';
-import { Connections } from '../client/connections.ts';
+import { type Connections, withConnections } from '../client/connections.ts';
 import { RedisConnectionError, commandError } from '../errors.ts';
 import type { RedisOptions } from '../options/options.ts';
 import { type Message, Publisher, type Wire } from '../publish/publisher.ts';
@@ -23,7 +23,8 @@ import { decode } from '../store/record.ts';
 /** Nothing is kept, so nothing is acknowledged; what is given back is gone. */
 const unkept: Acknowledgement = { settled: () => {}, release: () => false };
 
-interface Opened {
+/** What opening the transport has made. */
+interface Parts {
   readonly connections: Connections;
   readonly publishing: readonly Connection[];
   readonly publishers: Publishers;
@@ -34,53 +35,47 @@ interface Opened {
 /** Redis Pub/Sub: a channel per topic, one connection to publish and one to listen. */
 export class PubSubTransport implements Transport {
   readonly #options: RedisOptions;
-  #opened: Opened | undefined;
+  readonly #parts: Parts;
 
-  constructor(options: RedisOptions) {
+  private constructor(options: RedisOptions, parts: Parts, listening: Connection) {
     this.#options = options;
-  }
-
-  async open(context: TransportContext): Promise<void> {
-    const { name, logger, source } = context;
-    const { connection, keyPrefix, commandTimeoutMs, poolSize } = this.#options;
-    const connections = new Connections(connection, name, logger, commandTimeoutMs);
-    this.#connections = connections;
-    const publishing = await Promise.all(
-      Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
-    );
-    const listening = await connections.makeSubscriber(publishing[0]!);
-    const options = { source, engine: name, timeoutMs: commandTimeoutMs };
-    const wire = new PubSubWire(keyPrefix);
-    this.#opened = {
-      engine: name,
-      connections,
-      publishing,
-      publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, options))),
-      channels: new Channels(listening, {
-        prefix: keyPrefix,
-        timeoutMs: commandTimeoutMs,
-        context,
-      }),
-    };
+    this.#parts = parts;
     listening.client.on('messageBuffer', this.#onMessage);
     listening.client.on('pmessageBuffer', this.#onPatternMessage);
   }
 
-  #connections: Connections | undefined;
+  static open(options: RedisOptions, context: TransportContext): Promise<PubSubTransport> {
+    const { name, source } = context;
+    const { keyPrefix, commandTimeoutMs, poolSize } = options;
+    return withConnections(options, context, async (connections) => {
+      const publishing = await Promise.all(
+        Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
+      );
+      const listening = await connections.makeSubscriber(publishing[0]!);
+      const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };
+      const wire = new PubSubWire(keyPrefix);
+      const parts = {
+        engine: name,
+        connections,
+        publishing,
+        publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, publisherOptions))),
+        channels: new Channels(listening, { prefix: keyPrefix, timeoutMs: commandTimeoutMs, context }),
+      };
+      return new PubSubTransport(options, parts, listening);
+    });
+  }
 
   async close(): Promise<void> {
-    await this.#opened?.publishers.close();
-    this.#connections?.closeAll();
-    this.#opened = undefined;
-    this.#connections = undefined;
+    await this.#parts.publishers.close();
+    this.#parts.connections.closeAll();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
-    return this.#opened!.publishers.send(event, signal);
+    return this.#parts.publishers.send(event, signal);
   }
 
   async listen({ pattern }: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const { channels, engine } = this.#opened!;
+    const { channels, engine } = this.#parts;
     await channels.add(pattern, receiver).catch((error: unknown) => {
       throw commandError(error, { topic: pattern, engine });
     });
@@ -90,11 +85,11 @@ export class PubSubTransport implements Transport {
   readonly #onMessage = (channel: Buffer, bytes: Buffer): void => {
     const name = channel.toString();
     const topic = name.slice(this.#options.keyPrefix.length);
-    this.#hand(this.#opened?.channels.exact(name) ?? [], topic, bytes);
+    this.#hand(this.#parts.channels.exact(name), topic, bytes);
   };
 
   readonly #onPatternMessage = (pattern: string, channel: Buffer | string, bytes: Buffer): void => {
-    const found = this.#opened?.channels.pattern(pattern);
+    const found = this.#parts.channels.pattern(pattern);
     const topic = channel.toString().slice(this.#options.keyPrefix.length);
     // Redis' patterns match more than ours: an internal topic, or a name that is no topic.
     if (found === undefined || !isTopic(topic) || !matchesTopic(found.pattern, topic)) return;
@@ -116,7 +111,7 @@ export class PubSubTransport implements Transport {
   }
 
   async ping(): Promise<void> {
-    const { connections, publishing, channels } = this.#opened!;
+    const { connections, publishing, channels } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
     await Promise.all(publishing.map((one) => one.run((client) => client.ping(), timeoutMs)));
@@ -125,8 +120,7 @@ export class PubSubTransport implements Transport {
 
   describe(): Pick<EngineHealth, 'details'> {
     const { mode } = this.#options;
-    if (this.#opened === undefined) return { details: { mode } };
-    const { connections, channels } = this.#opened;
+    const { connections, channels } = this.#parts;
     return { details: { mode, connections: connections.states, ...channels.gaps } };
   }
 }
