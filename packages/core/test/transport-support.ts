@@ -1,11 +1,11 @@
-import type { EngineHost, ListenRequest, Receiver, Transport } from '../src/engine/index.ts';
+import type { EngineHost, ListenRequest, Receiver, Transport, TransportContext } from '../src/engine/index.ts';
 
 /** A transport that does nothing, and gives the test what its subscriptions receive by. */
 export class ManualTransport implements Transport {
   readonly #receivers = new Map<string, Receiver>();
 
   /** Opening it, for `createEngine`. A test may replace it. */
-  open: () => Promise<Transport> = () => Promise.resolve(this);
+  open: (context: TransportContext) => Promise<Transport> = () => Promise.resolve(this);
 
   close(): Promise<void> {
     return Promise.resolve();

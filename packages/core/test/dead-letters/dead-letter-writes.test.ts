@@ -17,7 +17,7 @@ async function failing(
   const engine = createEngine({
     type: 'test',
     capabilities: { durable, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
   });
   const written: string[] = [];
   let left = writesThatFail;
@@ -126,7 +126,7 @@ test('a hook for records that are no events which fails is logged, and called ag
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
   });
   const errors: unknown[] = [];
   let left = 2;

@@ -26,7 +26,7 @@ async function start(
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
   });
   engine.attach!(
     quietHost(async (event) => {

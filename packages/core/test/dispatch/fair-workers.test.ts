@@ -7,7 +7,7 @@ test('a subscription with much to do does not keep the workers from another', as
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
     defaults: { workerCount: 1 },
   });
   engine.attach!(quietHost(() => Promise.resolve()));

@@ -10,7 +10,7 @@ class Owned {
   readonly engine: Engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: true, replay: false, partitioned: false, crossProcess: true },
-    open: () => this.transport.open(),
+    open: (context) => this.transport.open(context),
     defaults: { workerCount: 2 },
   });
   owns = true;

@@ -80,7 +80,7 @@ describe('what shares a signal adds one listener to it', () => {
     const engine = createEngine({
       type: 'manual',
       capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
-      open: () => new ManualTransport().open(),
+      open: (context) => new ManualTransport().open(context),
     });
     const bus = createEventBus({
       engines: [{ name: 'manual', engine }],

@@ -17,7 +17,7 @@ function neverOpens(): Engine {
   return createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
   });
 }
 

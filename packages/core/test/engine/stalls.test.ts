@@ -33,7 +33,7 @@ async function started(host: Partial<EngineHost> = {}): Promise<Watched> {
   const engine = createEngine({
     type: 'test',
     capabilities: { durable: true, groups: false, replay: false, partitioned: false, crossProcess: true },
-    open: () => transport.open(),
+    open: (context) => transport.open(context),
     defaults: { stallLimitMs: 40, retry: { attempts: 1 } },
   });
   const quiet = quietHost(() => Promise.resolve());

@@ -11,7 +11,7 @@ const capabilities = {
 } as const;
 
 function makeEngine(transport: ManualTransport): Engine {
-  const engine = createEngine({ type: 'test', capabilities, open: () => transport.open() });
+  const engine = createEngine({ type: 'test', capabilities, open: (context) => transport.open(context) });
   engine.attach!(quietHost(() => Promise.resolve()));
   return engine;
 }
@@ -44,7 +44,11 @@ test('stop ends in its time although a start is under way whose broker does not 
   const transport = new ManualTransport();
   let closes = 0;
   let answer!: (transport: Transport) => void;
-  transport.open = () => new Promise((resolve) => (answer = resolve));
+  let signal!: AbortSignal;
+  transport.open = (context) => {
+    ({ signal } = context);
+    return new Promise((resolve) => (answer = resolve));
+  };
   transport.close = () => {
     closes++;
     return Promise.resolve();
@@ -53,6 +57,7 @@ test('stop ends in its time although a start is under way whose broker does not 
   const starting = engine.start().catch((error: unknown) => error);
   await engine.stop({ timeoutMs: 20 });
   expect(await starting).toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
+  expect(signal.aborted).toBe(true);
   // A transport that opens after all is closed.
   answer(transport);
   await expect.poll(() => closes).toBe(1);
