@@ -1,4 +1,10 @@
-import type { EngineHost, ListenRequest, Receiver, Transport, TransportContext } from '../src/engine/index.ts';
+import type {
+  EngineHost,
+  ListenRequest,
+  Receiver,
+  Transport,
+  TransportContext,
+} from '../src/engine/index.ts';
 
 /** A transport that does nothing, and gives the test what its subscriptions receive by. */
 export class ManualTransport implements Transport {
