@@ -15,7 +15,8 @@ export interface OpenStream {
 
 /** How long a stream may take until it is active, in milliseconds. */
 const activationTimeoutMs = 120_000;
-const defaultMaxRecordKiB = 1024;
+/** The smallest maximum record size that a stream can have (UpdateMaxRecordSize, "MaxRecordSizeInKiB"), and the default. In bytes. */
+export const minRecordLimit: number = 1024 * 1024;
 
 /**
  * Creates the stream if there is none, and waits until it is active.
@@ -42,7 +43,7 @@ export async function openStream(
       else if (stream.StreamStatus === 'ACTIVE' || stream.StreamStatus === 'UPDATING') {
         return {
           createdAt: createdAtOf(stream),
-          maxRecordBytes: (stream.MaxRecordSizeInKiB ?? defaultMaxRecordKiB) * 1024,
+          maxRecordBytes: maxRecordBytesOf(stream),
         };
       }
       lastError = undefined;
@@ -62,6 +63,11 @@ export async function openStream(
     await sleep.sleep(Math.min(1000, 50 * 1.5 ** round++) + backoffMs(1, 50, 50));
     if (isStopped()) throw new Error('the engine was stopped while it started');
   }
+}
+
+/** The largest record that a stream takes, in bytes. */
+export function maxRecordBytesOf({ MaxRecordSizeInKiB }: StreamDescriptionSummary): number {
+  return MaxRecordSizeInKiB === undefined ? minRecordLimit : MaxRecordSizeInKiB * 1024;
 }
 
 /** When a stream was created, as an ISO time; empty if the server does not tell. */

@@ -2,75 +2,45 @@ import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { Outbox, type Outgoing as OutgoingOf, backoffMs } from '@polybus/core/engine-kit';
-import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
-import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';
+import { Outbox, backoffMs } from '@polybus/core/engine-kit';
 import type { KinesisApi } from '../client/kinesis-api.ts';
+import { maxRecordBytesOf, minRecordLimit } from '../client/stream.ts';
+import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
+import { KeyQueues, type Outgoing, type OutgoingRecord } from './key-queues.ts';
 
-/** An event on its way to the stream: its message is the data of a record. */
-type Outgoing = OutgoingOf<Uint8Array>;
-
-/** What a publisher needs to know. */
 export interface PublisherOptions {
+  /** The `source` of events without one. */
   readonly source: string;
+  /** The name of the engine, for errors. */
   readonly engine: string;
-  /** Milliseconds that an event may take, its retries included. */
+  /** Timeout of a publish with its retries, in milliseconds. */
   readonly timeoutMs: number;
   readonly maxRecordBytes: number;
   readonly aggregate: boolean;
-  /** Told of each shard that has got records. */
+  /** Called for each shard that has new records. */
   readonly onPublished: (shardId: string) => void;
 }
 
-/** The events of one partition key, in order. */
-interface Lane {
-  readonly key: string;
-  readonly keyBytes: number;
-  waiting: Outgoing[];
-  failures: number;
-  /** Not before; `underWay` while a request has its first events. */
-  readyAt: number;
-  isQueued: boolean;
-}
-
-/** A record of a request, and the events in it. */
-interface Parcel {
-  readonly lane: Lane;
-  readonly events: readonly Outgoing[];
-  readonly data: Uint8Array;
-}
-
-/** PutRecords: "up to 500 records". */
-const maxRecords = 500;
-/** PutRecords takes 10 MiB, and took 5 MiB until 2025, which other implementations still do. A record may be larger alone. */
-const maxRequestBytes = 5 * 1024 * 1024;
-/** Requests at once. More gain nothing: measured with 500 records each. */
+/** Concurrent requests. More have no effect, as measured with 500 records each. */
 const maxRequests = 4;
-/** Lanes that are kept although they have nothing to do. */
-const leastLanes = 4096;
 const initialBackoffMs = 50;
 const maxBackoffMs = 2000;
 /** Kinesis, "PartitionKey": 256 Unicode characters. */
 const maxPartitionKey = 256;
+/** How long closing waits for answers, in milliseconds. */
+const closeTimeoutMs = 1000;
 
-/**
- * Publishes in batches. A request has one record per partition key, because PutRecords does not keep the order of its records: the
- * next event of a key leaves when the one before it is in the stream.
- */
+/** Publishes in batches: sends the records that the key queues give it, and settles each event with the answer for its record. */
 export class Publisher {
   readonly #api: KinesisApi;
   readonly #options: PublisherOptions;
   readonly #outbox: Outbox<Uint8Array>;
-  readonly #lanes = new Map<string, Lane>();
-  /** How many lanes there are when those at rest are looked for. */
-  #sweepAt = leastLanes;
-  /** Lanes with something to send, of which nothing is under way, in the order in which they are to leave. */
-  #ready: Lane[] = [];
-  readonly #requests = new Map<readonly Parcel[], Promise<void>>();
+  readonly #queues: KeyQueues;
+  readonly #requests = new Set<Promise<void>>();
   #isScheduled = false;
-  /** When the next request may leave, on our clock: later while the stream is throttled. */
+  /** When the next request may be sent, by `performance.now()`: later while the stream is throttled. */
   #openAt = 0;
-  /** Answers in a row that refused half of their records or more. */
+  /** Answers in a row that throttled at least half of their records. */
   #throttled = 0;
   #isClosed = false;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -78,124 +48,72 @@ export class Publisher {
   constructor(api: KinesisApi, options: PublisherOptions) {
     this.#api = api;
     this.#options = options;
-    this.#outbox = new Outbox({ timeoutMs: options.timeoutMs, timedOut: (one) => this.#timedOut(one) });
+    this.#outbox = new Outbox({
+      timeoutMs: options.timeoutMs,
+      timedOut: (outgoing) => this.#timedOut(outgoing),
+    });
+    this.#queues = new KeyQueues(options.maxRecordBytes, options.aggregate);
   }
 
   /** @throws {@link RecordTooLargeError} */
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { topic } = event;
-    const { engine, maxRecordBytes } = this.#options;
     const data = Buffer.from(encodeStructured(event, this.#options));
-    const key = partitionKeyOf(event.key ?? topic);
-    const lane = this.#laneOf(key);
-    const size = data.length + lane.keyBytes;
-    if (size > maxRecordBytes) throw new RecordTooLargeError(size, maxRecordBytes, { topic, engine });
-    const one = this.#outbox.add(topic, data, signal);
-    lane.waiting.push(one);
-    this.#queue(lane);
+    const queue = this.#queues.queueOf(partitionKeyOf(event.key ?? topic));
+    const size = data.length + queue.keyBytes;
+    if (size > this.#queues.maxRecordBytes) throw this.#tooLarge(topic, size);
+    const outgoing = this.#outbox.add(topic, data, signal);
+    this.#queues.add(queue, outgoing);
     this.#schedule();
-    return one.settled;
+    return outgoing.settled;
   }
 
-  #queue(lane: Lane): void {
-    if (lane.isQueued || lane.readyAt === underWay) return;
-    lane.isQueued = true;
-    this.#ready.push(lane);
-  }
-
-  #laneOf(key: string): Lane {
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      if (this.#lanes.size >= this.#sweepAt) this.#sweep();
-      lane = {
-        key,
-        keyBytes: Buffer.byteLength(key),
-        waiting: [],
-        failures: 0,
-        readyAt: 0,
-        isQueued: false,
-      };
-      this.#lanes.set(key, lane);
-    }
-    return lane;
-  }
-
-  /** Forgets the lanes that have nothing to do: not each at once, since most keys come again. */
-  #sweep(): void {
-    for (const lane of this.#lanes.values())
-      if (isAtRest(lane) && !lane.isQueued) this.#lanes.delete(lane.key);
-    this.#sweepAt = Math.max(leastLanes, 2 * this.#lanes.size);
+  #tooLarge(topic: string, size: number): RecordTooLargeError {
+    const { engine } = this.#options;
+    return new RecordTooLargeError(size, this.#queues.maxRecordBytes, { topic, engine });
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // What is published in the same turn leaves together.
+    // Events that are published in the same turn share a request.
     setImmediate(this.#flush);
   }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
     while (this.#requests.size < maxRequests && !this.#isClosed) {
-      const parcels = this.#take();
-      if (parcels.length === 0) break;
-      const request = this.#send(parcels).finally(() => {
-        this.#requests.delete(parcels);
+      const records = this.#take();
+      if (records.length === 0) break;
+      const request = this.#send(records).finally(() => {
+        this.#requests.delete(request);
         this.#flush();
       });
-      this.#requests.set(parcels, request);
+      this.#requests.add(request);
     }
   };
 
-  #take(): Parcel[] {
-    if (this.#ready.length === 0) return [];
+  #take(): OutgoingRecord[] {
+    if (!this.#queues.hasWaiting) return [];
     const now = performance.now();
     if (this.#openAt > now) {
-      this.#retryIn(this.#openAt - now);
+      this.#flushIn(this.#openAt - now);
       return [];
     }
-    const parcels: Parcel[] = [];
-    const left: Lane[] = [];
-    let [bytes, next, isFull] = [0, Number.POSITIVE_INFINITY, false];
-    for (const lane of this.#ready) {
-      if (isFull || lane.readyAt > now) {
-        if (!isFull) next = Math.min(next, lane.readyAt);
-        left.push(lane);
-        continue;
-      }
-      // An event whose publish was aborted, or whose time is over, does not leave any more.
-      if (!lane.waiting.every(isUnsettled)) lane.waiting = lane.waiting.filter(isUnsettled);
-      const [first] = lane.waiting;
-      if (first === undefined) {
-        lane.isQueued = false;
-        rest(lane);
-        continue;
-      }
-      if (parcels.length > 0 && bytes + first.message.length + lane.keyBytes > maxRequestBytes) {
-        isFull = true;
-        left.push(lane);
-        continue;
-      }
-      const parcel = this.#pack(lane, maxRequestBytes - bytes);
-      lane.isQueued = false;
-      lane.readyAt = underWay;
-      parcels.push(parcel);
-      bytes += parcel.data.length + lane.keyBytes;
-      isFull = parcels.length >= maxRecords;
-    }
-    this.#ready = left;
-    if (next !== Number.POSITIVE_INFINITY) this.#retryIn(next - now);
-    return parcels;
+    const records = this.#queues.take();
+    const { nextAt } = this.#queues;
+    if (nextAt !== Number.POSITIVE_INFINITY) this.#flushIn(nextAt - now);
+    return records;
   }
 
-  #retryIn(ms: number): void {
+  #flushIn(ms: number): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(this.#flush, ms);
   }
 
   /**
-   * Slows down by what part of a request was throttled: keys that are new would meet a shard that takes no more at their full rate, while
-   * one key that is too busy is not to hold up the others.
+   * Delays the next request by the part of a request that was throttled. Without the delay, requests with new keys would meet a throttled
+   * shard at their full rate. The part matters because one key that is too busy must not delay the others.
    */
   #pace(part: number): void {
     this.#throttled = part >= 0.5 ? this.#throttled + 1 : 0;
@@ -204,132 +122,99 @@ export class Publisher {
     this.#openAt = Math.max(this.#openAt, performance.now() + delay);
   }
 
-  #pack(lane: Lane, room: number): Parcel {
-    const { waiting } = lane;
-    let count = 1;
-    if (this.#options.aggregate) {
-      let left = Math.min(room, this.#options.maxRecordBytes) - overhead - 2 * lane.keyBytes;
-      count = 0;
-      for (const { message } of waiting) {
-        left -= message.length + overheadPerRecord;
-        if (left < 0) break;
-        count++;
-      }
-      count = Math.max(count, 1);
-    }
-    const events = waiting.splice(0, count);
-    const data =
-      count === 1
-        ? events[0]!.message
-        : aggregate(
-            lane.key,
-            events.map((one) => one.message),
-          );
-    return { lane, events, data };
-  }
-
-  async #send(parcels: readonly Parcel[]): Promise<void> {
+  async #send(records: readonly OutgoingRecord[]): Promise<void> {
     let answer: PutRecordsCommandOutput;
     try {
       answer = await this.#api.putRecords(
-        parcels.map(({ lane, data }) => ({ Data: data, PartitionKey: lane.key })),
+        records.map(({ queue, data }) => ({ Data: data, PartitionKey: queue.key })),
       );
     } catch (error) {
-      if (isInvalid(error) && parcels.length > 1) {
-        // The server refuses all for one that it does not take, such as a record of more than the stream has taken since its limit was lowered.
-        const middle = Math.ceil(parcels.length / 2);
-        await this.#send(parcels.slice(0, middle));
-        await this.#send(parcels.slice(middle));
+      if (isInvalid(error) && records.length > 1) {
+        // The server refuses the whole request for one invalid record.
+        const middle = Math.ceil(records.length / 2);
+        await this.#send(records.slice(0, middle));
+        await this.#send(records.slice(middle));
         return;
       }
       this.#pace(isThrottle(error) ? 1 : 0);
-      for (const parcel of parcels) this.#failed(parcel, error);
+      for (const record of records) await this.#failed(record, error);
       return;
     }
+    await this.#settle(records, answer);
+  }
+
+  async #settle(records: readonly OutgoingRecord[], answer: PutRecordsCommandOutput): Promise<void> {
     const shards = new Set<string>();
-    let throttled = 0;
-    parcels.forEach((parcel, i) => {
+    const failures: (readonly [OutgoingRecord, Error])[] = [];
+    records.forEach((record, i) => {
       const { ShardId, ErrorCode, ErrorMessage } = answer.Records?.[i] ?? { ErrorCode: 'InternalFailure' };
       if (ErrorCode === undefined) {
         if (ShardId !== undefined) shards.add(ShardId);
-        this.#succeeded(parcel);
+        for (const outgoing of record.events) this.#outbox.resolve(outgoing);
+        this.#queues.succeeded(record);
       } else {
         const error = Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode });
-        if (isThrottle(error)) throttled++;
-        this.#failed(parcel, error);
+        failures.push([record, error]);
       }
     });
-    this.#pace(throttled / parcels.length);
+    this.#pace(failures.filter(([, error]) => isThrottle(error)).length / records.length);
     for (const shard of shards) this.#options.onPublished(shard);
+    for (const [record, error] of failures) await this.#failed(record, error);
   }
 
-  #succeeded({ lane, events }: Parcel): void {
-    lane.failures = 0;
-    for (const one of events) this.#outbox.resolve(one);
-    this.#goOn(lane, 0);
-  }
-
-  #failed({ lane, events }: Parcel, error: unknown): void {
-    lane.failures++;
-    for (const one of events) one.lastError = error;
-    if (isPermanent(error) || this.#isClosed) {
-      for (const one of events) this.#reject(one, error);
+  async #failed(record: OutgoingRecord, error: unknown): Promise<void> {
+    const { events, queue } = record;
+    for (const outgoing of events) outgoing.lastError = error;
+    if (isInvalid(error) && (await this.#exceedsNewLimit(record))) {
+      // The smaller events of an aggregated record are sent again, in smaller records.
+      for (const outgoing of events) {
+        const size = outgoing.message.length + queue.keyBytes;
+        if (size > this.#queues.maxRecordBytes) this.#reject(outgoing, this.#tooLarge(outgoing.topic, size));
+      }
+    } else if (isPermanent(error) || this.#isClosed) {
+      for (const outgoing of events) this.#reject(outgoing, this.#typed(outgoing, error));
     }
-    // Back to the front: what comes after them in the lane waits for them.
-    lane.waiting = [...events.filter(isUnsettled), ...lane.waiting];
-    this.#goOn(lane, performance.now() + backoffMs(lane.failures, initialBackoffMs, maxBackoffMs));
+    this.#queues.failed(record);
   }
 
-  #goOn(lane: Lane, readyAt: number): void {
-    lane.readyAt = readyAt;
-    if (lane.waiting.length > 0) this.#queue(lane);
-    else rest(lane);
+  /** Asks for the limit of the stream if the server may have refused the record for its size: the limit can be lowered at any time. */
+  async #exceedsNewLimit({ data, queue }: OutgoingRecord): Promise<boolean> {
+    const size = data.length + queue.keyBytes;
+    if (size <= minRecordLimit) return false;
+    const stream = await this.#api.describe().catch(() => undefined);
+    if (stream === undefined) return false;
+    this.#queues.maxRecordBytes = maxRecordBytesOf(stream);
+    return size > this.#queues.maxRecordBytes;
   }
 
-  #reject(one: Outgoing, error: unknown): void {
-    if (!one.isSettled) this.#outbox.reject(one, this.#typed(one, error));
+  #reject(outgoing: Outgoing, error: Error): void {
+    if (!outgoing.isSettled) this.#outbox.reject(outgoing, error);
   }
 
   #typed({ topic }: Outgoing, error: unknown): Error {
     return publishError(error, topic, this.#options.engine);
   }
 
-  #timedOut(one: Outgoing): Error {
+  #timedOut(outgoing: Outgoing): Error {
+    const { timeoutMs } = this.#options;
     return this.#typed(
-      one,
-      one.lastError ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`),
+      outgoing,
+      outgoing.lastError ?? new Error(`no answer from the server in ${timeoutMs} ms`),
     );
   }
 
-  /** Waits for the answers to what is under way, for a while, and rejects the publishes that have none then. */
+  /** Waits a limited time for the answers to requests in progress, and rejects the publishes that have none then. */
   async close(): Promise<void> {
     const stopped = new Error('the engine is stopped');
-    await this.#outbox.close(closeTimeoutMs, (one) => this.#typed(one, one.lastError ?? stopped));
+    await this.#outbox.close(closeTimeoutMs, (outgoing) =>
+      this.#typed(outgoing, outgoing.lastError ?? stopped),
+    );
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
   }
 }
 
-const underWay: number = Number.POSITIVE_INFINITY;
-
-function isAtRest({ waiting, readyAt }: Lane): boolean {
-  return waiting.length === 0 && readyAt !== underWay;
-}
-
-/** How often it has failed is forgotten with what has failed. */
-function rest(lane: Lane): void {
-  lane.failures = 0;
-  lane.readyAt = 0;
-}
-
-function isUnsettled({ isSettled }: Outgoing): boolean {
-  return !isSettled;
-}
-
-/** How long closing waits for answers, in milliseconds. */
-const closeTimeoutMs = 1000;
-
-/** A key that is longer than a partition key may be is replaced by its digest; the event keeps its own. */
+/** The key, or its digest if it is longer than a partition key may be. The event keeps its key. */
 function partitionKeyOf(key: string): string {
   return key.length <= maxPartitionKey ? key : createHash('sha256').update(key).digest('hex');
 }
