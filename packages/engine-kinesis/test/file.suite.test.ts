@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { afterAll } from 'vitest';
-import { FileCheckpointStore } from '../src/file.ts';
+import { FileCheckpointStore } from '../src/stores/file-store.ts';
 import { kinesisEngine } from '../src/index.ts';
 import { addressOf, ownKinesis, producer, quick } from './read/foreign.ts';
 

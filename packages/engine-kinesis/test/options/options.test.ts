@@ -2,7 +2,7 @@ import { DescribeStreamSummaryCommand } from '@aws-sdk/client-kinesis';
 import { createEventBus } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { FileCheckpointStore } from '../../src/file.ts';
+import { FileCheckpointStore } from '../../src/stores/file-store.ts';
 import { InvalidShardCountError, engines, kinesisEngine } from '../../src/index.ts';
 import { addressOf, plainClient, quick } from '../read/foreign.ts';
 import { LogLines, newStream, patient, startEngine, until } from '../support.ts';

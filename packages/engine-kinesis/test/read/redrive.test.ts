@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createEventBus } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
-import { FileCheckpointStore } from '../../src/file.ts';
+import { FileCheckpointStore } from '../../src/stores/file-store.ts';
 import { type CheckpointStore, kinesisEngine } from '../../src/index.ts';
 import { addressOf, quick } from './foreign.ts';
 import { LogLines, newStream, patient, until } from '../support.ts';

@@ -6,10 +6,10 @@ import { startRedis } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
-import { DynamoDBCheckpointStore } from '../../src/dynamodb.ts';
-import { FileCheckpointStore } from '../../src/file.ts';
+import { DynamoDBCheckpointStore } from '../../src/stores/dynamodb-store.ts';
+import { FileCheckpointStore } from '../../src/stores/file-store.ts';
 import { type CheckpointStore, MemoryCheckpointStore } from '../../src/index.ts';
-import { RedisCheckpointStore } from '../../src/redis.ts';
+import { RedisCheckpointStore } from '../../src/stores/redis-store.ts';
 import { localDynamoDB } from '../local-dynamodb.ts';
 
 /** What every store has to do. `open` gives another instance on the same documents, as another process would have. */

@@ -1,1 +1,0 @@
-export { DynamoDBCheckpointStore, type DynamoDBCheckpointStoreOptions } from './stores/dynamodb-store.ts';

@@ -1,1 +1,0 @@
-export { FileCheckpointStore } from './stores/file-store.ts';

@@ -1,5 +1,0 @@
-export {
-  RedisCheckpointStore,
-  type RedisCheckpointStoreOptions,
-  type RedisCommands,
-} from './stores/redis-store.ts';
