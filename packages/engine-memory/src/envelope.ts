@@ -7,7 +7,7 @@ export class TopicLoad implements Acknowledgement {
   /** Mailboxes that may hold events that wait for room here. */
   readonly #waiters = new Set<{ drain(): void }>();
   #pending = 0;
-  /** Of those: the ones in a waiting room, or behind their key in a group. They must not hold back what they wait for. */
+  /** How many of the pending events are in a waiting room, or wait behind their key in a group. They must not block the events that they wait for. */
   #waiting = 0;
 
   constructor(limit: number) {
@@ -54,7 +54,7 @@ export class TopicLoad implements Acknowledgement {
   }
 }
 
-/** What one publish waits for: the sync handlers that it reached, and room where there was none. */
+/** The wait of one publish: for the sync handlers that it reached, and for room if there was none. */
 export class PublishWait implements Acknowledgement {
   readonly load: TopicLoad;
   #remaining = 0;
@@ -65,7 +65,7 @@ export class PublishWait implements Acknowledgement {
     this.load = load;
   }
 
-  /** Adds one thing to wait for; false where waiting for this receiver would never end. */
+  /** Waits for one receiver more. Returns false if waiting for it would never end. */
   add(receiver: Receiver): boolean {
     const leave = receiver.beginWait();
     if (leave === false) return false;
@@ -74,7 +74,7 @@ export class PublishWait implements Acknowledgement {
     return true;
   }
 
-  /** One thing less to wait for. */
+  /** A receiver is done. */
   done(): void {
     if (--this.#remaining > 0) return;
     for (const end of this.#ends ?? []) end();
@@ -104,7 +104,7 @@ export class PublishWait implements Acknowledgement {
     return this.load;
   }
 
-  /** Undefined where there is nothing to wait for. */
+  /** Undefined if there is nothing to wait for. */
   promise(): Promise<void> | undefined {
     if (this.#remaining === 0) return undefined;
     return new Promise((resolve) => (this.#resolve = resolve));
@@ -116,12 +116,12 @@ export interface Envelope {
   readonly event: Event;
   readonly acknowledgement: Acknowledgement;
   readonly load: TopicLoad;
-  /** True where the topic's bound does not hold it back. */
+  /** True if it may enter although its topic is full. */
   readonly isBeyondLoad: boolean;
   readonly isReplay: boolean;
   /** Attempts at it that had begun before. */
   readonly attempts: number;
-  /** The publish that waits for it; undefined where none does. */
+  /** The publish that waits for it; undefined if none does. */
   readonly wait: PublishWait | undefined;
   /** False for a sync subscription, whose handler is waited for to its end. */
   readonly endsWaitWhenTaken: boolean;

@@ -5,7 +5,7 @@ import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
 import { GroupPositions, type Loss, type LossListener } from './positions.ts';
 
-/** Where the unsettled events of one key are, so that no two members ever handle the same key at once. */
+/** The member that has the unsettled events of a key, so that no two members handle the same key at the same time. */
 interface KeyState {
   member: Mailbox;
   unsettled: number;
@@ -95,7 +95,7 @@ export class Group implements DeliveryOwner, LossListener {
   }
 
   #beginningIn(topic: string, { pattern, from }: ListenRequest): Beginning {
-    // Its position in a topic that a member wants is where that member is.
+    // In a topic that a member is subscribed to, the group's position is that of the member.
     if (!matchesTopic(pattern, topic) || this.#members.some((member) => member.matches(topic)))
       return () => false;
     const position = this.#positions.of(topic);
@@ -107,7 +107,7 @@ export class Group implements DeliveryOwner, LossListener {
     if (index === -1) return;
     this.#members.splice(index, 1);
     const { pattern } = member.request;
-    // Where others stay on all of its topics, theirs is the position.
+    // If other members stay subscribed to all of its topics, their position counts.
     const isCovered = this.#members.some(({ request }) => patternCovers(request.pattern, pattern));
     if (!isCovered) this.#positions.leave(pattern, nextSequence);
   }

@@ -1,6 +1,6 @@
 import type { Event } from '@polybus/core';
 
-/** An event and its place in the order of publishing. */
+/** An event and its number in the order of publishing. */
 export interface HistoryEntry {
   readonly sequence: number;
   readonly event: Event;
@@ -12,7 +12,7 @@ interface Kept {
   readonly since: number;
 }
 
-/** How far from the last look at the clocks a time stamp may be to go by that look, in milliseconds. */
+/** How far a timestamp may be from the last reading of the clocks to use that reading, in milliseconds. */
 const precisionMs = 10;
 
 /**
@@ -28,11 +28,11 @@ export class History {
   #oldest = 0;
   #next = 0;
   readonly #onLost: (event: Event, sequence: number) => void;
-  /** The last look at both clocks: to look at them for each event would cost more than to keep it. */
+  /** The last reading of both clocks: reading them for each event would cost more than keeping the event. */
   #wallMs = Number.NEGATIVE_INFINITY;
   #monotonicMs = 0;
 
-  /** @param onLost - Told of each event that makes room for a younger one, or is too old. */
+  /** @param onLost - Called for each event that is removed, because the history is full or the event is too old. */
   constructor(size: number, retentionMs: number, onLost: (event: Event, sequence: number) => void) {
     this.#size = size;
     this.#retentionMs = retentionMs;
@@ -60,7 +60,7 @@ export class History {
     return sequence;
   }
 
-  /** What is kept, oldest first. */
+  /** The kept events, oldest first. */
   *all(): Generator<HistoryEntry> {
     if (this.#size === 0) return;
     const now = performance.now();

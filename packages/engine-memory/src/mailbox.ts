@@ -2,14 +2,14 @@ import type { DropReason } from '@polybus/core';
 import { type ListenRequest, type Receiver, matchesTopic } from '@polybus/core/engine';
 import type { Envelope, PublishWait, TopicLoad } from './envelope.ts';
 
-/** One subscription's way in: its receiver, and a waiting room for events that find the receiver full. */
+/** The receiver of one subscription, and a waiting room for events that find the receiver full. */
 export class Mailbox {
   readonly request: ListenRequest;
   readonly receiver: Receiver;
   /** In the order of their publishing. */
   readonly #waiting = new Set<Envelope>();
   #replaying = 0;
-  /** Of those that wait: the ones that their topic's bound does not hold back, nor then what is before them. */
+  /** How many waiting events may enter although their topic is full, with the events before them. */
   #beyondLoad = 0;
   isClosed = false;
 
@@ -27,7 +27,7 @@ export class Mailbox {
     return this.#waiting.size;
   }
 
-  /** True while events from the history are still to be taken in: live events then line up behind them. */
+  /** True while events from the history wait: new events then wait behind them. */
   get isReplaying(): boolean {
     return this.#replaying > 0;
   }
@@ -43,7 +43,7 @@ export class Mailbox {
     if (envelope.isBeyondLoad) this.#beyondLoad++;
   }
 
-  /** Takes in what waits, as far as there is room. */
+  /** Delivers waiting events, as far as there is room. */
   drain(): void {
     for (const envelope of this.#waiting) {
       if (this.receiver.capacity <= 0 || (envelope.load.isFull && this.#beyondLoad === 0)) return;
@@ -67,12 +67,12 @@ export class Mailbox {
     if (envelope.endsWaitWhenTaken) envelope.wait?.done();
   }
 
-  /** Drops what one publish waits for. */
+  /** Drops the events that one publish waits for. */
   giveUpFor(wait: PublishWait): void {
     for (const envelope of this.#waiting) if (envelope.wait === wait) this.giveUp(envelope, 'aborted');
   }
 
-  /** Empties the waiting room: its group has what waits, and without a group it is dropped. */
+  /** Empties the waiting room: its group takes the events over, and without a group they are dropped. */
   close(): void {
     this.isClosed = true;
     for (const envelope of this.#waiting) {

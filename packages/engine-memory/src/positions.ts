@@ -76,7 +76,7 @@ export class GroupPositions {
     position.loss = { topic: left, since: position.loss?.since ?? createdAt, until: createdAt };
   }
 
-  /** The latest position of those that count for the topic. */
+  /** The latest position that counts for the topic. */
   #find(topic: string): readonly [string, Position] | undefined {
     let found: readonly [string, Position] | undefined;
     for (const entry of this.#left) {

@@ -76,7 +76,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     return this.#deliveries.running.size;
   }
 
-  /** Of the queued events: those between two attempts, or whose dead letter is being written. */
+  /** How many of the queued events wait for another attempt, or for their dead letter to be written. */
   get deferred(): number {
     return this.#deliveries.parked.size;
   }

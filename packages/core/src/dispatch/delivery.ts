@@ -46,7 +46,7 @@ export class Delivery implements Chained<Delivery> {
   attempt: number;
   /** True while later deliveries of the same ordering key wait for this one. */
   holdsKey = false;
-  /** The event of the running attempt; replaced by the next attempt, cleared when this one is given up. */
+  /** The event of the running attempt; replaced by the next attempt, and cleared when this attempt is over. */
   event: DeliveredEvent | undefined = undefined;
   isWritingDeadLetter = false;
   /** Its attempts are used up: it waits for its dead letter to be written. */

@@ -66,7 +66,7 @@ export class DeadLetterWriter {
     const { attempt: attempts, firstFailedAt, lastFailedAt } = delivery;
     const failure = this.#failure(attempts, error, firstFailedAt, lastFailedAt);
     delivery.isWritingDeadLetter = true;
-    // In the context of the delivery, so that a publish that waits for handlers does not wait for those that wait for this delivery.
+    // In the context of the delivery: a publish that waits for handlers then does not wait for handlers that wait for this delivery.
     const writing = currentDelivery.run(delivery, () =>
       this.#write(createDeadLetter(delivery.source, topic, failure)),
     );
