@@ -37,7 +37,7 @@ export async function healthOf(
     const found = stalls();
     for (const reason of found.slice(0, maxReasons)) findings.push(['degraded', reason]);
     if (found.length > maxReasons)
-      findings.push(['degraded', `and ${found.length - maxReasons} more stand still`]);
+      findings.push(['degraded', `and ${found.length - maxReasons} more are stalled`]);
   }
   const status = findings.reduce<Finding[0]>(
     (worst, [status]) => (severity[status] > severity[worst] ? status : worst),

@@ -11,8 +11,8 @@ interface BehindSource {
 const maxPeriodMs = 5000;
 
 /**
- * Finds sources that stand still: those that are behind and have not moved for longer than a limit. A timer checks them, so that reading
- * itself does no work for this.
+ * Finds stalls: sources that have been behind at the same position for longer than a limit. A timer checks them, so that reading itself
+ * does no work for this.
  */
 export class StallWatch {
   readonly #limitMs: number;
@@ -22,7 +22,7 @@ export class StallWatch {
   #behind = new Map<string, BehindSource>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onStall - Called once for each source that stands still, until it moves again. */
+  /** @param onStall - Called once per stall, until the source makes progress again. */
   constructor(limitMs: number, sources: () => Iterable<ReadProgress>, onStall: (reason: string) => void) {
     this.#limitMs = limitMs;
     this.#sources = sources;
@@ -39,7 +39,7 @@ export class StallWatch {
     this.#behind.clear();
   }
 
-  /** Checks all sources, and returns why those that stand still do so. */
+  /** Checks all sources and returns the reason of each stall. */
   stalls(): string[] {
     const now = performance.now();
     const before = this.#behind;
@@ -53,9 +53,9 @@ export class StallWatch {
       const known = before.get(name);
       const entry = known?.position === position ? known : { position, since: now, isReported: false };
       this.#behind.set(name, entry);
-      const standsFor = Math.floor(now - entry.since);
-      if (standsFor <= this.#limitMs) continue;
-      const reason = `${source} has stood still for ${standsFor} ms: ${behind}`;
+      const durationMs = Math.floor(now - entry.since);
+      if (durationMs <= this.#limitMs) continue;
+      const reason = `${source} has made no progress for ${durationMs} ms: ${behind}`;
       stalls.push(reason);
       if (!entry.isReported) this.#onStall(reason);
       entry.isReported = true;
