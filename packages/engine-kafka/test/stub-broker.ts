@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 /** A broker of Kafka's protocol that answers as a test says: for what a real one does only while something is broken. */
 export interface StubBroker {
   readonly brokers: string[];
+  readonly port: number;
   /** Requests that came, by their API key. */
   readonly asked: Map<number, number>;
   /** Connections that are open. */
@@ -14,7 +15,9 @@ export interface Answers {
   /** Each topic with the leader of each partition: `-1` where it has none. */
   topics(): ReadonlyMap<string, readonly number[]>;
   /** The error code for a partition that is published to. */
-  produce?(topic: string, partition: number): number;
+  produce?(topic: string, partition: number): number | Promise<number>;
+  /** The ports of all brokers of the cluster by their ids. By default this broker is alone, and has the id 1. */
+  cluster?(): ReadonlyMap<number, number>;
   /** True where it hangs up on who connects. */
   isDown?(): boolean;
 }
@@ -93,7 +96,7 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
       waiting = Buffer.concat([waiting, bytes]);
       while (waiting.length >= 4 && waiting.length >= 4 + waiting.readInt32BE()) {
         const end = 4 + waiting.readInt32BE();
-        answer(socket, new Reader(waiting.subarray(4, end)));
+        void answer(socket, new Reader(waiting.subarray(4, end)));
         waiting = waiting.subarray(end);
       }
     });
@@ -105,16 +108,16 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
   });
   const { port } = server.address() as { port: number };
 
-  function answer(socket: Socket, request: Reader): void {
+  async function answer(socket: Socket, request: Reader): Promise<void> {
     const [key, version, correlation] = [request.int16(), request.int16(), request.int32()];
     request.text();
     asked.set(key, (asked.get(key) ?? 0) + 1);
-    const body = bodyOf(key, version, request);
+    const body = await bodyOf(key, version, request);
     // What it does not know stays without an answer.
     if (body !== undefined) socket.write(Buffer.concat([int32(4 + body.length), int32(correlation), body]));
   }
 
-  function bodyOf(key: number, version: number, request: Reader): Buffer | undefined {
+  function bodyOf(key: number, version: number, request: Reader): Buffer | Promise<Buffer> | undefined {
     if (key === apiKeys.apiVersions) {
       if (version > 0) return Buffer.concat([int16(unsupportedVersion), list([])]);
       const all = [...versions].map(([one, last]) => Buffer.concat([int16(one), int16(0), int16(last)]));
@@ -127,7 +130,10 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
   }
 
   function metadata(): Buffer {
-    const broker = Buffer.concat([int32(1), text('127.0.0.1'), int32(port), int16(-1)]);
+    const cluster = answers.cluster?.() ?? new Map([[1, port]]);
+    const brokers = [...cluster].map(([id, at]) =>
+      Buffer.concat([int32(id), text('127.0.0.1'), int32(at), int16(-1)]),
+    );
     const topics = [...answers.topics()].map(([topic, leaders]) => {
       const partitions = leaders.map((leader, partition) =>
         Buffer.concat([
@@ -140,7 +146,7 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
       );
       return Buffer.concat([int16(0), text(topic), Buffer.from([0]), list(partitions)]);
     });
-    return Buffer.concat([list([broker]), int32(1), list(topics)]);
+    return Buffer.concat([list(brokers), int32(1), list(topics)]);
   }
 
   function offsets(request: Reader): Buffer {
@@ -157,22 +163,22 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
     return list(topics);
   }
 
-  function produced(request: Reader): Buffer {
+  async function produced(request: Reader): Promise<Buffer> {
     request.text();
     request.int16();
     request.int32();
-    const topics = request.list(() => {
+    const topics = request.list(async () => {
       const topic = request.text();
-      const partitions = request.list(() => {
+      const partitions = request.list(async () => {
         const partition = request.int32();
         request.skip(request.int32());
-        const code = answers.produce?.(topic, partition) ?? 0;
+        const code = (await answers.produce?.(topic, partition)) ?? 0;
         return Buffer.concat([int32(partition), int16(code), int64(0), int64(-1)]);
       });
-      return Buffer.concat([text(topic), list(partitions)]);
+      return Buffer.concat([text(topic), list(await Promise.all(partitions))]);
     });
-    return Buffer.concat([list(topics), int32(0)]);
+    return Buffer.concat([list(await Promise.all(topics)), int32(0)]);
   }
 
-  return { brokers: [`127.0.0.1:${port}`], asked, open: () => sockets.size };
+  return { brokers: [`127.0.0.1:${port}`], port, asked, open: () => sockets.size };
 }

@@ -21,8 +21,13 @@ export interface KafkaClient {
   offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
   /** Waits up to `maxWaitMs` for something to read at one broker. What is wrong with one partition is in its part of the answer. */
   fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;
-  /** Resolves with what was refused, and why, once the cluster has accepted all else; rejects where nothing left. */
-  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]>;
+  /**
+   * Resolves with the records that were refused, once the cluster has accepted the others; rejects if nothing was sent.
+   *
+   * @param onLate - Called for a broker that has not answered after a second; `send` then resolves without the records of that
+   *   broker. Without it, `send` waits for all brokers.
+   */
+  send(batch: readonly TopicRecords[], onLate?: OnLate): Promise<readonly Refusal[]>;
   /** Forgets what the sending side knows of topics, and what it has counted: one of them is gone. */
   resetProducer(): void;
   /** A session of one member of a consumer group, on a connection of its own. */
@@ -77,6 +82,8 @@ export interface TopicRecords {
   readonly topic: string;
   readonly records: readonly OutgoingRecord[];
 }
+
+export type OnLate = (records: readonly OutgoingRecord[], answer: Promise<readonly Refusal[]>) => void;
 
 /** What was not accepted, or may not have been: the same records that were given, for one reason. */
 export interface Refusal {

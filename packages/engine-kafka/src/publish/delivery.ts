@@ -1,7 +1,7 @@
 import { type Logger, PolybusError } from '@polybus/core';
 import { type Outbox, backoffMs } from '@polybus/core/engine-kit';
 import { KafkaFailure, isFailure } from '../client/failure.ts';
-import type { KafkaClient, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
+import type { KafkaClient, OnLate, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';
@@ -26,6 +26,9 @@ export interface Remainder {
   readonly isUnknown: boolean;
 }
 
+/** @param settled - Resolves once the broker has answered, with the events to send again. */
+export type OnLateEvents = (events: readonly Outgoing[], settled: Promise<Remainder | undefined>) => void;
+
 const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
 
@@ -42,11 +45,24 @@ export class Delivery {
   /**
    * Sends a batch once. Settles the events that were accepted or rejected for good, and returns the others. An event that was
    * accepted is never sent again.
+   *
+   * @param onLate - Called with the events of a broker that has not answered after a second; `attempt` then resolves without them.
    */
-  async attempt(batch: readonly Outgoing[]): Promise<Remainder | undefined> {
+  async attempt(batch: readonly Outgoing[], onLate?: OnLateEvents): Promise<Remainder | undefined> {
     const events = batch.every(isUnsettled) ? batch : batch.filter(isUnsettled);
     if (events.length === 0) return undefined;
-    return this.#settle(events, await this.#send(events));
+    if (onLate === undefined) return this.#settle(events, await this.#send(events));
+    let answered = events;
+    const refusals = await this.#send(events, (records, answer) => {
+      const ofBroker = new Set(records);
+      const late = events.filter(({ message }) => ofBroker.has(message.record));
+      answered = answered.filter(({ message }) => !ofBroker.has(message.record));
+      onLate(
+        late,
+        answer.then((refused) => this.#settle(late, refused)),
+      );
+    });
+    return this.#settle(answered, refusals);
   }
 
   /** Sends a batch until each event is settled. */
@@ -61,8 +77,8 @@ export class Delivery {
     }
   }
 
-  #send(events: readonly Outgoing[]): Promise<readonly Refusal[]> {
-    return this.#context.client.send(byTopic(events)).catch((error: unknown) => {
+  #send(events: readonly Outgoing[], onLate?: OnLate): Promise<readonly Refusal[]> {
+    return this.#context.client.send(byTopic(events), onLate).catch((error: unknown) => {
       const failure = isFailure(error) ? error : new KafkaFailure('lasting', messageOf(error), error);
       return [{ records: events.map(({ message }) => message.record), failure }];
     });

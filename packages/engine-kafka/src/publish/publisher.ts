@@ -8,7 +8,7 @@ import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { TopicLimits } from '../client/topic-limits.ts';
 import type { ProducerOptions } from '../options/options.ts';
 import { encode, sizeOf } from '../read/record.ts';
-import { Delivery, type Remainder } from './delivery.ts';
+import { Delivery, type OnLateEvents, type Remainder } from './delivery.ts';
 import { type Outgoing, type SizedRecord, isUnsettled, orderingKeyOf, takeBatch } from './outgoing-batch.ts';
 
 export interface PublisherContext {
@@ -24,8 +24,9 @@ const none: ReadonlySet<string> = new Set();
 
 /**
  * Sends events in batches: the events that were published in one turn of the event loop or within the linger window, and the
- * events that were published while the previous batch was being sent. Batches are sent one after the other. While an event is
- * sent again, later events with its key wait, so that no event overtakes another.
+ * events that were published while the previous batch was being sent. A batch waits until the brokers have answered the previous
+ * batch, up to a second for each broker. While an event is sent again, or its broker does not answer, later events with its key
+ * wait, so that no event overtakes another.
  */
 export class Publisher {
   readonly #context: PublisherContext;
@@ -38,7 +39,9 @@ export class Publisher {
   #queue: Outgoing[] = [];
   /** Events to send again, because the cluster refused them for a reason that may pass. */
   #again: Outgoing[] = [];
-  /** The ordering keys of events that are sent again: later events of these keys stay in the queue. */
+  /** Events that were sent to a broker that does not answer. */
+  readonly #late = new Set<Outgoing>();
+  /** The ordering keys of events that are late or sent again: later events of these keys stay in the queue. */
   #heldKeys = new Set<string>();
   #flushing: Promise<void> | undefined;
   #isRetrying = false;
@@ -157,9 +160,24 @@ export class Publisher {
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
     // An idempotent producer has to repeat the same request, with no other request in between.
     if (this.#context.options.idempotent) return this.#delivery.deliverAll(batch);
-    const remainder = await this.#delivery.attempt(batch);
+    const remainder = await this.#delivery.attempt(batch, this.#onLate);
     if (remainder !== undefined) this.#sendAgain(remainder);
   }
+
+  readonly #onLate: OnLateEvents = (events, settled) => {
+    for (const outgoing of events) {
+      this.#late.add(outgoing);
+      this.#heldKeys.add(orderingKeyOf(outgoing));
+    }
+    void settled.then((remainder) => {
+      for (const outgoing of events) {
+        this.#late.delete(outgoing);
+        this.#heldKeys.delete(orderingKeyOf(outgoing));
+      }
+      if (remainder !== undefined) this.#sendAgain(remainder);
+      this.#schedule();
+    });
+  };
 
   #sendAgain(remainder: Remainder): void {
     for (const outgoing of remainder.events) {
@@ -183,7 +201,7 @@ export class Publisher {
       attempt = remainder?.events.length === taken.length ? attempt + 1 : 0;
       // In the order in which the events were published.
       this.#again = [...(remainder?.events ?? []), ...this.#again];
-      this.#heldKeys = new Set(this.#again.map(orderingKeyOf));
+      this.#heldKeys = new Set([...this.#again, ...this.#late].map(orderingKeyOf));
       this.#schedule();
     }
     // Without an `await` after the loop ends, so that the next refusal starts another retry.

@@ -6,6 +6,7 @@ import type {
   GroupSession,
   KafkaClient,
   OffsetPosition,
+  OnLate,
   PartitionOffset,
   PartitionsByTopic,
   Refusal,
@@ -177,8 +178,8 @@ export class KafkajsClient implements KafkaClient {
     return this.#options.readUncommitted ? readUncommitted : readCommitted;
   }
 
-  send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
-    return this.#try(() => this.#sender.send(batch));
+  send(batch: readonly TopicRecords[], onLate?: OnLate): Promise<readonly Refusal[]> {
+    return this.#try(() => this.#sender.send(batch, onLate));
   }
 
   resetProducer(): void {

@@ -1,7 +1,8 @@
+import { settlesWithin } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
 import type { Kafka, PartitionerArgs } from 'kafkajs';
 import { KafkaFailure } from '../failure.ts';
-import type { OutgoingRecord, Refusal, TopicRecords } from '../kafka-client.ts';
+import type { OnLate, OutgoingRecord, Refusal, TopicRecords } from '../kafka-client.ts';
 import type { Produced, TopicMetadata } from './lenient-broker.ts';
 import { type Connections, anyBroker, brokerOf, openConnections } from './connections.ts';
 import { toFailure } from './failure.ts';
@@ -11,6 +12,12 @@ import type { ProducerOptions } from '../../options/options.ts';
 
 /** How long what is known of partitions serves, in milliseconds: partitions may be added. As in kafkajs. */
 const metadataMs = 300_000;
+
+/** How long a broker may take for an answer before `send` continues without it, in milliseconds. */
+const lateMs = 1000;
+
+/** How long known topics serve after a lookup without an answer, in milliseconds. */
+const lateMetadataMs = 5000;
 
 const compressionTypes = {
   none: kafkajs.CompressionTypes.None,
@@ -37,6 +44,8 @@ export class KafkajsSender {
   readonly #partitioner: ReturnType<ReturnType<typeof partitionerFor>>;
   readonly #sequences: Sequences | undefined;
   #topics: ReadonlyMap<string, TopicMetadata> = new Map();
+  /** Brokers that have not answered a request in time: nothing is sent to them until they do, or their connection ends. */
+  readonly #late = new Set<number>();
   /** Until when that serves. */
   #until = 0;
 
@@ -53,17 +62,40 @@ export class KafkajsSender {
     this.#sequences?.reset();
   }
 
-  async send(batch: readonly TopicRecords[]): Promise<readonly Refusal[]> {
+  async send(batch: readonly TopicRecords[], onLate?: OnLate): Promise<readonly Refusal[]> {
     const isKnown = batch.every(({ topic }) => this.#topics.has(topic));
-    if (!isKnown || performance.now() >= this.#until) await this.#look();
+    if (!isKnown || performance.now() >= this.#until) await this.#refresh(onLate !== undefined);
     const refusals: Refusal[] = [];
-    const requests: Promise<unknown>[] = [];
     const shares = this.#shares(batch, refusals);
-    await this.#sequences?.begin([...shares.values()].flat(), () => this.#newProducer());
-    for (const [broker, ofBroker] of shares) requests.push(this.#sendTo(broker, ofBroker, refusals));
-    await Promise.all(requests);
     if (refusals.length > 0) this.#until = 0;
+    await this.#sequences?.begin([...shares.values()].flat(), () => this.#newProducer());
+    const waiting = new Map<number, Promise<readonly Refusal[]>>();
+    const answers = [...shares].map(async ([broker, ofBroker]) => {
+      const answer = this.#sendTo(broker, ofBroker);
+      waiting.set(broker, answer);
+      const refused = await answer;
+      if (waiting.delete(broker)) refusals.push(...refused);
+      else this.#late.delete(broker);
+    });
+    const all = Promise.all(answers);
+    if (onLate === undefined) await all;
+    else await settlesWithin(all, lateMs);
+    for (const [broker, answer] of waiting) {
+      waiting.delete(broker);
+      this.#late.add(broker);
+      onLate?.(
+        shares.get(broker)!.flatMap(({ records }) => records),
+        answer,
+      );
+    }
     return refusals;
+  }
+
+  /** @param isBounded - Continues with the topics that are known if no broker answers soon. */
+  async #refresh(isBounded: boolean): Promise<void> {
+    const looking = this.#look();
+    if (!isBounded || (await settlesWithin(looking, lateMs))) await looking;
+    else this.#until = performance.now() + lateMetadataMs;
   }
 
   async #look(): Promise<void> {
@@ -117,7 +149,18 @@ export class KafkajsSender {
     return shares.values();
   }
 
-  async #sendTo(broker: number, shares: readonly Share[], refusals: Refusal[]): Promise<void> {
+  /** Never rejects. */
+  async #sendTo(broker: number, shares: readonly Share[]): Promise<readonly Refusal[]> {
+    if (this.#late.has(broker)) {
+      const failure = new KafkaFailure('passing', `broker ${broker} does not answer`, undefined);
+      return shares.map(({ records }) => ({ records, failure }));
+    }
+    const refusals = await this.#request(broker, shares);
+    if (refusals.length > 0) this.#until = 0;
+    return refusals;
+  }
+
+  async #request(broker: number, shares: readonly Share[]): Promise<readonly Refusal[]> {
     const { acks, compression, requestTimeoutMs } = this.#options;
     const byTopic = new Map<string, Share[]>();
     for (const share of shares) byTopic.set(share.topic, [...(byTopic.get(share.topic) ?? []), share]);
@@ -137,14 +180,15 @@ export class KafkajsSender {
           })),
         })),
       });
-      this.#settle(shares, answer, refusals);
+      return this.#refusalsOf(shares, answer);
     } catch (error) {
       const failure = toFailure(error);
-      for (const { records } of shares) refusals.push({ records, failure });
+      return shares.map(({ records }) => ({ records, failure }));
     }
   }
 
-  #settle(shares: readonly Share[], answer: Produced | undefined, refusals: Refusal[]): void {
+  #refusalsOf(shares: readonly Share[], answer: Produced | undefined): readonly Refusal[] {
+    const refusals: Refusal[] = [];
     const errors = new Map<string, unknown>();
     for (const { topicName, partitions } of answer?.topics ?? []) {
       for (const { partition, error } of partitions) {
@@ -162,6 +206,7 @@ export class KafkajsSender {
       if (failure.kind !== 'passing') this.#sequences?.refused(share);
       refusals.push({ records: share.records, failure });
     }
+    return refusals;
   }
 
   async #newProducer(): Promise<{ producerId: unknown; producerEpoch: number }> {
