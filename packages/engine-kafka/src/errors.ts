@@ -15,19 +15,19 @@ export class KafkaTopicError extends PolybusError {
   }
 }
 
-/** An event that is larger than what its topic takes (`max.message.bytes`). */
+/** An event is larger than its topic accepts (`max.message.bytes`), or than its brokers do (`socket.request.max.bytes`). */
 export class RecordTooLargeError extends PolybusError {
-  /** The size of the record, without the overhead of its batch. */
+  /** The size of the record, without its batch. */
   readonly bytes: number;
-  /** What the topic takes; undefined where the cluster does not say. */
+  /** The limit of the topic; undefined if the cluster does not say. */
   readonly maxBytes: number | undefined;
 
   constructor(bytes: number, maxBytes: number | undefined, options: PolybusErrorOptions = {}) {
     super(
       'RECORD_TOO_LARGE',
-      `Kafka did not accept the event: its record has ${bytes} bytes, and the topic "${options.topic}" takes ` +
-        `${maxBytes === undefined ? 'fewer' : `at most ${maxBytes}`} (max.message.bytes). Raise that, compress, ` +
-        'or publish a reference to the data.',
+      `Kafka did not accept the event: its record has ${bytes} bytes, and the topic "${options.topic}" accepts ` +
+        `${maxBytes === undefined ? 'fewer' : `at most ${maxBytes}`}. Raise max.message.bytes of the topic and ` +
+        'socket.request.max.bytes of the brokers, compress, or publish a reference to the data.',
       options,
     );
     this.bytes = bytes;

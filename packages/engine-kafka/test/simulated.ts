@@ -99,6 +99,7 @@ export class Simulation implements GroupSession {
       topics: async () => new Map([...this.topics].map(([name, { ends }]) => [name, ends.map(() => 1)])),
       createTopic: async (name, partitions) => void this.topics.set(name, new SimulatedTopic(partitions)),
       maxBatchBytes: async () => undefined,
+      maxRequestBytes: async () => undefined,
       offsets,
       fetch: async (_, { positions }) => {
         await new Promise((resolve) => setTimeout(resolve, 1));

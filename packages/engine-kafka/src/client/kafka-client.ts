@@ -15,8 +15,10 @@ export interface KafkaClient {
   topics(): Promise<ReadonlyMap<string, readonly number[]>>;
   /** Resolves where the topic is there already, too. Leaders may be missing still. */
   createTopic(topic: string, partitions: number, replicationFactor: number): Promise<void>;
-  /** The largest record batch that the topic takes, in bytes; undefined where the cluster does not say. */
+  /** The largest record batch that the topic accepts, in bytes; undefined if the cluster does not say. */
   maxBatchBytes(topic: string): Promise<number | undefined>;
+  /** The largest request that the brokers accept, in bytes; undefined if the cluster does not say. */
+  maxRequestBytes(): Promise<number | undefined>;
   /** The offset of each partition at a position: the next one to be written, the first one kept, or the first one from a time on. */
   offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
   /** Waits up to `maxWaitMs` for something to read at one broker. What is wrong with one partition is in its part of the answer. */

@@ -10,9 +10,6 @@ export interface SizedRecord {
 
 export type Outgoing = OutgoingOf<SizedRecord>;
 
-/** Bytes of one request, for all topics together. Brokers accept ten times as much by default (`socket.request.max.bytes`). */
-const maxRequestBytes = 8 * 1024 * 1024;
-
 /**
  * The events that one request may carry. The events of a topic may all lead to one partition, so together they are not larger than
  * a batch of the topic may be.
@@ -28,6 +25,7 @@ export function takeBatch(
   const left: Outgoing[] = [];
   /** Bytes taken of each topic; -1 for a topic of which no more events are taken. */
   const sizes = new Map<string, number>();
+  const maxBytes = limits.ofRequest;
   let total = 0;
   for (const outgoing of queue) {
     if (outgoing.isSettled) continue;
@@ -38,7 +36,7 @@ export function takeBatch(
     }
     const size = sizes.get(topic) ?? 0;
     const fits = size === 0 || size + message.bytes <= limits.of(topic);
-    if (size < 0 || !fits || (total > 0 && total + message.bytes > maxRequestBytes)) {
+    if (size < 0 || !fits || (total > 0 && total + message.bytes > maxBytes)) {
       sizes.set(topic, -1);
       left.push(outgoing);
       continue;

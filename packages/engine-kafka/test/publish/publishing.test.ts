@@ -126,6 +126,17 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(await outcome).toBe('RECORD_TOO_LARGE');
   });
 
+  test('a batch is not larger than the brokers accept in one request (socket.request.max.bytes)', async () => {
+    const [topic, admin] = [newName(), await adminOf(brokers)];
+    const configEntries = [{ name: 'max.message.bytes', value: '5000000' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
+    const engine = await startEngine({ brokers, publishTimeoutMs: 5000 });
+    const payload = 'x'.repeat(300_000);
+    await Promise.all(Array.from({ length: 10 }, () => engine.publish({ topic, payload })));
+    const huge = engine.publish({ topic, payload: 'x'.repeat(1_500_000) });
+    await expect(huge).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', maxBytes: 1_000_000 - 1024 });
+  });
+
   test('an event is not too large any more once its topic takes more', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers });

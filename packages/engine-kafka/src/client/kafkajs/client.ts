@@ -117,13 +117,28 @@ export class KafkajsClient implements KafkaClient {
     });
   }
 
-  async maxBatchBytes(topic: string): Promise<number | undefined> {
+  maxBatchBytes(topic: string): Promise<number | undefined> {
+    const { TOPIC } = kafkajs.ConfigResourceTypes;
+    return this.#configured('max.message.bytes', () => ({ type: TOPIC, name: topic }));
+  }
+
+  maxRequestBytes(): Promise<number | undefined> {
+    const { BROKER } = kafkajs.ConfigResourceTypes;
+    // A broker answers for itself alone.
+    return this.#configured('socket.request.max.bytes', ({ nodeId }) => ({
+      type: BROKER,
+      name: String(nodeId),
+    }));
+  }
+
+  #configured(
+    property: string,
+    resourceAt: (broker: LenientBroker) => { readonly type: number; readonly name: string },
+  ): Promise<number | undefined> {
     return this.#try(async () => {
       const broker = await anyBroker(this.#cluster);
       const { resources } = await broker.describeConfigs({
-        resources: [
-          { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] },
-        ],
+        resources: [{ ...resourceAt(broker), configNames: [property] }],
       });
       const value = Number(resources[0]?.configEntries[0]?.configValue);
       return Number.isFinite(value) && value > 0 ? value : undefined;

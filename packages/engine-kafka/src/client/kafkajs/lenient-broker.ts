@@ -37,6 +37,7 @@ export interface ListedOffsets {
 
 /** What kafkajs's types leave out of a broker. */
 export interface LenientBroker {
+  readonly nodeId: number;
   lookupRequest: Lookup;
   fetch(request: unknown): Promise<FetchAnswer>;
   listOffsets(request: {
