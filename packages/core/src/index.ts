@@ -85,6 +85,7 @@ export {
   UnrecoverableError,
   UnsupportedCapabilityError,
 } from './errors/errors.ts';
+export type { CoreErrorCode, EngineErrorCode, ErrorCode } from './errors/error-code.ts';
 export { PolybusError, type PolybusErrorOptions } from './errors/polybus-error.ts';
 export type { Router } from './routing/router.ts';
 export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';

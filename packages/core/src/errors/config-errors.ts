@@ -1,3 +1,4 @@
+import type { ErrorCode } from './error-code.ts';
 import { maskValue } from './mask.ts';
 import { PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 
@@ -17,7 +18,7 @@ export interface ConfigProblem {
 export class InvalidConfigError extends PolybusError {
   readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly ConfigProblem[], options: PolybusErrorOptions & { code?: string } = {}) {
+  constructor(problems: readonly ConfigProblem[], options: PolybusErrorOptions & { code?: ErrorCode } = {}) {
     super(
       options.code ?? 'INVALID_CONFIG',
       `Invalid configuration:${problems.map(lineOf).join('')}`,

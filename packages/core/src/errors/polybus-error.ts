@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-code.ts';
+
 /** The cause, topic and engine of an error. */
 export interface PolybusErrorOptions {
   readonly cause?: unknown;
@@ -16,11 +18,11 @@ const brand = Symbol.for('polybus.error');
  * ```
  */
 export class PolybusError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly topic: string | undefined;
   readonly engine: string | undefined;
 
-  constructor(code: string, message: string, options: PolybusErrorOptions = {}) {
+  constructor(code: ErrorCode, message: string, options: PolybusErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = new.target.name;
     this.code = code;

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import * as configErrors from '../../src/errors/config-errors.ts';
+import { coreErrorCodes } from '../../src/errors/error-code.ts';
 import * as otherErrors from '../../src/errors/errors.ts';
 import { PolybusError, quote } from '../../src/errors/polybus-error.ts';
 
@@ -51,10 +52,10 @@ describe('every error', () => {
     expect(missing.map((one) => one.name)).toEqual([]);
   });
 
-  test('has a code of its own', () => {
+  test('has a code of its own, which the type ErrorCode lists', () => {
     const codes = all.map((error) => error.code);
     expect(new Set(codes).size).toBe(all.length);
-    for (const code of codes) expect(code).toMatch(/^[A-Z]+(?:_[A-Z]+)*$/);
+    expect(codes.toSorted()).toEqual(coreErrorCodes);
   });
 
   test.each(all.map((error) => [error.constructor.name, error] as const))(
