@@ -1,4 +1,4 @@
-// Loaded before kinesis-local (node --import), for two things that it has no setting for.
+// Loaded before kinesis-local (node --import), for two things for which it has no setting.
 import { readFileSync, rmSync } from 'node:fs';
 import { Server } from 'node:net';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const servers = new Set();
 const sockets = new Set();
 
-// It listens on every interface of the machine. A test's broker is nobody else's business: loopback only.
+// By itself, it listens on every interface of the machine. A broker for tests must listen on loopback only.
 const listen = Reflect.get(Server.prototype, 'listen');
 Server.prototype.listen = function (port, ...rest) {
   servers.add(this);
@@ -19,18 +19,17 @@ Server.prototype.listen = function (port, ...rest) {
     : listen.call(this, port, ...rest);
 };
 
-// After SIGTERM it waits for requests and connections, writes its data, and ends; or, if it is asked for something at that moment, it
-// waits for ever and writes nothing. So it is ended by SIGUSR2: nobody gets an answer any more, and then the timer by which it writes
-// its data is brought forward. When it sets that timer again, the data is written; or could not be, which only its log tells. Then the end
-// is an error.
+// After SIGTERM it waits for requests and connections, writes its data, and exits. If it gets a request at that moment, it waits forever
+// and writes nothing. Therefore SIGUSR2 ends it: it answers no more requests, and the timer that writes its data fires early. When it sets
+// that timer again, it has written the data or has failed to, which only its log reports. In the latter case it exits with an error.
 const dataFile = join(process.env['PERSIST_PATH'], process.env['PERSIST_FILE_NAME']);
 const persistIntervalMs = Number.parseInt(process.env['PERSIST_INTERVAL'], 10);
 const setTimer = globalThis.setTimeout;
-// It puts one of its own in this place, which does not exit.
+// It replaces this function with its own, which does not exit.
 const exit = process.exit.bind(process);
-/** What the timer is to do; undefined while the data is being written. */
+/** The callback of the timer; undefined while the data is being written. */
 let persist;
-/** How many writes are to begin before the end. */
+/** Number of writes that are still to begin before the exit. */
 let writes = Number.POSITIVE_INFINITY;
 
 globalThis.setTimeout = (callback, ms, ...args) => {
@@ -58,7 +57,7 @@ function isWritten() {
 
 process.once('SIGUSR2', () => {
   try {
-    // What it wrote at an earlier end must not pass for what it writes now.
+    // The file of an earlier shutdown must not count as the file of this one.
     rmSync(dataFile, { force: true });
   } catch {
     // Then it cannot be written either.

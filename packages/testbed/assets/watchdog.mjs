@@ -1,8 +1,8 @@
-// Ends what a test process started, should that process die before it could do so itself (crash, SIGKILL, Ctrl-C).
+// Ends the resources of a test process that dies before it could end them itself (crash, SIGKILL, Ctrl-C).
 //
-// It reads one JSON message per line from its standard input: {"add": {...}} and {"drop": id}. The other end of that pipe
-// is held by the test process alone, so the operating system closes it when the process dies, whatever the cause, and
-// end of input is the signal to clean up. Plain JavaScript: it must start in milliseconds and without a loader.
+// It reads one JSON message per line from its standard input: {"add": {...}} and {"drop": id}. Only the test
+// process has the other end of that pipe, so the operating system closes it when the process dies for any reason, and the end
+// of the input is the signal to clean up. Plain JavaScript: it must start in milliseconds and without a loader.
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -10,21 +10,21 @@ import { createInterface } from 'node:readline';
 
 const POLL_MS = 20;
 const PROCESS_GONE_MS = 10_000;
-/** A container whose creation was under way when its owner died may appear after the first look. */
+/** A container whose creation was in progress when its owner died may appear after the first check. */
 const CONTAINER_LOOKS = 3;
 const CONTAINER_LOOK_GAP_MS = 1_000;
 
 const resources = new Map();
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// A person's Ctrl-C, or a closing terminal, is for the test process; this one must outlive it.
+// Ctrl-C and the closing of a terminal are for the test process; the watchdog must outlive it.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
 
-/** A process's state letter and start time, in clock ticks since boot; undefined when it is gone or not told here. */
+/** A process's state letter and start time, in clock ticks since boot; undefined if it is gone or unknown. */
 function processStat(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may itself hold spaces and parentheses: count from its end.
+    // The name, in parentheses, may itself contain spaces and parentheses: count from its end.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { state: fields[0], startTime: fields[19] };
   } catch {
@@ -34,7 +34,7 @@ function processStat(pid) {
 
 function isAlive({ pid, startTime }) {
   const stat = processStat(pid);
-  // The number may have been given to another process since.
+  // Another process may have got the same id since.
   if (startTime !== undefined)
     return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z';
   try {
@@ -77,7 +77,7 @@ async function removeContainers({ engine, label }) {
     const { status, body } = await docker(engine, 'GET', `/containers/json?all=1&filters=${filters}`);
     const found = status === 200 ? JSON.parse(body) : [];
     for (const { Id } of found) await docker(engine, 'DELETE', `/containers/${Id}?force=1&v=1`);
-    // Seen and removed: nothing else carries this label.
+    // Found and removed: no other container has this label.
     if (found.length > 0) return;
   }
 }
@@ -87,7 +87,7 @@ async function cleanUp() {
   const of = (kind) => left.filter((resource) => resource.kind === kind);
   await Promise.allSettled(of('process').map(endProcess));
   await Promise.allSettled([
-    // A process may still have been writing when it was ended.
+    // A process may have written until it ended.
     ...of('folder').map(({ path }) => rm(path, { recursive: true, force: true, maxRetries: 5 })),
     ...of('container').map(removeContainers),
   ]);

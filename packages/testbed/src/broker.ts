@@ -14,9 +14,9 @@ export interface BrokerPlan<N extends BrokerName> {
   readonly connection: Connections[N];
   readonly keepsData: boolean;
   readonly timeoutMs: number | undefined;
-  /** Asks the broker something that only a ready one answers, and returns its version; rejects while it is not ready. */
+  /** Sends a request that only a ready broker answers, and returns its version. Rejects while the broker is not ready. */
   readonly probe: () => Promise<string>;
-  /** When the call that wanted the broker was made, by `performance.now()`. */
+  /** When the broker was requested, by `performance.now()`. */
   readonly since: number;
 }
 
@@ -125,9 +125,9 @@ function bound(controls: BrokerControls): BrokerControls {
 }
 
 /**
- * Starts what a plan describes and waits until it answers. What was started is removed again if that fails.
+ * Starts the broker of a plan and waits until it answers. If that fails, everything that was started is removed.
  *
- * @throws BrokerStartError with the end of the broker's log, when it ends by itself or does not answer in time
+ * @throws BrokerStartError with the end of the broker's log, if the broker ends by itself or does not answer in time
  */
 export async function startBroker<N extends BrokerName>(plan: BrokerPlan<N>): Promise<Broker<N>> {
   const { name, machine, timeoutMs = DEFAULT_TIMEOUT_MS } = plan;
@@ -173,7 +173,7 @@ const FOREIGN_TIMEOUT_MS = 15_000;
 /** The address of a broker that the testbed did not start, from an environment variable. */
 export interface ForeignBroker<N extends BrokerName> {
   readonly name: N;
-  /** The variable that gave the address. */
+  /** The environment variable. */
   readonly variable: string;
   readonly connection: Connections[N];
   readonly timeoutMs: number | undefined;
@@ -184,7 +184,7 @@ export interface ForeignBroker<N extends BrokerName> {
 /**
  * Uses a broker at an address from the environment. The testbed does not control it.
  *
- * @throws Error when nothing answers there
+ * @throws Error if it does not answer
  */
 export async function useForeignBroker<N extends BrokerName>(foreign: ForeignBroker<N>): Promise<Broker<N>> {
   const { name, variable, connection, timeoutMs = FOREIGN_TIMEOUT_MS, since } = foreign;

@@ -19,7 +19,7 @@ function namesFrom(args: readonly string[]): readonly BrokerName[] {
   });
 }
 
-/** `npm run brokers [-- redis kafka kinesis]`: starts them, prints their addresses, and ends them at Ctrl-C. */
+/** `npm run brokers [-- redis kafka kinesis]`: starts the brokers, prints their addresses, and ends them at Ctrl-C. */
 async function main(): Promise<void> {
   const names = namesFrom(process.argv.slice(2));
   const interrupted = new Promise<void>((resolve) => {

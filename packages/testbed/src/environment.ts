@@ -1,6 +1,6 @@
 import { PROVIDERS, type BrokerName, type Provider } from './types.ts';
 
-/** The environment variable that gives each broker's address. */
+/** The environment variable with the address of each broker. */
 export const ADDRESS_VARIABLES: Readonly<Record<BrokerName, string>> = {
   redis: 'POLYBUS_TEST_REDIS_URL',
   kafka: 'POLYBUS_TEST_KAFKA_BROKERS',
@@ -17,13 +17,13 @@ export const IMAGE_VARIABLES: Readonly<Record<BrokerName, string>> = {
 /** The environment variable that limits and orders the providers: a comma-separated list. */
 export const PROVIDERS_VARIABLE = 'POLYBUS_TEST_PROVIDERS';
 
-/** A variable's value; an empty one counts as not set. */
+/** The value of a variable; an empty variable counts as not set. */
 export function variable(name: string): string | undefined {
   const value = process.env[name]?.trim();
   return value === '' ? undefined : value;
 }
 
-/** Whether this is a continuous-integration run (`CI=true` or `CI=1`): a missing broker then fails it. */
+/** True in continuous integration (`CI=true` or `CI=1`). A missing broker then fails the run. */
 export function isCI(): boolean {
   return ['true', '1'].includes(variable('CI')?.toLowerCase() ?? '');
 }
@@ -31,7 +31,7 @@ export function isCI(): boolean {
 /**
  * The providers to try, from POLYBUS_TEST_PROVIDERS, else all.
  *
- * @throws RangeError when the variable names something that is not a provider
+ * @throws RangeError if the variable contains a name that is not a provider
  */
 export function providersFromEnvironment(): readonly Provider[] {
   const value = variable(PROVIDERS_VARIABLE);

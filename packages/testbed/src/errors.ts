@@ -30,7 +30,7 @@ export class BrokerUnavailableError extends Error {
   }
 }
 
-/** A broker was started and did not become ready. The message ends with the last lines of its log. */
+/** A broker did not become ready after its start. The message ends with the last lines of its log. */
 export class BrokerStartError extends Error {
   constructor(broker: BrokerName, reason: string, log: string, options?: ErrorOptions) {
     super(`${broker} did not start: ${reason}\n${log === '' ? '(its log is empty)' : log}`, options);

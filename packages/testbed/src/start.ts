@@ -9,7 +9,7 @@ const STARTERS: { readonly [N in BrokerName]: (options: StartOptions) => Promise
   kinesis: startKinesis,
 };
 
-/** Starts a broker by its name, with the options that all brokers have. Errors are those of `startRedis` and the others. */
+/** Starts a broker by its name, with the options of every broker. It throws the errors of `startRedis`, `startKafka` and `startKinesis`. */
 export function startByName<N extends BrokerName>(name: N, options: StartOptions = {}): Promise<Broker<N>> {
   return STARTERS[name](options);
 }

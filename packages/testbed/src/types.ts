@@ -25,7 +25,7 @@ export interface BrokerInfo {
  * broker was given by URL or was stopped.
  */
 export interface BrokerControls extends AsyncDisposable {
-  /** Whether the controls work: false for a broker given by URL. */
+  /** True if the controls work: false for a broker given by address. */
   readonly controllable: boolean;
   /** True if `restart` keeps the data. A killed broker keeps the data that it would keep after a power cut. */
   readonly keepsData: boolean;
@@ -34,23 +34,23 @@ export interface BrokerControls extends AsyncDisposable {
    * the broker did not end, was killed and lost data; the next restart starts it.
    */
   readonly restart: () => Promise<void>;
-  /** Stops the broker's process from running; connections stay open and nothing answers. */
+  /** Suspends the broker's process. Connections stay open, and nothing answers. */
   readonly pause: () => Promise<void>;
   /** Continues a paused broker. */
   readonly resume: () => Promise<void>;
-  /** Ends the broker at once (SIGKILL). Its address and data stay reserved for `restart`. */
+  /** Kills the broker (SIGKILL). Its address and data stay reserved for `restart`. */
   readonly kill: () => Promise<void>;
   /** Ends the broker and removes its process, container, port and folder. Idempotent. */
   readonly stop: () => Promise<void>;
 }
 
-/** Options that every broker takes. */
+/** Options of every broker. */
 export interface StartOptions {
   /** The providers to try, in order (default: those of POLYBUS_TEST_PROVIDERS, else url, docker, local). */
   readonly providers?: readonly Provider[];
-  /** Refuse a broker given by URL, because the caller needs one that it can restart, pause or kill (default false). */
+  /** Refuses a broker given by address, because the caller needs to restart, pause or kill it (default false). */
   readonly controllable?: boolean;
-  /** How long the broker may take until it answers, once started, in milliseconds (default 120 000). */
+  /** How long the broker may take to answer after its start, in milliseconds (default 120 000). */
   readonly timeoutMs?: number;
 }
 

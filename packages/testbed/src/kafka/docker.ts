@@ -10,7 +10,7 @@ import type { KafkaBroker } from '../types.ts';
 const CONTROLLER_PORT = 9093;
 const GRACE_SECONDS = 30;
 
-/** The version that the image says it has, from its tag. */
+/** The version of the image, from its tag. */
 function versionOf(image: string): string {
   return /:([^:/@]+)(?:@|$)/.exec(image)?.[1] ?? 'unknown';
 }
@@ -23,7 +23,7 @@ export async function startDockerKafka(options: StartKafkaOptions, since: number
   const wanted = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT' as const }, ...(options.listeners ?? [])];
   const listeners: PlacedListener[] = [];
   for (const listener of wanted) {
-    // The same number on both sides: a broker must be told what to advertise before it starts.
+    // The same port on both sides: a broker must know its advertised port before it starts.
     const port = await freePort();
     listeners.push({ ...listener, bind: '0.0.0.0', advertised: `${engine.host}:${String(port)}`, port });
   }
@@ -60,7 +60,7 @@ export async function startDockerKafka(options: StartKafkaOptions, since: number
   });
 }
 
-/** The image formats its storage by itself and takes no users there: they are added once the broker answers. */
+/** The image formats its storage without users. They are added once the broker answers. */
 async function addScramUsers(
   machine: ContainerMachine,
   options: StartKafkaOptions,

@@ -7,7 +7,7 @@ import { ProviderUnavailableError } from '../errors.ts';
 import { findExecutable, run } from '../machine/executables.ts';
 import { guard } from '../machine/watchdog.ts';
 
-/** The Kafka that runs as a local process; the Docker image has the same version. */
+/** The version of Kafka that runs as a local process; the Docker image has the same version. */
 export const KAFKA_VERSION = '4.3.1';
 
 const FETCH_MS = 10 * 60_000;
@@ -18,7 +18,7 @@ const pom = fileURLToPath(new URL('../../assets/kafka/pom.xml', import.meta.url)
 /**
  * The `java` program to run, from JAVA_HOME or the PATH.
  *
- * @throws ProviderUnavailableError when there is none, or one older than 17
+ * @throws ProviderUnavailableError if there is no Java, or it is older than 17
  */
 export async function findJava(): Promise<string> {
   const home = process.env['JAVA_HOME'];
@@ -43,10 +43,10 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * The folder with the jars of the Kafka broker and tools: in the cache, or fetched into it by Maven, with the
- * repositories of its own settings.
+ * The folder with the jars of the Kafka broker and tools. If they are not in the cache, Maven downloads them from the repositories in its
+ * settings.
  *
- * @throws ProviderUnavailableError when they are not in the cache and cannot be fetched
+ * @throws ProviderUnavailableError if they are not in the cache and cannot be downloaded
  */
 export async function kafkaJars(): Promise<string> {
   const hash = createHash('sha256')

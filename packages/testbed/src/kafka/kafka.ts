@@ -32,11 +32,11 @@ async function useKafkaAtAddress(options: StartKafkaOptions, since: number): Pro
 }
 
 /**
- * Starts a Kafka broker, or uses the cluster at POLYBUS_TEST_KAFKA_BROKERS (comma-separated). Topics are not made by
- * themselves. `restart` and `kill` keep topics, records and committed offsets.
+ * Starts a Kafka broker, or uses the cluster at POLYBUS_TEST_KAFKA_BROKERS (comma-separated). Topics are not created
+ * automatically. `restart` and `kill` keep topics, records and committed offsets.
  *
- * @throws BrokerUnavailableError when this machine has no provider for it
- * @throws BrokerStartError when it does not start
+ * @throws BrokerUnavailableError if this machine has no provider for it
+ * @throws BrokerStartError if it does not start
  */
 export function startKafka(options: StartKafkaOptions = {}): Promise<KafkaBroker> {
   const since = performance.now();

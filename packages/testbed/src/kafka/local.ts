@@ -11,15 +11,15 @@ import { makeTempFolder } from '../machine/temp-folder.ts';
 import type { KafkaBroker } from '../types.ts';
 
 const HOST = '127.0.0.1';
-/** Any 16 bytes will do: there is nothing else that this cluster could be taken for. */
+/** The id of the cluster: any 16 bytes. */
 const CLUSTER_ID = 'cG9seWJ1cy10ZXN0YmVkMQ';
 const FORMAT_MS = 60_000;
-/** An orderly end moves leadership and writes checkpoints; a second or two as a rule. */
+/** How long Kafka may take to shut down, in milliseconds. It moves leadership and writes checkpoints, usually in one or two seconds. */
 const GRACE_MS = 30_000;
 
-/** Small and quick to start: a broker under test holds little. */
+/** A small heap and a quick start: a broker under test has little data. */
 const BROKER_JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-Djava.awt.headless=true'];
-/** For programs that end before the second compiler would pay. */
+/** For programs that exit before the second compiler is worth its cost. */
 const TOOL_JVM = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'];
 
 /** A file of Java properties. */
@@ -31,10 +31,10 @@ function properties(entries: Readonly<Record<string, string>>): string {
 }
 
 /**
- * The command line of one of Kafka's own tools, by class name: for tests against foreign clients, such as
- * `org.apache.kafka.tools.ConsoleProducer`. Add its arguments and run it.
+ * The command line of one of Kafka's own tools by class name, such as `org.apache.kafka.tools.ConsoleProducer`, for tests with other
+ * clients. Add the arguments and run it.
  *
- * @throws ProviderUnavailableError when this machine has no Java, or the jars are neither cached nor to be fetched
+ * @throws ProviderUnavailableError if this machine has no Java, or the jars are not in the cache and cannot be downloaded
  */
 export async function kafkaTool(className: string): Promise<{ command: string; args: readonly string[] }> {
   const [command, jars] = await Promise.all([findJava(), kafkaJars()]);

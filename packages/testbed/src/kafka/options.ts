@@ -1,10 +1,10 @@
 import type { StartOptions } from '../types.ts';
 
-/** A listener beside the plain one that every broker here has. */
+/** A listener besides the one without encryption that every broker of the testbed has. */
 export interface KafkaListener {
   /**
-   * Its name, as in Kafka's `listener.name.<name>.` settings; not PLAINTEXT or CONTROLLER, and not one that ends in SSL, at
-   * which the Docker image asks for key files.
+   * Its name, as in Kafka's `listener.name.<name>.` settings. Not PLAINTEXT, CONTROLLER or a name that ends in SSL, for which the Docker
+   * image requires key files.
    */
   readonly name: string;
   readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
@@ -19,24 +19,24 @@ export interface ScramUser {
 
 /** Options of `startKafka`. */
 export interface StartKafkaOptions extends StartOptions {
-  /** Broker settings, by their names in `server.properties`; they win over the testbed's own. */
+  /** Broker settings by their names in `server.properties`. They override those of the testbed. */
   readonly config?: Readonly<Record<string, string>>;
-  /** Further listeners, each on a port of its own; what they need goes into `config` (keys and certificates as PEM). */
+  /** Further listeners, each on its own port. Their settings go into `config` (keys and certificates as PEM). */
   readonly listeners?: readonly KafkaListener[];
   /** Users for listeners that have `SCRAM-SHA-256` or `-512` among their `sasl.enabled.mechanisms`. */
   readonly scramUsers?: readonly ScramUser[];
 }
 
-/** Where one listener listens and where it says it does. */
+/** The address of a listener, and the address that it advertises. */
 export interface PlacedListener extends KafkaListener {
-  /** The address it binds to. */
+  /** The address that it binds to. */
   readonly bind: string;
-  /** The `host:port` that it tells clients. */
+  /** The `host:port` that it advertises to clients. */
   readonly advertised: string;
   readonly port: number;
 }
 
-/** The listener that brokers have for themselves. */
+/** The listener between brokers and controllers. */
 const CONTROLLER = 'CONTROLLER';
 
 /** The settings of a broker of one node in KRaft mode. */
@@ -58,20 +58,20 @@ export function kafkaConfig(
     'advertised.listeners': listeners.map(({ name, advertised }) => `${name}://${advertised}`).join(','),
     'listener.security.protocol.map': [...protocols, `${CONTROLLER}:PLAINTEXT`].join(','),
     'inter.broker.listener.name': plain.name,
-    // One node: nothing to replicate to.
+    // One node cannot replicate.
     'offsets.topic.replication.factor': '1',
     'transaction.state.log.replication.factor': '1',
     'transaction.state.log.min.isr': '1',
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
-    // Fifty partitions each would be most of what the first consumer waits for.
+    // With fifty partitions each, the first consumer would wait mostly for them.
     'offsets.topic.num.partitions': '4',
     'transaction.state.log.num.partitions': '4',
     'share.coordinator.state.topic.num.partitions': '4',
     // Until the session of a killed broker ends, the cluster refuses the restarted broker (default 9 s).
     'broker.session.timeout.ms': '4000',
     'broker.heartbeat.interval.ms': '1000',
-    // A first member need not wait 3 s for others that might join.
+    // The first member of a group does not wait 3 s for others that might join.
     'group.initial.rebalance.delay.ms': '0',
     // Publishing to a topic that does not exist must fail.
     'auto.create.topics.enable': 'false',
@@ -79,7 +79,7 @@ export function kafkaConfig(
   };
 }
 
-/** The environment variable by which the `apache/kafka` image takes a setting. */
+/** The environment variable for a setting in the `apache/kafka` image. */
 export function kafkaVariable(setting: string): string {
   const escapes: Readonly<Record<string, string>> = { '.': '_', _: '__', '-': '___' };
   return `KAFKA_${setting.replaceAll(/[._-]/g, (char) => escapes[char] ?? char).toUpperCase()}`;

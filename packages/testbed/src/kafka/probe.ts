@@ -4,10 +4,10 @@ import { Kafka, logLevel } from 'kafkajs';
 const ATTEMPT_MS = 3_000;
 
 /**
- * Asks a Kafka cluster for its brokers and its controller, and one of ours for a group's coordinator too: a new broker
- * makes the topic behind it when first asked, and until that is done the first consumer's requests fail.
+ * Requests the brokers and the controller of a Kafka cluster and, from a broker of the testbed, also the coordinator of a group: a new
+ * broker creates the topic behind groups at the first request, and until then the requests of the first consumer fail.
  *
- * @throws Error when it cannot be reached or has none of them yet
+ * @throws Error if the cluster cannot be reached or does not have them yet
  */
 export async function probeKafka(brokers: readonly string[], whose: 'ours' | 'foreign'): Promise<void> {
   const kafka = new Kafka({

@@ -9,7 +9,7 @@ import type { KinesisBroker } from '../types.ts';
 const LOCALSTACK_PORT = 4566;
 const GRACE_SECONDS = 20;
 
-/** Starts a LocalStack container with its Kinesis alone, its port mapped to a free one of 127.0.0.1. */
+/** Starts a LocalStack container with Kinesis only, with its port mapped to a free port of 127.0.0.1. */
 export async function startDockerKinesis(
   options: StartKinesisOptions,
   since: number,
@@ -24,7 +24,7 @@ export async function startDockerKinesis(
     env: {
       SERVICES: 'kinesis',
       EAGER_SERVICE_LOADING: '1',
-      // It would ask its maker's servers for a certificate and report its use to them.
+      // Without these settings, it requests a certificate from its vendor's servers and reports its use to them.
       SKIP_SSL_CERT_DOWNLOAD: '1',
       DISABLE_EVENTS: '1',
       KINESIS_LATENCY: '50',
@@ -40,7 +40,7 @@ export async function startDockerKinesis(
     provider: 'docker',
     machine,
     connection,
-    // Keeping data over a restart is a feature of LocalStack's paid editions.
+    // Only paid editions of LocalStack keep data over a restart.
     keepsData: false,
     timeoutMs: options.timeoutMs,
     probe: async () => {

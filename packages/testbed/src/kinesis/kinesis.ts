@@ -34,8 +34,8 @@ async function useKinesisAtEndpoint(options: StartKinesisOptions, since: number)
  * Starts a Kinesis emulator, or uses the one at POLYBUS_TEST_KINESIS_ENDPOINT. As a local process, `restart` keeps streams
  * and records and `kill` loses them; LocalStack in Docker loses them in both cases (`keepsData`).
  *
- * @throws BrokerUnavailableError when this machine has no provider for it
- * @throws BrokerStartError when it does not start
+ * @throws BrokerUnavailableError if this machine has no provider for it
+ * @throws BrokerStartError if it does not start
  */
 export function startKinesis(options: StartKinesisOptions = {}): Promise<KinesisBroker> {
   const since = performance.now();

@@ -11,13 +11,13 @@ import { ProcessMachine } from '../machine/process-machine.ts';
 import { makeTempFolder } from '../machine/temp-folder.ts';
 import type { KinesisBroker } from '../types.ts';
 
-/** It writes all its data as one JSON document when it ends, which takes a busy machine a while. */
+/** How long it may take to shut down, in milliseconds. It writes all data as one JSON document, which takes time on a busy machine. */
 const GRACE_MS = 60_000;
-/** A day: longer than any test. `assets/kinesis-preload.mjs` knows the timer by it. */
+/** A day: longer than any test. `assets/kinesis-preload.mjs` identifies the timer by this duration. */
 const NEVER_MS = 86_400_000;
 const preload = new URL('../../assets/kinesis-preload.mjs', import.meta.url);
 
-/** What kinesis-local simulates by waiting, made quick: a test waits for the state, not for the clock. */
+/** Short durations for the delays that kinesis-local simulates: tests wait for a state, and not for a time. */
 const QUICK = {
   CREATE_STREAM_DURATION: '50ms',
   DELETE_STREAM_DURATION: '50ms',
@@ -59,7 +59,7 @@ export async function startLocalKinesis(options: StartKinesisOptions, since: num
     folder,
     ports: [plainPort, tlsPort],
     graceMs: GRACE_MS,
-    // What it wrote at its last orderly end is older than what clients were told since: a killed one starts empty.
+    // The file of its last orderly shutdown lacks later writes that clients saw confirmed, so a killed one starts empty.
     afterKill: () => rm(data, { recursive: true, force: true }),
     spec: {
       endSignal: 'SIGUSR2',
@@ -78,9 +78,9 @@ export async function startLocalKinesis(options: StartKinesisOptions, since: num
         SHOULD_PERSIST_DATA: 'true',
         PERSIST_PATH: data,
         PERSIST_FILE_NAME: 'data.json',
-        // It writes when it is ended; in between, writing all of the data again and again only slows it down.
+        // It writes its data at shutdown. Periodic writes of all the data would only slow it down.
         PERSIST_INTERVAL: `${String(NEVER_MS)}ms`,
-        // Options of the process that runs the tests are not meant for this one.
+        // The Node options of the test process do not apply to the emulator.
         NODE_OPTIONS: '',
       },
     },

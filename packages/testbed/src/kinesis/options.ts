@@ -3,8 +3,8 @@ import type { StartOptions } from '../types.ts';
 /** Options of `startKinesis`. */
 export interface StartKinesisOptions extends StartOptions {
   /**
-   * Environment of the emulator, such as `{ SHARD_LIMIT: '200' }`; kinesis-local's names. LocalStack hands on
-   * those that it knows under `KINESIS_` names of its own.
+   * Environment of the emulator with the names of kinesis-local, such as `{ SHARD_LIMIT: '200' }`. LocalStack passes on the variables that
+   * it knows under its own `KINESIS_` names.
    */
   readonly env?: Readonly<Record<string, string>>;
 }

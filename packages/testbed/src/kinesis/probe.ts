@@ -3,7 +3,7 @@ import type { KinesisConnection } from '../types.ts';
 /** How long one attempt may take, in milliseconds. */
 const ATTEMPT_MS = 5_000;
 
-/** How to reach an emulator at an endpoint. It takes any credentials, but wants some. */
+/** How to reach an emulator at an endpoint. It requires credentials and accepts any. */
 export function kinesisConnection(endpoint: string): KinesisConnection {
   return {
     endpoint,
@@ -13,13 +13,13 @@ export function kinesisConnection(endpoint: string): KinesisConnection {
 }
 
 /**
- * Asks a Kinesis endpoint for its streams.
+ * Lists the streams of a Kinesis endpoint.
  *
- * @throws Error when it cannot be reached or refuses
+ * @throws Error if it cannot be reached or refuses
  */
 export async function probeKinesis({ endpoint, region, credentials }: KinesisConnection): Promise<void> {
-  // By hand: loading the SDK takes longer than the emulator takes to start. Emulators read the scope of a signature to
-  // find the service, and do not check the signature itself.
+  // Without the SDK, which takes longer to load than the emulator takes to start. Emulators read the service from the scope of a
+  // signature, and do not check the signature itself.
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
   const scope = `${credentials.accessKeyId}/${day}/${region}/kinesis/aws4_request`;
   const response = await fetch(endpoint, {
@@ -33,14 +33,14 @@ export async function probeKinesis({ endpoint, region, credentials }: KinesisCon
     body: '{}',
     signal: AbortSignal.timeout(ATTEMPT_MS),
   }).catch((error: unknown) => {
-    // Not as a cause: vitest cannot print an error whose cause is a DOMException, as a time-out's is.
+    // Without the cause: vitest cannot print an error whose cause is a DOMException, such as a timeout.
     throw new Error(`no answer from ${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
   });
   const body = await response.text();
   if (!response.ok) throw new Error(`it answered ${String(response.status)}: ${body.slice(0, 200)}`);
 }
 
-/** The version of the LocalStack at an endpoint; undefined where it is something else. */
+/** The version of LocalStack at an endpoint; undefined if the endpoint is not LocalStack. */
 export async function localstackVersion(endpoint: string): Promise<string | undefined> {
   try {
     const url = new URL('/_localstack/health', endpoint);

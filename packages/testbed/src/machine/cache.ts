@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { variable } from '../environment.ts';
 
 /**
- * The folder for what is fetched once: `.cache/` at the top of the repository, which git ignores, or POLYBUS_TEST_CACHE.
- * Made if it is not there.
+ * The folder for downloads: `.cache/` at the top of the repository, which git ignores, or POLYBUS_TEST_CACHE. It is created if necessary.
  */
 export async function cacheFolder(): Promise<string> {
   const path = resolve(

@@ -12,16 +12,16 @@ const LABEL = 'polybus.testbed.instance';
 export interface ContainerMachineOptions {
   readonly engine: DockerEngine;
   readonly image: string;
-  /** The command's arguments; undefined leaves the image's own. */
+  /** Arguments of the command; if undefined, those of the image. */
   readonly command?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Container port by host port. Fixed host ports: those that Docker picks change with every restart. */
+  /** Container port by host port. The host ports are fixed because ports that Docker picks change with every restart. */
   readonly ports: ReadonlyMap<number, number>;
-  /** How long an orderly end may take before it is forced, in seconds. */
+  /** How long an orderly shutdown may take before the container is killed, in seconds. */
   readonly graceSeconds: number;
 }
 
-/** The broker's own probe says when it is ready, the same for every provider. */
+/** The broker's probe detects when it is ready, for every provider alike. */
 const noWait: WaitStrategy = {
   waitUntilReady: () => Promise.resolve(),
   withStartupTimeout: () => noWait,
@@ -29,7 +29,7 @@ const noWait: WaitStrategy = {
   getStartupTimeout: () => 0,
 };
 
-/** The text of a container's log, which comes in frames, each with a header of 8 bytes that ends with its length. */
+/** The text of a container's log. It consists of frames, each with a header of 8 bytes that ends with the length of the frame. */
 function unframe(frames: Buffer): string {
   let text = '';
   for (let offset = 0; offset + 8 <= frames.length;) {
@@ -58,7 +58,7 @@ export class ContainerMachine implements Machine {
     }
     const { engine, image, command, env, ports } = this.#options;
     if (engine.address !== undefined) {
-      // Told by label before there is a container: none can slip through between its creation and the telling.
+      // Guarded by label before the container exists, so that no container is ever unguarded.
       const label = `${LABEL}=${this.#instance}`;
       this.#release = guard({ kind: 'container', label, engine: engine.address });
     }

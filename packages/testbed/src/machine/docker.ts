@@ -9,31 +9,31 @@ import type { BrokerName } from '../types.ts';
 import { withDeadline } from '../wait.ts';
 import type { DockerAddress } from './watchdog.ts';
 
-/** The images, pinned. LocalStack 4.14 is the last that starts without an account. */
+/** The pinned images. LocalStack 4.14 is the last version that starts without an account. */
 export const DEFAULT_IMAGES: Readonly<Record<BrokerName, string>> = {
   redis: 'redis:8',
   kafka: 'apache/kafka:4.3.1',
   kinesis: 'localstack/localstack:4.14.0',
 };
 
-/** A large image on a slow line, in milliseconds. */
+/** How long a pull may take, in milliseconds: enough for a large image on a slow connection. */
 const PULL_MS = 10 * 60_000;
-/** An engine that is there answers in well under a second. */
+/** How long the engine may take to answer, in milliseconds. It usually takes much less than a second. */
 const PING_MS = 10_000;
 
-/** A Docker engine that answers, with all that it takes to use it. */
+/** A Docker engine that answers, and how to use it. */
 export interface DockerEngine {
   readonly client: ContainerRuntimeClient;
-  /** Where its mapped ports are reached from here. */
+  /** The host of its mapped ports, as seen from this machine. */
   readonly host: string;
-  /** Where its API answers; undefined where only its own client can speak to it (TLS). */
+  /** The address of its API; undefined if only its own client can connect (TLS). */
   readonly address: DockerAddress | undefined;
 }
 
-/** Where mapped ports are bound and reached when the engine is on this machine. */
+/** The address of mapped ports if the engine is on this machine. */
 export const LOOPBACK = '127.0.0.1';
 
-/** Loaded only where it looks as if there were an engine: it takes a second. */
+/** Loads testcontainers only if there seems to be an engine, because loading takes a second. */
 export async function loadTestcontainers(): Promise<typeof testcontainers> {
   return import('testcontainers');
 }
@@ -50,7 +50,7 @@ function dockerConfigNamesContext(): boolean {
   }
 }
 
-/** Whether anything on this machine hints at an engine, so that the others do not wait for a look in all places. */
+/** True if anything on this machine hints at an engine. On other machines, this saves the search in all places. */
 function looksAsIfThereWereDocker(): boolean {
   if (process.platform === 'win32' || variable('DOCKER_HOST') !== undefined) return true;
   const runtime = process.env['XDG_RUNTIME_DIR'];
@@ -85,7 +85,7 @@ function addressOf(client: ContainerRuntimeClient): DockerAddress | undefined {
 /**
  * The Docker engine of this machine, found the way testcontainers does.
  *
- * @throws ProviderUnavailableError when none answers
+ * @throws ProviderUnavailableError if none answers
  */
 export async function dockerEngine(): Promise<DockerEngine> {
   if (!looksAsIfThereWereDocker()) throw new ProviderUnavailableError('no Docker engine found');
@@ -94,22 +94,22 @@ export async function dockerEngine(): Promise<DockerEngine> {
     const client = await getContainerRuntimeClient();
     await withDeadline('the Docker engine to answer', PING_MS, client.container.dockerode.ping());
     const { host } = client.info.containerRuntime;
-    // Ports are mapped at the IPv4 address only; `localhost` may mean the other one first.
+    // Ports are mapped at the IPv4 address only; `localhost` may resolve to the IPv6 address first.
     return { client, host: host === 'localhost' ? LOOPBACK : host, address: addressOf(client) };
   } catch (error) {
     throw new ProviderUnavailableError('no Docker engine answers', { cause: error });
   }
 }
 
-/** The image of a broker: that of its environment variable, else the pinned one. */
+/** The image of a broker, from its environment variable, else the pinned image. */
 export function imageOf(broker: BrokerName): string {
   return variable(IMAGE_VARIABLES[broker]) ?? DEFAULT_IMAGES[broker];
 }
 
 /**
- * Has an image ready to run, pulling it if the engine does not have it.
+ * Pulls an image if the engine does not have it.
  *
- * @throws ProviderUnavailableError when it cannot be had: no such image, or no way to its registry
+ * @throws ProviderUnavailableError if the image does not exist, or its registry cannot be reached
  */
 export async function ensureImage(engine: DockerEngine, image: string): Promise<void> {
   const { ImageName } = await loadTestcontainers();
@@ -120,8 +120,11 @@ export async function ensureImage(engine: DockerEngine, image: string): Promise<
   } catch (error) {
     cause = error;
   }
-  // A pull that fails half-way reports it in its stream only: what counts is that the image is here.
+  // A pull that fails halfway reports the failure only in its stream, so check that the image is there.
   if (await engine.client.image.exists(name)) return;
   const why = cause instanceof Error ? ` (${cause.message})` : '';
-  throw new ProviderUnavailableError(`the image ${image} is not here and cannot be pulled${why}`, { cause });
+  throw new ProviderUnavailableError(
+    `this machine does not have the image ${image} and cannot pull it${why}`,
+    { cause },
+  );
 }

@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { guard } from './watchdog.ts';
 
-/** The full path of a program that is on the PATH; undefined if none is. */
+/** The full path of a program on the PATH; undefined if it is not there. */
 export async function findExecutable(name: string): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     if (folder === '') continue;
@@ -19,20 +19,20 @@ export async function findExecutable(name: string): Promise<string | undefined> 
   return undefined;
 }
 
-/** How to run a program to its end. */
+/** How to run a program until it exits. */
 export interface RunOptions {
-  /** Ended with SIGKILL after this many milliseconds. */
+  /** The program is killed after this many milliseconds. */
   readonly timeoutMs: number;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Goes on where this process dies: for what must not end halfway. Default false. */
+  /** The program continues if this process dies, because it must not end halfway. Default false. */
   readonly outlives?: boolean;
 }
 
 /**
- * Runs a program to its end and returns both its outputs. It ends with this process, however that ends.
+ * Runs a program until it exits, and returns its two outputs. If this process dies, the program ends too.
  *
- * @throws Error with the command and the end of its outputs, when it fails or takes too long
+ * @throws Error with the command and the end of its outputs, if it fails or takes too long
  */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { timeoutMs, cwd, env, outlives = false } = options;
@@ -40,7 +40,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     const child = spawn(command, args, {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
-      // In a group of its own, so that what it starts ends with it.
+      // In its own process group, so that its children end with it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

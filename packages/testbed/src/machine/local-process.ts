@@ -13,7 +13,7 @@ export interface ProcessSpec {
   readonly logFile: string;
   /** Added to this process' environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What asks it to end in order (default SIGTERM). */
+  /** The signal for an orderly shutdown (default SIGTERM). */
   readonly endSignal?: NodeJS.Signals;
 }
 
@@ -22,7 +22,7 @@ const KILL_MS = 10_000;
 /** How long the system may take to stop all threads of a process after SIGSTOP, in milliseconds. */
 const PAUSE_MS = 10_000;
 
-/** Whether every thread of a process is stopped. Only Linux tells; elsewhere the signal must do. */
+/** True if every thread of a process is stopped. Only Linux has this information; on other systems the result is always true. */
 function isStopped(pid: number): boolean {
   if (process.platform !== 'linux') return true;
   const folder = `/proc/${String(pid)}/task`;
@@ -33,8 +33,8 @@ function isStopped(pid: number): boolean {
 }
 
 /**
- * A program run as a child of this process, in a process group of its own: a terminal's Ctrl-C does not reach it, so that
- * it is ended in order, and ending the group ends its children too. If this process dies, the watchdog ends it.
+ * A program that runs as a child of this process, in its own process group. A terminal's Ctrl-C does not reach it, so that it can shut
+ * down in order, and a signal to the group also ends its children. If this process dies, the watchdog ends the program.
  */
 export class LocalProcess {
   readonly #child: ChildProcess;
@@ -57,7 +57,7 @@ export class LocalProcess {
     }
     const { pid } = this.#child;
     const release = pid === undefined ? (): void => undefined : guard({ kind: 'process', pid });
-    // A test process that has nothing else to do may end; the watchdog then ends the broker.
+    // The broker does not keep the test process alive. If the test process exits, the watchdog ends the broker.
     this.#child.unref();
     this.#exited = new Promise((resolve) => {
       const ended = (how: string): void => {
@@ -125,7 +125,7 @@ export class LocalProcess {
     }
   }
 
-  /** Ends it with SIGKILL, which a paused process obeys too, and waits until it is gone. */
+  /** Ends the process with SIGKILL, which also ends a paused process, and waits until it is gone. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await withDeadline('a killed process to be gone', KILL_MS, this.#exited);

@@ -12,8 +12,8 @@ export interface Machine {
   resume(): Promise<void>;
   /** Ends it in any state and removes all its resources. */
   dispose(): Promise<void>;
-  /** How it ended by itself (`exit code 1`); undefined while it runs. */
+  /** How it ended (`exit code 1`); undefined while it runs. */
   ending(): Promise<string | undefined>;
-  /** The last lines it wrote. */
+  /** The last lines of its log. */
   log(): Promise<string>;
 }

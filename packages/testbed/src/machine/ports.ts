@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that operating systems hand to outgoing connections (32768 and up on Linux, 49152 elsewhere). While a
- * broker is down for a restart nobody holds its port, and a client that reconnects in a loop could otherwise be given
- * that very port as its own end, even connect to itself, and keep the broker from coming back.
+ * The range is below the ports that operating systems assign to outgoing connections (32768 and up on Linux, 49152 elsewhere). While a
+ * broker restarts, its port is free. In the other range, a client that reconnects in a loop could be assigned that port for its own end,
+ * connect to itself, and keep the broker from starting.
  */
 const FIRST = 15_000;
 const LAST = 32_000;
@@ -26,9 +26,9 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A TCP port that nobody listens on at 127.0.0.1 and that this process has not given out before.
+ * A free TCP port on 127.0.0.1 that this process has not used before.
  *
- * @throws Error when none of 200 random ports between 15000 and 32000 is free
+ * @throws Error if none of 200 random ports between 15000 and 32000 is free
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
@@ -41,7 +41,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free TCP port between ${String(FIRST)} and ${String(LAST)} on 127.0.0.1`);
 }
 
-/** Gives a port back that {@link freePort} handed out, once nothing listens on it any more. */
+/** Releases a port of {@link freePort} that nothing listens on any more. */
 export function releasePort(port: number): void {
   given.delete(port);
 }

@@ -10,15 +10,15 @@ const LOG_LINES = 40;
 /** How a broker runs as a process of this machine. */
 export interface ProcessMachineOptions {
   readonly spec: ProcessSpec;
-  /** Holds the data; removed at the end. */
+  /** The folder of the data. `dispose` removes it. */
   readonly folder: TempFolder;
-  /** Given back at the end. */
+  /** The ports of the broker. `dispose` releases them. */
   readonly ports: readonly number[];
-  /** How long an orderly end may take before it is forced, in milliseconds. */
+  /** How long an orderly shutdown may take before the process is killed, in milliseconds. */
   readonly graceMs: number;
   /**
-   * Run once the process has ended in any way but exit code 0 in time, for what a power cut would have taken too. With it, such an end
-   * rejects.
+   * Removes the data that a power failure would have lost. Called after every end except exit code 0 in time; with this option, `end`
+   * then rejects.
    */
   readonly afterKill?: () => Promise<void>;
 }

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Where a Docker engine's API answers: a local socket, or a host and port. */
+/** The address of a Docker engine's API: a local socket, or a host and port. */
 export type DockerAddress =
   { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
-/** Something that must not outlive this process. */
+/** A resource that must not outlive this process. */
 export type Resource =
   | { readonly kind: 'process'; readonly pid: number }
   | { readonly kind: 'folder'; readonly path: string }
@@ -17,7 +17,7 @@ const script = fileURLToPath(new URL('../../assets/watchdog.mjs', import.meta.ur
 const guarded = new Map<string, Resource & { readonly id: string; readonly startTime?: string }>();
 let child: ChildProcess | undefined;
 
-/** When a process started, in clock ticks since boot, so that a reused number is not mistaken for it. Linux only. */
+/** When a process started, in clock ticks since boot, to detect that another process has reused its id. Linux only. */
 function startTimeOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
@@ -32,10 +32,10 @@ function send(message: unknown): void {
 }
 
 function startWatchdog(): void {
-  // Detached: in a session of its own, a terminal's Ctrl-C does not reach it.
+  // Detached: in its own session, a terminal's Ctrl-C does not reach it.
   const started = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   child = started;
-  // It must not keep this process alive: this process' end is what it waits for.
+  // It must not keep this process alive, because it waits for the end of this process.
   started.unref();
   (started.stdin as unknown as { unref(): void }).unref();
   started.stdin.on('error', () => undefined);

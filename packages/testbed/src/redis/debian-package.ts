@@ -6,20 +6,20 @@ const UPDATE_MS = 5 * 60_000;
 const INSTALL_MS = 5 * 60_000;
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Whether this process may install Debian packages: it is root and there is an apt-get. */
+/** True if this process can install Debian packages: it runs as root, and there is an apt-get. */
 export async function canInstallDebianPackages(): Promise<boolean> {
   return process.getuid?.() === 0 && (await findExecutable('apt-get')) !== undefined;
 }
 
-/** Runs `work` while packages that are installed are kept from starting their services: the testbed starts its own. */
+/** Runs `work` while newly installed packages do not start their services: the testbed starts its own. */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   try {
     await access(POLICY);
-    // The machine has a policy of its own.
+    // The machine has its own policy.
     await work();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    // Left behind by a crash, it would keep every package from ever starting its service.
+    // If it remained after a crash, no package would start its service any more.
     const release = guard({ kind: 'folder', path: POLICY });
     try {
       await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -32,10 +32,9 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Installs a Debian package without its recommended ones and without starting services. Waits for another installation
- * that is under way.
+ * Installs a Debian package without recommended packages and without starting services. Waits for other installations in progress.
  *
- * @throws Error with apt-get's output when it fails
+ * @throws Error with the output of apt-get if it fails
  */
 export async function installDebianPackage(name: string): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };

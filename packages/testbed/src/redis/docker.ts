@@ -9,7 +9,7 @@ import type { RedisBroker } from '../types.ts';
 const REDIS_PORT = 6379;
 const GRACE_SECONDS = 10;
 
-/** Starts a Redis container with its port mapped to a free one of 127.0.0.1. */
+/** Starts a Redis container with its port mapped to a free port of 127.0.0.1. */
 export async function startDockerRedis(options: StartRedisOptions, since: number): Promise<RedisBroker> {
   const engine = await dockerEngine();
   const image = imageOf('redis');

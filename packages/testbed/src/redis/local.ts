@@ -10,7 +10,7 @@ import { probeRedis } from './probe.ts';
 import { makeTempFolder } from '../machine/temp-folder.ts';
 import type { RedisBroker } from '../types.ts';
 
-/** Redis ends in well under a second; it may have a large append-only file to finish. */
+/** How long Redis may take to shut down, in milliseconds. It usually takes much less than a second, unless the append-only file is large. */
 const GRACE_MS = 10_000;
 
 async function redisServer(): Promise<string> {

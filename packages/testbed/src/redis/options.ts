@@ -2,17 +2,17 @@ import type { StartOptions } from '../types.ts';
 
 /** Options of `startRedis`. */
 export interface StartRedisOptions extends StartOptions {
-  /** Further arguments of redis-server, such as `['--maxmemory', '20mb']`; they win over the testbed's own. */
+  /** Further arguments of redis-server, such as `['--maxmemory', '20mb']`. They override those of the testbed. */
   readonly args?: readonly string[];
-  /** Password that the server asks for; it is part of the `url` (default none). */
+  /** The password of the server. It is part of the `url` (default none). */
   readonly password?: string;
 }
 
 /** The arguments that do not depend on where the server runs. */
 export function redisArguments(options: StartRedisOptions): readonly string[] {
   return [
-    // Kept over a restart, and over a SIGKILL: the append-only file is written before a command is answered. Handing it
-    // to the operating system is enough for that, the machine itself is not going down.
+    // Data survives a restart and a SIGKILL: Redis writes the append-only file before it answers a command. A write to the operating
+    // system is enough, because the machine itself does not fail.
     '--appendonly',
     'yes',
     '--appendfsync',

@@ -6,7 +6,7 @@ const CONNECT_MS = 2_000;
 /**
  * Connects to a Redis server once it has loaded its data, and returns its version.
  *
- * @throws Error when it cannot be reached or refuses the URL's password
+ * @throws Error if the server cannot be reached or refuses the password of the URL
  */
 export async function probeRedis(url: string): Promise<string> {
   const client = new Redis(url, {
@@ -15,7 +15,7 @@ export async function probeRedis(url: string): Promise<string> {
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
-  // Without a listener a refused connection is printed; connect() rejects with the same error.
+  // Without a listener, ioredis prints a refused connection; connect() rejects with the same error.
   let refused: Error | undefined;
   client.on('error', (error: Error) => {
     refused = error;

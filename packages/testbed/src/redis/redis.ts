@@ -25,10 +25,10 @@ async function useRedisAtUrl(options: StartRedisOptions, since: number): Promise
 }
 
 /**
- * Starts a Redis server, or uses the one at POLYBUS_TEST_REDIS_URL. `restart` and `kill` keep all that was answered.
+ * Starts a Redis server, or uses the one at POLYBUS_TEST_REDIS_URL. `restart` and `kill` keep all answered writes.
  *
- * @throws BrokerUnavailableError when this machine has no provider for it
- * @throws BrokerStartError when it does not start
+ * @throws BrokerUnavailableError if this machine has no provider for it
+ * @throws BrokerStartError if it does not start
  */
 export function startRedis(options: StartRedisOptions = {}): Promise<RedisBroker> {
   const since = performance.now();

@@ -30,8 +30,8 @@ function brokerPlugin(): Plugin {
 /**
  * Returns the part of a vitest project's configuration that provides real brokers. Merge it into the rest.
  *
- * Import it by its relative path (`../testbed/src/vitest-config.ts`): vitest takes a configuration's relative imports
- * from the sources and all others from what has been built.
+ * Import it by its relative path (`../testbed/src/vitest-config.ts`): in a configuration, vitest resolves relative imports to
+ * sources and all others to built files.
  */
 export function withBrokers(...names: readonly BrokerName[]): ViteUserConfig {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';

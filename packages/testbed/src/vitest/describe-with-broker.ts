@@ -11,7 +11,7 @@ function provided<N extends BrokerName>(name: N): Provided<N> | undefined {
 /**
  * Returns the broker that the run started for this project, for tests outside of {@link describeWithBroker}.
  *
- * @throws Error when the configuration of the project does not request it, or when it is missing
+ * @throws Error if the configuration of the project does not request it, or it is missing
  */
 export function sharedBroker<N extends BrokerName>(name: N): SharedBroker<N> {
   const outcome = provided(name);
@@ -39,7 +39,7 @@ function standIn(): void {
  * run, and the end of the run lists it. Suites share the broker: a suite that pauses or ends a broker starts its own
  * (`startRedis({ controllable: true })`).
  *
- * @throws Error when the configuration of the project does not request the broker, or when it is missing in a CI run
+ * @throws Error if the configuration of the project does not request the broker, or it is missing in a CI run
  */
 export function describeWithBroker<N extends BrokerName>(
   name: N,

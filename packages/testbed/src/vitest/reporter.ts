@@ -3,12 +3,12 @@ import './provided.ts';
 import { sharedSession } from './session.ts';
 import { BROKER_NAMES, type BrokerName } from '../types.ts';
 
-/** How the name of a suite that was not run ends. */
+/** The end of the name of a suite that was not run. */
 export function notRun(name: BrokerName): string {
   return `[not run: no ${name} broker]`;
 }
 
-/** Suites by the broker that they were not run for. */
+/** Suites that were not run, by missing broker. */
 function suitesNotRun(modules: readonly TestModule[]): ReadonlyMap<BrokerName, readonly string[]> {
   const found = new Map<BrokerName, string[]>();
   for (const module of modules) {

@@ -1,19 +1,19 @@
 import type { Broker, BrokerName } from '../types.ts';
 
-/** How the start of a broker went. */
+/** The result of the start of a broker. */
 export type Outcome<N extends BrokerName = BrokerName> =
   | { readonly status: 'running'; readonly broker: Broker<N> }
   | { readonly status: 'missing'; readonly name: N; readonly reason: string };
 
 /** The state that the projects of one vitest run share. */
 export interface Session {
-  /** What the projects of this run need, as far as it is known before the first of them is set up. */
+  /** The brokers that the projects of this run need, as far as known before the first project is set up. */
   readonly needed: Set<BrokerName>;
-  /** Each broker's start, under way or done. */
+  /** The start of each broker, in progress or done. */
   readonly outcomes: Map<BrokerName, Promise<Outcome>>;
   /** Brokers whose line of the table has been printed. */
   readonly printed: Set<BrokerName>;
-  /** Projects that are set up and not yet torn down. */
+  /** Number of projects that are set up and not torn down. */
   users: number;
 }
 

@@ -67,7 +67,7 @@ function provide(project: TestProject, outcome: Outcome): void {
  * The global set-up of a vitest project, which `withBrokers` adds to its configuration. It starts the brokers of all projects of the
  * run at the same time, provides their addresses to the tests, and ends them with the run.
  *
- * @throws Error when a broker is missing in a CI run, or when a broker does not start
+ * @throws Error if a broker is missing in a CI run, or when a broker does not start
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const session = sharedSession();

@@ -1,6 +1,6 @@
 import type { BrokerInfo, BrokerName } from '../types.ts';
 
-/** A line of the table: a broker that runs, or the name of one that is missing. */
+/** A line of the table: a running broker, or the name of a missing one. */
 export type TableRow = BrokerInfo | { readonly name: BrokerName; readonly missing: true };
 
 const HEAD = ['broker', 'version', 'provider', 'start-up'] as const;
@@ -10,7 +10,7 @@ function cells(row: TableRow): readonly string[] {
   return [row.name, row.version, row.provider, `${(row.startupMs / 1_000).toFixed(1)} s`];
 }
 
-/** The brokers of a run as a table for people: name, version, provider, start-up time. */
+/** The brokers of a run as a table: name, version, provider, start-up time. */
 export function formatTable(rows: readonly TableRow[]): string {
   const lines = [HEAD, ...rows.map(cells)];
   const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
