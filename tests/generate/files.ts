@@ -4,17 +4,24 @@ import { readPage, root } from '../test/docs/blocks.ts';
 import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
+import { diagramOf, roomsOf } from './rooms.ts';
 
 const begin = '<!-- generated: npm run generate -->';
 const end = '<!-- end of what is generated -->';
 
 /** What the files that are generated have to hold, by their paths from the root. */
 export async function generatedFiles(): Promise<Record<string, string>> {
+  const architecture = 'docs/architecture.md';
   const page = 'docs/configuration.md';
   const guarantees = 'docs/delivery-guarantees.md';
   const schema = 'packages/core/polybus.schema.json';
   const files = {
     [schema]: JSON.stringify(await configJsonSchema()),
+    [architecture]: replaced(
+      readPage(architecture),
+      diagramOf(roomsOf('core')),
+      diagramOf(roomsOf('engine-kafka')),
+    ),
     [guarantees]: replaced(readPage(guarantees), await guaranteesSection()),
     [page]: replaced(readPage(page), await configReference()),
   };
@@ -25,9 +32,14 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(formatted));
 }
 
-function replaced(page: string, reference: string): string {
-  const [before, rest] = page.split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`the page has no "${begin}" … "${end}"`);
-  return `${before}${begin}\n\n${reference}\n\n${end}${after}`;
+/** Replaces the generated sections of a page, in their order. */
+function replaced(page: string, ...sections: readonly string[]): string {
+  const [start, ...rest] = page.split(begin);
+  const found = rest.map((part) => part.split(end));
+  if (found.length !== sections.length || found.some((parts) => parts.length !== 2))
+    throw new Error(`the page does not have ${sections.length} sections "${begin}" … "${end}"`);
+  return sections.reduce(
+    (text, section, i) => `${text}${begin}\n\n${section}\n\n${end}${found[i]![1]!}`,
+    start!,
+  );
 }

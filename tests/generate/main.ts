@@ -1,4 +1,4 @@
-/** Writes what is generated: the JSON Schema of the configuration, and its reference in the documentation. */
+/** Writes the generated files: the JSON Schema of the configuration, and the generated sections of the documentation. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../test/docs/blocks.ts';

@@ -45,6 +45,7 @@ test('every block is in a language and with marks that this test knows', () => {
     yaml: /^config$/,
     sh: /^$/,
     text: /^$/,
+    mermaid: /^$/,
   };
   const unknown = blocks.filter(({ language, marks }) => known[language]?.test(marks.join(' ')) !== true);
   expect(unknown.map((block) => `${nameOf(block)}: ${block.language} ${block.marks.join(' ')}`)).toEqual([]);

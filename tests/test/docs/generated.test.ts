@@ -13,8 +13,9 @@ import { parse } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { engineVariants } from '../../generate/engine-variants.ts';
 import { generatedFiles } from '../../generate/files.ts';
+import { circleIn, roomsOf } from '../../generate/rooms.ts';
 import { type SuiteResult, readResults, resultOf } from '../../generate/suite-results.ts';
-import { blocksOf, pages, root } from './blocks.ts';
+import { blocksOf, pages, readPage, root } from './blocks.ts';
 
 /** Making one opens nothing. */
 const engines = { ...memoryEngines, ...redisEngines, ...kafkaEngines, ...kinesisEngines };
@@ -28,6 +29,26 @@ const validate = new Ajv({ allErrors: true, strictTypes: false }).compile(schema
 
 test.each(Object.keys(files))('%s is up to date; if not: npm run generate', (path) => {
   expect(readFileSync(join(root, path), 'utf8')).toBe(files[path]);
+});
+
+describe('the rooms of a package', () => {
+  test.each(['core', 'engine-kafka', 'engine-kinesis'])(
+    'of %s import each other in one direction',
+    (name) => {
+      expect(circleIn(roomsOf(name))).toBeUndefined();
+    },
+  );
+
+  test.each(['core', 'engine-kafka'])('of %s are all described in docs/architecture.md', (name) => {
+    const page = readPage('docs/architecture.md');
+    const missing = [...roomsOf(name).keys()].filter(
+      (room) =>
+        !new RegExp(`^- \\[\`${room}(?:\\.ts)?\`\\]\\(\\.\\./packages/${name}/src/${room}[.)]`, 'm').test(
+          page,
+        ),
+    );
+    expect(missing).toEqual([]);
+  });
 });
 
 describe('the results of the suite', () => {
