@@ -18,11 +18,11 @@ import type { AttemptObserver, ConsumerLag, DeliveryStats, EngineHealth } from '
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
 import { assertSubscription } from '../engine/assert-subscription.ts';
-import { assertOptionsOf, resolveStopTimeout } from '../engine/call-options.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/call-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { type InternalSubscribeOptions, identityOption } from '../engine/subscribe-options.ts';
 import { countdown } from '../engine-kit/countdown.ts';
-import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { EventBusNotStartedError, SubscriptionNotFoundError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
@@ -98,7 +98,12 @@ export class UntypedEventBus implements Engine {
 
   async start(options?: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
-    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+    if (this.#starting !== undefined) {
+      assertSignal(options?.signal);
+      await orAborted(this.#starting, options?.signal);
+      return;
+    }
+    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start(options?: StartOptions): Promise<void> {
@@ -140,7 +145,8 @@ export class UntypedEventBus implements Engine {
     let remaining = options;
     if (this.#starting !== undefined) {
       const timeLeft = countdown(resolveStopTimeout(options?.timeoutMs));
-      await settlesWithin(this.#starting, timeLeft());
+      assertSignal(options?.signal);
+      await settlesWithin(this.#starting, timeLeft(), options?.signal);
       remaining = { ...options, timeoutMs: timeLeft() };
     }
     const wasStarted = this.#isStarted;

@@ -93,11 +93,15 @@ export interface StopOptions {
  * where another is expected.
  */
 export interface EventBus extends AsyncDisposable {
-  /** Opens the connections. Idempotent. A stopped bus can be started again, without its earlier subscriptions. */
+  /**
+   * Opens the connections. Idempotent. A stopped bus can be started again, without its earlier subscriptions. A call while another
+   * start is under way waits for that start; its signal ends only its own wait.
+   */
   start(options?: StartOptions): Promise<void>;
   /**
    * Stops taking new work, waits for running handlers, then closes the connections. Idempotent. It also works while the broker is
-   * down.
+   * down. A call while another stop is under way waits for that stop. If its `timeoutMs` or `signal` ends earlier, the wait for handlers
+   * ends for both calls.
    *
    * @throws {@link ShutdownTimeoutError} if handlers still run or events are still queued after `timeoutMs`. The connections are
    *   closed anyway.

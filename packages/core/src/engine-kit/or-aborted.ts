@@ -9,12 +9,22 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
-/** Resolves with true if the work settles within the timeout in milliseconds, whether it resolves or rejects. */
-export function settlesWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+/**
+ * Resolves with true if the work settles within the timeout in milliseconds and before the signal aborts, whether it resolves or
+ * rejects.
+ */
+export function settlesWithin(
+  work: Promise<unknown>,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), timeoutMs);
+    const isOver = (): void => resolve(false);
+    const timer = setTimeout(isOver, timeoutMs);
+    const unlink = onAbort(signal, isOver);
     const settled = (): void => {
       clearTimeout(timer);
+      unlink();
       resolve(true);
     };
     work.then(settled, settled);

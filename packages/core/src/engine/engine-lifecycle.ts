@@ -7,11 +7,12 @@ import { activeDelivery } from '../dispatch/delivery.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
-import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 import { assertOptionsOf, assertSignal, resolveStopTimeout } from './call-options.ts';
 import { closeTransport, openTransport } from './open-transport.ts';
+import { SharedStop } from './shared-stop.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { SubscriptionSet } from './subscription-set.ts';
 
@@ -32,7 +33,7 @@ export class EngineLifecycle {
   transport: Transport | undefined;
   readonly #parts: LifecycleParts;
   #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
+  readonly #stopping = new SharedStop();
   /** Aborts a start that `stop` does not wait for. */
   #startAborter: AbortController | undefined;
 
@@ -43,7 +44,12 @@ export class EngineLifecycle {
   async start(options: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
     if (this.state === 'started') return;
-    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+    if (this.#starting !== undefined) {
+      assertSignal(options.signal);
+      await orAborted(this.#starting, options.signal);
+      return;
+    }
+    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start({ signal }: StartOptions): Promise<void> {
@@ -73,22 +79,17 @@ export class EngineLifecycle {
     if (this.#starting === undefined && (this.state === 'new' || this.state === 'stopped')) return;
     const caller = activeDelivery();
     // A stop that is under way waits for this very handler, which would then wait for itself.
-    if (
-      this.#stopping !== undefined &&
-      caller !== undefined &&
-      this.#parts.subscriptions.hasQueue(caller.queue)
-    )
+    if (this.#stopping.isUnderWay && caller !== undefined && this.#parts.subscriptions.hasQueue(caller.queue))
       return;
-    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+    await this.#stopping.run(options, (shared) => this.#stop(shared));
   }
 
   async #stop(options: StopOptions): Promise<void> {
     const { subscriptions, host } = this.#parts;
     let timeoutMs = resolveStopTimeout(options.timeoutMs);
-    assertSignal(options.signal);
     // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
     if (this.#starting !== undefined && this.state === 'starting')
-      timeoutMs = await this.#afterStart(timeoutMs);
+      timeoutMs = await this.#afterStart(timeoutMs, options.signal);
     // The start failed, or was aborted.
     if (this.state === 'new') return;
     const timeout = await this.#drain(timeoutMs, options.signal).then(
@@ -108,20 +109,20 @@ export class EngineLifecycle {
     assertOptionsOf('drain', options);
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
     if (this.#starting !== undefined && this.state === 'starting')
-      await settlesWithin(this.#starting, timeoutMs);
+      await settlesWithin(this.#starting, timeoutMs, options.signal);
     if (this.state !== 'started' && this.state !== 'stopping') return;
     await this.#drain(timeoutMs, options.signal);
   }
 
   /**
-   * Waits for a start that is under way, and aborts it when the time is over: its broker may not answer at all.
+   * Waits for a start that is under way, and aborts it when the time is over or the signal aborts: its broker may not answer at all.
    *
    * @returns how much of the time is left.
    */
-  async #afterStart(timeoutMs: number): Promise<number> {
+  async #afterStart(timeoutMs: number, signal: AbortSignal | undefined): Promise<number> {
     const starting = this.#starting!;
     const timeLeft = countdown(timeoutMs);
-    if (!(await settlesWithin(starting, timeoutMs))) {
+    if (!(await settlesWithin(starting, timeoutMs, signal))) {
       const { name } = this.#parts.host();
       this.#startAborter?.abort(new EventBusNotStartedError('start', 'stopping', { engine: name }));
       await starting.catch(() => {});
@@ -131,6 +132,7 @@ export class EngineLifecycle {
 
   async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { capabilities, subscriptions, stalls, host } = this.#parts;
+    const startedAt = performance.now();
     this.state = 'stopping';
     stalls.end();
     // Within one process only the running handlers publish now, and their events are still handled.
@@ -141,7 +143,7 @@ export class EngineLifecycle {
     if (await drainQueues(queues, timeoutMs, signal)) return;
     const busy = [...queues].filter((queue) => queue.queued + queue.running > 0);
     throw new ShutdownTimeoutError(
-      timeoutMs,
+      signal?.aborted === true ? Math.round(performance.now() - startedAt) : timeoutMs,
       {
         inFlight: busy.reduce((sum, queue) => sum + queue.running, 0),
         queued: busy.reduce((sum, queue) => sum + queue.queued, 0),

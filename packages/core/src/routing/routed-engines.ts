@@ -4,9 +4,10 @@ import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
-import { assertOptionsOf, resolveStopTimeout } from '../engine/call-options.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/call-options.ts';
+import { SharedStop } from '../engine/shared-stop.ts';
 import { countdown } from '../engine-kit/countdown.ts';
-import { settlesWithin } from '../engine-kit/or-aborted.ts';
+import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
 import { problemsOf } from '../errors/config-problems.ts';
 import { EngineNotFoundError, EventBusNotStartedError } from '../errors/errors.ts';
@@ -27,7 +28,7 @@ export class RoutedEngines {
   readonly #host: (name: string) => EngineHost;
   readonly #onDrained: () => void;
   #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
+  readonly #stopping = new SharedStop();
 
   /** @param onDrained - Called by `stop` once all engines are drained, before the first is stopped. */
   constructor(slots: readonly RoutedEngine[], host: (name: string) => EngineHost, onDrained: () => void) {
@@ -67,11 +68,16 @@ export class RoutedEngines {
 
   async start(options: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
-    await (this.#starting ??= this.#start(options).finally(() => (this.#starting = undefined)));
+    if (this.#starting !== undefined) {
+      assertSignal(options.signal);
+      await orAborted(this.#starting, options.signal);
+      return;
+    }
+    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
   }
 
   async #start(options: StartOptions): Promise<void> {
-    await this.#stopping?.catch(() => {});
+    await this.#stopping.settled;
     await loadEngines(
       this.#slots,
       (name) => this.#engines.has(name),
@@ -116,8 +122,8 @@ export class RoutedEngines {
   async stop(options: StopOptions): Promise<void> {
     assertOptionsOf('stop', options);
     // A stop that is under way may wait for this very handler, which would then wait for itself.
-    if (this.#stopping !== undefined && insideHandler()) return;
-    await (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = undefined)));
+    if (this.#stopping.isUnderWay && insideHandler()) return;
+    await this.#stopping.run(options, (shared) => this.#stop(shared));
   }
 
   async #stop(options: StopOptions): Promise<void> {
@@ -142,13 +148,13 @@ export class RoutedEngines {
   }
 
   /**
-   * Waits for a start that is under way, and makes the engines give it up when the time is over.
+   * Waits for a start that is under way, and makes the engines give it up when the time is over or the signal aborts.
    *
    * @returns the options with the time that is left.
    */
   async #afterStart(options: StopOptions, timeLeft: () => number): Promise<StopOptions> {
     const starting = this.#starting!;
-    if (!(await settlesWithin(starting, timeLeft()))) {
+    if (!(await settlesWithin(starting, timeLeft(), options.signal))) {
       await Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop({ timeoutMs: 0 })));
       await starting.catch(() => {});
     }

@@ -1,0 +1,40 @@
+import type { StopOptions } from '../contract/bus.ts';
+import { onAbort } from '../engine-kit/on-abort.ts';
+import { assertSignal, resolveStopTimeout } from './call-options.ts';
+
+/** The `stop` that is under way. A later call waits for it, and can end its wait for handlers earlier, but not later. */
+export class SharedStop {
+  #stopping: Promise<void> | undefined;
+  #ending = new AbortController();
+
+  /** Resolves once no `stop` is under way, however it ends. */
+  get settled(): Promise<void> {
+    return this.#stopping?.catch(() => {}) ?? Promise.resolve();
+  }
+
+  get isUnderWay(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /** Joins the `stop` that is under way, or calls the function, synchronously, with a signal that also aborts for later calls. */
+  async run(options: StopOptions, stop: (options: StopOptions) => Promise<void>): Promise<void> {
+    const { signal, timeoutMs } = options;
+    const limitMs = resolveStopTimeout(timeoutMs);
+    assertSignal(signal);
+    const isFirst = this.#stopping === undefined;
+    if (isFirst) this.#ending = new AbortController();
+    const ending = this.#ending;
+    const end = (): void => ending.abort();
+    const unlink = onAbort(signal, end);
+    // The first call has a timer of its own, and a later call without a limit only waits.
+    const timer = isFirst || timeoutMs === undefined ? undefined : setTimeout(end, limitMs);
+    try {
+      await (this.#stopping ??= stop({ ...options, signal: ending.signal }).finally(
+        () => (this.#stopping = undefined),
+      ));
+    } finally {
+      clearTimeout(timer);
+      unlink();
+    }
+  }
+}
