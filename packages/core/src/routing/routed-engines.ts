@@ -100,18 +100,25 @@ export class RoutedEngines {
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
     const timeLeft = countdown(timeoutMs);
     const engines = [...this.#engines.values()];
-    let enqueuedBefore: number;
+    let takenBefore: number;
     // The error of the first round, in which nearly every timeout happens, names the timeout that the caller gave.
     let leftMs = timeoutMs;
     do {
-      enqueuedBefore = this.stats().enqueued;
+      takenBefore = this.#takenIn();
       await allOrErrors(
         engines.map(async (engine) => engine.drain?.({ ...options, timeoutMs: leftMs })),
         'engines were not drained',
       );
       leftMs = timeLeft();
       // A handler of the engine that finished last may have published to another that was drained already.
-    } while (this.stats().enqueued !== enqueuedBefore);
+    } while (!Object.is(this.#takenIn(), takenBefore));
+  }
+
+  /** Counts the events that engines have taken in, including those that they have released since: `enqueued` omits these. */
+  #takenIn(): number {
+    const { enqueued, released } = this.stats();
+    // An engine with an earlier contract may not count what it releases.
+    return enqueued + (released || 0);
   }
 
   /**
