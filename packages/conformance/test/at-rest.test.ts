@@ -28,7 +28,7 @@ const forgetful: EngineUnderTest = () =>
   });
 
 describe('after each case', () => {
-  test('an event that waits for nothing that is on its way fails the case, although the case itself passes', async () => {
+  test('a stuck event fails the case, although the case itself passes', async () => {
     const one = leaving(async (t) => {
       const engine = await t.started();
       await engine.subscribe(t.topic(), () => {});
@@ -61,7 +61,7 @@ describe('after each case', () => {
     );
   });
 
-  test('what waits behind a handler, at a gate or between two attempts, passes', async () => {
+  test('events that wait behind a handler, at a gate or between two attempts pass', async () => {
     const one = leaving(async (t) => {
       const engine = await t.started();
       const gate = t.gate();

@@ -5,12 +5,12 @@ import { cases, wildcardTable } from '../src/index.ts';
 import { withCasesTable } from './cases-table.ts';
 
 describe('the list of cases', () => {
-  test('has no name twice', () => {
+  test('has unique names', () => {
     const names = cases.map(({ behaviour, name }) => `${behaviour}: ${name}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('proves each of the rules in the README', () => {
+  test('tests every rule of the README', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     const [list] = readme.split('## The rules')[1]!.split('## The cases');
     const numbers = [...list!.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number));
@@ -18,7 +18,7 @@ describe('the list of cases', () => {
     expect([...rules].sort((a, b) => a - b)).toEqual(numbers);
   });
 
-  test('has those that the README sets beside the 16 of Watermill', () => {
+  test('has the cases that the README compares with the 16 of Watermill', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     const rows = [...readme.matchAll(/^\| `Test\w+` +\| (.*?) +\|$/gm)].map(([, name]) => name ?? '');
     expect(rows).toHaveLength(16);

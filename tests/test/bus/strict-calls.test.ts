@@ -168,7 +168,9 @@ describe('a concurrency beyond workerCount', () => {
     await bus.subscribeAsync('a', handler, { concurrency: 50 });
     const [{ level, message } = { level: '', message: '' }] = logger.lines;
     expect(level).toBe('warn');
-    expect(message).toMatch(/"a" asked for a concurrency of 50 and gets at most 3.*Raise workerCount/);
+    expect(message).toMatch(
+      /"a" has a concurrency of 50, but at most 3 handlers run at once.*Raise workerCount/,
+    );
     for (let n = 0; n < 20; n++) await bus.publish('a', n);
     await expect.poll(() => bus.stats().pending).toBe(0);
     expect(most).toBe(3);

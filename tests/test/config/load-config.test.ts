@@ -531,7 +531,7 @@ describe('a bus with one engine', () => {
     const fields = ['maxEventQueueSize', 'workerCount', 'deliveryMode'];
     expect(warnings).toEqual([
       [
-        `an engine of the type "two-fields" does not have ${fields.join(', ')}: left out`,
+        `an engine of the type "two-fields" does not have the fields ${fields.join(', ')}; they are ignored`,
         { engine: 'default', type: 'two-fields', fields },
       ],
     ]);

@@ -46,7 +46,7 @@ describe('the engine registry', () => {
 
   test('knows no package of a type by accident', async () => {
     await expect(busOf('constructor').start()).rejects.toThrow(
-      'Install a package that has it ("@polybus/engine-constructor" or "polybus-engine-constructor")',
+      'Install a package that provides it ("@polybus/engine-constructor" or "polybus-engine-constructor")',
     );
   });
 
@@ -76,7 +76,7 @@ describe('the engine registry', () => {
   test('says where it has looked', async () => {
     const { folder, program } = application({ other: 'undefined' });
     runs(program);
-    const places = `It was looked for from ${process.cwd()}, from ${join(folder, 'app')} and beside @polybus/core.`;
+    const places = `It was searched for from ${process.cwd()}, from ${join(folder, 'app')} and next to @polybus/core.`;
     await expect(busOf('nowhere').start()).rejects.toThrow(places);
   });
 

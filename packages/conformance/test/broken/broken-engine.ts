@@ -10,26 +10,26 @@ import {
   runCase,
 } from '../../src/index.ts';
 
-/** An engine with one thing wrong, and the case that is there to find it. */
+/** An engine with one fault, and the case that finds it. */
 export interface BrokenEngine {
   readonly wrong: string;
-  /** The beginning of the case's name. */
+  /** The beginning of the name of the case. */
   readonly foundBy: string;
-  /** Part of what the case says, so that it does not fail for another reason. */
+  /** A part of the error of the case, which excludes that it fails for another reason. */
   readonly because: string;
   readonly engine: EngineUnderTest;
-  /** The same engine with nothing wrong. Default: the memory engine. */
+  /** The same engine without the fault. Default: the memory engine. */
   readonly intact?: EngineUnderTest;
   readonly options?: ConformanceOptions;
 }
 
-/** Long enough for a busy machine to get to what is wrong; what never happens does not happen in it either. */
+/** The deadline for broken engines, in milliseconds: long enough for a busy machine to show the fault. */
 const brokenDeadlineMs = 4000;
 
 /**
  * Registers, for each broken engine, that its case fails there and passes on the intact engine.
  *
- * @param register - `test`, where one must not run beside another.
+ * @param register - `test`, if the tests must not run at the same time.
  */
 export function describeBroken(
   broken: readonly BrokenEngine[],

@@ -31,7 +31,7 @@ function faulty(wrong: string, foundBy: string, because: string, faults: Faults)
 }
 
 /** What an engine can do wrong with a broker. */
-describe('an engine on a broker does not pass that', () => {
+describe('the suite finds an engine on a broker that', () => {
   describeBroken([
     faulty(
       'acknowledges before the handler settled',

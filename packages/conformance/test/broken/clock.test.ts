@@ -7,7 +7,7 @@ import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
 const hourMs = 60 * 60 * 1000;
 
 /** What an engine can do wrong by the time of day. One after the other: they set the clock. */
-describe('an engine that takes the time of day for the time that has passed does not pass:', () => {
+describe('the suite finds an engine that measures durations with the time of day:', () => {
   describeBroken(
     [
       {
@@ -26,7 +26,7 @@ describe('an engine that takes the time of day for the time that has passed does
         ),
       },
       {
-        wrong: 'it waits in stop until the time of day',
+        wrong: 'stop waits until a time of day',
         foundBy: 'setting the clock back while stop() waits does',
         because: 'stop to give up after 200 ms',
         engine: of(

@@ -16,10 +16,10 @@ import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
 type Subscribe = [topic: string, handler: EventHandler<never>, options?: SubscribeOptions];
 
 /** What an engine can do wrong between publish and handler. */
-describe('an engine that delivers wrongly does not pass:', () => {
+describe('the suite finds an engine that delivers wrongly:', () => {
   describeBroken([
     {
-      wrong: 'it takes no notice of options that it does not have',
+      wrong: 'it ignores unknown options',
       foundBy: 'an unknown option or event field is refused',
       because: 'resolved, but should have rejected with UNKNOWN_OPTION',
       engine: of(
@@ -33,7 +33,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'it does not look at the tenant',
+      wrong: 'it ignores the tenant',
       foundBy: 'a subscription of a tenant gets and counts',
       because: 'deep-equal',
       engine: of(
@@ -62,7 +62,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'it keeps its topics in an object that has a prototype',
+      wrong: 'it keeps its topics in an object with a prototype',
       foundBy: 'a topic named like a member of Object.prototype',
       because: 'each event; 0,0,0,0,0,0 of 1,1,1,1,4,4 arrived',
       engine: of(
@@ -107,7 +107,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: '"user.*" is a prefix without its dot',
+      wrong: '"user.*" matches as a prefix without its dot',
       foundBy: 'a subscription to "user.*" gets each matching event',
       because: '.users',
       engine: of(
@@ -119,7 +119,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: '"*" eats dead letters',
+      wrong: '"*" matches dead letters',
       foundBy: 'a "*" subscription never gets dead letters, so',
       because: '_dead.',
       engine: of(
@@ -267,7 +267,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'a nested publish waits for the one it is nested in',
+      wrong: 'a nested publish waits for the publish around it',
       foundBy: 'a sync handler can publish to its own',
       because: 'to resolve',
       engine: of(
@@ -317,7 +317,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'a group takes the events away from subscriptions without one',
+      wrong: 'a group takes events from subscriptions without a group',
       foundBy: 'every group gets every event, and so does',
       because: '200 events, not 150',
       engine: of(
@@ -329,7 +329,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'what waits for a member that leaves is lost',
+      wrong: 'events queued for a leaving member are lost',
       foundBy: 'events queued for a leaving member go to',
       because: 'it was called 0 time(s)',
       engine: of(
@@ -344,7 +344,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'an event gets its metadata changed on the way',
+      wrong: 'the metadata of an event is changed',
       foundBy: 'any JSON object arrives unchanged as metadata',
       because: 'strictly equal',
       engine: of(
@@ -360,7 +360,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'bytes go through JSON',
+      wrong: 'bytes are converted to JSON',
       foundBy: 'every JSON payload arrives as its JSON value',
       because: 'the payload "bytes" arrived as something else',
       engine: of(
@@ -374,7 +374,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'handlers share the event, and may change it',
+      wrong: 'handlers share an event that they can change',
       foundBy: 'a handler that assigns to fields of an',
       because: "'changed'",
       engine: of(
@@ -392,7 +392,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'a replay leaves out what it has shown before',
+      wrong: 'a replay omits events that an earlier replay delivered',
       foundBy: 'each new subscription from earliest gets every kept',
       because: 'it was called 0 time(s)',
       engine: of(
@@ -437,7 +437,7 @@ describe('an engine that delivers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'an option is accepted that it has no capability for',
+      wrong: 'an option is accepted although the engine lacks its capability',
       foundBy: 'an engine without the capability `replay` refuses the',
       because: 'should have rejected with UNSUPPORTED_CAPABILITY',
       intact: () => memoryEngine({ historySize: 0 }),

@@ -6,11 +6,11 @@ const intact = logEngines();
 const broken = logEngines({ goesOnAfterAGap: true });
 
 /** Not beside others: the event loop stands still meanwhile. */
-describe('an engine that minds no lease does not pass:', () => {
+describe('the suite finds an engine that ignores its lease:', () => {
   describeBroken(
     [
       {
-        wrong: 'it goes on after a gap with what others may have',
+        wrong: 'it continues after a gap with events that others may have',
         foundBy: 'a group member whose event loop was blocked',
         because: 'started events without checking the lease, although another member may have them',
         engine: broken.factory,

@@ -17,7 +17,7 @@ import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
 type Subscribe = [topic: string, handler: EventHandler<never>, options?: SubscribeOptions];
 
 /** What an engine can do wrong at its beginning and end, in its counts and at its borders. */
-describe('an engine with a wrong life does not pass:', () => {
+describe('the suite finds an engine with a wrong lifecycle:', () => {
   describeBroken([
     {
       wrong: 'stop hangs',
@@ -32,7 +32,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'a subscribe that stop overtakes fails for the connection',
+      wrong: 'a subscribe that overlaps stop rejects with a connection error',
       foundBy: 'a subscribe() call that overlaps stop() resolves or',
       because: 'CONNECTION_FAILED',
       engine: of(
@@ -67,7 +67,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'stop loses what was accepted',
+      wrong: 'stop loses accepted events',
       foundBy: 'stop() handles every accepted event first if no',
       because: '!== 20',
       engine: of(
@@ -81,7 +81,7 @@ describe('an engine with a wrong life does not pass:', () => {
     {
       wrong: 'stop does not wait for handlers',
       foundBy: 'stop() waits for running handlers',
-      because: 'stopped beside running handlers',
+      because: 'stop resolved while handlers were running',
       engine: of(
         class extends WrappedEngine {
           override async stop(): Promise<void> {
@@ -91,7 +91,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'stop keeps to itself that it gave up',
+      wrong: 'stop does not report that it gave up',
       foundBy: 'stop() gives up after its timeout: it aborts',
       because: 'should have rejected with SHUTDOWN_TIMEOUT',
       engine: of(
@@ -129,7 +129,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'a stopped engine does not start again',
+      wrong: 'a stopped engine cannot be started again',
       foundBy: 'a stopped engine can be started again',
       because: 'once is enough',
       engine: of(
@@ -162,7 +162,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'publishing on an engine that was never started resolves',
+      wrong: 'publish resolves on an engine that was never started',
       foundBy: 'a new engine refuses to publish and subscribe',
       because: 'should have rejected with EVENT_BUS_NOT_STARTED',
       engine: of(
@@ -189,7 +189,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'errors are no PolybusErrors',
+      wrong: 'errors are not PolybusErrors',
       foundBy: 'publish() and subscribe() refuse an invalid topic, name',
       because: 'expected a PolybusError with code INVALID_TOPIC',
       engine: of(
@@ -213,9 +213,9 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'unsubscribe does not wait for the handler that runs',
+      wrong: 'unsubscribe does not wait for the running handler',
       foundBy: 'unsubscribe() waits for the running handler, and every',
-      because: 'cancelled beside its running handler',
+      because: 'cancel resolved while its handler was running',
       engine: of(
         class extends WrappedEngine {
           override async subscribe(...args: Subscribe): Promise<Subscription> {
@@ -268,7 +268,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'a timer is left behind that keeps no process alive',
+      wrong: 'an unreferenced timer is left',
       foundBy: 'no timer, socket or other handle is left',
       because: 'Timeout',
       engine: of(
@@ -282,7 +282,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'it miscounts',
+      wrong: 'its counters are wrong',
       foundBy: 'every sync and async subscription of a topic',
       because: 'delivered: 59',
       engine: of(
@@ -295,7 +295,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'what waits is not counted as pending',
+      wrong: 'queued events are not counted as pending',
       foundBy: '`pending` counts queued events and events in running',
       because: '10 pending',
       engine: of(
@@ -332,7 +332,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'health is up while something stands still',
+      wrong: 'health is up during a stall',
       foundBy: 'health() is degraded and names the topic while',
       because: 'health to be degraded',
       engine: of(
@@ -360,7 +360,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'topics() lists what nobody subscribes to any more',
+      wrong: 'topics() lists topics without subscriptions',
       foundBy: 'topics() lists the topics and patterns that have',
       because: 'strictly deep-equal',
       engine: of(
@@ -379,7 +379,7 @@ describe('an engine with a wrong life does not pass:', () => {
       ),
     },
     {
-      wrong: 'an option outside its range is put into its range',
+      wrong: 'an option outside its range is clamped',
       foundBy: 'subscribe() refuses an option value outside its range',
       because: 'should have rejected with INVALID_OPTION',
       engine: of(

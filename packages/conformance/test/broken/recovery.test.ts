@@ -12,7 +12,7 @@ function changed(event: Event<never>, fields: Partial<Event>): Event<never> {
 }
 
 /** What an engine can do wrong where handlers fail. */
-describe('an engine that recovers wrongly does not pass:', () => {
+describe('the suite finds an engine that recovers wrongly:', () => {
   describeBroken([
     {
       wrong: 'an event has a new id at each attempt',
@@ -28,7 +28,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'every attempt is the first',
+      wrong: 'every attempt has the number 1',
       foundBy: 'every event is handled after two failed attempts',
       because: 'strictly deep-equal',
       engine: of(
@@ -41,7 +41,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'there is one attempt more than `retry` says',
+      wrong: 'there is one attempt more than `retry` allows',
       foundBy: 'an event gets the number of attempts that',
       because: 'strictly deep-equal',
       engine: of(
@@ -72,7 +72,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: '`shouldRetry` is not asked',
+      wrong: '`shouldRetry` is not called',
       foundBy: '`shouldRetry` gets the error, and returning false ends',
       because: '10 !== 3',
       engine: of(
@@ -85,7 +85,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'retries come at once',
+      wrong: 'retries have no delay',
       foundBy: 'the delay between attempts grows as `backoff` specifies',
       // Which one depends on the machine: a busy one is late by itself.
       because: 'gap ',
@@ -141,7 +141,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'dead letters go to the default topic, whatever `deadLetter` says',
+      wrong: 'dead letters go to the default topic, whatever `deadLetter` specifies',
       foundBy: 'a dead letter goes to the topic that',
       because: 'it was called 0 time(s)',
       engine: of(
@@ -156,7 +156,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'a handler that hangs is waited for',
+      wrong: 'it waits for a hanging handler',
       foundBy: 'a handler that exceeds its timeout fails, its',
       because: 'it was called 1 time(s), of which 0 ended',
       engine: of(
@@ -168,7 +168,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'the signal does not abort when the time is over',
+      wrong: 'the signal does not abort at the timeout',
       foundBy: 'a handler that exceeds its timeout fails, its',
       because: 'false !== true',
       engine: of(
@@ -181,7 +181,7 @@ describe('an engine that recovers wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'a subscription ends with its first failure',
+      wrong: 'a subscription ends after its first failure',
       foundBy: 'a subscription continues with the next event after',
       because: 'it was called 1 time(s)',
       engine: of(

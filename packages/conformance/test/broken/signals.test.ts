@@ -6,10 +6,10 @@ import { describeBroken, of } from './broken-engine.ts';
 import { WrappedEngine } from './wrapped-engine.ts';
 
 /** What an engine can do wrong with the signals that publishers give. */
-describe('an engine that minds its signals wrongly does not pass:', () => {
+describe('the suite finds an engine that handles signals wrongly:', () => {
   describeBroken([
     {
-      wrong: 'a publish that was given up is sent all the same',
+      wrong: 'an aborted publish is sent anyway',
       foundBy: 'a publish aborted before the event is sent',
       because: 'what arrived is not what was published and not given up',
       engine: of(
@@ -22,7 +22,7 @@ describe('an engine that minds its signals wrongly does not pass:', () => {
       ),
     },
     {
-      wrong: 'each publish listens to its signal',
+      wrong: 'each publish adds a listener to its signal',
       foundBy: 'a signal shared by 300 publishes has at',
       because: '300 listeners',
       engine: of(

@@ -55,11 +55,14 @@ async function createConfiguredEngine(
   const known = made.get(index);
   const { engine, unused } = known ?? makeEngine(await findEngineFactory(type), spec, sourceOf);
   if (unused.length > 0) {
-    logger.warn(`an engine of the type "${type}" does not have ${unused.join(', ')}: left out`, {
-      engine: name,
-      type,
-      fields: unused,
-    });
+    logger.warn(
+      `an engine of the type "${type}" does not have the fields ${unused.join(', ')}; they are ignored`,
+      {
+        engine: name,
+        type,
+        fields: unused,
+      },
+    );
   }
   return engine;
 }

@@ -166,7 +166,7 @@ function examine(
   return { mistakes: [...mistakes, ...duplicates, ...unknown], made };
 }
 
-/** The engines to create, as far as the configuration describes them beside its mistakes. */
+/** The engines to create, as far as mistakes in the configuration allow. */
 function engineSpecsIn(fields: Readonly<Record<string, unknown>>): EngineSpec[] {
   const { engines, engine = defaultEngineType } = fields;
   if (engines === undefined) {

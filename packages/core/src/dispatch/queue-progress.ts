@@ -3,8 +3,8 @@ import type { ReadProgress } from '../contract/transport.ts';
 import type { Deliveries } from './deliveries.ts';
 
 /**
- * How far a subscription is, for the stall watch of the engine. A dead letter that cannot be written, and a handler with events of its
- * key behind it, are sources of their own: events of other keys go on beside them.
+ * Returns how far a subscription has come, for the stall watch of the engine. A dead letter that cannot be written, and a handler that
+ * blocks events of its key, are separate sources, because events of other keys continue meanwhile.
  */
 export function* queueProgress(
   { id, topic }: Subscription,

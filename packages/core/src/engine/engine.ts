@@ -172,8 +172,8 @@ class TransportEngine implements Engine {
     const { workerCount } = this.#defaults;
     if (isAsync && concurrency > workerCount) {
       this.#host.logger.warn(
-        `the subscription to "${topic}" asked for a concurrency of ${concurrency} and gets at most ${workerCount}: that is the workerCount ` +
-          `of the engine "${name}", for all its async subscriptions together. Raise workerCount`,
+        `the subscription to "${topic}" has a concurrency of ${concurrency}, but at most ${workerCount} handlers run at once: the ` +
+          `workerCount of the engine "${name}" limits all its async subscriptions together. Raise workerCount`,
         { engine: name, topic, group, concurrency, workerCount },
       );
     }

@@ -76,8 +76,8 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
     if (typeof factory !== 'function') {
       throw new UnknownEngineTypeError(
         type,
-        `The package "${name}" is installed but exports no engine type "${type}": it needs an export ` +
-          `\`engines\` with a factory under that name. Update the package, or ask its author.`,
+        `The package "${name}" is installed but exports no engine type "${type}": its export ` +
+          `\`engines\` must have a factory of that name. Update the package, or ask its author.`,
       );
     }
     factories.set(type, factory);
@@ -97,7 +97,7 @@ function adviceOn(type: string, candidates: readonly string[]): string {
   const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
   const packages = candidates.map((name) => `"${name}"`).join(' or ');
   return (
-    `There is no engine type "${type}".${hint} Install a package that has it` +
+    `There is no engine type "${type}".${hint} Install a package that provides it` +
     `${packages === '' ? '' : ` (${packages})`}, or call registerEngine("${type}", factory) first.` +
     (candidates.length === 0 ? '' : ` It ${placesSearched()}.`)
   );
@@ -105,7 +105,7 @@ function adviceOn(type: string, candidates: readonly string[]): string {
 
 function placesSearched(): string {
   const folders = applicationFolders().map((folder) => `from ${folder}`);
-  return `was looked for ${folders.join(', ')} and beside @polybus/core`;
+  return `was searched for ${folders.join(', ')} and next to @polybus/core`;
 }
 
 interface EngineModule {

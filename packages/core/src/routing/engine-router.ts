@@ -203,7 +203,7 @@ class EngineRouter implements Router {
       try {
         return [name, await engine.health()];
       } catch (error) {
-        // An engine that was written without `createEngine` may reject. The health of the others is reported all the same.
+        // An engine that was not made by `createEngine` may reject. The health of the other engines is still reported.
         return [name, { status: 'down', state: 'started', error: describeError(error).message }];
       }
     };

@@ -234,7 +234,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
         deadLetter: true,
       });
       await t.publishNumbers(engine, t.topic(), 4, () => ({ key: 'one' }));
-      await t.eventually(() => seen.payloads.includes(3), 'the key to go on');
+      await t.eventually(() => seen.payloads.includes(3), 'the next event of the key to be handled');
       assert.equal(engine.stats().deadLettered, 3);
       await dead.ends(3);
     },

@@ -216,7 +216,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
         );
         await t.within(
           engine.stop({ timeoutMs: 100 }).catch(() => {}),
-          'stop to settle beside a broker that is out',
+          'stop to settle while the broker is unreachable',
         );
         await t.broker.resume();
         assert.match(await t.within(publishing, 'publish to settle'), /^published$|^[A-Z_]+$/);

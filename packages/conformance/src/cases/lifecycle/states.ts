@@ -171,7 +171,7 @@ export const stateCases: readonly ConformanceCase[] = defineCases('states', [
         assert.deepEqual(seen.payloads, [`life ${life}`]);
       }
       assert.deepEqual(old.payloads, ['first life']);
-      assert.equal(engine.stats().delivered, 3, 'the counts go on over restarts');
+      assert.equal(engine.stats().delivered, 3, 'a restart must not reset the counters');
     },
   },
   {

@@ -29,7 +29,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
       let isStopped = false;
       const stopping = engine.stop().then(() => (isStopped = true));
       await turns(5);
-      assert.equal(isStopped, false, 'stopped beside running handlers');
+      assert.equal(isStopped, false, 'stop resolved while handlers were running');
       gate.open();
       await t.within(stopping, 'stop to resolve');
       assert.equal(seen.ended, 2);

@@ -52,7 +52,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
       let isOver = false;
       const ending = subscription.cancel().then(() => (isOver = true));
       await turns(5);
-      assert.equal(isOver, false, 'cancelled beside its running handler');
+      assert.equal(isOver, false, 'cancel resolved while its handler was running');
       gate.open();
       await t.within(ending, 'cancel to resolve');
       await t.within(Promise.all(publishing), 'publish to resolve');
