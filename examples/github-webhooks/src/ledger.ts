@@ -39,12 +39,12 @@ export class Ledger {
     return [...this.#rows.values()];
   }
 
-  readonly onPublish: PublishMiddleware = (event, next) => {
+  readonly onPublish: PublishMiddleware = ({ event, next }) => {
     this.#publishedAt.set(event.id, performance.now());
     return next();
   };
 
-  readonly onHandle: HandleMiddleware = async (event, next) => {
+  readonly onHandle: HandleMiddleware = async ({ event, next }) => {
     await next();
     const row = this.#row(event.topic);
     row.delivered++;

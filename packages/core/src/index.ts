@@ -9,7 +9,13 @@ export {
   type Observer,
   lifecycleEventTypes,
 } from './bus/lifecycle.ts';
-export type { HandleMiddleware, Middleware, PublishMiddleware } from './bus/middleware.ts';
+export type {
+  HandleMiddleware,
+  HandleMiddlewareContext,
+  Middleware,
+  PublishMiddleware,
+  PublishMiddlewareContext,
+} from './bus/middleware.ts';
 export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
 export type { EngineConfig, EventBusConfig, ParsedConfig } from './config/event-bus-config.ts';
 export { parseConfig } from './config/parse-config.ts';

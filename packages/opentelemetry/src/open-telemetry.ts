@@ -96,11 +96,11 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
     this.#carried = new TraceContext(propagator);
     this.#isChild = options.processSpan !== 'link';
     this.#template = options.template ?? (() => undefined);
-    this.publish = [(event, next, router) => this.#send(event, next, router)];
-    this.handle = [(event, next, about, router) => this.#process(event, next, about, router)];
+    this.publish = [(call) => this.#send(call)];
+    this.handle = [(call) => this.#process(call)];
   }
 
-  #send: PublishMiddleware = async (event, next, router) => {
+  #send: PublishMiddleware = async ({ event, next, router }) => {
     const { topic, metadata } = event;
     const engine = router.engineFor(topic, tenantOf(event));
     const common = operationAttributes('send', systemFor(router, engine));
@@ -126,12 +126,8 @@ class MessagingTelemetry implements OpenTelemetryMiddleware {
     );
   };
 
-  #process: HandleMiddleware = async (
-    event,
-    next,
-    { subscription, engine: from, attempt, signal },
-    router,
-  ) => {
+  #process: HandleMiddleware = async ({ event, next, context: handling, router }) => {
+    const { subscription, engine: from, attempt, signal } = handling;
     const { topic } = event;
     // A bus can be an engine of another bus, which has another name for it.
     const engine = router.engineNames().includes(from) ? from : router.engineFor(topic, tenantOf(event));

@@ -98,13 +98,13 @@ test('middleware is given the router, which knows the engine of each topic', asy
     routing: [{ topics: ['b'], engine: 'two' }],
     middleware: {
       publish: [
-        (event, next, router) => (
+        ({ event, next, router }) => (
           seen.push(`to ${router.engine(router.engineFor(event.topic)).type}`),
           next()
         ),
       ],
       handle: [
-        (event, next, { subscription }, router) => (
+        ({ event, next, context: { subscription }, router }) => (
           seen.push(`from ${router.engineFor(event.topic)} for ${subscription.topic}`),
           next()
         ),

@@ -257,7 +257,7 @@ describe('lifecycle events of messages', () => {
       schemas: { number: z.number() },
       middleware: {
         publish: [
-          (event, next) => (event.topic === 'secret' ? Promise.reject(new Error('not this')) : next()),
+          ({ event, next }) => (event.topic === 'secret' ? Promise.reject(new Error('not this')) : next()),
         ],
       },
       logger: quietLogger(),

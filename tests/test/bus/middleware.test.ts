@@ -25,12 +25,12 @@ describe('middleware', () => {
     const calls: string[] = [];
     const { bus } = await startedBus({
       publish: [
-        async (_, next) => (calls.push('p1'), await next(), void calls.push('/p1')),
-        async (_, next) => (calls.push('p2'), await next(), void calls.push('/p2')),
+        async ({ next }) => (calls.push('p1'), await next(), void calls.push('/p1')),
+        async ({ next }) => (calls.push('p2'), await next(), void calls.push('/p2')),
       ],
       handle: [
-        async (_, next) => (calls.push('h1'), await next(), void calls.push('/h1')),
-        async (_, next) => (calls.push('h2'), await next(), void calls.push('/h2')),
+        async ({ next }) => (calls.push('h1'), await next(), void calls.push('/h1')),
+        async ({ next }) => (calls.push('h2'), await next(), void calls.push('/h2')),
       ],
     });
     await bus.subscribe('a', () => void calls.push('handler'));
@@ -40,8 +40,8 @@ describe('middleware', () => {
 
   test('may change the event on either side', async () => {
     const { bus } = await startedBus({
-      publish: [(event, next) => next({ ...event, metadata: { ...event.metadata, tenant: 't1' } })],
-      handle: [(event, next) => next({ ...event, payload: `${String(event.payload)}!` })],
+      publish: [({ event, next }) => next({ ...event, metadata: { ...event.metadata, tenant: 't1' } })],
+      handle: [({ event, next }) => next({ ...event, payload: `${String(event.payload)}!` })],
     });
     const seen: unknown[] = [];
     await bus.subscribe('a', ({ payload, metadata, processingStarted }) => {
@@ -54,8 +54,8 @@ describe('middleware', () => {
   test('may stop a publish, or a delivery, by not calling next', async () => {
     let stop = true;
     const { bus } = await startedBus({
-      publish: [async ({ topic }, next) => (topic === 'secret' ? undefined : next())],
-      handle: [async (_, next) => (stop ? undefined : next())],
+      publish: [async ({ event: { topic }, next }) => (topic === 'secret' ? undefined : next())],
+      handle: [async ({ next }) => (stop ? undefined : next())],
     });
     let handled = 0;
     await bus.subscribe('*', () => void handled++);
@@ -71,7 +71,7 @@ describe('middleware', () => {
 
   test('what it throws rejects the publish, or fails the attempt', async () => {
     const { bus } = await startedBus({
-      publish: [(event, next) => (event.topic === 'no' ? Promise.reject(new Error('refused')) : next())],
+      publish: [({ event, next }) => (event.topic === 'no' ? Promise.reject(new Error('refused')) : next())],
       handle: [() => Promise.reject(new Error('broken'))],
     });
     await bus.subscribe('*', () => {});
@@ -85,7 +85,7 @@ describe('middleware', () => {
     const bus = createEventBus({
       deliveryMode: 'block',
       defaultEventBufferSize: 1,
-      middleware: { publish: [(_, next) => next()] },
+      middleware: { publish: [({ next }) => next()] },
       logger,
     });
     stops.push(() => bus.stop());
@@ -118,7 +118,7 @@ describe('middleware', () => {
     const waits = new Promise<void>((resolve) => (go = resolve));
     const { bus } = await startedBus({
       publish: [
-        async ({ payload }, next) => {
+        async ({ event: { payload }, next }) => {
           if (payload === 'waits') await waits;
           await next();
         },
@@ -148,7 +148,7 @@ describe('middleware', () => {
       routing: [{ topics: ['a.*'], engine: 'left' }],
       middleware: {
         handle: [
-          ({ payload }, next, { engine, subscription }, router) => {
+          ({ event: { payload }, next, context: { engine, subscription }, router }) => {
             told.push([payload, engine, subscription.engine, router.engineFor('a.b')]);
             return next();
           },
@@ -167,14 +167,14 @@ describe('middleware', () => {
   });
 
   test('calling next twice is an error, and publishes once', async () => {
-    const { bus } = await startedBus({ publish: [async (_, next) => (await next(), next())] });
+    const { bus } = await startedBus({ publish: [async ({ next }) => (await next(), next())] });
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'NEXT_CALLED_TWICE', topic: 'a' });
     expect(bus.stats().published).toBe(1);
   });
 
   test('an event that a middleware breaks is refused like a publisher’s', async () => {
     const { bus } = await startedBus({
-      publish: [(event, next) => next({ ...event, topic: 'not a topic' })],
+      publish: [({ event, next }) => next({ ...event, topic: 'not a topic' })],
     });
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'INVALID_TOPIC' });
   });

@@ -49,7 +49,7 @@ describe('a bus for a tenant', () => {
     const bus = createEventBus({
       logger: quietLogger(),
       schemas: { 'order.placed': z.object({ id: z.number() }) },
-      middleware: { handle: [({ metadata }, next) => (handled.push(metadata['tenant']), next())] },
+      middleware: { handle: [({ event: { metadata }, next }) => (handled.push(metadata['tenant']), next())] },
     });
     onTestFinished(() => bus.stop());
     await bus.start();

@@ -96,7 +96,7 @@ test('a handler may return anything, and so may a middleware', () => {
   void bus.subscribeAsync('user.*', ({ topic }) => topic.length);
   const any: EventBus = bus;
   void any.subscribe<User>('user.created', ({ payload }) => insert(payload));
-  void createEventBus({ middleware: { handle: [async (event, next) => [event, await next()]] } });
+  void createEventBus({ middleware: { handle: [async ({ event, next }) => [event, await next()]] } });
 });
 
 test('a handler receives what JSON makes of a payload', () => {

@@ -161,7 +161,7 @@ describe('the module, as a host sees it', () => {
     const module = new EventBusModule({
       logger: quietLogger(),
       schemas: { a: z.object({ n: z.number() }) },
-      middleware: { publish: [(event, next) => next({ ...event, metadata: { by: 'middleware' } })] },
+      middleware: { publish: [({ event, next }) => next({ ...event, metadata: { by: 'middleware' } })] },
     });
     await started(module);
     const { bus } = module;

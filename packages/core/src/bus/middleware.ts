@@ -5,27 +5,37 @@ import type { Event, NewEvent } from '../contract/event.ts';
 import { createEvent } from '../contract/create-event.ts';
 import type { Router } from '../routing/router.ts';
 
-/**
- * Runs around every publish. It calls `next` to continue, optionally with a changed event; if it returns without calling `next`,
- * nothing is published. If it throws, `publish` rejects with the error. `router` knows which engine carries a topic.
- */
-export type PublishMiddleware = (
-  event: Event,
-  next: (event?: NewEvent) => Promise<void>,
-  router: Router,
-) => unknown;
+/** What a publish middleware gets. */
+export interface PublishMiddlewareContext {
+  readonly event: Event;
+  /** Continues with the event, or with a changed one. Call it once and await it. */
+  readonly next: (event?: NewEvent) => Promise<void>;
+  /** Knows which engine carries a topic. */
+  readonly router: Router;
+}
+
+/** What a handle middleware gets. */
+export interface HandleMiddlewareContext {
+  readonly event: Event;
+  /** Continues with the event, or with a changed one. Call it once and await it. */
+  readonly next: (event?: Event) => Promise<void>;
+  /** What the handler gets as its second argument; `context.engine` is the engine that delivered the event. */
+  readonly context: HandlerContext;
+  /** Knows which engine carries a topic. */
+  readonly router: Router;
+}
 
 /**
- * Runs around every attempt of every handler. It calls `next` to continue, optionally with a changed event; if it returns without
- * calling `next`, the event counts as handled. If it throws, the attempt has failed. `context.engine` is the engine that delivered the
- * event; `router` knows which engine carries a topic.
+ * Runs around every publish. If it returns without calling `next`, nothing is published. If it throws, `publish` rejects with the
+ * error.
  */
-export type HandleMiddleware = (
-  event: Event,
-  next: (event?: Event) => Promise<void>,
-  context: HandlerContext,
-  router: Router,
-) => unknown;
+export type PublishMiddleware = (context: PublishMiddlewareContext) => unknown;
+
+/**
+ * Runs around every attempt of every handler. If it returns without calling `next`, the event counts as handled. If it throws, the
+ * attempt has failed.
+ */
+export type HandleMiddleware = (context: HandleMiddlewareContext) => unknown;
 
 /** Middleware for publishing and handling. The first of each list is the outermost. */
 export interface Middleware {
@@ -41,11 +51,10 @@ export function aroundPublish(
 ): (event: Event) => Promise<void> {
   return middleware.reduceRight<(event: Event) => Promise<void>>(
     (inner, outer) => async (event) => {
-      await outer(
-        event,
-        once(event, (changed) => inner(changed === undefined ? event : createEvent(changed))),
-        router,
+      const next = once(event, (changed?: NewEvent) =>
+        inner(changed === undefined ? event : createEvent(changed)),
       );
+      await outer({ event, next, router });
     },
     publish,
   );
@@ -59,12 +68,10 @@ export function aroundHandler(
 ): EventHandler<never> {
   return middleware.reduceRight<EventHandler<never>>(
     (inner, outer) => async (event, context) => {
-      await outer(
-        event,
-        once(event, async (changed) => void (await inner(changedEvent(event, changed), context))),
-        context,
-        router,
-      );
+      const next = once(event, async (changed?: Event) => {
+        await inner(changedEvent(event, changed), context);
+      });
+      await outer({ event, next, context, router });
     },
     handler,
   );

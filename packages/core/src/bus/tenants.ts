@@ -34,7 +34,7 @@ export interface TenantMiddlewareOptions {
  */
 export function tenantMiddleware({ required = true }: TenantMiddlewareOptions = {}): Middleware {
   const handled = new AsyncLocalStorage<string | undefined>();
-  const publish: PublishMiddleware = (event, next) => {
+  const publish: PublishMiddleware = ({ event, next }) => {
     const { topic, metadata } = event;
     if (metadata['tenant'] !== undefined) {
       assertTenant(metadata['tenant'], topic);
@@ -52,7 +52,7 @@ export function tenantMiddleware({ required = true }: TenantMiddlewareOptions = 
     );
   };
   // Runs also without a tenant, because a publisher that waits for this handler may have a tenant.
-  const handle: HandleMiddleware = (event, next) => handled.run(tenantOf(event), () => next());
+  const handle: HandleMiddleware = ({ event, next }) => handled.run(tenantOf(event), () => next());
   return { publish: [publish], handle: [handle] };
 }
 

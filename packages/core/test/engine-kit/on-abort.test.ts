@@ -73,7 +73,7 @@ describe('what shares a signal adds one listener to it', () => {
     const { signal } = new AbortController();
     let go = (): void => {};
     const waits = new Promise<void>((resolve) => (go = resolve));
-    const wait: PublishMiddleware = async (_event, next) => {
+    const wait: PublishMiddleware = async ({ next }) => {
       await waits;
       await next();
     };

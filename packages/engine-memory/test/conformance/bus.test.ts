@@ -15,7 +15,7 @@ describeEngine('bus over two memory engines', ({ id, stallLimitMs }) => {
       { topics: ['a', 'e', 'p'].map((letter) => `${id}.${letter}*`), engine: 'left' },
       { topics: ['*'], engine: 'right' },
     ],
-    middleware: { publish: [(event, next) => next(event)], handle: [(event, next) => next(event)] },
+    middleware: { publish: [({ event, next }) => next(event)], handle: [({ event, next }) => next(event)] },
     observers: [() => {}],
   });
   return bus.untyped as Engine;
