@@ -199,7 +199,7 @@ describe('the suite finds an engine on a broker that', () => {
     ),
     faulty(
       'counts an attempt that gave its event back without failing',
-      'a loop over the stream of a group',
+      'a group loop releases its unfinished event',
       '1 call(s) of the handler to end; it was called 0',
       { countsLeftLoops: true },
     ),

@@ -36,7 +36,7 @@ export const streamCases: readonly ConformanceCase[] = defineCases('streams', [
     run: (t) => stopUnread(t, 2),
   },
   {
-    name: 'a loop over the stream of a group that ends releases its unfinished event without using up an attempt',
+    name: 'a group loop releases its unfinished event when it ends, without using up an attempt',
     rules: [4, 5, 6],
     needs: { groups: true },
     async run(t) {
