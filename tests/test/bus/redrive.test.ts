@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Event, type RedriveOptions, createEventBus, deadLetterOf, forTenant } from '@polybus/core';
+import {
+  type Event,
+  PolybusError,
+  type RedriveOptions,
+  createEventBus,
+  deadLetterOf,
+  forTenant,
+} from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -49,6 +56,57 @@ async function failingBilling(count: number) {
 }
 
 describe('redrive', () => {
+  test('reaches only the dead letters that the history of the memory engine holds', async () => {
+    const bus = await startedBus(20);
+    let fails = true;
+    const handler = (): void => {
+      if (fails) throw new Error('down');
+    };
+    await bus.subscribe('order.placed', handler, { group: 'billing' });
+    for (let n = 0; n < 20; n++) await bus.publish('order.placed', n);
+    expect(bus.stats().deadLettered).toBe(20);
+    fails = false;
+    const { redriven } = await bus.redrive('order.placed', { idleMs });
+    expect(redriven).toBeGreaterThan(0);
+    expect(redriven).toBeLessThan(11);
+  });
+
+  test('keeps a dead letter whose copy is too large for the broker with less of its error, and redrives it later', async () => {
+    let limit = Number.POSITIVE_INFINITY;
+    const sizes: number[] = [];
+    const engine = memoryEngine({ deadLetter: true });
+    const publish = engine.publish.bind(engine);
+    engine.publish = async (event, options) => {
+      const size = JSON.stringify(event).length;
+      if (size > limit) throw new PolybusError('RECORD_TOO_LARGE', `${size} bytes`);
+      sizes.push(size);
+      await publish(event, options);
+    };
+    const bus = createEventBus({ engines: [{ name: 'm', engine }], logger: quietLogger() });
+    stops.push(() => bus.stop());
+    await bus.start();
+    const handled: unknown[] = [];
+    let fails = true;
+    await bus.subscribe(
+      'order.placed',
+      ({ payload }) => {
+        if (fails) throw new Error('x'.repeat(500));
+        handled.push(payload);
+      },
+      { group: 'billing' },
+    );
+    const payload = 'p'.repeat(5000);
+    await bus.publish('order.placed', payload);
+    limit = Math.max(...sizes) + 20;
+    expect(await bus.redrive('order.placed', { idleMs, filter: () => false })).toEqual({
+      redriven: 0,
+      kept: 1,
+    });
+    fails = false;
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 1, kept: 0 });
+    expect(handled).toEqual([payload]);
+  });
+
   test('publishes dead letters back, and only the group that failed handles them again', async () => {
     const { bus, seen, state } = await failingBilling(3);
     expect(bus.stats().deadLettered).toBe(3);

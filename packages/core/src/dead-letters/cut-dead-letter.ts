@@ -14,9 +14,10 @@ interface Room {
   readonly error: number;
 }
 
-/** The sizes of each try. The first cuts only the error, so that the event stays complete if possible; the last fits into a few kilobytes. */
+/** The sizes of each try. The first two cut only the error, so that the event stays complete if possible; the last fits into a few kilobytes. */
 const rooms: readonly Room[] = [
   { payload: Number.POSITIVE_INFINITY, field: Number.POSITIVE_INFINITY, error: 1024 },
+  { payload: Number.POSITIVE_INFINITY, field: Number.POSITIVE_INFINITY, error: 64 },
   { payload: 8192, field: 1024, error: 1024 },
   { payload: 1024, field: 128, error: 128 },
   { payload: 64, field: 64, error: 64 },
@@ -86,10 +87,12 @@ class Cut {
       stack: stack === null ? null : this.#text('error.stack', stack),
     };
     const left = headers === undefined ? {} : { headers: this.#entries('headers', headers) };
+    // A letter that was cut before is never complete again, and its `bytes` and `sha256` are those of the complete payload.
+    const before = origin.cut;
     const cut: CutDeadLetter = {
-      fields: this.#fields,
-      bytes: whole.length,
-      sha256: createHash('sha256').update(whole).digest('hex'),
+      fields: [...new Set([...(before?.fields ?? []), ...this.#fields])],
+      bytes: before?.bytes ?? whole.length,
+      sha256: before?.sha256 ?? createHash('sha256').update(whole).digest('hex'),
     };
     const provenance = { ...origin, error, ...left, cut };
     return new PublishedEvent(

@@ -9,6 +9,7 @@ import {
 } from '../../src/index.ts';
 import { encodeStructured } from '../../src/cloudevents/index.ts';
 import { createEngine, createEvent } from '../../src/engine/index.ts';
+import { publishFitting } from '../../src/dead-letters/cut-dead-letter.ts';
 import { deadLetterKey } from '../../src/dead-letters/dead-letter.ts';
 import { PublishedEvent } from '../../src/contract/event.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';
@@ -172,4 +173,25 @@ test('of an event whose metadata or time its handler makes invalid there is a de
   await deliver(transport, createEvent({ topic: 't', payload: 1, metadata: { m: 1 } }));
   expect(letters).toMatchObject([{ payload: 1, metadata: { m: 1 }, createdAt: expect.any(Date) as Date }]);
   expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toEqual(['metadata', 'createdAt']);
+});
+
+test('a dead letter that is cut again still lists what was cut before', async () => {
+  const before = { fields: ['payload'], bytes: 123_456, sha256: 'of the complete payload' };
+  const origin = { error: { name: 'Error', message: 'x'.repeat(2000), stack: null }, cut: before };
+  const letter = new PublishedEvent(
+    'id',
+    '_dead.t',
+    'short',
+    { [deadLetterKey]: origin },
+    undefined,
+    new Date(),
+  );
+  const written: PublishedEvent[] = [];
+  await publishFitting(letter, async (fitting) => {
+    if (fitting === letter) throw new PolybusError('RECORD_TOO_LARGE', 'too large');
+    written.push(fitting);
+  });
+  expect(written[0]?.metadata[deadLetterKey]).toMatchObject({
+    cut: { ...before, fields: ['payload', 'error.message'] },
+  });
 });

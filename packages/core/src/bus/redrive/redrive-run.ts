@@ -2,6 +2,7 @@ import type { EventHandler, SubscribeOptions, Subscription } from '../../contrac
 import { newEventId } from '../../contract/event-id.ts';
 import { type Event, PublishedEvent } from '../../contract/event.ts';
 import { groupFor, tenantOf } from '../../contract/tenant.ts';
+import { publishFitting } from '../../dead-letters/cut-dead-letter.ts';
 import { type DeadLetter, deadLetterKey, deadLetterOf, keptTopic } from '../../dead-letters/dead-letter.ts';
 import { type RedriveTarget, redriveKey } from '../../dead-letters/redrive-target.ts';
 import type { Router } from '../../routing/router.ts';
@@ -121,8 +122,11 @@ export class RedriveRun {
     return undefined;
   }
 
-  /** Publishes to this engine, whatever the current routing rules, and under one key, which keeps the order. */
-  #keep(
+  /**
+   * Publishes to this engine, whatever the current routing rules, and under one key, which keeps the order. The copy has a note more
+   * than the dead letter, so it can be too large for the broker: it is then cut, first only in its error.
+   */
+  async #keep(
     id: string,
     payload: unknown,
     metadata: Event['metadata'],
@@ -138,7 +142,8 @@ export class RedriveRun {
       keptKey,
       createdAt,
     );
-    return this.#bus.publish(copy, this.engineName);
+    const publish = (fitting: PublishedEvent): Promise<void> => this.#bus.publish(fitting, this.engineName);
+    await (deadLetterOf(copy) === undefined ? publish(copy) : publishFitting(copy, publish));
   }
 
   #isWanted(event: Event, origin: DeadLetter): boolean {
