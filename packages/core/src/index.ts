@@ -91,8 +91,13 @@ export {
   UnrecoverableError,
   UnsupportedCapabilityError,
 } from './errors/errors.ts';
-export type { CoreErrorCode, EngineErrorCode, ErrorCode } from './errors/error-code.ts';
-export { PolybusError, type PolybusErrorOptions } from './errors/polybus-error.ts';
+export {
+  type CoreErrorCode,
+  type EngineErrorCode,
+  type ErrorCode,
+  PolybusError,
+  type PolybusErrorOptions,
+} from './errors/polybus-error.ts';
 export type { Router } from './routing/router.ts';
 export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';
 export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';

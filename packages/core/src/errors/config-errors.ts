@@ -1,6 +1,5 @@
-import type { ErrorCode } from './error-code.ts';
+import { type ErrorCode, PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 import { maskValue } from './mask.ts';
-import { PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 
 /** One mistake in a configuration. */
 export interface ConfigProblem {

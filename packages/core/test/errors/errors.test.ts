@@ -1,8 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import * as configErrors from '../../src/errors/config-errors.ts';
-import { coreErrorCodes } from '../../src/errors/error-code.ts';
+import { PolybusError, coreErrorCodes, quote } from '../../src/errors/polybus-error.ts';
 import * as otherErrors from '../../src/errors/errors.ts';
-import { PolybusError, quote } from '../../src/errors/polybus-error.ts';
 
 const errors = { ...otherErrors, ...configErrors };
 const problems = [{ path: 'engines[0].type', message: 'is missing' }];
