@@ -39,6 +39,11 @@ export function isError(error: unknown, code: string): boolean {
   return error instanceof Error && error.message.includes(code);
 }
 
+/** True if the group, or its stream, does not exist. */
+export function isGroupMissing(error: unknown): boolean {
+  return isError(error, 'NOGROUP') || isError(error, 'no such key');
+}
+
 /** Where the client's errors keep the errors that they come from. */
 const origins = ['cause', 'lastNodeError', 'previousErrors', 'errors'] as const;
 

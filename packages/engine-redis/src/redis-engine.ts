@@ -1,6 +1,6 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { type RedisConfig, resolveOptions } from './options/options.ts';
-import { PubSubTransport } from './pubsub/transport.ts';
+import { PubSubTransport } from './pubsub-transport.ts';
 import { StreamsTransport } from './streams-transport.ts';
 
 /**

@@ -7,22 +7,23 @@ import type {
   Transport,
   TransportContext,
 } from '@polybus/core/engine';
-import { newEngineId } from './read/blocking-reader.ts';
-import { BusyPoll } from './read/busy-poll.ts';
 import type { Connection } from './client/connection.ts';
 import { type Connections, withConnections } from './client/connections.ts';
-import { GroupWatcher } from './group/watcher.ts';
 import { commandError } from './errors.ts';
+import { GroupReader } from './group/group-reader.ts';
+import { readLag } from './group/lag.ts';
 import { type RedisOptions, isCluster } from './options/options.ts';
 import { Publisher } from './publish/publisher.ts';
 import { Publishers } from './publish/publishers.ts';
-import { StreamHub } from './read/stream-hub.ts';
+import { StreamWire } from './publish/stream-wire.ts';
+import { newEngineId } from './read/blocking-reader.ts';
+import { BusyPoll } from './read/busy-poll.ts';
+import { SharedReader } from './read/shared-reader.ts';
 import { StreamKeys } from './store/stream-keys.ts';
 import { StreamStore } from './store/stream-store.ts';
-import { StreamWire } from './store/stream-wire.ts';
 import { Trimmer } from './store/trimmer.ts';
 
-/** What opening the transport has made. */
+/** The parts of an open transport. */
 interface Parts {
   readonly connections: Connections;
   readonly publishing: readonly Connection[];
@@ -33,15 +34,15 @@ interface Parts {
   readonly engine: string;
 }
 
-/** Redis Streams: a stream per topic. */
+/** Mode `streams`: Redis Streams, a stream for each topic. */
 export class StreamsTransport implements Transport {
   readonly #options: RedisOptions;
   readonly #parts: Parts;
   #published = 0;
-  // Each has a connection that it blocks, so each is made when it is needed first.
-  #hub: Promise<StreamHub> | undefined;
-  #groups: Promise<GroupWatcher> | undefined;
-  readonly #reading = new Set<StreamHub | GroupWatcher>();
+  // Each blocks a connection, so each is created when it is first needed.
+  #shared: Promise<SharedReader> | undefined;
+  #groups: Promise<GroupReader> | undefined;
+  readonly #readers = new Set<SharedReader | GroupReader>();
 
   private constructor(options: RedisOptions, parts: Parts) {
     this.#options = options;
@@ -57,13 +58,13 @@ export class StreamsTransport implements Transport {
         ...Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
       ]);
       const { keyPrefix, clusterKeyPrefix } = options;
-      // Only the client that `createClient` has made says what it is.
+      // Only a client from `createClient` shows whether it is a cluster's.
       const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
       const store = new StreamStore(reading, keys, options, context);
       const trimmer = new Trimmer(store);
       const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
-      // Before the publishers, which send what has waited as soon as they are told.
-      for (const one of publishing) one.listen({ onRestored: () => wire.forget() });
+      // Before the publishers, which send waiting events as soon as the connection is restored.
+      for (const connection of publishing) connection.listen({ onRestored: () => wire.forget() });
       const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };
       const publishers = new Publishers(publishing.map((one) => new Publisher(one, wire, publisherOptions)));
       const id = newEngineId();
@@ -81,12 +82,12 @@ export class StreamsTransport implements Transport {
 
   async close(): Promise<void> {
     const { connections, publishers, trimmer } = this.#parts;
-    const readers = [this.#hub, this.#groups];
-    this.#hub = this.#groups = undefined;
-    this.#reading.clear();
+    const readers = [this.#shared, this.#groups];
+    this.#shared = this.#groups = undefined;
+    this.#readers.clear();
     connections.closeOpening();
     for (const reader of readers) await (await reader?.catch(() => undefined))?.stop();
-    await removeBell(this.#parts);
+    await removeWakeStream(this.#parts);
     await publishers.close();
     connections.closeAll();
     await trimmer.close();
@@ -110,26 +111,26 @@ export class StreamsTransport implements Transport {
     const { connections, store, id } = this.#parts;
     const published = (): number => this.#published;
     if (request.group === undefined) {
-      this.#hub ??= connections
+      this.#shared ??= connections
         .make('reader', 'blocking')
-        .then((one) => this.#reads(new StreamHub(one, store, id, new BusyPoll(published))));
-      this.#hub.catch(() => (this.#hub = undefined));
-      return await (await this.#hub).listen(request, receiver);
+        .then((one) => this.#register(new SharedReader(one, store, id, new BusyPoll(published))));
+      this.#shared.catch(() => (this.#shared = undefined));
+      return await (await this.#shared).listen(request, receiver);
     }
     this.#groups ??= connections
       .make('group-reader', 'blocking')
-      .then((one) => this.#reads(new GroupWatcher(one, store, id, new BusyPoll(published))));
+      .then((one) => this.#register(new GroupReader(one, store, id, new BusyPoll(published))));
     this.#groups.catch(() => (this.#groups = undefined));
     return await (await this.#groups).listen(request, receiver);
   }
 
-  #reads<T extends StreamHub | GroupWatcher>(reader: T): T {
-    this.#reading.add(reader);
+  #register<T extends SharedReader | GroupReader>(reader: T): T {
+    this.#readers.add(reader);
     return reader;
   }
 
   *progress(): Iterable<ReadProgress> {
-    for (const reader of this.#reading) yield* reader.progress();
+    for (const reader of this.#readers) yield* reader.progress();
   }
 
   async ping(): Promise<void> {
@@ -145,7 +146,7 @@ export class StreamsTransport implements Transport {
     const { store, engine } = this.#parts;
     const groups = (await this.#groups?.catch(() => undefined))?.groups ?? [];
     const lags = groups.map(([topic, of]) =>
-      store.lag(topic, of).catch((error: unknown) => {
+      readLag(store, topic, of).catch((error: unknown) => {
         throw commandError(error, { topic, engine });
       }),
     );
@@ -159,8 +160,8 @@ export class StreamsTransport implements Transport {
   }
 }
 
-async function removeBell({ store, id }: Parts): Promise<void> {
+async function removeWakeStream({ store, id }: Parts): Promise<void> {
   if (!store.connection.isReady) return;
-  // It would expire by itself.
-  await store.connection.run((client) => client.del(store.keys.bells + id), 500).catch(() => {});
+  // If this fails, the stream expires by itself.
+  await store.connection.run((client) => client.del(store.keys.wakePrefix + id), 500).catch(() => {});
 }

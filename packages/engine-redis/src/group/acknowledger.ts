@@ -1,52 +1,46 @@
-import { messageOf } from '../errors.ts';
-import { type GivenBack, type StreamStore, isGone } from '../store/stream-store.ts';
+import type { Logger } from '@polybus/core';
+import { isGroupMissing, messageOf } from '../errors.ts';
+import type { ConsumerCommands, GivenBack } from './consumer-commands.ts';
 
-/** Where entries belong. */
-export interface Place {
-  readonly topic: string;
-  readonly group: string;
-  readonly consumer: string;
-}
-
-/** How many ids one command takes at most. */
+/** The maximum number of ids in one command. */
 const maxBatch = 500;
 
 /**
- * Acknowledges, and gives back, the entries of one consumer in one topic: what settles in the same turn goes in one command.
- * What the server has not confirmed is kept and sent again, since nobody else would.
+ * Acknowledges, and gives back, the entries of one consumer in one topic. Entries that settle in the same turn go in one command.
+ * The acknowledger keeps what the server has not confirmed and sends it again, because no other consumer would.
  */
 export class Acknowledger {
-  readonly #store: StreamStore;
-  readonly #place: Place;
+  readonly #commands: ConsumerCommands;
+  readonly #logger: Logger;
   /** Ids that the server has not confirmed, each with its key or ''. */
   readonly #settled = new Map<string, string>();
   #givenBack: GivenBack[] = [];
-  /** Attempts that have begun and that the group does not know of. */
+  /** Attempts that have begun and are not recorded in the group. */
   readonly #begun = new Map<string, number>();
   #flushing: Promise<void> | undefined;
   #isPlanned = false;
 
-  constructor(store: StreamStore, place: Place) {
-    this.#store = store;
-    this.#place = place;
+  constructor(commands: ConsumerCommands, logger: Logger) {
+    this.#commands = commands;
+    this.#logger = logger;
   }
 
-  /** Whether it is settled here, and the server may not know. */
+  /** Whether the entry is settled and the server may not know. */
   hasSettled(id: string): boolean {
     return this.#settled.has(id);
   }
 
-  /** What is settled or given back, and pending on the server for all that is known here. */
+  /** Entries that are settled or given back, and still pending on the server as far as is known here. */
   get unconfirmed(): string[] {
     return [...this.#settled.keys(), ...this.#givenBack.map(({ id }) => id)];
   }
 
-  /** Whether something is given back here, and the server may not know. */
+  /** Whether an entry is given back and the server may not know. */
   get isGivingBack(): boolean {
     return this.#givenBack.length > 0;
   }
 
-  /** An attempt has begun. What is settled in the same turn is not worth telling. */
+  /** An attempt has begun. It is not recorded if the entry settles in the same turn. */
   begun(id: string, attempt: number): void {
     this.#begun.set(id, attempt);
     this.#plan();
@@ -68,7 +62,7 @@ export class Acknowledger {
     if (this.#isPlanned) return;
     this.#isPlanned = true;
     setImmediate(() => {
-      // An attempt is told before anything else can end the process; the rest lets what has come by now go first.
+      // An attempt is recorded before anything else can end the process. Other commands first let events pass that have arrived by now.
       if (this.#begun.size > 0) this.#flushPlanned();
       else setImmediate(this.#flushPlanned);
     });
@@ -80,9 +74,9 @@ export class Acknowledger {
   };
 
   /**
-   * Resolves when everything is confirmed.
+   * Resolves when the server has confirmed everything.
    *
-   * @throws the client's error; what was not confirmed is kept.
+   * @throws the client's error; what the server has not confirmed is kept.
    */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => {});
@@ -91,7 +85,7 @@ export class Acknowledger {
     try {
       await this.#flushing;
     } catch (error) {
-      this.#store.logger.debug?.('an acknowledgement failed and is tried again', { error: messageOf(error) });
+      this.#logger.debug?.('acknowledging failed and is tried again', { error: messageOf(error) });
       throw error;
     } finally {
       this.#flushing = undefined;
@@ -111,7 +105,7 @@ export class Acknowledger {
       try {
         await this.#acknowledge(batch);
       } catch (error) {
-        if (!isGone(error)) throw error;
+        if (!isGroupMissing(error)) throw error;
       }
       for (const [id] of batch) this.#settled.delete(id);
     }
@@ -119,38 +113,35 @@ export class Acknowledger {
 
   async #giveAllBack(): Promise<void> {
     while (this.#givenBack.length > 0) {
-      // In one command: part of a key's entries must not be had by others before the rest.
+      // In one command: others must not receive some entries of a key before the rest.
       const batch = [...this.#givenBack];
-      const { topic, group, consumer } = this.#place;
       try {
-        await this.#store.giveBack(topic, group, consumer, batch);
+        await this.#commands.giveBack(batch);
       } catch (error) {
-        // A group that is gone has taken along what it had to settle.
-        if (!isGone(error)) throw error;
+        // The pending entries of a group are deleted with the group.
+        if (!isGroupMissing(error)) throw error;
       }
       this.#givenBack = this.#givenBack.slice(batch.length);
     }
   }
 
   async #record(): Promise<void> {
-    const { topic, group, consumer } = this.#place;
     const begun = first(this.#begun, maxBatch);
     try {
-      await this.#store.recordAttempts(topic, group, consumer, begun);
+      await this.#commands.recordAttempts(begun);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isGroupMissing(error)) throw error;
     }
     for (const [id, attempt] of begun) if (this.#begun.get(id) === attempt) this.#begun.delete(id);
   }
 
-  #acknowledge(batch: readonly (readonly [string, string])[]): Promise<unknown> {
-    const { topic, group, consumer } = this.#place;
+  #acknowledge(batch: readonly (readonly [id: string, key: string])[]): Promise<unknown> {
     const unkeyed = batch.filter(([, key]) => key === '').map(([id]) => id);
-    if (unkeyed.length === batch.length) return this.#store.acknowledge(topic, group, unkeyed);
+    if (unkeyed.length === batch.length) return this.#commands.acknowledge(unkeyed);
     const keyed = batch.filter(([, key]) => key !== '').flat();
     return Promise.all([
-      unkeyed.length === 0 ? undefined : this.#store.acknowledge(topic, group, unkeyed),
-      this.#store.acknowledgeKeyed(topic, group, consumer, keyed),
+      unkeyed.length === 0 ? undefined : this.#commands.acknowledge(unkeyed),
+      this.#commands.acknowledgeKeyed(keyed),
     ]);
   }
 }
@@ -158,9 +149,9 @@ export class Acknowledger {
 function first<K, V>(all: ReadonlyMap<K, V>, count: number): [K, V][] {
   if (all.size <= count) return [...all];
   const some: [K, V][] = [];
-  for (const one of all) {
+  for (const item of all) {
     if (some.length === count) break;
-    some.push(one);
+    some.push(item);
   }
   return some;
 }

@@ -1,39 +1,12 @@
 import { Script } from '../client/script.ts';
-
-/**
- * An id that no entry comes after. What is read after it has been had, so reading brings nothing; the highest of all ids
- * would mean what has not been had.
- */
-const aboveAll = '18446744073709551614-0';
-
-/** Lua for scripts: `serverTime()`, milliseconds since the epoch by the server's clock, which the ids of entries go by too. */
-export const serverTime = `
-local function serverTime()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-`;
-
-/**
- * Each member of a group says itself until when it lives, by the server's clock. What the server knows of a consumer will not do:
- * it also counts what others claim for that consumer.
- *
- * `enrol` returns 1 if the consumer was no member. It begins with a read of nothing, which makes the consumer exist, and which a
- * server that is full lets pass: it refuses no write of a script that has written already.
- */
-export const membership: string = `${serverTime}
-local function membersOf(stream, group) return stream .. ':members:' .. group end
-local function enrol(stream, group, consumer, leaseMs)
-  redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 1, 'STREAMS', stream, '${aboveAll}')
-  return redis.call('HSET', membersOf(stream, group), consumer, serverTime() + leaseMs)
-end
-`;
+import { keyOrder } from './key-order.ts';
+import { membership } from './membership.ts';
 
 /**
  * Renews a consumer's lease. KEYS stream. ARGV group, consumer, milliseconds.
- * Returns 1 if it was no member, so that others may have taken over what it had, and how many entries are pending for it.
+ * Returns 1 if the consumer was not a member, so that others may have taken over its entries, and how many entries are pending for it.
  */
-export const beat: Script = new Script(`${membership}
+export const renewLease: Script = new Script(`${membership}
 local isNew = enrol(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
 for _, of in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1])[4] or {}) do
   if of[1] == ARGV[2] then return {isNew, tonumber(of[2])} end
@@ -41,10 +14,10 @@ end
 return {isNew, 0}
 `);
 
-/** Sets the counts of entries. KEYS stream. ARGV group, consumer, then ids and counts in turn. */
+/** Sets the delivery counts of entries. KEYS stream. ARGV group, consumer, then ids and counts in turn. */
 export const recordAttempts: Script = new Script(`
 for i = 3, #ARGV, 2 do
-  -- Not of one that is another's by now: claiming would take it away.
+  -- Not of an entry that another consumer has by now: claiming would take it away.
   if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
   end
@@ -52,13 +25,13 @@ end
 `);
 
 /**
- * What a consumer was handed without getting it, and what it has no longer. In one step: what is pending for it now may be
- * another's later.
+ * Compares a consumer's pending entries with those that it knows. In one step: an entry that is pending for it now may be another
+ * consumer's later.
  *
- * KEYS stream. ARGV group, consumer, then the ids that it knows. Returns entries as [id, fields, deliveries], then the ids that
- * are not pending for it.
+ * KEYS stream. ARGV group, consumer, then the ids that the consumer knows. Returns the pending entries that it does not know, as
+ * [id, fields, deliveries], then the ids that are no longer pending for it.
  */
-export const ownEntries: Script = new Script(`
+export const comparePending: Script = new Script(`
 local known, out, from = {}, {}, '-'
 for i = 3, #ARGV do known[ARGV[i]] = true end
 while true do
@@ -69,7 +42,7 @@ while true do
     from = '(' .. id
     local isKnown = known[id]
     known[id] = nil
-    -- One without a delivery was passed on, and is still to be read.
+    -- An entry without a delivery was passed on, and is still to be read.
     if deliveries > 0 and not isKnown then
       local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
       if entry then out[#out + 1] = {id, entry[2], deliveries} else redis.call('XACK', KEYS[1], ARGV[1], id) end
@@ -79,4 +52,79 @@ end
 local gone = {}
 for id in pairs(known) do gone[#gone + 1] = id end
 return {out, gone}
+`);
+
+/**
+ * Acknowledges entries with a key, except those that another consumer has by now: their key is free when that consumer settles them.
+ *
+ * KEYS stream, owners. ARGV group, consumer, then ids and keys in turn.
+ */
+export const acknowledgeKeyed: Script = new Script(`${membership}${keyOrder}
+local group, me = ARGV[1], ARGV[2]
+local function isOthers(id)
+  local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  return item and item[2] ~= me and item[2] ~= LEFT
+end
+for i = 3, #ARGV, 2 do
+  local id, key = ARGV[i], ARGV[i + 1]
+  local owner, count = ownerOf(key)
+  local isOurs = owner == me or owner == LEFT or not owner
+  if (isOurs or not isOthers(id)) and redis.call('XACK', stream, group, id) == 1 and owner then
+    own(key, owner, count - 1)
+  end
+end
+`);
+
+/**
+ * Gives back entries that a consumer has not handled. The delivery does not count.
+ *
+ * A key is free for other consumers only when the consumer has no more entries of it. The answer to another read may be on its way
+ * to the consumer, with entries that it will give back next. They come before entries that others have received since.
+ *
+ * KEYS stream, owners. ARGV group, consumer, topic, prefix of wake-up streams, then ids, deliveries and keys ('' for none) in turn.
+ */
+export const giveBack: Script = new Script(`${membership}${keyOrder}
+local group, me = ARGV[1], ARGV[2]
+local given, isChanged = {}, false
+for i = 5, #ARGV, 3 do
+  local id, key = ARGV[i], ARGV[i + 2]
+  local item = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if item and item[2] == me then
+    redis.call('XCLAIM', stream, group, LEFT, 0, id, 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
+    isChanged = true
+    if key ~= '' then given[key] = true end
+  end
+end
+if not isChanged then return end
+local passedOn = {}
+local from = '-'
+while true do
+  local list = redis.call('XPENDING', stream, group, from, '+', 100, me)
+  if #list == 0 then break end
+  for _, item in ipairs(list) do
+    from = '(' .. item[1]
+    local found = redis.call('XRANGE', stream, item[1], item[1])
+    local key = found[1] and keyOf(found[1][2])
+    if item[4] == 0 then
+      passedOn[#passedOn + 1] = {item[1], key}
+    elseif key then
+      given[key] = nil
+    end
+  end
+end
+for key in pairs(given) do
+  local owner, count = ownerOf(key)
+  if owner == me then own(key, LEFT, count) end
+end
+-- Entries that others passed on to this consumer meanwhile come after those of the same key that it gave back.
+for _, item in ipairs(passedOn) do
+  local owner = item[2] and ownerOf(item[2])
+  if owner ~= me then redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID') end
+end
+wakeAll(ARGV[4], ARGV[3], group)
+`);
+
+/** Removes a consumer. KEYS stream, owners. ARGV group, consumer, topic, prefix of wake-up streams. */
+export const leaveGroup: Script = new Script(`${membership}${keyOrder}
+if leave(ARGV[1], ARGV[2]) > 0 then wakeAll(ARGV[4], ARGV[3], ARGV[1]) end
 `);

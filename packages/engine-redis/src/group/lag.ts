@@ -1,25 +1,27 @@
 import type { ConsumerLag } from '@polybus/core';
 import { Script } from '../client/script.ts';
+import type { StreamContext } from '../store/stream-context.ts';
 
 /**
- * How many entries each group of a stream has not had, and how many it has had and not acknowledged. The server itself knows
- * the first from version 7 on, and not where entries were deleted from the middle: there the entries are counted, up to 10 000 of them.
+ * For each group of a stream, how many entries it has not read, and how many it has read and not acknowledged. The server itself
+ * knows the first number from version 7 on, unless entries were deleted from the middle. In other cases the script counts the
+ * entries, up to 10 000.
  *
- * KEYS stream. ARGV groups. Returns groups and numbers in turn; a group that is not there is left out.
+ * KEYS stream. ARGV groups. Returns groups and numbers in turn, without the groups that do not exist.
  */
-export const groupLag: Script = new Script(`
+const countWaiting: Script = new Script(`
 local out = {}
 if redis.call('EXISTS', KEYS[1]) == 0 then return out end
 local wanted = {}
 for _, group in ipairs(ARGV) do wanted[group] = true end
-for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local about = {}
-  for i = 1, #info, 2 do about[info[i]] = info[i + 1] end
-  if wanted[about.name] then
-    local waiting = about.lag
+for _, fields in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local info = {}
+  for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
+  if wanted[info.name] then
+    local waiting = info.lag
     if not waiting then
       waiting = 0
-      local from = '(' .. about['last-delivered-id']
+      local from = '(' .. info['last-delivered-id']
       while true do
         local list = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1000)
         waiting = waiting + #list
@@ -27,15 +29,20 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
         from = '(' .. list[#list][1]
       end
     end
-    out[#out + 1] = about.name
-    out[#out + 1] = waiting + about.pending
+    out[#out + 1] = info.name
+    out[#out + 1] = waiting + info.pending
   end
 end
 return out
 `);
 
-/** Reads the script's answer. */
-export function lagOf(topic: string, reply: unknown): ConsumerLag[] {
+/** How many events each of the groups has yet to acknowledge. */
+export async function readLag(
+  { keys, run }: StreamContext,
+  topic: string,
+  groups: Iterable<string>,
+): Promise<ConsumerLag[]> {
+  const reply = await run((client) => countWaiting.run(client, [keys.stream(topic)], [...groups]));
   const found = reply as readonly (Buffer | number)[];
   const lags: ConsumerLag[] = [];
   for (let i = 0; i + 1 < found.length; i += 2)

@@ -5,74 +5,77 @@ import type { Connection } from '../client/connection.ts';
 import { isAnswer, messageOf } from '../errors.ts';
 import { firstId } from '../store/stream-ids.ts';
 import { type StreamEntry, streamsOf } from '../store/stream-entry.ts';
-import type { StreamStore } from '../store/stream-store.ts';
+import type { StreamContext } from '../store/stream-context.ts';
 
-/** What is read, and who gets it. */
+/** What a blocking reader reads, and what it calls with the entries. */
 export interface BlockingSource {
-  /** The streams to read now, each with the id after which. */
+  /** The streams to read now, each with the id after which to read. */
   streams(): Iterable<readonly [stream: string, after: string]>;
   /**
-   * A blocking read is being sent: what is sent over the connection now is carried out when that one is over.
-   * The next one begins when what this returns has resolved.
+   * A blocking read was sent. The server carries out commands that are sent over the connection now when that read has returned.
+   * The next read begins when the returned promise has resolved.
    */
   onSent?(connection: Connection): Promise<void> | undefined;
-  /** New entries of a stream, as they come after an id. The next read begins when what this returns has resolved. */
+  /** New entries of a stream that follow an id. The next read begins when the returned promise has resolved. */
   onEntries(stream: string, entries: readonly StreamEntry[], after: string): Promise<void> | undefined | void;
-  /** Somebody rings: there may be something for this group of this topic. */
-  onBell?(topic: string, group: string): void;
-  /** The connection was lost, and works again. */
+  /** Another engine woke this one: there may be entries for this group of this topic. */
+  onWakeUp?(topic: string, group: string): void;
+  /** The connection was lost and works again. */
   onRestored?(): void;
-  /** The server has refused a read, perhaps because of one stream among many. */
+  /** The server has refused a read, possibly because of only one of the streams. */
   onRefused?(): void;
 }
 
-/** How a reader reads. */
+/** Options of a blocking reader. */
 export interface BlockingReaderOptions {
-  /** Of the engine. The reader's bell is named after it. */
+  /** The engine's id, which the name of the reader's wake-up stream contains. */
   readonly id: string;
-  /** How many entries of each stream one read brings at most. */
+  /** The maximum number of entries of each stream in one read. */
   readonly count: number;
   readonly busyPoll: BusyPoll;
 }
 
-/** How long after a failed read the next one comes, in milliseconds. */
+/** The pause after a failed read, in milliseconds. */
 const pauseMs = 100;
-/** How many bells there are at most, about. */
-const maxBells = 1000;
-/** How long a bell outlives its engine, in seconds. */
-const bellSeconds = 3600;
+/** The approximate maximum number of entries in a wake-up stream. */
+const maxWakeUps = 1000;
+/** How long a wake-up stream outlives its engine, in seconds. */
+const wakeStreamSeconds = 3600;
 
-/** Reads streams with XREAD BLOCK, over a connection of its own; a bell of its own makes it look again what to read. */
+/**
+ * Reads streams with XREAD BLOCK over a connection of its own. It also reads a wake-up stream of its own: an entry there makes it start
+ * again with another list of streams.
+ */
 export class BlockingReader {
   readonly #connection: Connection;
-  readonly #store: StreamStore;
+  readonly #context: StreamContext;
   readonly #source: BlockingSource;
   readonly #count: number;
   readonly #busyPoll: BusyPoll;
-  readonly #bell: string;
-  #bellAt: string = firstId;
+  readonly #wakeStream: string;
+  #wakeStreamAt: string = firstId;
   #isStopped = false;
   #isBlocked = false;
-  #isRinging = false;
+  #isWaking = false;
   #pause: { readonly timer: NodeJS.Timeout; readonly end: () => void } | undefined;
   #reading: Promise<void> | undefined;
-  /** How many reads have succeeded, with all that they led to. */
+  /** How many reads have succeeded and were processed. */
   #rounds = 0;
-  /** Why the last one has not. */
+  /** Why the last read failed. */
   #failure: string | undefined;
 
   constructor(
     connection: Connection,
-    store: StreamStore,
+    context: StreamContext,
     source: BlockingSource,
     { id, count, busyPoll }: BlockingReaderOptions,
   ) {
     this.#connection = connection;
-    this.#store = store;
+    this.#context = context;
     this.#source = source;
     this.#count = count;
     this.#busyPoll = busyPoll;
-    this.#bell = store.keys.bells + id;
+    this.#wakeStream = context.keys.wakePrefix + id;
     connection.listen({ onRestored: () => this.#source.onRestored?.() });
   }
 
@@ -80,35 +83,35 @@ export class BlockingReader {
     this.#reading ??= this.#read();
   }
 
-  /** Makes a read that waits begin again, because what is to be read has changed. */
+  /** Makes a waiting read start again, because the list of streams has changed. */
   interrupt(): void {
-    if (!this.#isBlocked || this.#isRinging || this.#isStopped) return;
-    this.#isRinging = true;
-    this.#ring().catch((error: unknown) => {
-      // The read ends by itself when its time is over, and then looks again.
-      this.#isRinging = false;
-      this.#store.logger.debug?.('a reader could not be woken', { error: messageOf(error) });
+    if (!this.#isBlocked || this.#isWaking || this.#isStopped) return;
+    this.#isWaking = true;
+    this.#wake().catch((error: unknown) => {
+      // The read returns by itself after `blockMs`, and the next one has the new list.
+      this.#isWaking = false;
+      this.#context.logger.debug?.('a blocking read could not be interrupted', { error: messageOf(error) });
     });
   }
 
-  async #ring(): Promise<void> {
-    const answers = await this.#store.run((client) =>
+  async #wake(): Promise<void> {
+    const answers = await this.#context.run((client) =>
       client
         .pipeline()
-        .xadd(this.#bell, 'MAXLEN', '~', maxBells, '*', 'wake', '1')
-        .expire(this.#bell, bellSeconds)
+        .xadd(this.#wakeStream, 'MAXLEN', '~', maxWakeUps, '*', 'wake', '1')
+        .expire(this.#wakeStream, wakeStreamSeconds)
         .exec(),
     );
-    // A pipeline whose commands are refused, as by a server that is full, does not reject.
+    // A pipeline does not reject if its commands are refused, for example by a full server.
     for (const [error] of answers ?? []) if (error) throw error;
   }
 
-  /** @param source - What it is called. */
+  /** @param source - The name of the reader. */
   progress(source: string): ReadProgress {
     return { source, position: this.#rounds, behind: this.#failure };
   }
 
-  /** Ends reading; the connection is closed with it. */
+  /** Stops reading, and closes the connection. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#connection.close();
@@ -122,45 +125,44 @@ export class BlockingReader {
         await this.#readOnce();
         this.#rounds++;
         this.#failure = undefined;
-        // Behind what handlers publish, and what is published because an acceptance has come by now: a server that this
-        // has woken takes the read along.
+        // The read is sent after events that handlers publish now: a server that these events have woken also takes the read.
         await nextPoll();
       } catch (error) {
         if (this.#isStopped) return;
         this.#failure = `its reads fail: ${messageOf(error)}`;
-        this.#store.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
+        this.#context.logger.debug?.('a read failed and is tried again', { error: messageOf(error) });
         await this.#wait();
       }
     }
   }
 
   async #readOnce(): Promise<void> {
-    const { blockMs, commandTimeoutMs } = this.#store.options;
-    const names = [this.#bell];
-    const ids = [this.#bellAt];
+    const { blockMs, commandTimeoutMs } = this.#context.options;
+    const names = [this.#wakeStream];
+    const ids = [this.#wakeStreamAt];
     for (const [stream, after] of this.#source.streams()) {
       names.push(stream);
       ids.push(after);
     }
     this.#isBlocked = true;
-    this.#isRinging = false;
+    this.#isWaking = false;
     let reply: unknown;
     let following: Promise<void> | undefined;
     try {
       reply = await this.#connection.run(
         (client) => {
           const options = ['COUNT', this.#count, 'BLOCK', blockMs, 'STREAMS'];
-          // Not held back for what follows, to go in one write: a server that sleeps meanwhile costs more than a second write.
+          // Sent at once and not in one write with what follows: a server that falls asleep meanwhile costs more than a second write.
           const reading = client.callBuffer('xread', ...options, ...names, ...ids);
           following = this.#source.onSent?.(this.#connection);
           this.#busyPoll.begin();
           return reading;
         },
-        // A server that is alive answers within BLOCK; without this bound a read may wait for ever for a lost answer.
+        // A working server answers within BLOCK. Without this limit, a read could wait forever for a lost answer.
         blockMs + commandTimeoutMs,
       );
     } catch (error) {
-      // One that answers, with whatever error, has nothing wrong with it.
+      // A connection over which the server answers, even with an error, works.
       if (isAnswer(error)) this.#source.onRefused?.();
       else if (this.#connection.isReady && !this.#isStopped) this.#connection.reconnect();
       throw error;
@@ -169,41 +171,43 @@ export class BlockingReader {
       this.#busyPoll.end();
     }
     const waits: Promise<void>[] = [];
-    // The streams of an answer come in the order in which they were asked for.
+    // The streams of an answer come in the order of the command.
     let at = 0;
     for (const [stream, entries] of streamsOf(reply)) {
       if (this.#isStopped) return;
       at = names.indexOf(stream, at);
       const wait =
-        stream === this.#bell ? this.#onBell(entries) : this.#source.onEntries(stream, entries, ids[at]!);
+        stream === this.#wakeStream
+          ? this.#onWakeUps(entries)
+          : this.#source.onEntries(stream, entries, ids[at]!);
       if (wait !== undefined) waits.push(wait);
     }
     if (following !== undefined) waits.push(following);
-    // At once: one that rejects while another is waited for would be nobody's.
+    // All at once: otherwise one that rejects while another is awaited would be an unhandled rejection.
     if (waits.length > 0) await Promise.all(waits);
   }
 
-  async #onBell(entries: readonly StreamEntry[]): Promise<void> {
-    if (this.#answer(entries) === 0) return;
-    // Where bells ring all the time, one in each read would fall ever further behind.
-    const reply = await this.#store.run((client) =>
-      client.callBuffer('xread', 'COUNT', maxBells, 'STREAMS', this.#bell, this.#bellAt),
+  async #onWakeUps(entries: readonly StreamEntry[]): Promise<void> {
+    if (this.#passOn(entries) === 0) return;
+    // If wake-ups come all the time, one in each read would fall ever further behind.
+    const reply = await this.#context.run((client) =>
+      client.callBuffer('xread', 'COUNT', maxWakeUps, 'STREAMS', this.#wakeStream, this.#wakeStreamAt),
     );
-    for (const [, rest] of streamsOf(reply)) this.#answer(rest);
+    for (const [, rest] of streamsOf(reply)) this.#passOn(rest);
   }
 
-  /** Tells of each group of each topic once, whatever rings for it. Returns of how many. */
-  #answer(entries: readonly StreamEntry[]): number {
-    const told = new Set<string>();
+  /** Passes on each topic and group once. Returns how many. */
+  #passOn(entries: readonly StreamEntry[]): number {
+    const seen = new Set<string>();
     for (const { id, fields } of entries) {
-      this.#bellAt = id;
+      this.#wakeStreamAt = id;
       if (fields.length !== 4) continue;
       const [, topic = '', , group = ''] = fields.map(String);
-      if (told.has(`${topic} ${group}`)) continue;
-      told.add(`${topic} ${group}`);
-      this.#source.onBell?.(topic, group);
+      if (seen.has(`${topic} ${group}`)) continue;
+      seen.add(`${topic} ${group}`);
+      this.#source.onWakeUp?.(topic, group);
     }
-    return told.size;
+    return seen.size;
   }
 
   #wait(): Promise<void> {
@@ -219,13 +223,13 @@ export class BlockingReader {
   }
 }
 
-/** Resolves when what has come by now over other connections has been seen, too. */
+/** Resolves when data that has arrived over other connections by now has been read. */
 function nextPoll(): Promise<void> {
-  // The first comes before the event loop polls again, the second after that (libuv's documentation, "The I/O loop").
+  // The first runs before the event loop polls again, the second after that (libuv's documentation, "The I/O loop").
   return new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
 }
 
-/** An id for an engine's bell and consumers, unlike any other's. It has no dot: what follows one tells consumers apart. */
+/** A unique id for an engine's wake-up stream and consumers. It contains no dot, because the number of a consumer follows after a dot. */
 export function newEngineId(): string {
   return randomUUID();
 }

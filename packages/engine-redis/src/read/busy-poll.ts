@@ -1,11 +1,11 @@
-/** How long one lasts at most, and how soon the answer before must have come, in milliseconds. */
+/** The maximum duration of a poll, and within which time the previous answer must have come. Milliseconds. */
 const maxMs = 0.1;
 
 /**
- * Polls for an answer that is due any moment in place of sleeping until it comes: on one host, falling asleep and being
- * woken takes as long as the answer itself. Only where the engine has published something since the last time, so that the
- * answer may be that event, and where the last answer came at once, so that a server that is farther away costs nothing.
- * Everything else in the process goes on meanwhile (docs/decisions/0019).
+ * Polls for an answer that is due at any moment instead of sleeping until it comes: on one host, falling asleep and being woken take
+ * as long as the answer itself. It polls only if the engine has published an event since the last time, because the answer may be
+ * that event, and if the last answer came at once, so that a server on another host costs nothing. Other work of the process goes on
+ * meanwhile (docs/decisions/0019).
  */
 export class BusyPoll {
   readonly #published: () => number;
@@ -20,7 +20,7 @@ export class BusyPoll {
     this.#published = published;
   }
 
-  /** Something was sent, and its answer is awaited. */
+  /** A command was sent. */
   begin(): void {
     const published = this.#published();
     this.#isOn = this.#wasPrompt && published !== this.#publishedBefore;
@@ -31,7 +31,7 @@ export class BusyPoll {
     setImmediate(this.#turn);
   }
 
-  /** The answer is there. */
+  /** The answer has arrived. */
   end(): void {
     this.#isOn = false;
     this.#wasPrompt = this.#isPrompt;

@@ -1,7 +1,7 @@
 import { fieldOf, type StreamEntry } from '../store/stream-entry.ts';
 import { firstId } from '../store/stream-ids.ts';
 
-/** A topic that is new, and the id after which its events begin. */
+/** Reads the announcement of a new topic. `before` is the id after which its events begin. */
 export function parseNews(entry: StreamEntry): { readonly topic: string; readonly before: string } {
   const topic = fieldOf(entry, 'topic')?.toString() ?? '';
   const before = fieldOf(entry, 'before')?.toString('latin1') ?? firstId;

@@ -1,27 +1,27 @@
 import type { Event } from '@polybus/core';
 import type { DecodeContext } from '@polybus/core/cloudevents';
-import { type Decoded, decode } from './record.ts';
+import { type Decoded, decode } from '../read/decode.ts';
 import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';
 
-/** An entry as the server gave it, with its id as text. */
+/** An entry of a stream as the server returned it, with its id as text. */
 export interface StreamEntry {
   readonly id: string;
   readonly fields: readonly Buffer[];
-  /** How often the group has delivered it, this time included; 0 where no group is involved. */
+  /** How often the group has delivered it, this time included; 0 without a group. */
   readonly deliveries: number;
 }
 
 type RawEntry = readonly [Buffer, readonly Buffer[] | null, number?];
 
 /**
- * The entries of a reply. An entry that was deleted has no fields, and is left out.
+ * The entries of a reply, without deleted entries, which have no fields.
  *
- * @param unsaid - The deliveries of an entry that comes without.
+ * @param defaultDeliveries - For entries that come without the number.
  */
-export function entriesOf(reply: unknown, unsaid = 0): StreamEntry[] {
+export function entriesOf(reply: unknown, defaultDeliveries = 0): StreamEntry[] {
   const entries: StreamEntry[] = [];
-  for (const [id, fields, deliveries = unsaid] of (reply ?? []) as RawEntry[]) {
+  for (const [id, fields, deliveries = defaultDeliveries] of (reply ?? []) as RawEntry[]) {
     if (fields !== null) entries.push({ id: id.toString('latin1'), fields, deliveries });
   }
   return entries;
@@ -40,24 +40,24 @@ export function fieldOf({ fields }: StreamEntry, name: string): Buffer | undefin
   return undefined;
 }
 
-/** Before a key that is no UTF-8: half a character, as no text from the server has it. */
+/** Marks a key that is not UTF-8: half a surrogate pair, which no decoded text contains. */
 const bytesMark = '\ud800';
 
-/** The entry's own key, which is what the group knows it by, or ''. */
+/** The key of the entry's field, by which the group keeps its order, or ''. */
 export function keyOf(entry: StreamEntry): string {
   const bytes = entry.fields.length > 2 ? fieldOf(entry, keyField) : undefined;
   if (bytes === undefined) return '';
   const text = bytes.toString();
-  // Only of another producer, and then perhaps no text at all.
+  // The key is from another producer, and may not be text.
   return text.includes('\ufffd') ? bytesMark + bytes.toString('latin1') : text;
 }
 
-/** The key as the server has it. */
+/** The key as the server stores it. */
 export function keyArgument(key: string): string | Buffer {
   return key.startsWith(bytesMark) ? Buffer.from(key.slice(1), 'latin1') : key;
 }
 
-/** What an entry says of its event. Hardly one needs the time, or the key: it is worked out where it is asked for. */
+/** The entry's data for decoding. Few events need the time or the key from here, so both are computed on demand. */
 class EntryContext implements DecodeContext {
   readonly topic: string;
   readonly #entry: StreamEntry;
@@ -76,7 +76,7 @@ class EntryContext implements DecodeContext {
   }
 }
 
-/** Decodes an entry. One without the field `event` is none of ours: all its fields count as its bytes. */
+/** Decodes an entry. If it has no field `event`, it is from another producer, and all its fields together are the bytes. */
 export function decodeEntry(topic: string, entry: StreamEntry): Decoded {
   const bytes = fieldOf(entry, eventField) ?? Buffer.from(JSON.stringify(entry.fields.map(String)));
   return decode(topic, bytes, new EntryContext(topic, entry));

@@ -1,4 +1,4 @@
-/** The names of what the engine keeps in Redis. No topic has a colon, so none of these is a topic's stream. */
+/** The names of the keys that the engine uses in Redis. Topics contain no colon, so none of these names is a topic's stream. */
 export class StreamKeys {
   readonly #prefix: string;
 
@@ -14,44 +14,44 @@ export class StreamKeys {
     return stream.slice(this.#prefix.length);
   }
 
-  /** Hash: each topic that has a stream, and the id before its first event. */
+  /** Hash: for each announced topic, the id before its first event. */
   get topics(): string {
     return `${this.#prefix}:topics`;
   }
 
-  /** Stream: one entry for each topic that is new. */
+  /** Stream: an entry announces each new topic. */
   get news(): string {
     return `${this.#prefix}:news`;
   }
 
-  /** Hash: the groups and patterns that have been there before, each with the id before which it wants nothing. */
+  /** Hash: for each group and pattern that was subscribed to, the id after which the group begins. */
   get patterns(): string {
     return `${this.#prefix}:patterns`;
   }
 
-  /** Hash: of each topic that was trimmed the last id that went. */
+  /** Hash: for each topic that was trimmed, the last id that was removed. */
   get trimmed(): string {
     return `${this.#prefix}:trimmed`;
   }
 
   /**
-   * Hash of a topic and group: for each key with unsettled events how many there are, and which consumer has them. Beside it is
-   * one with `members` in its name, which only scripts use: for each member when its lease ends, by the server's clock.
+   * Hash of a topic and group: for each key with unsettled events, how many there are and which consumer has them. Scripts use
+   * another hash with `members` in its name: for each member, when its lease ends by the server's clock.
    */
   owners(topic: string, group: string): string {
     return `${this.#prefix}${topic}:owners:${group}`;
   }
 
-  /** Before the id of an engine: a stream that wakes its blocking readers. */
-  get bells(): string {
-    return `${this.#prefix}:bell:`;
+  /** Comes before the id of an engine: a stream that wakes the blocking readers of that engine. */
+  get wakePrefix(): string {
+    return `${this.#prefix}:wake:`;
   }
 }
 
 /** Field of a stream's entry: the CloudEvent as JSON. */
 export const eventField = 'event';
-/** Field of a stream's entry: the event's key, where it has one. */
+/** Field of a stream's entry: the event's key, if it has one. */
 export const keyField = 'key';
 
-/** The consumer, in each group, that has what others gave back or left behind. */
+/** The consumer, in each group, that has the entries that others gave back or left behind. */
 export const leftBehind = '_left';

@@ -1,20 +1,19 @@
-import { serverTime } from '../group/consumer-scripts.ts';
 import { Script } from '../client/script.ts';
-import { idOrder } from './stream-ids.ts';
+import { idOrder, serverTime } from './lua.ts';
 
-/** How many entries one step takes out at most, so that no step holds up the server. */
+/** The maximum number of entries that one step removes, so that no step blocks the server for long. */
 const stepSize = 500;
 
 /**
- * Takes out some of what is older than the retention, or more than the maximum, but nothing that a group has yet to settle.
- * It remembers the last that went, for those who have no place on the server and may have had less.
+ * Removes some of the entries that are older than the retention or exceed the maximum length, but none that a group has yet to
+ * settle. Records the last id that was removed: a subscription without a group compares it with its position to report missed events.
  *
  * KEYS stream, trimmed. ARGV the retention in milliseconds, the maximum length or 0, topic.
- * Returns 1 where there is more to take out, and 1 where unsettled events kept others from going.
+ * Returns 1 if there is more to remove, and 1 if unsettled entries kept others from being removed.
  */
 export const trim: Script = new Script(`${idOrder}${serverTime}local stream, step = KEYS[1], ${stepSize}
 if redis.call('EXISTS', stream) == 0 then return {0, 0} end
--- By the server's clock, as the ids are: a client whose clock is ahead would take out what is young.
+-- By the server's clock, which also makes the ids: a client whose clock is ahead would remove young entries.
 local bound, more = string.format('%.0f-0', math.max(1, serverTime() - ARGV[1])), 0
 local most = tonumber(ARGV[2])
 if most > 0 then
@@ -52,7 +51,7 @@ if #going > step then
   bound = going[#going][1]
   going[#going] = nil
 end
--- In this order: a server that is full refuses only the first write of a script, and never this one.
+-- In this order: a full server refuses only the first write of a script, and never this one.
 redis.call('XTRIM', stream, 'MINID', bound)
 redis.call('HSET', KEYS[2], ARGV[3], going[#going][1])
 return {more, isHeld}

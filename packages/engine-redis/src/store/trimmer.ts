@@ -1,25 +1,25 @@
 import { messageOf } from '../errors.ts';
 import type { StreamStore } from './stream-store.ts';
 
-/** How often streams that were published to are looked at, in milliseconds. */
+/** How often streams that were published to are trimmed, in milliseconds. */
 const intervalMs = 30_000;
-/** How often those are that were not, as what is in them grows old all the same. */
-const restMs = 600_000;
-/** How many topics are remembered, so that unbounded topic names cannot fill the memory. */
+/** How often streams that were not published to are trimmed, because their entries grow old all the same. */
+const idleIntervalMs = 600_000;
+/** The maximum number of topics that are remembered, so that unbounded topic names cannot fill the memory. */
 const maxRemembered = 10_000;
 
 const never = Number.NEGATIVE_INFINITY;
 
 interface Topic {
-  /** How many events since the last trim. */
+  /** How many events were published since the last trim. */
   published: number;
   /** By `performance.now()`. */
   trimmedAt: number;
 }
 
 /**
- * Trims the streams that this engine publishes to, or has, apart from publishing: a trim with XADD would take unsettled events
- * along.
+ * Trims the streams that this engine publishes to. It does so separately from publishing, because a trim with XADD would remove
+ * unsettled events.
  */
 export class Trimmer {
   readonly #store: StreamStore;
@@ -27,7 +27,7 @@ export class Trimmer {
   readonly #timer: NodeJS.Timeout;
   readonly #every: number;
   #trimming: Promise<void> | undefined;
-  /** Topics whose unsettled events keep more than the configuration allows. */
+  /** Topics that keep more events than configured, because some are unsettled. */
   readonly held: Set<string> = new Set();
 
   constructor(store: StreamStore) {
@@ -37,20 +37,20 @@ export class Trimmer {
     this.#timer = setInterval(() => this.#trimAll(this.#due()), intervalMs).unref();
   }
 
-  /** An event is sent. One that a server refuses because it is full counts too: trimming is what makes room for it. */
+  /** An event is sent. An event that a full server refuses counts too: trimming makes room for it. */
   published(topic: string): void {
-    let about = this.#topics.get(topic);
-    if (about === undefined) {
-      about = { published: 0, trimmedAt: performance.now() };
-      this.#topics.set(topic, about);
+    let state = this.#topics.get(topic);
+    if (state === undefined) {
+      state = { published: 0, trimmedAt: performance.now() };
+      this.#topics.set(topic, state);
       if (this.#topics.size > maxRemembered) this.#topics.delete(this.#topics.keys().next().value!);
     }
-    about.published++;
-    if (about.published >= this.#every) this.#trimAll([topic]);
+    state.published++;
+    if (state.published >= this.#every) this.#trimAll([topic]);
   }
 
   #due(): string[] {
-    const longAgo = performance.now() - restMs;
+    const longAgo = performance.now() - idleIntervalMs;
     return [...this.#topics]
       .filter(([, { published, trimmedAt }]) => published > 0 || trimmedAt <= longAgo)
       .map(([topic]) => topic);
@@ -63,15 +63,15 @@ export class Trimmer {
 
   async #trim(topics: readonly string[]): Promise<void> {
     for (const topic of topics) {
-      const about = this.#topics.get(topic) ?? { published: 0, trimmedAt: never };
-      about.published = 0;
+      const state = this.#topics.get(topic) ?? { published: 0, trimmedAt: never };
+      state.published = 0;
       const now = performance.now();
       try {
         await this.#trimTopic(topic);
-        about.trimmedAt = now;
+        state.trimmedAt = now;
       } catch (error) {
-        // Again with the next that are due, and not with the next event, which would fail as well.
-        about.trimmedAt = never;
+        // Tried again with the next trims that are due, not with the next event, which would fail as well.
+        state.trimmedAt = never;
         this.#store.logger.debug?.('a stream could not be trimmed', { topic, error: messageOf(error) });
       }
     }
@@ -82,7 +82,7 @@ export class Trimmer {
       const { hasMore, isHeld } = await this.#store.trim(topic);
       if (isHeld && !this.held.has(topic)) {
         this.#store.logger.warn(
-          'a stream keeps more than it should, because a group has not settled its events',
+          'a stream keeps more events than configured, because a group has not settled them',
           { topic },
         );
       }

@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Acknowledger } from '../../src/group/acknowledger.ts';
-import type { StreamStore } from '../../src/store/stream-store.ts';
+import type { ConsumerCommands } from '../../src/group/consumer-commands.ts';
+import { LogLines } from '../support.ts';
 
 function makeAcknowledger() {
   const sent: string[] = [];
-  const store = {
+  const commands = {
     acknowledge: async () => void sent.push('acknowledged'),
     recordAttempts: async () => void sent.push('attempt'),
   };
-  const place = { topic: 't', group: 'g', consumer: 'c' };
-  return { acknowledger: new Acknowledger(store as unknown as StreamStore, place), sent };
+  return { acknowledger: new Acknowledger(commands as unknown as ConsumerCommands, new LogLines()), sent };
 }
 
 test('an attempt that outlives its turn is told at the end of that turn, and what is settled with it', async () => {

@@ -3,7 +3,8 @@ import { createEvent } from '@polybus/core/engine';
 import { waitFor } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { giveBack, readGroup } from '../../src/group/scripts.ts';
+import { giveBack } from '../../src/group/consumer-scripts.ts';
+import { readGroup } from '../../src/group/read-script.ts';
 import { firstId } from '../../src/store/stream-ids.ts';
 import { StreamKeys } from '../../src/store/stream-keys.ts';
 import { ownRedis } from '../read/foreign.ts';
@@ -113,7 +114,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
 
   test('what was passed on to a member arrives although something new comes in the same moment', async () => {
     const keyPrefix = newPrefix();
-    // Nothing but the bell is to say so.
+    // Only a wake-up may make it read.
     const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 600_000 } as const;
     const engine = await startEngine(config);
     let open!: () => void;
@@ -133,16 +134,16 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     const keys = new StreamKeys(keyPrefix);
     const [stream, owners] = [keys.stream('work'), keys.owners('work', 'g')];
     const [, owner] = (await admin.hget(owners, 'k'))!.split(' ') as [string, string];
-    const bell = keys.bells + owner.split('.')[0]!;
+    const wakeStream = keys.wakePrefix + owner.split('.')[0]!;
     await until('the member to wait', async () => /cmd=xread/.test(String(await admin.client('LIST'))));
-    // Its own bells ring where nobody hears: the one that is heard comes together with what is new.
+    // The script writes its own wake-up to a stream that nobody reads: the one that is read comes together with a new entry.
     const read = readGroup.evalArguments(
       [stream, owners],
       ['g', 'another.1', 10, firstId, 'work', `${keyPrefix}unheard:`, 0, 0],
     );
     await admin
       .multi()
-      .xadd(bell, '*', 'topic', 'work', 'group', 'g')
+      .xadd(wakeStream, '*', 'topic', 'work', 'group', 'g')
       .xadd(stream, '*', 'event', encoded('passed on'), 'key', 'k')
       .eval(...read)
       .xadd(stream, '*', 'event', encoded('new'))
@@ -153,7 +154,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     expect(new Set(seen)).toEqual(new Set(['first', 'new', 'passed on']));
   });
 
-  test('what was left behind without a bell is found by the heartbeat, although something new comes all the time', async () => {
+  test('what was left behind without a wake-up is found by the heartbeat, although something new comes all the time', async () => {
     const keyPrefix = newPrefix();
     const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 1500 } as const;
     const engine = await startEngine(config);

@@ -1,6 +1,8 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { Connections } from '../../src/client/connections.ts';
+import { ConsumerCommands } from '../../src/group/consumer-commands.ts';
+import { removeDeadConsumers } from '../../src/group/sweep.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { StreamKeys } from '../../src/store/stream-keys.ts';
 import { StreamStore } from '../../src/store/stream-store.ts';
@@ -30,13 +32,11 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
   }
 
   class Member {
-    readonly #store: StreamStore;
-    readonly #consumer: string;
+    readonly #commands: ConsumerCommands;
     #cursor = firstId;
 
     constructor(store: StreamStore, consumer: string) {
-      this.#store = store;
-      this.#consumer = consumer;
+      this.#commands = new ConsumerCommands(store, topic, group, consumer);
     }
 
     static async join(store: StreamStore, consumer: string): Promise<Member> {
@@ -50,24 +50,23 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     }
 
     async read(count = 100, newFirst = false): Promise<StreamEntry[]> {
-      const about = { topic, group, consumer: this.#consumer, cursor: this.#cursor, newFirst };
-      const { entries, cursor } = await this.#store.readGroup({ ...about, count, again: 1, inHand: [] });
+      const request = { count, again: 1, inHand: [], cursor: this.#cursor, newFirst };
+      const { entries, cursor } = await this.#commands.read(request);
       this.#cursor = cursor;
       return [...entries];
     }
 
     giveBack(entries: readonly StreamEntry[]): Promise<void> {
       const given = entries.map((entry) => ({ id: entry.id, deliveries: 0, key: keyOf(entry) }));
-      return this.#store.giveBack(topic, group, this.#consumer, given);
+      return this.#commands.giveBack(given);
     }
 
     acknowledge(entries: readonly StreamEntry[]): Promise<void> {
-      return this.#store.acknowledgeKeyed(
-        topic,
-        group,
-        this.#consumer,
-        entries.flatMap((entry) => [entry.id, keyOf(entry)]),
-      );
+      return this.#commands.acknowledgeKeyed(entries.flatMap((entry) => [entry.id, keyOf(entry)]));
+    }
+
+    leave(): Promise<void> {
+      return this.#commands.leave();
     }
   }
 
@@ -76,8 +75,8 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
       await store.run((client) => client.xadd(store.keys.stream(topic), '*', 'event', event, 'key', key));
   }
 
-  const bells = (store: StreamStore, engine: string): Promise<number> =>
-    store.run((client) => client.xlen(store.keys.bells + engine));
+  const wakeUps = (store: StreamStore, engine: string): Promise<number> =>
+    store.run((client) => client.xlen(store.keys.wakePrefix + engine));
   const owners = (store: StreamStore): Promise<number> =>
     store.run((client) => client.hlen(store.keys.owners(topic, group)));
   const eventsOf = (entries: readonly StreamEntry[]): string[] =>
@@ -107,11 +106,11 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     await leaving.giveBack(await leaving.read());
     expect(eventsOf(await staying.read())).toEqual([]);
     await leaving.acknowledge(handled);
-    await store.leave(topic, group, 'a.1');
+    await leaving.leave();
     expect(eventsOf(await staying.read())).toEqual(['too late']);
   });
 
-  test('a member that leaves rings for the others where all it had of a key was given back before', async () => {
+  test('a member that leaves wakes the others if all it had of a key was given back before', async () => {
     const store = await makeStore();
     const leaving = await Member.join(store, 'a.1');
     await Member.join(store, 'b.1');
@@ -120,19 +119,19 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     await add(store, 'k', 'too late');
     await leaving.giveBack(await leaving.read());
     await leaving.acknowledge(handled);
-    const before = await bells(store, 'b');
-    await store.leave(topic, group, 'a.1');
-    expect(await bells(store, 'b')).toBe(before + 1);
+    const before = await wakeUps(store, 'b');
+    await leaving.leave();
+    expect(await wakeUps(store, 'b')).toBe(before + 1);
   });
 
-  test('what one read passes on to another member rings once', async () => {
+  test('what one read passes on to another member wakes it once', async () => {
     const store = await makeStore();
     const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     await owner.read();
     await add(store, 'k', 'second', 'third', 'fourth');
     await reader.read();
-    expect(await bells(store, 'a')).toBe(1);
+    expect(await wakeUps(store, 'a')).toBe(1);
     expect(eventsOf(await owner.read())).toEqual(['second', 'third', 'fourth']);
   });
 
@@ -141,7 +140,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     const [silent, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
     const first = await silent.read();
-    await store.leave(topic, group, 'a.1');
+    await silent.leave();
     expect(eventsOf(await heir.read())).toEqual(['first']);
     await silent.acknowledge(first);
     await add(store, 'k', 'second');
@@ -187,7 +186,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     await store.run((client) => client.xdel(store.keys.stream(topic), last![0]));
     await owner.read();
     await owner.acknowledge(first);
-    await store.sweep(topic, group);
+    await removeDeadConsumers(store, topic, group);
     expect(await owners(store)).toBe(0);
   });
 

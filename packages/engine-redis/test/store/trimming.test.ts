@@ -110,7 +110,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     await until('the last event', () => seen.includes(last));
     expect(seen.length).toBeLessThan(last);
     expect(missed()).toHaveLength(1);
-    expect(missed()[0]).toContain('trimmed before this subscription had them');
+    expect(missed()[0]).toContain('trimmed before this subscription received them');
   });
 
   test('a group gets the topics of its pattern that were new while none of its members was there', async () => {

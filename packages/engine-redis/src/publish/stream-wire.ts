@@ -1,8 +1,8 @@
 import type { ChainableCommander, Redis } from 'ioredis';
-import type { Message, Wire } from '../publish/publisher.ts';
-import { addAnnounced } from '../publish/scripts.ts';
-import { fieldsFor } from './stream-entry.ts';
-import type { StreamKeys } from './stream-keys.ts';
+import type { Message, Wire } from './publisher.ts';
+import { addAnnounced } from '../store/topic-scripts.ts';
+import { fieldsFor } from '../store/stream-entry.ts';
+import type { StreamKeys } from '../store/stream-keys.ts';
 
 /** How many topics are remembered as announced, so that unbounded topic names cannot fill the memory. */
 const maxRemembered = 10_000;

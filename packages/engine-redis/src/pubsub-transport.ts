@@ -9,21 +9,20 @@ import {
   assertTopic,
   matchesTopic,
 } from '@polybus/core/engine';
-import type { ChainableCommander, Cluster, Redis } from 'ioredis';
-import { Channels } from './channels.ts';
-import { nodeFor } from '../client/cluster-nodes.ts';
-import type { Connection } from '../client/connection.ts';
-import { type Connections, withConnections } from '../client/connections.ts';
-import { RedisConnectionError, commandError } from '../errors.ts';
-import type { RedisOptions } from '../options/options.ts';
-import { type Message, Publisher, type Wire } from '../publish/publisher.ts';
-import { Publishers } from '../publish/publishers.ts';
-import { decode } from '../store/record.ts';
+import type { Connection } from './client/connection.ts';
+import { type Connections, withConnections } from './client/connections.ts';
+import { RedisConnectionError, commandError } from './errors.ts';
+import type { RedisOptions } from './options/options.ts';
+import { Publisher } from './publish/publisher.ts';
+import { Publishers } from './publish/publishers.ts';
+import { Channels } from './pubsub/channels.ts';
+import { PubSubWire } from './pubsub/pubsub-wire.ts';
+import { decode } from './read/decode.ts';
 
-/** Nothing is kept, so nothing is acknowledged; what is given back is gone. */
-const unkept: Acknowledgement = { settled: () => {}, release: () => false };
+/** Pub/Sub keeps no events, so an acknowledgement has no effect, and a released event is lost. */
+const noAcknowledgement: Acknowledgement = { settled: () => {}, release: () => false };
 
-/** What opening the transport has made. */
+/** The parts of an open transport. */
 interface Parts {
   readonly connections: Connections;
   readonly publishing: readonly Connection[];
@@ -32,7 +31,7 @@ interface Parts {
   readonly engine: string;
 }
 
-/** Redis Pub/Sub: a channel per topic, one connection to publish and one to listen. */
+/** Mode `pubsub`: Redis Pub/Sub, a channel for each topic, with connections to publish and one to listen. */
 export class PubSubTransport implements Transport {
   readonly #options: RedisOptions;
   readonly #parts: Parts;
@@ -85,26 +84,26 @@ export class PubSubTransport implements Transport {
   readonly #onMessage = (channel: Buffer, bytes: Buffer): void => {
     const name = channel.toString();
     const topic = name.slice(this.#options.keyPrefix.length);
-    this.#hand(this.#parts.channels.exact(name), topic, bytes);
+    this.#deliver(this.#parts.channels.exact(name), topic, bytes);
   };
 
   readonly #onPatternMessage = (pattern: string, channel: Buffer | string, bytes: Buffer): void => {
     const found = this.#parts.channels.pattern(pattern);
     const topic = channel.toString().slice(this.#options.keyPrefix.length);
-    // Redis' patterns match more than ours: an internal topic, or a name that is no topic.
+    // Patterns of Redis match more than those of topics: internal topics, and names that are no topics.
     if (found === undefined || !isTopic(topic) || !matchesTopic(found.pattern, topic)) return;
-    this.#hand(found.list, topic, bytes);
+    this.#deliver(found.list, topic, bytes);
   };
 
-  #hand(receivers: readonly Receiver[], topic: string, bytes: Buffer): void {
+  #deliver(receivers: readonly Receiver[], topic: string, bytes: Buffer): void {
     if (receivers.length === 0) return;
     const { event, raw } = decode(topic, bytes);
     if (event === undefined) {
-      for (const receiver of receivers) receiver.undecodable(raw, unkept);
+      for (const receiver of receivers) receiver.undecodable(raw, noAcknowledgement);
       return;
     }
     for (const receiver of receivers) {
-      if (receiver.capacity > 0) receiver.enqueue(event, unkept);
+      if (receiver.capacity > 0) receiver.enqueue(event, noAcknowledgement);
       else receiver.drop(event, 'buffer-full');
     }
     for (const receiver of receivers) receiver.run();
@@ -115,33 +114,14 @@ export class PubSubTransport implements Transport {
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
     await Promise.all(publishing.map((one) => one.run((client) => client.ping(), timeoutMs)));
-    if (!channels.isComplete) throw new RedisConnectionError('The channels are not subscribed to again yet.');
+    if (!channels.isComplete)
+      throw new RedisConnectionError('The engine has not subscribed to its channels again yet.');
   }
 
   describe(): Pick<EngineHealth, 'details'> {
     const { mode } = this.#options;
     const { connections, channels } = this.#parts;
     return { details: { mode, connections: connections.states, ...channels.gaps } };
-  }
-}
-
-class PubSubWire implements Wire {
-  readonly #prefix: string;
-
-  constructor(prefix: string) {
-    this.#prefix = prefix;
-  }
-
-  carrier(client: Redis, topic: string): Redis {
-    return nodeFor(client as unknown as Cluster, this.#prefix + topic);
-  }
-
-  send(client: Redis, { topic, text }: Message): Promise<unknown> {
-    return client.publish(this.#prefix + topic, text);
-  }
-
-  add(pipeline: ChainableCommander, { topic, text }: Message): void {
-    pipeline.publish(this.#prefix + topic, text);
   }
 }
 

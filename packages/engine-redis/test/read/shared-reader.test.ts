@@ -2,7 +2,7 @@ import type { ListenRequest, Receiver } from '@polybus/core/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import type { BusyPoll } from '../../src/read/busy-poll.ts';
 import type { Connection } from '../../src/client/connection.ts';
-import { StreamHub } from '../../src/read/stream-hub.ts';
+import { SharedReader } from '../../src/read/shared-reader.ts';
 import { StreamKeys } from '../../src/store/stream-keys.ts';
 import type { StreamStore } from '../../src/store/stream-store.ts';
 import { LogLines, until } from '../support.ts';
@@ -44,7 +44,7 @@ function makeHub() {
   };
   const polls: string[] = [];
   const busyPoll = { begin: () => polls.push('begin'), end: () => polls.push('end') } as unknown as BusyPoll;
-  const hub = new StreamHub(
+  const hub = new SharedReader(
     connection as unknown as Connection,
     store as unknown as StreamStore,
     'id',

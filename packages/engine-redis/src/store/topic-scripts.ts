@@ -1,14 +1,12 @@
-import { membership } from '../group/consumer-scripts.ts';
+import { membership } from '../group/membership.ts';
 import { Script } from '../client/script.ts';
-import { idOrder } from '../store/stream-ids.ts';
+import { idOrder } from './lua.ts';
 
 /**
- * Groups and topics come to be in scripts, because each has to know of the other: a group that is created after a topic's first
- * events misses what was trimmed meanwhile.
- *
- * Each script has the keys topics, news and patterns; `streams` is what the names of streams begin with.
+ * Lua for the creation of groups and topics. Scripts create both, because each has to know of the other: a group that is created
+ * after a topic's first events misses events that were trimmed meanwhile.
  */
-const places = `${idOrder}${membership}
+const creation = `${idOrder}${membership}
 local function lastOf(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
@@ -21,8 +19,8 @@ local function hasGroup(stream, group)
   end
   return false
 end
--- A group that is created has settled everything, and nobody is in it or owns a key: what another of this name left goes.
--- One that is there is not created again to find that out: a server that is full would refuse it.
+-- A new group has no members and no owners of keys, so data that an earlier group of this name has left is deleted.
+-- An existing group is not created again to find out that it exists: a full server would refuse that.
 local function create(stream, group, start)
   if hasGroup(stream, group) then return {} end
   local made = redis.pcall('XGROUP', 'CREATE', stream, group, start, 'MKSTREAM')
@@ -36,7 +34,7 @@ local function matches(prefix, topic)
   if string.sub(topic, 1, #prefix) ~= prefix then return false end
   return string.sub(prefix, 1, 1) == '_' or string.sub(topic, 1, 1) ~= '_'
 end
--- Every group that has had a pattern of this topic gets its place in it.
+-- Creates every group that has a pattern for this topic.
 local function announce(topics, news, patterns, stream, topic)
   if redis.call('HEXISTS', topics, topic) == 1 then return end
   local before = lastOf(stream)
@@ -52,39 +50,39 @@ end
 `;
 
 /**
- * Adds an event to a topic that may be new. A new one is announced in the same step, with the id after which its events
- * begin, so that a pattern misses none of them.
+ * Adds an event to a topic that may be new. A new topic is announced in the same step, with the id after which its events begin, so
+ * that subscriptions to a pattern miss none of them.
  *
  * KEYS stream, topics, news, patterns. ARGV topic, then the entry's fields and values.
  */
-export const addAnnounced: Script = new Script(`${places}
+export const addAnnounced: Script = new Script(`${creation}
 announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
 return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 `);
 
 /**
- * Creates a group where it is not there, and its consumer. It makes the stream exist, so that publishers need not look whether
- * the topic is known: hence it is announced here.
+ * Creates a group if it does not exist, and its consumer. This also creates the stream, and publishers to an existing stream do not
+ * check whether its topic is announced. So this script announces it.
  *
- * KEYS stream, topics, news, patterns. ARGV topic, group, where it begins, consumer or '', milliseconds of its lease.
+ * KEYS stream, topics, news, patterns. ARGV topic, group, the id after which it begins, consumer or '', milliseconds of its lease.
  */
-export const createGroup: Script = new Script(`${places}
+export const createGroup: Script = new Script(`${creation}
 local made = create(KEYS[1], ARGV[2], ARGV[3])
 if made.err then return made end
--- First: a server that is full refuses no write of a script that has written already.
+-- First: a full server does not refuse the writes of a script that has already written.
 join(KEYS[1], ARGV[2], ARGV[4], ARGV[5])
 announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
 `);
 
 /**
- * The topics that begin so, each with the id of its last event, and the place in the news after which new ones come. For a
- * group, it is created where it is not there yet: at the id that is given ('$' for the end), or, where the group has had
- * this pattern before, at the topic's beginning, because nobody of it was there when the topic was new.
+ * Returns the id of the last announcement, and the topics with a prefix, each with the id of its last event. Creates the group in
+ * each of them if it does not exist: at the given id ('$' for the end), or, if the group had this pattern before, at the topic's
+ * beginning, because the group had no member when the topic was announced.
  *
- * KEYS topics, news, patterns. ARGV prefix of streams, prefix of topics, group or '', where it begins, consumer or '',
+ * KEYS topics, news, patterns. ARGV prefix of streams, prefix of topics, group or '', the id after which it begins, consumer or '',
  * milliseconds of its lease.
  */
-export const snapshot: Script = new Script(`${places}
+export const snapshot: Script = new Script(`${creation}
 local streams, prefix, group, start, consumer, leaseMs = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local isNew = group ~= '' and redis.call('HEXISTS', KEYS[3], group .. ' ' .. prefix) == 0
 local found = {}

@@ -1,7 +1,8 @@
 import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
-import { GroupMember } from '../../src/group/member.ts';
-import type { GroupRead, StreamStore } from '../../src/store/stream-store.ts';
+import { LocalMember } from '../../src/group/local-member.ts';
+import { StreamKeys } from '../../src/store/stream-keys.ts';
+import type { StreamStore } from '../../src/store/stream-store.ts';
 import { LogLines } from '../support.ts';
 
 /*
@@ -14,23 +15,31 @@ function makeMember(answer: () => Promise<void> = () => Promise.resolve()) {
   const reads: number[] = [];
   const taken: Acknowledgement[] = [];
   const givenBack: string[] = [];
+  const client = {
+    xack: async () => {},
+    evalshaBuffer: async (_sha: string, _keys: number, ...args: unknown[]) => {
+      const count = args[4];
+      // The fifth argument of a read is a number, and of a command to give back it is the topic.
+      if (typeof count !== 'number') {
+        for (let i = 6; i < args.length; i += 3) givenBack.push(String(args[i]));
+        return null;
+      }
+      // Each read returns as many entries as it asks for, and there are always more.
+      const entries = Array.from({ length: count }, (_, n) => [
+        Buffer.from(`${reads.length}-${n}`),
+        [Buffer.from('event'), Buffer.from('{}')],
+        1,
+      ]);
+      reads.push(count);
+      await answer();
+      return [entries, Buffer.from('more'), Buffer.from('0-0')];
+    },
+  };
   const store = {
     logger: new LogLines(),
     options: { claimIdleMs: 30_000 },
-    acknowledge: async () => {},
-    giveBack: async (_topic: string, _group: string, _consumer: string, all: readonly { id: string }[]) =>
-      void givenBack.push(...all.map(({ id }) => id)),
-    // As many as are asked for, and there are always more.
-    readGroup: async ({ count }: { count: number }): Promise<GroupRead> => {
-      const entries = Array.from({ length: count }, (_, n) => ({
-        id: `${reads.length}-${n}`,
-        fields: [Buffer.from('event'), Buffer.from('{}')],
-        deliveries: 1,
-      }));
-      reads.push(count);
-      await answer();
-      return { entries, end: undefined, isHeld: false, cursor: '0-0', hasLooked: true };
-    },
+    keys: new StreamKeys('p:'),
+    run: async (command: (of: typeof client) => unknown) => command(client),
   } as unknown as StreamStore;
   const take = (_: unknown, acknowledgement: Acknowledgement): void => void taken.push(acknowledgement);
   const receiver = {
@@ -43,14 +52,14 @@ function makeMember(answer: () => Promise<void> = () => Promise.resolve()) {
     run: () => {},
   } as unknown as Receiver;
   const request = { pattern: 't', group: 'g', concurrency: 1 } as unknown as ListenRequest;
-  const member = new GroupMember(request, receiver, 'c', store, () => {});
-  member.add('t');
-  return { member, reads, taken, givenBack };
+  const member = new LocalMember(request, receiver, 'c', store, () => {});
+  const topic = member.add('t');
+  return { topic, reads, taken, givenBack };
 }
 
 test.each(turns)('room that comes %i microtasks after there was none is read for', async (turn) => {
-  const { member, reads, taken } = makeMember();
-  void member.poll('t');
+  const { topic, reads, taken } = makeMember();
+  void topic.poll();
   while (taken.length < 2) await Promise.resolve();
   for (let n = 0; n < turn; n++) await Promise.resolve();
   for (const one of taken.splice(0)) one.settled();
@@ -60,10 +69,10 @@ test.each(turns)('room that comes %i microtasks after there was none is read for
 
 test('what a read brings that was sent before an entry was released goes back behind that entry', async () => {
   let answer = (): void => {};
-  const { member, reads, taken, givenBack } = makeMember(() =>
+  const { topic, reads, taken, givenBack } = makeMember(() =>
     reads.length < 2 ? Promise.resolve() : new Promise((resolve) => (answer = resolve)),
   );
-  void member.poll('t');
+  void topic.poll();
   await expect.poll(() => taken).toHaveLength(2);
   taken.pop()!.settled();
   await expect.poll(() => reads).toHaveLength(2);

@@ -1,14 +1,17 @@
-import { membership } from './consumer-scripts.ts';
 import { keyField, leftBehind } from '../store/stream-keys.ts';
 
 /**
- * Redis hands the entries of a group to whoever asks, which keeps no order per key. So a key that has unsettled events
- * belongs to the consumer that has them, and further events of that key go to the same consumer, whoever reads them.
+ * Lua for scripts: the order per key in a group.
  *
- * What a consumer gave back, or left behind when it died, waits with the consumer "${leftBehind}" and is taken, oldest first,
- * before anything newer.
+ * Redis delivers the entries of a group to any consumer that reads, so it keeps no order per key. Therefore a key with unsettled
+ * events belongs to the consumer that has them. Further events of the key go to the same consumer, whichever consumer reads them.
+ *
+ * Entries that a consumer has given back, or left behind when it died, wait with the consumer "${leftBehind}". They are taken,
+ * oldest first, before anything newer.
+ *
+ * Needs `membership` before it, and \`stream\` and \`owners\` are the script's keys.
  */
-export const ownership: string = `${membership}
+export const keyOrder: string = `
 local stream, owners = KEYS[1], KEYS[2]
 local LEFT = '${leftBehind}'
 local function keyOf(fields)
@@ -23,25 +26,29 @@ local function ownerOf(key)
   local count, owner = string.match(value, '^(%d+) (.*)$')
   return owner, tonumber(count)
 end
+-- Sets the owner of a key, and how many unsettled entries it has.
 local function own(key, owner, count)
   if count > 0 then redis.call('HSET', owners, key, count .. ' ' .. owner) else redis.call('HDEL', owners, key) end
 end
-local function ring(bells, consumer, topic, group)
-  local bell = bells .. string.match(consumer, '^[^.]+')
-  redis.call('XADD', bell, 'MAXLEN', '~', 1000, '*', 'topic', topic, 'group', group)
-  redis.call('EXPIRE', bell, 3600)
+-- Wakes the blocking reader of a consumer's engine, which waits for this stream, too.
+local function wake(wakePrefix, consumer, topic, group)
+  local wakeStream = wakePrefix .. string.match(consumer, '^[^.]+')
+  redis.call('XADD', wakeStream, 'MAXLEN', '~', 1000, '*', 'topic', topic, 'group', group)
+  redis.call('EXPIRE', wakeStream, 3600)
 end
-local function ringAll(bells, topic, group)
-  local rung = {}
+-- Wakes the engines of all consumers of the group.
+local function wakeAll(wakePrefix, topic, group)
+  local woken = {}
   for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
     local name = info[2]
     local engine = string.match(name, '^[^.]+')
-    if name ~= LEFT and not rung[engine] then
-      rung[engine] = true
-      ring(bells, name, topic, group)
+    if name ~= LEFT and not woken[engine] then
+      woken[engine] = true
+      wake(wakePrefix, name, topic, group)
     end
   end
 end
+-- Removes a consumer. Its entries wait to be taken by others. Returns how many entries and keys that concerns.
 local function leave(group, consumer)
   local from = '-'
   local moved = 0
@@ -54,7 +61,7 @@ local function leave(group, consumer)
       moved = moved + 1
     end
   end
-  -- Before what else is written: a server that is full refuses no write of a script that has written already.
+  -- This write comes first: a full server does not refuse the writes of a script that has already written.
   redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
   redis.call('HDEL', membersOf(stream, group), consumer)
   local all = redis.call('HGETALL', owners)
@@ -62,7 +69,7 @@ local function leave(group, consumer)
     local owner, count = ownerOf(all[i])
     if owner == consumer then
       own(all[i], LEFT, count)
-      -- Entries of the key may have been left behind before, and have waited for this.
+      -- Entries of the key may have been left behind earlier, and have waited for this.
       moved = moved + 1
     end
   end

@@ -1,53 +1,53 @@
 import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
 import { messageOf } from '../errors.ts';
-import type { Decoded } from '../store/record.ts';
+import type { Decoded } from './decode.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, timeOf } from '../store/stream-ids.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 
-/** Where a subscription is in one topic. */
+/** The position of a subscription in one topic. */
 export interface Cursor {
   readonly topic: string;
-  /** The last id that it has had. */
+  /** The last id that the subscription has received. */
   position: string;
   isCatchingUp: boolean;
-  /** It begins with what there is, so what was trimmed before is none that it has missed. */
+  /** It begins with the events that exist, so it has not missed events that were trimmed before. */
   isReplay: boolean;
   /** Why its last read failed. */
   failure: string | undefined;
 }
 
-/** What a plain subscription needs of the hub. */
+/** What a plain subscription needs of the shared reader. */
 export interface LiveReader {
-  /** How far the shared reader is in a topic; undefined where it does not read it. */
+  /** The shared reader's position in a topic; undefined if it does not read the topic. */
   positionOf(topic: string): string | undefined;
-  /** A cursor is at the end, and wants what comes from now on. */
+  /** A cursor has reached the end: it continues with the shared reader. */
   join(cursor: Cursor): void;
 }
 
 const maxCount = 500;
-/** How many events one of many cursors reads at least, if there is room: fewer are not worth a round trip. */
+/** The minimum number of events for one of many cursors, if there is room: fewer are not worth a round trip. */
 const minCount = 16;
 const reason =
-  'events were trimmed before this subscription had them; without a group it has no place on the server to keep them for';
+  'events were trimmed before this subscription received them; only a group keeps events from being trimmed';
 
 /**
- * A subscription without a group. It follows the shared reader where it can; where it starts in the past, or has no room, it
- * falls back to reads of its own from where it is, so that a slow one keeps nobody waiting and loses nothing.
+ * A subscription without a group. It follows the shared reader if it can. If it starts in the past or has no room, it reads for itself
+ * from its position, so that a slow subscription blocks no other and loses nothing.
  */
 export class PlainSubscription {
   readonly request: ListenRequest;
   readonly receiver: Receiver;
   readonly cursors: Map<string, Cursor> = new Map();
-  /** Those that catch up by themselves. The others get what the shared reader reads. */
+  /** Cursors that catch up with reads of their own. The others receive what the shared reader reads. */
   readonly #behind = new Set<Cursor>();
   readonly #store: StreamStore;
   readonly #live: LiveReader;
   readonly #refillAt: number;
-  /** Room that reads under way may fill. */
+  /** Room that reads on their way may fill. */
   #reserved = 0;
   readonly #acknowledgement: Acknowledgement;
-  /** Up to here the topics are known; undefined until the server has said. */
+  /** The last announcement that the list of topics includes; undefined until the server has returned the list. */
   #newsUntil: string | undefined;
   #earlyNews: StreamEntry[] = [];
   #isStopped = false;
@@ -62,7 +62,7 @@ export class PlainSubscription {
     this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
     this.#acknowledgement = {
       settled: () => this.#refill(),
-      // Nobody else is to have it: the place of a subscription without a group ends with it.
+      // No other subscription may receive the event instead: the position of a subscription without a group ends with it.
       release: () => {
         this.#refill();
         return false;
@@ -76,14 +76,14 @@ export class PlainSubscription {
     this.receiver.onRoom = undefined;
   }
 
-  /** Whether news of a topic is news to this subscription now. What comes too early is kept. */
+  /** Whether an announcement is new to this subscription. Announcements that come before the list of topics are kept. */
   isNews(entry: StreamEntry): boolean {
     if (this.#newsUntil !== undefined) return compareIds(entry.id, this.#newsUntil) > 0;
     this.#earlyNews.push(entry);
     return false;
   }
 
-  /** Returns the news that came too early. */
+  /** The list of topics has come. Returns the announcements that came before it and are not included. */
   knowsTopicsUntil(id: string): readonly StreamEntry[] {
     this.#newsUntil = id;
     const early = this.#earlyNews.filter((entry) => compareIds(entry.id, id) > 0);
@@ -101,12 +101,12 @@ export class PlainSubscription {
     return cursor;
   }
 
-  /** The cursor no longer gets what the shared reader reads. */
+  /** The cursor no longer receives what the shared reader reads. */
   fallBehind(cursor: Cursor): void {
     this.#behind.add(cursor);
   }
 
-  /** Queues an entry of the shared reader; false where there was no room and the cursor left it. */
+  /** Queues an entry of the shared reader. Returns false if there was no room: the cursor then reads for itself. */
   offer(cursor: Cursor, id: string, decoded: Decoded): boolean {
     if (this.#isStopped || compareIds(id, cursor.position) <= 0) return true;
     if (this.receiver.capacity <= 0) {
@@ -124,7 +124,7 @@ export class PlainSubscription {
     else this.receiver.undecodable(raw, this.#acknowledgement);
   }
 
-  /** Room that no read under way may fill. */
+  /** Room that no read on its way may fill. */
   get #room(): number {
     return this.receiver.capacity - this.#reserved;
   }
@@ -139,12 +139,12 @@ export class PlainSubscription {
     });
   }
 
-  /** @param next - The first that is there after what it has had. */
-  #tellMissed(cursor: Cursor, trimmed: string, next: string | undefined): void {
+  /** @param next - The first id after the cursor's position. */
+  #reportMissed(cursor: Cursor, trimmed: string, next: string | undefined): void {
     const { topic, position, isReplay } = cursor;
     cursor.isReplay = false;
     if (compareIds(trimmed, position) <= 0) return;
-    // What was read was there, so it was trimmed after that.
+    // The entry was there when it was read, so it was trimmed later.
     if (next !== undefined && compareIds(next, trimmed) <= 0) return;
     cursor.position = trimmed;
     if (isReplay) return;
@@ -152,13 +152,13 @@ export class PlainSubscription {
     this.#store.missed({ topic, since: position === firstId ? until : timeOf(position), until, reason });
   }
 
-  /** How far those are that catch up. Without room they wait, which is seen at the receiver. */
+  /** The progress of cursors that catch up. Without room they wait, and the receiver reports that. */
   *progress(): Iterable<ReadProgress> {
     if (this.receiver.capacity < this.#refillAt) return;
     const { subscriptionId } = this.request;
     const isRoomReserved = this.#room < this.#refillAt;
     for (const { topic, position, failure, isCatchingUp } of this.#behind) {
-      // Its turn comes after the reads of other topics.
+      // It waits for the reads of other topics.
       if (isRoomReserved && !isCatchingUp && failure === undefined) continue;
       const source = `the stream of "${topic}" for the subscription ${subscriptionId}`;
       yield { source, position, behind: failure ?? 'it has not been read to its end' };
@@ -180,7 +180,7 @@ export class PlainSubscription {
         const share = Math.max(minCount, Math.ceil(this.#room / this.#behind.size));
         const count = Math.min(this.#room, share, maxCount);
         let read: [StreamEntry[], string];
-        // Reserved until there is no other step before the entries are taken.
+        // Reserved until the step that queues the entries.
         this.#reserved += count;
         try {
           read = await Promise.all([
@@ -193,15 +193,15 @@ export class PlainSubscription {
         const [entries, trimmed] = read;
         if (this.#isStopped) return;
         cursor.failure = undefined;
-        this.#tellMissed(cursor, trimmed, entries[0]?.id);
+        this.#reportMissed(cursor, trimmed, entries[0]?.id);
         for (const entry of entries) this.#take(cursor, entry.id, decodeEntry(cursor.topic, entry));
         this.receiver.run();
-        // Behind the others, so that a topic with many events does not keep them from theirs.
+        // Moves behind the others, so that a topic with many events does not hold up their reads.
         if (this.#behind.delete(cursor)) this.#behind.add(cursor);
         this.#refill();
         const live = this.#live.positionOf(cursor.topic);
         const isPast = live === undefined || compareIds(live, cursor.position) <= 0;
-        // Where the shared reader has not moved meanwhile, all that it had read has been read here too.
+        // If the shared reader has not moved meanwhile, all that it had read has been read here, too.
         if (entries.length < count && (isPast || live === seen)) {
           this.#behind.delete(cursor);
           this.#live.join(cursor);
@@ -211,7 +211,7 @@ export class PlainSubscription {
     } catch (error) {
       cursor.failure = `its reads fail: ${messageOf(error)}`;
       this.#store.logger.debug?.('catching up failed and is tried again', { error: messageOf(error) });
-      // The room that it had is theirs now. Those that fail wait for `resume`.
+      // Others can use the room that it had. Cursors whose reads fail wait for `resume`.
       for (const other of this.#behind) if (other.failure === undefined) void this.#catchUp(other);
     } finally {
       cursor.isCatchingUp = false;

@@ -10,7 +10,7 @@ import {
 import { BlockingReader } from './blocking-reader.ts';
 import type { BusyPoll } from './busy-poll.ts';
 import type { Connection } from '../client/connection.ts';
-import { type Cursor, PlainSubscription } from './plain-cursor.ts';
+import { type Cursor, PlainSubscription } from './plain-subscription.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, idBefore } from '../store/stream-ids.ts';
 import type { StreamStore } from '../store/stream-store.ts';
@@ -21,11 +21,11 @@ interface TopicReader {
   readonly followers: Map<Cursor, PlainSubscription>;
 }
 
-/** How many entries of each stream one read brings at most. */
+/** The maximum number of entries of each stream in one read. */
 const readCount = 500;
 
 /** Reads each topic once for all subscriptions without a group, and decodes each event once. */
-export class StreamHub {
+export class SharedReader {
   readonly #store: StreamStore;
   readonly #reader: BlockingReader;
   readonly #topics = new Map<string, TopicReader>();
@@ -34,7 +34,7 @@ export class StreamHub {
     positionOf: (topic: string) => this.#topics.get(topic)?.position,
     join: (cursor: Cursor) => this.#join(cursor),
   };
-  /** The last topic that is known to be new; undefined while there was no pattern. */
+  /** The last topic that was announced; undefined as long as there is no pattern. */
   #newsAt: string | undefined;
 
   constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
@@ -43,14 +43,14 @@ export class StreamHub {
       streams: () => this.#streams(),
       onEntries: (stream: string, entries: readonly StreamEntry[], after: string) =>
         this.#onEntries(stream, entries, after),
-      onRestored: () => this.#partAll(),
-      // Only reads of their own tell the one that is refused from the others.
-      onRefused: () => this.#partAll(),
+      onRestored: () => this.#separateAll(),
+      // Separate reads find the stream that the server refuses.
+      onRefused: () => this.#separateAll(),
     };
     this.#reader = new BlockingReader(connection, store, source, { id, count: readCount, busyPoll });
   }
 
-  /** Resolves when the subscription's place in every topic is pinned: from there on it misses nothing. */
+  /** Resolves when the subscription has a position in every topic: it misses no later event. */
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const { pattern, from } = request;
     const subscription = new PlainSubscription(request, receiver, this.#store, this.#live);
@@ -73,7 +73,7 @@ export class StreamHub {
   }
 
   async #addPattern(subscription: PlainSubscription, from: StartPosition): Promise<void> {
-    // Known to the reader before the server is asked: news may overtake the answer.
+    // Added before the command is sent: an announcement may overtake the answer.
     this.#subscriptions.add(subscription);
     const { news, topics } = await this.#store.snapshot(subscription.request.pattern, '', '');
     if (this.#newsAt === undefined) {
@@ -86,7 +86,7 @@ export class StreamHub {
 
   #begin(subscription: PlainSubscription, topic: string, last: string, from: StartPosition): void {
     if (from === 'latest') {
-      // Where nothing is, something may have been; it was trimmed before this subscription.
+      // An empty stream may have had entries that were trimmed before this subscription.
       const cursor = subscription.add(topic, last, true, last === firstId);
       this.#follow(cursor, subscription);
     } else {
@@ -114,7 +114,7 @@ export class StreamHub {
     const reader = this.#topics.get(cursor.topic);
     if (reader === undefined) return;
     reader.followers.delete(cursor);
-    // Nobody has room: what comes stays with the server.
+    // No follower has room: new entries stay on the server.
     if (reader.followers.size === 0) this.#topics.delete(cursor.topic);
   }
 
@@ -126,7 +126,7 @@ export class StreamHub {
 
   *#streams(): Iterable<readonly [string, string]> {
     const { keys } = this.#store;
-    // What failed to catch up, or was missed, is tried again once a round.
+    // Reads that failed are tried again once in each round.
     this.resume();
     if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
     for (const [topic, { position }] of this.#topics) yield [keys.stream(topic), position];
@@ -139,12 +139,13 @@ export class StreamHub {
     }
     const topic = this.#store.keys.topicOf(stream);
     const reader = this.#topics.get(topic);
-    // The reader may have been made anew while this read was on its way: further back, so that this is not what comes next …
+    // The topic may have been left and joined again while this read was on its way: at an earlier position, so that these entries are
+    // not the next ones …
     if (reader === undefined || compareIds(after, reader.position) > 0) return;
-    // One that has no room for all of it leaves the reader, and is still to run with what it has got.
-    const given = [...reader.followers.values()];
+    // A follower without room for all entries leaves, and still has to run with those that it has received.
+    const followers = [...reader.followers.values()];
     for (const entry of entries) {
-      // … or further on.
+      // … or at a later position.
       if (compareIds(entry.id, reader.position) <= 0) continue;
       reader.position = entry.id;
       const decoded = decodeEntry(topic, entry);
@@ -152,7 +153,7 @@ export class StreamHub {
         if (!subscription.offer(cursor, entry.id, decoded)) this.#unfollow(cursor);
       }
     }
-    for (const { receiver } of given) receiver.run();
+    for (const { receiver } of followers) receiver.run();
   }
 
   #onNews(entry: StreamEntry): void {
@@ -167,20 +168,20 @@ export class StreamHub {
     const { topic, before } = parseNews(entry);
     const { pattern, from } = subscription.request;
     if (!matchesTopic(pattern, topic) || subscription.cursors.has(topic)) return;
-    // From its first event, whichever that was; a start in the future is still to come.
+    // From the topic's first event, unless `from` is in the future.
     const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
     subscription.add(topic, start, false, from !== 'latest');
   }
 
-  /** Each looks for itself what it has missed: a read that goes on would not say what was trimmed meanwhile. */
-  #partAll(): void {
+  /** Lets each follower read for itself, to find events that were trimmed meanwhile: the shared reader would not notice these. */
+  #separateAll(): void {
     for (const { followers } of this.#topics.values())
       for (const [cursor, subscription] of followers) subscription.fallBehind(cursor);
     this.#topics.clear();
     this.resume();
   }
 
-  /** After the connection was lost: those that were catching up go on. */
+  /** After the connection was lost: cursors that were catching up continue. */
   resume(): void {
     for (const subscription of this.#subscriptions) subscription.resume();
   }

@@ -1,0 +1,289 @@
+import type { StartPosition } from '@polybus/core';
+import {
+  type ListenRequest,
+  type Listener,
+  type ReadProgress,
+  type Receiver,
+  isPattern,
+  matchesTopic,
+} from '@polybus/core/engine';
+import { settlesWithin } from '@polybus/core/engine-kit';
+import type { Connection } from '../client/connection.ts';
+import { inBatches } from '../client/in-batches.ts';
+import { isAnswer, isGroupMissing, messageOf } from '../errors.ts';
+import { BlockingReader } from '../read/blocking-reader.ts';
+import type { BusyPoll } from '../read/busy-poll.ts';
+import { parseNews } from '../read/topic-news.ts';
+import type { StreamEntry } from '../store/stream-entry.ts';
+import { compareIds, firstId, idBefore } from '../store/stream-ids.ts';
+import type { StreamStore } from '../store/stream-store.ts';
+import { ConsumerCommands } from './consumer-commands.ts';
+import { type ConsumerTopic, readWaitMs } from './consumer-topic.ts';
+import { LocalMember } from './local-member.ts';
+import { removeDeadConsumers } from './sweep.ts';
+
+/** The maximum number of reads behind a blocking one: each costs the server a little, even if it returns nothing. */
+const maxFollowing = 4;
+/** How long `stop` waits for consumers to leave their groups. Otherwise others notice that their leases have ended. Milliseconds. */
+const leaveTimeoutMs = 1000;
+
+/**
+ * Reads for all group members of this engine: waits for new entries with one blocking read, lets members read, renews their leases,
+ * and removes dead consumers of their groups.
+ */
+export class GroupReader {
+  readonly #store: StreamStore;
+  readonly #id: string;
+  readonly #reader: BlockingReader;
+  readonly #members = new Set<LocalMember>();
+  readonly #leaving = new Set<LocalMember>();
+  readonly #byTopic = new Map<string, Set<LocalMember>>();
+  readonly #heartbeatTimer: NodeJS.Timeout;
+  /** The last topic that was announced; undefined as long as there is no pattern. */
+  #newsAt: string | undefined;
+  #consumers = 0;
+  /** Counts the reads of the blocking reader. */
+  #round = 0;
+  /** Counts up, so that each time another member is the first to read. */
+  #turn = 0;
+  #heartbeat: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
+    this.#store = store;
+    this.#id = id;
+    const source = {
+      streams: () => this.#streams(),
+      onEntries: (stream: string, entries: readonly StreamEntry[]) => this.#onEntries(stream, entries),
+      onSent: (reader: Connection) => this.#follow(reader),
+      onWakeUp: (topic: string, group: string) => this.#look(topic, group),
+      onRestored: () => this.#reconnected(),
+    };
+    // Members read for themselves: one entry is enough to know that there is something to read.
+    this.#reader = new BlockingReader(connection, store, source, { id, count: 1, busyPoll });
+    store.connection.listen({ onRestored: () => this.#reconnected() });
+    const beat = (): void => {
+      this.#heartbeat ??= this.#beat().finally(() => (this.#heartbeat = undefined));
+    };
+    this.#heartbeatTimer = setInterval(beat, Math.max(10, store.options.claimIdleMs / 3)).unref();
+  }
+
+  /** Resolves when the group exists in every topic. */
+  async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    const { pattern, from } = request;
+    const consumer = `${this.#id}.${++this.#consumers}`;
+    const member = new LocalMember(request, receiver, consumer, this.#store, () => this.#reader.interrupt());
+    this.#members.add(member);
+    const since = performance.now();
+    try {
+      if (isPattern(pattern)) await this.#addPattern(member, from, since);
+      else {
+        await this.#store.createGroup(pattern, member.group, startOf(from), consumer);
+        member.lease.renewed(since);
+        this.#add(member, pattern);
+      }
+    } catch (error) {
+      this.#leave(member);
+      throw error;
+    }
+    this.#reader.start();
+    return { stop: async () => this.#leave(member) };
+  }
+
+  async #addPattern(member: LocalMember, from: StartPosition, since: number): Promise<void> {
+    const { request, group, consumer } = member;
+    const { news, topics } = await this.#store.snapshot(request.pattern, group, startOf(from), consumer);
+    member.lease.renewed(since);
+    // Reading earlier news again is harmless: the group exists already, and creating it again changes nothing.
+    this.#newsAt ??= news;
+    for (const [topic] of topics) this.#add(member, topic);
+    this.#reader.interrupt();
+  }
+
+  /** The server knows the patterns of groups, unless it has lost its data. */
+  async #registerPattern(member: LocalMember): Promise<void> {
+    const { group, consumer, request, topics } = member;
+    const { pattern, from } = request;
+    if (!isPattern(pattern)) return;
+    if (!(await this.#store.registerPattern(pattern, group, startOf(from)))) return;
+    const snapshot = await this.#store.snapshot(pattern, group, firstId, consumer);
+    for (const [topic] of snapshot.topics)
+      if (!topics.has(topic) && this.#members.has(member)) this.#add(member, topic);
+  }
+
+  #add(member: LocalMember, topic: string): void {
+    let members = this.#byTopic.get(topic);
+    if (members === undefined) this.#byTopic.set(topic, (members = new Set()));
+    members.add(member);
+    void member.add(topic).poll();
+  }
+
+  #leave(member: LocalMember): void {
+    this.#members.delete(member);
+    for (const topic of member.topics.keys()) {
+      const members = this.#byTopic.get(topic);
+      members?.delete(member);
+      if (members?.size === 0) this.#byTopic.delete(topic);
+    }
+    member.stop();
+    this.#leaving.add(member);
+    void member.ended.then(() => this.#leaving.delete(member));
+  }
+
+  /** The topics that the groups of this engine read, each with those groups. */
+  get groups(): (readonly [topic: string, groups: ReadonlySet<string>])[] {
+    return [...this.#byTopic].map(([topic, members]) => [
+      topic,
+      new Set([...members].map(({ group }) => group)),
+    ]);
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    yield this.#reader.progress('the reader of the groups');
+    for (const member of this.#members) yield* member.progress();
+  }
+
+  *#streams(): Iterable<readonly [string, string]> {
+    const { keys } = this.#store;
+    // A read that failed while the connection was up is tried again once in each round.
+    for (const member of this.#members) member.resume();
+    if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
+    for (const [topic, members] of this.#byTopic) {
+      let last: string | undefined;
+      for (const { topics } of members) {
+        const end = topics.get(topic)?.end;
+        if (end !== undefined && (last === undefined || compareIds(end, last) > 0)) last = end;
+      }
+      // If no member has read to the end, none waits for new entries.
+      if (last !== undefined) yield [keys.stream(topic), last];
+    }
+  }
+
+  #onEntries(stream: string, entries: readonly StreamEntry[]): Promise<void> | undefined {
+    if (stream === this.#store.keys.news) return this.#onAllNews(entries);
+    const reads = this.#wake(this.#store.keys.topicOf(stream));
+    return reads.length === 0 ? undefined : waitBriefly(reads);
+  }
+
+  /** Lets the members of a topic read. Returns the reads of members that have not sent one behind the blocking read. */
+  #wake(topic: string): Promise<void>[] {
+    const reads: Promise<void>[] = [];
+    for (const member of rotated([...(this.#byTopic.get(topic) ?? [])], this.#turn++)) {
+      const read = member.topics.get(topic)?.wake(this.#round);
+      if (read !== undefined) reads.push(read);
+    }
+    return reads;
+  }
+
+  #look(topic: string, group: string): void {
+    for (const member of rotated([...(this.#byTopic.get(topic) ?? [])], this.#turn++))
+      if (member.group === group) member.topics.get(topic)?.look();
+  }
+
+  /** Sends reads of members behind the blocking read. */
+  #follow(reader: Connection): Promise<void> | undefined {
+    this.#round++;
+    const waiting: ConsumerTopic[] = [];
+    for (const [name, members] of this.#byTopic)
+      for (const { topics } of members) {
+        const topic = topics.get(name);
+        if (topic?.end !== undefined) waiting.push(topic);
+      }
+    const following: Promise<void>[] = [];
+    const count = Math.min(waiting.length, maxFollowing);
+    for (const topic of rotated(waiting, this.#turn++).slice(0, count)) {
+      const read = topic.follow(this.#round, count, reader);
+      if (read !== undefined) following.push(read);
+    }
+    return following.length < 2 ? following[0] : Promise.all(following).then(() => {});
+  }
+
+  async #onAllNews(entries: readonly StreamEntry[]): Promise<void> {
+    for (const entry of entries) await this.#onNews(entry);
+  }
+
+  async #onNews(entry: StreamEntry): Promise<void> {
+    const { topic, before } = parseNews(entry);
+    const members = [...this.#members].filter(
+      ({ request: { pattern } }) => isPattern(pattern) && matchesTopic(pattern, topic),
+    );
+    for (const member of members) if (!member.topics.has(topic)) await this.#join(member, topic, before);
+    // Only now: if something failed, the news is read again.
+    this.#newsAt = entry.id;
+  }
+
+  /** @param before - The id after which the events of the topic begin. */
+  async #join(member: LocalMember, topic: string, before: string): Promise<void> {
+    const { group, consumer, request } = member;
+    const { from } = request;
+    const start = from instanceof Date && compareIds(idBefore(from), before) > 0 ? idBefore(from) : before;
+    try {
+      await this.#store.createGroup(topic, group, start, consumer);
+    } catch (error) {
+      // A topic that the server refuses must not keep the member from later topics. The member keeps trying to read it.
+      if (!isAnswer(error)) throw error;
+    }
+    if (this.#members.has(member)) this.#add(member, topic);
+    // It was stopped meanwhile.
+    else await new ConsumerCommands(this.#store, topic, group, consumer).leave();
+  }
+
+  #reconnected(): void {
+    for (const member of this.#members) member.reconnected();
+  }
+
+  async #beat(): Promise<void> {
+    await inBatches([...this.#members, ...this.#leaving], (member) => member.lease.renew());
+    await inBatches([...this.#members], (member) => this.#attempt(() => this.#registerPattern(member)));
+    const groups = this.groups.flatMap(([topic, of]) => [...of].map((group) => [topic, group] as const));
+    await inBatches(groups, ([topic, group]) => this.#attempt(() => this.#sweep(topic, group)));
+  }
+
+  async #sweep(topic: string, group: string): Promise<void> {
+    if (this.#isStopped) return;
+    const consumers = await removeDeadConsumers(this.#store, topic, group);
+    if (consumers.length === 0) return;
+    const message = 'consumers were silent; others take over what they had not settled';
+    this.#store.logger.warn(message, { topic, group, consumers });
+  }
+
+  /** A failure concerns one member or group, and must not keep the others from their turn. */
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isGroupMissing(error)) {
+        this.#store.logger.debug?.('looking after consumers failed', { error: messageOf(error) });
+      }
+    }
+  }
+
+  /** Stops all members, and gives their consumers time to leave their groups. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#heartbeatTimer);
+    for (const member of [...this.#members]) this.#leave(member);
+    const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#heartbeat);
+    await settlesWithin(ending, leaveTimeoutMs);
+    // Only now: reads that wait behind its blocking read would read for consumers that have left.
+    await this.#reader.stop();
+  }
+}
+
+/** Waits for reads of members, but not so long that the other topics have to wait. */
+async function waitBriefly(reads: readonly Promise<void>[]): Promise<void> {
+  await settlesWithin(Promise.all(reads), readWaitMs);
+}
+
+/** The same items, beginning with another one. */
+function rotated<T>(items: readonly T[], turn: number): readonly T[] {
+  if (items.length < 2) return items;
+  const first = turn % items.length;
+  return [...items.slice(first), ...items.slice(0, first)];
+}
+
+/** The id after which a new group begins. */
+function startOf(from: StartPosition): string {
+  if (from === 'latest') return '$';
+  return from === 'earliest' ? firstId : idBefore(from);
+}

@@ -1,0 +1,186 @@
+import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
+import { isAnswer, messageOf } from '../errors.ts';
+import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
+import type { StreamStore } from '../store/stream-store.ts';
+import { previousAttempts } from './attempt-count.ts';
+import { ConsumerTopic, type TopicMember } from './consumer-topic.ts';
+import { MemberLease } from './lease.ts';
+
+/**
+ * A local subscription as a member of a consumer group. Each subscription is a consumer of its own, so the same rules hold between
+ * subscriptions as between processes. It reads only as many entries as it has room for.
+ */
+export class LocalMember implements TopicMember {
+  readonly request: ListenRequest;
+  readonly group: string;
+  readonly consumer: string;
+  readonly topics: Map<string, ConsumerTopic> = new Map();
+  readonly lease: MemberLease<ConsumerTopic>;
+  readonly interrupt: () => void;
+  readonly #receiver: Receiver;
+  readonly #store: StreamStore;
+  readonly #refillAt: number;
+  /** Room that reads on their way will fill. */
+  #reserved = 0;
+  #unsettled = 0;
+  #releases = 0;
+  #isStopped = false;
+  #isEnded = false;
+  #isRefillPlanned = false;
+  readonly #ended: Promise<void>;
+  #end!: () => void;
+
+  /** @param interrupt - Makes the blocking reader start again with another list of streams. */
+  constructor(
+    request: ListenRequest,
+    receiver: Receiver,
+    consumer: string,
+    store: StreamStore,
+    interrupt: () => void,
+  ) {
+    this.request = request;
+    this.group = request.group!;
+    this.consumer = consumer;
+    this.interrupt = interrupt;
+    this.#receiver = receiver;
+    this.#store = store;
+    this.#refillAt = Math.max(1, Math.ceil(receiver.capacity / 2));
+    this.#ended = new Promise((resolve) => (this.#end = resolve));
+    this.lease = new MemberLease({
+      topics: this.topics,
+      durationMs: store.options.claimIdleMs,
+      onRefused: (topics) => this.#refused(topics),
+      onRenewed: () => receiver.run(),
+    });
+    receiver.onRoom = () => this.#refill();
+    receiver.mayBegin = this.lease.isHeld;
+  }
+
+  /** Returns the member's part in a topic, which it makes if it is new. */
+  add(topic: string): ConsumerTopic {
+    let found = this.topics.get(topic);
+    if (found === undefined) this.topics.set(topic, (found = new ConsumerTopic(topic, this, this.#store)));
+    return found;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  get room(): number {
+    return this.#receiver.capacity - this.#reserved;
+  }
+
+  get freeHandlers(): number {
+    return Math.max(0, this.request.concurrency - this.#unsettled);
+  }
+
+  get releases(): number {
+    return this.#releases;
+  }
+
+  reserve(count: number): void {
+    this.#reserved += count;
+  }
+
+  enqueue(topic: string, entry: StreamEntry, acknowledgement: Acknowledgement): void {
+    this.#unsettled++;
+    const { event, raw } = decodeEntry(topic, entry);
+    if (event !== undefined) this.#receiver.enqueue(event, acknowledgement, previousAttempts(entry));
+    else this.#receiver.undecodable(raw, acknowledgement);
+  }
+
+  run(): void {
+    this.#receiver.run();
+  }
+
+  removed(isReleased: boolean): void {
+    if (isReleased) this.#releases++;
+    this.#unsettled--;
+    if (this.#isStopped) this.#endWhenIdle();
+    else this.#refill();
+  }
+
+  withdraw(): void {
+    this.#releases++;
+    this.#receiver.withdraw();
+  }
+
+  confirmed(topic: ConsumerTopic): void {
+    this.lease.confirmed(topic);
+  }
+
+  #refill(): void {
+    if (this.#isRefillPlanned || this.#isStopped) return;
+    if (this.room < this.#refillAt) return;
+    this.#isRefillPlanned = true;
+    queueMicrotask(() => {
+      this.#isRefillPlanned = false;
+      this.resume();
+    });
+  }
+
+  /** Continues with the topics in which something may be left to read. */
+  resume(): void {
+    for (const topic of this.topics.values()) topic.resume();
+  }
+
+  /** After a connection was lost, with answers on their way. */
+  reconnected(): void {
+    for (const topic of this.topics.values()) topic.reconnected();
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    const whose = `the subscription ${this.request.subscriptionId} of the group "${this.group}"`;
+    for (const { topic, reads, behind } of this.topics.values())
+      if (behind !== undefined)
+        yield { source: `the stream of "${topic}" for ${whose}`, position: reads, behind };
+  }
+
+  /** Gives back what has not begun: the topics share a queue, and events of the refused ones must not begin. */
+  #refused(refused: readonly ConsumerTopic[]): void {
+    const topics = refused.map(({ topic }) => topic);
+    const message = 'the server refuses a group member some topics; the member continues with its others';
+    this.#store.logger.warn(message, { group: this.group, topics, error: refused[0]?.failure });
+    if (refused.some(({ isHolding }) => isHolding)) this.withdraw();
+  }
+
+  /** Takes no more events. Those that were delivered may still settle; the consumer leaves its group after the last of them. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#receiver.onRoom = undefined;
+    // A read that waits behind a blocking one would read for a consumer that has left.
+    for (const { isFollowing } of this.topics.values()) if (isFollowing) this.interrupt();
+    this.#endWhenIdle();
+  }
+
+  /** Resolves when the consumer has left its group. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  #endWhenIdle(): void {
+    if (this.#unsettled > 0 || this.#isEnded) return;
+    this.#isEnded = true;
+    this.lease.end();
+    void this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    const leave = (): Promise<unknown> =>
+      Promise.all([...this.topics.values()].map((topic) => topic.leave()));
+    try {
+      await leave().catch((error: unknown) => {
+        if (isAnswer(error)) throw error;
+        // Commands that were on their way when the connection was lost are sent once more over the next connection.
+        return leave();
+      });
+    } catch (error) {
+      // Others will find that the consumer's lease has ended, and take over its entries.
+      this.#store.logger.debug?.('a consumer could not leave its group', { error: messageOf(error) });
+    } finally {
+      this.#end();
+    }
+  }
+}
