@@ -118,7 +118,7 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     await until('the lease to be over', () => performance.now() > end);
     letGo();
     await until('health to say what waits', async () =>
-      /wait until it is sure/.test((await engine.health()).error ?? ''),
+      /wait until this process is sure/.test((await engine.health()).error ?? ''),
     );
     expect(seen).toEqual([0]);
     proxy.up();
