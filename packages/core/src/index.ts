@@ -98,7 +98,7 @@ export {
   PolybusError,
   type PolybusErrorOptions,
 } from './errors/polybus-error.ts';
-export type { Router } from './routing/router.ts';
+export type { RouterView } from './routing/router.ts';
 export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';
 export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';
 export type {

@@ -1,4 +1,4 @@
-import type { ConsumerLag, Router } from '@polybus/core';
+import type { ConsumerLag, RouterView } from '@polybus/core';
 import { Gauge } from 'prom-client';
 import { BrokerProbe } from './broker-probe.ts';
 import type { Metrics } from './metrics.ts';
@@ -7,7 +7,7 @@ const statuses = ['up', 'degraded', 'down'] as const;
 const consumer = ['engine', 'topic', 'group', 'partition'] as const;
 
 /** Gauges for the status of each engine and for the lag of its consumers, if the broker knows it. */
-export function addBrokerGauges(router: Router, metrics: Metrics, timeoutMs: number): void {
+export function addBrokerGauges(router: RouterView, metrics: Metrics, timeoutMs: number): void {
   const probe = new BrokerProbe(router, timeoutMs);
   const status = new Gauge({
     ...metrics.define('engine_status', 'The status of the engine: 1 for its status, 0 for the others.', [

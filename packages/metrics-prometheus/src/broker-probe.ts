@@ -1,13 +1,13 @@
-import type { ConsumerLag, EngineHealth, Router } from '@polybus/core';
+import type { ConsumerLag, EngineHealth, RouterView } from '@polybus/core';
 
 /** Reads the health and the lag of each engine, and waits for each no longer than a scrape may take. */
 export class BrokerProbe {
-  readonly #router: Router;
+  readonly #router: RouterView;
   readonly #timeoutMs: number;
   readonly #health = new Questions<EngineHealth>();
   readonly #lag = new Questions<readonly ConsumerLag[]>();
 
-  constructor(router: Router, timeoutMs: number) {
+  constructor(router: RouterView, timeoutMs: number) {
     this.#router = router;
     this.#timeoutMs = timeoutMs;
   }

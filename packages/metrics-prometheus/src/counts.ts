@@ -1,4 +1,4 @@
-import type { DeliveryStats, Router } from '@polybus/core';
+import type { DeliveryStats, RouterView } from '@polybus/core';
 import { Counter, Gauge } from 'prom-client';
 import type { Metrics } from './metrics.ts';
 
@@ -28,7 +28,7 @@ const counts: readonly (readonly [name: string, valueOf: (stats: DeliveryStats) 
 const all = '_all';
 
 /** Registers the statistics as counters and `pending` as a gauge. All are read at each scrape. */
-export function addCounts(router: Router, metrics: Metrics): void {
+export function addCounts(router: RouterView, metrics: Metrics): void {
   for (const [name, valueOf, help] of counts) {
     const counter = new Counter({
       ...metrics.define(name, help, ['engine']),
@@ -48,6 +48,6 @@ export function addCounts(router: Router, metrics: Metrics): void {
   });
 }
 
-function statsOf(router: Router): [engine: string, stats: DeliveryStats][] {
+function statsOf(router: RouterView): [engine: string, stats: DeliveryStats][] {
   return [...Object.entries(router.statsPerEngine()), [all, router.stats()]];
 }

@@ -15,7 +15,7 @@ import {
   type HandleMiddleware,
   type Middleware,
   type PublishMiddleware,
-  type Router,
+  type RouterView,
   tenantOf,
 } from '@polybus/core';
 import { isPattern } from '@polybus/core/engine';
@@ -243,7 +243,7 @@ function ofMessage(event: Event, engine: string, common: Attributes): Attributes
 }
 
 /** Returns the `messaging.system` of an engine; `polybus` if the engine is not created yet, in which case the publish is refused. */
-function systemFor(router: Router, engine: string): string {
+function systemFor(router: RouterView, engine: string): string {
   try {
     return systemOf(router.engine(engine).type);
   } catch {

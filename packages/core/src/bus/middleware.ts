@@ -3,7 +3,7 @@ import { DeliveredEvent } from '../dispatch/delivery.ts';
 import { NextCalledTwiceError } from '../errors/errors.ts';
 import type { Event, NewEvent } from '../contract/event.ts';
 import { createEvent } from '../contract/create-event.ts';
-import type { Router } from '../routing/router.ts';
+import type { RouterView } from '../routing/router.ts';
 
 /** What a publish middleware gets. */
 export interface PublishMiddlewareContext {
@@ -11,7 +11,7 @@ export interface PublishMiddlewareContext {
   /** Continues with the event, or with a changed one. Call it once and await it. */
   readonly next: (event?: NewEvent) => Promise<void>;
   /** Knows which engine carries a topic. */
-  readonly router: Router;
+  readonly router: RouterView;
 }
 
 /** What a handle middleware gets. */
@@ -22,7 +22,7 @@ export interface HandleMiddlewareContext {
   /** What the handler gets as its second argument; `context.engine` is the engine that delivered the event. */
   readonly context: HandlerContext;
   /** Knows which engine carries a topic. */
-  readonly router: Router;
+  readonly router: RouterView;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface Middleware {
 /** Wraps a publish in middleware. */
 export function aroundPublish(
   middleware: readonly PublishMiddleware[],
-  router: Router,
+  router: RouterView,
   publish: (event: Event) => Promise<void>,
 ): (event: Event) => Promise<void> {
   return middleware.reduceRight<(event: Event) => Promise<void>>(
@@ -63,7 +63,7 @@ export function aroundPublish(
 /** Wraps a handler in middleware. */
 export function aroundHandler(
   middleware: readonly HandleMiddleware[],
-  router: Router,
+  router: RouterView,
   handler: EventHandler<never>,
 ): EventHandler<never> {
   return middleware.reduceRight<EventHandler<never>>(

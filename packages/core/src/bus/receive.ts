@@ -2,7 +2,7 @@ import type { EventHandler } from '../contract/bus.ts';
 import { DeliveredEvent } from '../dispatch/delivery.ts';
 import type { Event } from '../contract/event.ts';
 import { type HandleMiddleware, aroundHandler } from './middleware.ts';
-import type { Router } from '../routing/router.ts';
+import type { RouterView } from '../routing/router.ts';
 import { type StandardSchema, validatePayload } from '../typed/standard-schema.ts';
 
 /**
@@ -13,7 +13,7 @@ export function aroundReceive(
   handler: EventHandler<never>,
   schemas: ReadonlyMap<string, StandardSchema>,
   middleware: readonly HandleMiddleware[],
-  router: Router,
+  router: RouterView,
 ): EventHandler<never> {
   const around = middleware.length === 0 ? handler : aroundHandler(middleware, router, handler);
   if (schemas.size === 0) return around;

@@ -6,7 +6,7 @@ import type { EventStream } from './event-stream.ts';
 import type { Observer } from './lifecycle.ts';
 import type { RedriveOptions } from './redrive/redrive-run.ts';
 import type { RedriveResult } from './redrive/redrive.ts';
-import type { Router } from '../routing/router.ts';
+import type { RouterView } from '../routing/router.ts';
 import type {
   EventOf,
   HandledTopics,
@@ -28,7 +28,7 @@ export interface TypedEventBus<
 > extends AsyncDisposable {
   readonly type: 'bus';
   /** The engines by name, and which engine carries which topic. */
-  readonly router: Router;
+  readonly router: RouterView;
   /** The validated configuration, in the form with several engines. */
   readonly config: ParsedConfig;
   /**
@@ -144,6 +144,6 @@ export interface TypedEventBus<
 
 /** The part of a bus that metrics need. Every bus has it, whatever the types of its topics. */
 export interface ObservableBus {
-  readonly router: Router;
+  readonly router: RouterView;
   observeAttempts(observer: AttemptObserver): () => void;
 }

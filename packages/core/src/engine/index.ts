@@ -39,6 +39,7 @@ export {
 } from '../registry/registry.ts';
 export type { RoutedEngine } from '../routing/routed-engines.ts';
 export type { RouterOptions } from '../routing/engine-router.ts';
+export type { Router } from '../routing/router.ts';
 export { createRouter } from '../routing/engine-router.ts';
 export { type EngineDefinition, createEngine } from './engine.ts';
 export type { DeliveryDefaults } from './subscribe-options.ts';

@@ -26,7 +26,7 @@ import type { NewEvent } from '../contract/event.ts';
 import type { EventBusParts } from '../bus/event-bus-parts.ts';
 import type { UntypedEventBus } from '../bus/event-bus.ts';
 import { lifecycleEventTypes } from '../bus/lifecycle.ts';
-import type { Router } from '../routing/router.ts';
+import type { RouterView } from '../routing/router.ts';
 import { isPattern, matchesTopic } from '../contract/topics.ts';
 import type { TopicMap, TopicPublishOptions } from '../typed/typed-topics.ts';
 import { defaultsFor, moduleDefaults, withoutDefaults } from './default-config.ts';
@@ -163,7 +163,7 @@ export class EventBusModule<
   }
 
   /** The engines by name, and which engine carries which topic. Throws {@link ModuleNotInitializedError} before `init`. */
-  get router(): Router {
+  get router(): RouterView {
     return this.bus.router;
   }
 

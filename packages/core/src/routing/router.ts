@@ -1,8 +1,11 @@
 import type { Engine } from '../contract/engine.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
 
-/** Several engines that act as one {@link Engine}. */
-export interface Router extends Engine {
+/** The engines of a router, and which of them carries a topic. It publishes and subscribes nothing. */
+export interface RouterView extends Pick<
+  Engine,
+  'capabilities' | 'topics' | 'subscriberCount' | 'stats' | 'health'
+> {
   /** Returns the name of the engine that carries a topic, for events of a tenant or without one. */
   engineFor(topic: string, tenant?: string): string;
   /** Returns the names of the engines that may carry a topic that the pattern matches. Default: for events of any tenant. */
@@ -23,5 +26,9 @@ export interface Router extends Engine {
    * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   lagPerEngine(): Promise<Record<string, readonly ConsumerLag[]>>;
+}
+
+/** Several engines that act as one {@link Engine}. */
+export interface Router extends Engine, RouterView {
   lag(): Promise<readonly ConsumerLag[]>;
 }
