@@ -63,7 +63,9 @@ describe('a schema per topic', () => {
     let attempts = 0;
     await bus.subscribe('_dead.valibot.user', (event) => void dead.push(event));
     await bus.subscribe('valibot.user', () => void attempts++, { retry: { attempts: 5 }, deadLetter: true });
-    await bus.router.engine(bus.router.engineNames()[0]!).publish({ topic: 'valibot.user', payload: { id: 'u' } });
+    await bus.router
+      .engine(bus.router.engineNames()[0]!)
+      .publish({ topic: 'valibot.user', payload: { id: 'u' } });
     await expect.poll(() => dead.length).toBe(1);
     expect(attempts).toBe(0);
     expect(dead[0]!.metadata['polybus.deadLetter']).toMatchObject({

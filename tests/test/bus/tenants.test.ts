@@ -55,7 +55,9 @@ describe('a bus for a tenant', () => {
     await bus.start();
     await forTenant(bus, 'acme').subscribe('order.placed', () => {});
     // Past the bus, as a foreign producer: it does not fit the schema, and is another tenant's.
-    await bus.router.engine(bus.router.engineNames()[0]!).publish({ topic: 'order.placed', payload: 'bad', metadata: { tenant: 'globex' } });
+    await bus.router
+      .engine(bus.router.engineNames()[0]!)
+      .publish({ topic: 'order.placed', payload: 'bad', metadata: { tenant: 'globex' } });
     await forTenant(bus, 'acme').publish('order.placed', { id: 1 });
     expect(handled).toEqual(['acme']);
     expect(bus.stats()).toMatchObject({ enqueued: 1, failed: 0 });
