@@ -1,14 +1,14 @@
 import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
 import { type FailureKind, KafkaFailure } from './client/failure.ts';
 
-/** Kafka cannot be reached, or does not let us in. `cause` is the client's error. */
+/** The cluster cannot be reached or refuses the user. `cause` is the error of the client. */
 export class KafkaConnectionError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('CONNECTION_FAILED', message, options);
   }
 }
 
-/** Kafka did not create a topic, or does not take its name. */
+/** Kafka did not create a topic or refuses its name. */
 export class KafkaTopicError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('TOPIC_REFUSED', message, options);
@@ -35,30 +35,28 @@ export class RecordTooLargeError extends PolybusError {
   }
 }
 
-/** The message of whatever the client gave. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The typed error for a start that failed. */
+/** The error of a start that failed. */
 export function connectionError(error: unknown, engine: string): KafkaConnectionError {
   const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
   const advice = isRefused
-    ? 'Check sasl, ssl, and what the cluster lets this user do.'
-    : 'Check that brokers are right, that they can be reached from here under the names that they advertise, and ssl.';
+    ? 'Check sasl, ssl, and the permissions of this user.'
+    : 'Check brokers and ssl, and that the addresses which the brokers advertise can be reached from here.';
   return new KafkaConnectionError(`Cannot connect to Kafka: ${messageOf(error)}. ${advice}`, {
     cause: error,
     engine,
   });
 }
 
-/** The typed error for a subscription that could not be made; those that are typed already stay as they are. */
+/** The error of a subscription that failed. A typed error is returned as it is. */
 export function subscribeError(error: unknown, topic: string, engine: string): unknown {
   if (PolybusError.is(error)) return error;
   const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
-  const advice = isRefused
-    ? 'Check what the cluster lets this user do with the topic and the group.'
-    : 'Try again.';
+  const advice = isRefused ? 'Check the permissions of this user for the topic and the group.' : 'Try again.';
   return new KafkaConnectionError(`Cannot subscribe to "${topic}": ${messageOf(error)}. ${advice}`, {
     cause: error,
     topic,
@@ -66,7 +64,7 @@ export function subscribeError(error: unknown, topic: string, engine: string): u
   });
 }
 
-/** The typed error for a publish that failed. */
+/** The error of a publish that failed. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   const kind = error instanceof KafkaFailure ? error.kind : undefined;
   return new PublishError(`Kafka did not accept the event: ${messageOf(error)}. ${adviceFor(kind)}`, {
@@ -77,8 +75,8 @@ export function publishError(error: unknown, topic: string, engine: string): Pub
 }
 
 function adviceFor(kind: FailureKind | undefined): string {
-  if (kind === 'refused') return 'Check the user, and what the cluster lets that user do.';
+  if (kind === 'refused') return 'Check the user and its permissions.';
   if (kind === 'invalid-record')
-    return 'A topic that is compacted takes no event without a key: give it one.';
-  return 'It may have arrived: publish it again with the same id if handlers can tell.';
+    return 'A compacted topic does not accept an event without a key: publish with a key.';
+  return 'The event may have arrived: publish it again with the same id if handlers are idempotent.';
 }

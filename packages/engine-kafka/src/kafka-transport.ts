@@ -24,11 +24,11 @@ import { Reader } from './read/reader.ts';
 import { TopicCatalog } from './client/topic-catalog.ts';
 
 const pingMs = 2000;
-/** How long `close` waits for the cluster to accept what is on its way, and for groups to let go of their partitions. */
+/** How long `close` waits for the answers to publishes, and for groups to leave. */
 const closeMs = 2000;
-const pinRetryMs = 50;
-/** How long a subscription may try: as long as a topic that was created may be without leaders. */
-const pinMs = 30_000;
+const startRetryMs = 50;
+/** How long a subscription may try to look up its start offsets: as long as a new topic may be without leaders. */
+const startTimeoutMs = 30_000;
 
 /** Apache Kafka: a topic per topic, and consumer groups. */
 export class KafkaTransport implements Transport {
@@ -49,7 +49,7 @@ export class KafkaTransport implements Transport {
     const { name, logger, source } = context;
     const { consumer, producer, topics } = options;
     const closing = this.#closing.signal;
-    // As many as there are subscriptions that begin: no leak.
+    // Each subscription that begins adds a listener.
     setMaxListeners(0, closing);
     const catalog = new TopicCatalog(client, topics, logger, name, closing);
     const reader = new Reader(client, catalog, consumer, logger, closing);
@@ -111,7 +111,7 @@ export class KafkaTransport implements Transport {
   }
 
   async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    // Asked anew: a subscription that begins now is to know every topic, and every partition, that there is now.
+    // A new subscription must know all topics and partitions that exist now.
     await this.#catalog.refresh();
     if (!isPattern(request.pattern)) await this.#catalog.ensure(request.pattern);
     this.#assertOpen();
@@ -122,7 +122,7 @@ export class KafkaTransport implements Transport {
   }
 
   async #listenAlone(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const deadline = performance.now() + pinMs;
+    const deadline = performance.now() + startTimeoutMs;
     for (;;) {
       const subscription = new PlainSubscription(request, receiver, this.#plain);
       this.#subscriptions.add(subscription);
@@ -136,9 +136,9 @@ export class KafkaTransport implements Transport {
         return { stop };
       } catch (error) {
         await stop();
-        // A topic went, or a leader, while it was being asked.
+        // A topic or a leader has gone during the lookup.
         if (!isFailure(error, 'unknown-topic', 'passing') || performance.now() >= deadline) throw error;
-        await pause(pinRetryMs, this.#closing.signal);
+        await pause(startRetryMs, this.#closing.signal);
         await this.#catalog.refresh();
       }
     }
@@ -148,7 +148,7 @@ export class KafkaTransport implements Transport {
     const isShared = request.group !== undefined;
     const key = `${isShared ? 'group' : 'process'} ${groupId}`;
     while (this.#groups.get(key)?.isClosing === true) await this.#groups.get(key)?.closed;
-    // One that began now would outlive the engine.
+    // A group that begins now would outlive the engine.
     this.#assertOpen();
     const group = this.#groups.get(key) ?? this.#begin(key, groupId, isShared);
     const leave = await group.listen(request, receiver);
@@ -157,14 +157,14 @@ export class KafkaTransport implements Transport {
 
   #begin(key: string, groupId: string, isShared: boolean): Group {
     const group = new Group(groupId, isShared, this.#group, () => {
-      // Another one may have its place by now, in a life after this.
+      // Another group may have the key by now.
       if (this.#groups.get(key) === group) this.#groups.delete(key);
     });
     this.#groups.set(key, group);
     return group;
   }
 
-  /** The engine may have been stopped while something was awaited. */
+  /** The engine may have been stopped during an `await`. */
   #assertOpen(): void {
     if (this.#isClosed) throw new EventBusNotStartedError('subscribe', 'stopping', { engine: this.#engine });
   }
@@ -187,13 +187,13 @@ export class KafkaTransport implements Transport {
 
   async lag(): Promise<readonly ConsumerLag[]> {
     const consumers = [...this.#subscriptions, ...this.#groups.values()];
-    const asked = new Map<string, Set<number>>();
+    const requested = new Map<string, Set<number>>();
     for (const consumer of consumers) {
       for (const [topic, partitions] of consumer.partitions()) {
-        asked.set(topic, new Set([...(asked.get(topic) ?? []), ...partitions]));
+        requested.set(topic, new Set([...(requested.get(topic) ?? []), ...partitions]));
       }
     }
-    const partitions: PartitionsByTopic = new Map([...asked].map(([topic, ids]) => [topic, [...ids]]));
+    const partitions: PartitionsByTopic = new Map([...requested].map(([topic, ids]) => [topic, [...ids]]));
     const ends = await this.#client.offsets(partitions, 'latest');
     const byPartition = new Map(ends.map((one) => [`${one.topic}:${one.partition}`, one.offset]));
     const endOf = (topic: string, partition: number): number | undefined =>
@@ -212,7 +212,7 @@ export class KafkaTransport implements Transport {
       groups,
       troubles: Object.fromEntries(troubles.map(({ group, message }) => [group, message])),
     };
-    // What passes is the cluster's, and `ping` says how that is.
+    // `ping` reports failures of the cluster that may pass.
     const lasting = troubles.find(({ isLasting }) => isLasting);
     if (lasting === undefined) return { details };
     return { status: 'degraded', error: `The group "${lasting.group}" ${lasting.message}`, details };

@@ -1,4 +1,4 @@
-/** Resolves after so many milliseconds; rejects where the signal aborts first. */
+/** Resolves after `ms` milliseconds. Rejects if the signal aborts first. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {

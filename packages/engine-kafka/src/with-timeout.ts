@@ -1,4 +1,4 @@
-/** The promise's result, or an error once the time is over or the signal aborts. The work itself goes on. */
+/** The result of the work, or an error after the timeout or if the signal aborts. The work itself continues. */
 export function withTimeout<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
@@ -16,7 +16,7 @@ export function withTimeout<T>(work: Promise<T>, timeoutMs: number, signal?: Abo
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
     };
-    // Always listened to: a failure of what nobody waits for any more would end the process.
+    // Handled even after the timeout, because an unhandled rejection ends the process.
     work.then(resolve, reject).finally(unlink);
     if (signal?.aborted === true) abort();
     else signal?.addEventListener('abort', abort, { once: true });

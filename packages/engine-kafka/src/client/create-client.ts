@@ -7,10 +7,10 @@ import { logTo } from './kafkajs/log.ts';
 import { Sockets } from './kafkajs/sockets.ts';
 import type { KafkaOptions } from '../options/options.ts';
 
-/** The longest that kafkajs may take for one connection, of all the time there is to connect. */
+/** The longest time that kafkajs may take for one connection, in milliseconds. */
 const maxSocketMs = 5000;
 
-/** The client of an engine: kafkajs, with a `Kafka` of ours or the user's. */
+/** Creates the client of an engine, with the user's `Kafka` of kafkajs if there is one. */
 export function createClient({ connection, producer, consumer }: KafkaOptions, logger: Logger): KafkaClient {
   const { client, brokers, clientId, ssl, sasl, connectTimeoutMs } = connection;
   const options = {

@@ -1,17 +1,17 @@
 /**
- * What went wrong, as far as the engine does one thing or another about it.
+ * What went wrong, as far as the engine handles it differently.
  *
- * - `rebalance`: the members of the group join again
- * - `fenced`: this member is no longer in the group
- * - `offset`: there is nothing at this offset
- * - `unknown-topic`: there is no such topic, or no such partition
- * - `too-large`: a record, all of them together, or the metadata of a committed offset
- * - `invalid-record`: a record that the topic does not take, and all that are with it in a batch
- * - `invalid-topic`: the name is refused
- * - `sequence`: the broker has lost count of what an idempotent producer sent
- * - `refused`: the user, the password, or what the user may do
- * - `passing`: trying again may help
- * - `lasting`: it will not
+ * - `rebalance`: the members of the group have to join again
+ * - `fenced`: the member is no longer in the group
+ * - `offset`: the partition has no record at this offset
+ * - `unknown-topic`: the topic or the partition does not exist
+ * - `too-large`: a record, a batch, or the metadata of a committed offset is too large
+ * - `invalid-record`: the topic does not accept a record, and with it the whole batch
+ * - `invalid-topic`: the name of the topic is refused
+ * - `sequence`: the broker has lost the sequence numbers of an idempotent producer
+ * - `refused`: wrong credentials, or the user may not do this
+ * - `passing`: another attempt may succeed
+ * - `lasting`: another attempt will fail, too
  */
 export type FailureKind =
   | 'rebalance'
@@ -26,7 +26,7 @@ export type FailureKind =
   | 'passing'
   | 'lasting';
 
-/** An error of the client, in terms that do not depend on which client it is. */
+/** An error of the client, in terms that do not depend on the client. */
 export class KafkaFailure extends Error {
   readonly kind: FailureKind;
 

@@ -8,13 +8,16 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
-  /** The engine's: places that have taken it, and have not decoded it yet. */
+  /** Set by the engine: cursors that have taken the record and not decoded it yet. */
   takers: number;
-  /** The engine's, which decodes a record once for all that get it: a `WeakMap` of thousands would burden the garbage collector. */
+  /**
+   * Set by the engine, which decodes a record once for all cursors. A field, because a `WeakMap` of thousands of records is
+   * expensive for the garbage collector.
+   */
   decoded: Decoded | undefined;
 }
 
-/** An event, or what could not be made one. */
+/** An event, or a record that could not be decoded. */
 export type Decoded =
   | { readonly event: Event; readonly raw?: undefined }
   | { readonly event?: undefined; readonly raw: RawRecord };

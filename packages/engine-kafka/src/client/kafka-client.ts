@@ -1,27 +1,27 @@
 import type { KafkaFailure } from './failure.ts';
 import type { FetchedRecord } from './fetched-record.ts';
 
-/** What the engine needs of a Kafka client, and no more: another client can be put behind it without touching the engine. */
+/** What the engine needs of a Kafka client. Another client can implement it without a change of the engine. */
 export interface KafkaClient {
   /**
    * Connects to the cluster.
    *
-   * @throws {@link KafkaFailure} where no broker can be reached in time, or where they do not let us in.
+   * @throws {@link KafkaFailure} if no broker can be reached in time, or if the brokers refuse the user.
    */
   connect(): Promise<void>;
-  /** Ends every connection and session; also while the cluster is down, and while `connect` still runs. */
+  /** Ends all connections and sessions. Works while the cluster is down and while `connect` runs. */
   close(): Promise<void>;
-  /** Each topic, with the broker that leads each partition: `-1` where none does now. */
+  /** All topics with the leader of each partition: `-1` for a partition without a leader. */
   topics(): Promise<ReadonlyMap<string, readonly number[]>>;
-  /** Resolves where the topic is there already, too. Leaders may be missing still. */
+  /** Resolves also if the topic exists. Its partitions may not have leaders yet. */
   createTopic(topic: string, partitions: number, replicationFactor: number): Promise<void>;
   /** The largest record batch that the topic accepts, in bytes; undefined if the cluster does not say. */
   maxBatchBytes(topic: string): Promise<number | undefined>;
   /** The largest request that the brokers accept, in bytes; undefined if the cluster does not say. */
   maxRequestBytes(): Promise<number | undefined>;
-  /** The offset of each partition at a position: the next one to be written, the first one kept, or the first one from a time on. */
+  /** The offset of each partition at a position: the next offset, the first offset that is kept, or the first offset at or after a time. */
   offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]>;
-  /** Waits up to `maxWaitMs` for something to read at one broker. What is wrong with one partition is in its part of the answer. */
+  /** Waits up to `maxWaitMs` for records of one broker. A failure of one partition is in its part of the answer. */
   fetch(broker: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;
   /**
    * Resolves with the records that were refused, once the cluster has accepted the others; rejects if nothing was sent.
@@ -30,9 +30,9 @@ export interface KafkaClient {
    *   broker. Without it, `send` waits for all brokers.
    */
   send(batch: readonly TopicRecords[], onLate?: OnLate): Promise<readonly Refusal[]>;
-  /** Forgets what the sending side knows of topics, and what it has counted: one of them is gone. */
+  /** Discards cached topics and the sequence numbers of an idempotent producer, because a topic was deleted. */
   resetProducer(): void;
-  /** A session of one member of a consumer group, on a connection of its own. */
+  /** A session of a member of a consumer group, with its own connections. */
   group(groupId: string): GroupSession;
 }
 
@@ -40,14 +40,14 @@ export type OffsetPosition = 'latest' | 'earliest' | Date;
 
 export type PartitionsByTopic = ReadonlyMap<string, readonly number[]>;
 
-/** Offsets are numbers here: they stay exact up to 2^53, which a partition reaches in no lifetime. */
+/** Offsets are numbers, which are exact up to 2^53: more records than a partition can ever have. */
 export interface PartitionOffset {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
 
-/** Where a group is in a partition; `offset` is negative where it has no place there. */
+/** The committed offset of a group in a partition; `offset` is negative if there is none. */
 export interface CommittedOffset extends PartitionOffset {
   readonly metadata: string;
 }
@@ -62,15 +62,15 @@ export interface FetchRequest {
 export interface FetchedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** In order of their offsets; may begin before the position that was asked for. */
+  /** In order of their offsets. May begin before the requested position. */
   readonly records: readonly FetchedRecord[];
-  /** Where to read on: past what is no record of a user, or is no longer there, too. Undefined where nothing came. */
+  /** The position of the next fetch, behind control records and compacted records, too. Undefined if no batch came. */
   readonly next: number | undefined;
-  /** The offset behind its last record. */
+  /** The offset after the last record of the partition. */
   readonly highWatermark: number;
-  /** The offset from which on transactions are open: not less than the position, if nothing is to be read but what they hold. */
+  /** The first offset of an open transaction, or the high watermark if none is open. */
   readonly lastStable: number;
-  /** Why this partition could not be read. */
+  /** Why the partition could not be read. */
   readonly failure: KafkaFailure | undefined;
 }
 
@@ -87,13 +87,13 @@ export interface TopicRecords {
 
 export type OnLate = (records: readonly OutgoingRecord[], answer: Promise<readonly Refusal[]>) => void;
 
-/** What was not accepted, or may not have been: the same records that were given, for one reason. */
+/** Records that were not accepted, or may not have been, for one reason. They are the objects that were given to `send`. */
 export interface Refusal {
   readonly records: readonly OutgoingRecord[];
   readonly failure: KafkaFailure;
 }
 
-/** A member as its group's leader sees it. */
+/** A member of a group, as its leader sees it. */
 export interface MemberTopics {
   readonly id: string;
   readonly topics: readonly string[];
@@ -103,20 +103,20 @@ export interface MemberTopics {
 
 export type Assignment = ReadonlyMap<string, readonly number[]>;
 
-/** What a member got when it joined. */
+/** The result of a join. */
 export interface Joined {
   readonly memberId: string;
-  /** Counts how often the members have joined anew. */
+  /** Counts the rebalances of the group. */
   readonly generation: number;
   readonly partitions: Assignment;
-  /** By `performance.now()`, when the request left with which the member's session began. */
+  /** When the request left that began the member's session, by `performance.now()`. */
   readonly aliveAt: number;
 }
 
-/** One member of a consumer group: the steps of Kafka's group protocol. */
+/** A member of a consumer group: the requests of Kafka's group protocol. */
 export interface GroupSession {
   /**
-   * Joins, or joins again, and resolves with this member's partitions once all members have.
+   * Joins, or joins again. Resolves with this member's partitions once all members have joined.
    *
    * @param userData - Sent to the leader of the group. If it differs from that of the previous join, all members join again.
    * @param assign - Called if this member leads the group.
@@ -126,11 +126,11 @@ export interface GroupSession {
     userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
   ): Promise<Joined>;
-  /** @throws {@link KafkaFailure} of kind `rebalance` where the members are to join again, `fenced` where this one is out. */
+  /** @throws {@link KafkaFailure} of kind `rebalance` if the members have to join again, or `fenced` if the session has ended. */
   heartbeat(): Promise<void>;
-  /** The group's place in each partition. */
+  /** The group's committed offset in each partition. */
   committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]>;
-  /** Sets the group's places, as the member of the generation that was joined last. */
+  /** Commits offsets, as the member of the last generation that was joined. */
   commit(offsets: readonly CommittedOffset[]): Promise<void>;
   leave(): Promise<void>;
   close(): Promise<void>;

@@ -1,20 +1,20 @@
 import type { FetchedRecord } from './fetched-record.ts';
 
-/** A record batch of Kafka's protocol ("Record Batch" in its guide), or one record of what a client has decoded itself. */
+/** A record batch (Kafka protocol guide, "Record Batch"), or a record that the client library has decoded. */
 export interface Batch {
-  /** The last offset that it stands for: compaction may have taken the record, or all of them. */
+  /** The last offset of the batch. Compaction may have removed its record, or all records. */
   readonly lastOffset: number;
   readonly producerId: string;
   readonly isTransactional: boolean;
-  /** Of the cluster's own: it says how a transaction has ended. */
+  /** True for a batch that the cluster wrote to mark the end of a transaction. */
   readonly isControl: boolean;
   readonly records: readonly FetchedRecord[];
 }
 
-/** How to decompress, by the codec's number in the attributes of a batch. */
+/** Decompresses, by the number of the codec in the attributes of a batch. */
 export type Decompress = (codec: number, bytes: Buffer) => Promise<Buffer>;
 
-/** What is before the records of a batch, from its first byte on. */
+/** Offsets of the fields of a batch, in bytes. */
 const at = {
   baseOffset: 0,
   length: 8,
@@ -27,24 +27,24 @@ const at = {
   count: 57,
   records: 61,
 } as const;
-/** The length says how many bytes follow it. */
+/** Bytes before and of the field `length`, which counts the bytes that follow it. */
 const beforeLength = 12;
 const currentMagic = 2;
 
 const masks = { codec: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 
-/** A batch as it is in an answer. */
+/** An undecoded batch of an answer. */
 export interface PackedBatch {
   readonly bytes: Buffer;
-  /** The offset behind it. */
+  /** The offset after the batch. */
   readonly next: number;
-  /** True for a format before Kafka 0.11. */
+  /** True for the formats of Kafka before 0.11. */
   readonly isOld: boolean;
 }
 
 /**
- * The batches that the bytes hold in full: an answer may end within one. All of one format: those of another one come with the
- * next answer.
+ * The complete batches of an answer, which may end within a batch. Returns batches of one format: the next answer brings the
+ * batches of the other format.
  */
 export function batchesOf(bytes: Buffer): PackedBatch[] {
   const batches: PackedBatch[] = [];
@@ -68,7 +68,7 @@ export async function decodeBatch(batch: Buffer, decompress: Decompress): Promis
   const codec = attributes & masks.codec;
   const count = batch.readInt32BE(at.count);
   const packed = batch.subarray(at.records);
-  // An emptied one may have no bytes to decompress.
+  // A batch whose records were compacted away may have no bytes.
   const bytes = codec === 0 || count <= 0 ? packed : await decompress(codec, packed);
   const appendedAt = (attributes & masks.logAppendTime) > 0 ? int64(batch, at.maxTimestamp) : undefined;
   const reader = new RecordReader(bytes, baseOffset, int64(batch, at.baseTimestamp), appendedAt);
@@ -102,7 +102,7 @@ class RecordReader {
     const end = this.#at + length;
     if (length <= 0 || end > this.#bytes.length)
       throw new RangeError('a record does not end within its batch');
-    // Its attributes, of which there are none.
+    // The attributes, which have no meaning yet.
     this.#at++;
     const timestampDelta = this.#varint();
     const offset = this.#baseOffset + this.#varint();
@@ -137,7 +137,7 @@ class RecordReader {
     return headers;
   }
 
-  /** Null where its length is negative. */
+  /** Null if the length is negative. */
   #slice(): Buffer | null {
     const length = this.#varint();
     if (length < 0) return null;
@@ -148,7 +148,7 @@ class RecordReader {
     return slice;
   }
 
-  /** A number that is written in as many bytes as it needs, its sign in the lowest bit. Most need one or two. */
+  /** A number of variable length, with its sign in the lowest bit. Most have one or two bytes. */
   #varint(): number {
     const bytes = this.#bytes;
     let byte = bytes[this.#at++]!;
@@ -161,7 +161,7 @@ class RecordReader {
   }
 }
 
-/** Exact up to 2^53, which no offset reaches; what is beyond, as a time in nanoseconds, loses its last digits. */
+/** Exact up to 2^53, which no offset reaches. Larger numbers, such as a time in nanoseconds, lose their last digits. */
 function int64(bytes: Buffer, offset: number): number {
   return bytes.readInt32BE(offset) * 2 ** 32 + bytes.readUInt32BE(offset + 4);
 }

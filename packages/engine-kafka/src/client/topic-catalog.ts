@@ -6,11 +6,11 @@ import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
 
-/** Told of each change of what topics and partitions there are, and of who leads them. */
+/** Called when topics, partitions or leaders have changed. */
 export type OnTopics = (catalog: TopicCatalog) => void;
 
-/** Topics of the cluster's own, which no pattern means. */
-const ofCluster: ReadonlySet<string> = new Set([
+/** Topics that the cluster uses itself. No pattern matches them. */
+const internalTopics: ReadonlySet<string> = new Set([
   '__consumer_offsets',
   '__transaction_state',
   '__share_group_state',
@@ -18,10 +18,10 @@ const ofCluster: ReadonlySet<string> = new Set([
 ]);
 
 const leaderRetryMs = 25;
-/** How long a topic that was created may be without leaders. */
+/** How long a new topic may be without leaders. */
 const leaderMs = 30_000;
 
-/** Which topics there are, and who leads their partitions: looked up at intervals, and whenever something does not fit. */
+/** The topics of the cluster and the leaders of their partitions. Looks them up at intervals and on request, and creates topics. */
 export class TopicCatalog {
   readonly #client: KafkaClient;
   readonly #options: TopicOptions;
@@ -31,9 +31,12 @@ export class TopicCatalog {
   readonly #listeners = new Set<OnTopics>();
   readonly #creating = new Map<string, Promise<void>>();
   #leaders: ReadonlyMap<string, readonly number[]> = new Map();
-  /** Topics that have had all their leaders since they are there: one that loses some for a while is no other topic. */
+  /** Topics whose partitions have all had leaders. A topic that loses a leader later stays ready. */
   #ready: ReadonlySet<string> = new Set();
-  /** Topics that the answer before the last one still had: one answer may come from a broker that is behind. */
+  /**
+   * Topics that are missing from the last answer. They count as deleted if the next answer does not have them either, because a
+   * broker may be behind.
+   */
   #missed: ReadonlySet<string> = new Set();
   #refreshing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -54,7 +57,7 @@ export class TopicCatalog {
     closing.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Looks at intervals as long as somebody listens. */
+  /** Looks topics up at intervals while there is a listener. */
   watch(listener: OnTopics): void {
     this.#listeners.add(listener);
     this.#schedule();
@@ -69,12 +72,12 @@ export class TopicCatalog {
     return this.#ready.has(topic);
   }
 
-  /** The topics whose names are topics of ours. */
+  /** The topics that patterns can match. */
   *names(): Iterable<string> {
-    for (const name of this.#leaders.keys()) if (!ofCluster.has(name) && isTopic(name)) yield name;
+    for (const name of this.#leaders.keys()) if (!internalTopics.has(name) && isTopic(name)) yield name;
   }
 
-  /** Topics that cannot be read yet, since they have had partitions without a leader from the beginning. */
+  /** Topics that cannot be read yet, because a partition has never had a leader. */
   *unready(): Iterable<string> {
     for (const name of this.names()) if (!this.has(name)) yield name;
   }
@@ -102,7 +105,7 @@ export class TopicCatalog {
     return leader === undefined || leader < 0 ? undefined : leader;
   }
 
-  /** What is true from now on: a look that is on its way already may have missed it. */
+  /** Resolves with an answer that was requested after this call: a lookup in progress may have missed a change. */
   refresh(): Promise<void> {
     if (this.#refreshing === undefined) return this.#begin();
     return (this.#next ??= this.#refreshing
@@ -128,7 +131,7 @@ export class TopicCatalog {
     }
     const ready = new Set<string>();
     for (const [topic, leaders] of after) {
-      // One that has more partitions than before waits for the leaders of those.
+      // A topic with new partitions is ready once those have leaders.
       const isAsBefore = wereReady.has(topic) && before.get(topic)?.length === leaders.length;
       if (isAsBefore || isLed(leaders)) ready.add(topic);
     }
@@ -143,9 +146,9 @@ export class TopicCatalog {
   }
 
   /**
-   * Resolves when the topic is there, and each partition has a leader.
+   * Creates the topic if it does not exist. Resolves when each partition has a leader; returns undefined if that is known.
    *
-   * @throws {@link KafkaTopicError} where it cannot be created.
+   * @throws {@link KafkaTopicError} if the topic cannot be created.
    */
   ensure(topic: string): Promise<void> | undefined {
     let creating = this.#creating.get(topic);
@@ -173,21 +176,20 @@ export class TopicCatalog {
     }
     while (!(await this.#isServed(topic))) {
       if (performance.now() > deadline)
-        throw this.#refused(topic, 'its leaders do not know of it, or do not answer.');
+        throw this.#refused(topic, 'its leaders do not know it, or do not answer.');
       await pause(leaderRetryMs, this.#closing);
     }
   }
 
   /**
-   * A leader that is known may not know of it yet. One partition of a batch that is refused for that would have the others of it
-   * sent twice.
+   * A leader may not know a new topic yet, and would refuse the first events.
    */
   async #isServed(topic: string): Promise<boolean> {
     const partitions = this.allPartitionsOf([topic]);
     try {
       const offsets = await this.#client.offsets(partitions, 'latest');
       if (offsets.length === this.partitionsOf(topic)) return true;
-      // The client's own view is older than ours.
+      // The client has older metadata than the catalog.
       await this.refresh();
       return false;
     } catch (error) {
@@ -210,7 +212,7 @@ export class TopicCatalog {
   }
 
   #refused(topic: string, reason: string, cause?: unknown): KafkaTopicError {
-    const message = `Kafka does not take the topic "${topic}": ${reason}`;
+    const message = `Kafka does not accept the topic "${topic}": ${reason}`;
     return new KafkaTopicError(message, { topic, engine: this.#engine, cause });
   }
 
@@ -232,7 +234,7 @@ export class TopicCatalog {
   }
 }
 
-/** True where each partition has a leader; a topic that is being created has none yet. */
+/** True if each partition has a leader. */
 function isLed(leaders: readonly number[]): boolean {
   return leaders.length > 0 && !leaders.includes(-1) && !leaders.includes(undefined as never);
 }
@@ -252,17 +254,17 @@ function isTopic(name: string): boolean {
   }
 }
 
-/** Kafka's metrics know no difference between "." and "_", so it refuses a topic that differs from another in these alone. */
+/** Kafka refuses a topic whose name differs from another only in "." and "_", because its metrics do not distinguish them. */
 function collides(a: string, b: string): boolean {
   return a.length === b.length && a.replaceAll('.', '_') === b.replaceAll('.', '_');
 }
 
 function collision(namesake: string): string {
-  return `there is "${namesake}", and Kafka tells no "." from a "_". Rename one of them.`;
+  return `"${namesake}" exists, and Kafka does not distinguish "." from "_". Rename one of the topics.`;
 }
 
 function adviceFor(error: unknown): string {
-  if (isFailure(error, 'refused')) return 'Let this user create topics, or create it beforehand.';
-  if (isFailure(error, 'invalid-topic')) return 'Name it otherwise.';
-  return 'Check numPartitions and replicationFactor, or create it beforehand.';
+  if (isFailure(error, 'refused')) return 'Allow this user to create topics, or create the topic beforehand.';
+  if (isFailure(error, 'invalid-topic')) return 'Choose another name.';
+  return 'Check numPartitions and replicationFactor, or create the topic beforehand.';
 }

@@ -1,11 +1,11 @@
-/** Lets a loop that has nothing to do sleep, and says what keeps it from reading. */
+/** The state of the loop that fetches from one broker: it sleeps if it has nothing to fetch, and knows what keeps it from reading. */
 export class FetchLoop {
   #wake: (() => void) | undefined;
-  /** By `performance.now()`. */
+  /** Since when a fetch has no answer, by `performance.now()`. */
   #waitingSince: number | undefined;
   #failure: string | undefined;
 
-  /** The answer, which says that the broker can be read. */
+  /** Waits for an answer, after which the broker counts as readable. */
   async waitFor<T>(answer: Promise<T>): Promise<T> {
     this.#waitingSince = performance.now();
     try {
@@ -21,7 +21,7 @@ export class FetchLoop {
     this.#failure = failure;
   }
 
-  /** @param answerMs - How long an answer takes at most, if nothing is wrong. */
+  /** @param answerMs - The longest time that a healthy broker takes for an answer. */
   troubleAfter(answerMs: number): string | undefined {
     if (this.#failure !== undefined) return `cannot be read: ${this.#failure}`;
     const since = this.#waitingSince;

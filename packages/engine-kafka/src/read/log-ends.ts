@@ -2,7 +2,7 @@ import type { FetchedPartition } from '../client/kafka-client.ts';
 
 type End = Pick<FetchedPartition, 'highWatermark' | 'lastStable'>;
 
-/** Where partitions ended, by the last answer about each. */
+/** The ends of partitions, by the last answer for each. */
 export class LogEnds {
   readonly #readUncommitted: boolean;
   readonly #ends = new Map<string, End>();
@@ -19,13 +19,13 @@ export class LogEnds {
     this.#ends.delete(key);
   }
 
-  /** Why somebody who stands there is behind; undefined at the end. */
+  /** Why a cursor at this position is behind; undefined if it is at the end. */
   whyBehind(key: string, position: number): string | undefined {
     const end = this.#ends.get(key);
     if (end === undefined) return 'it has not been read yet';
     const readable = this.#readUncommitted ? end.highWatermark : end.lastStable;
-    if (position < readable) return `there are ${readable - position} offsets more`;
-    // Who waits for the end of a transaction gets nothing of what follows it either.
-    return position < end.highWatermark ? 'a transaction that is open keeps back what follows' : undefined;
+    if (position < readable) return `there are ${readable - position} more offsets`;
+    // Events behind an open transaction cannot be read before it ends.
+    return position < end.highWatermark ? 'an open transaction holds back later events' : undefined;
   }
 }

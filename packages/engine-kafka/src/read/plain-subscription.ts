@@ -19,8 +19,8 @@ import type { Reader } from './reader.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { Unread } from './unread.ts';
 
-/** Records that wait here for room in the receiver, beyond which no more are read for it. */
-const enough = 500;
+/** Records that wait for room in the receiver, beyond which the partition is not read. */
+const maxUnread = 500;
 const retryMs = 100;
 
 export interface PlainContext {
@@ -32,15 +32,15 @@ export interface PlainContext {
 }
 
 /**
- * A subscription without a group: it reads each partition from a cursor that it remembers itself, and no broker knows of it.
+ * A subscription without a group. It keeps its position in each partition itself, and stores nothing in the cluster.
  */
 export class PlainSubscription {
   readonly #request: ListenRequest;
   readonly #receiver: Receiver;
   readonly #context: PlainContext;
-  /** Each partition that is, or is about to be, read. */
+  /** All partitions; undefined while the start offset of a partition is looked up. */
   readonly #cursors = new Map<string, Map<number, PlainCursor | undefined>>();
-  /** Why the last partitions that appeared are not read. */
+  /** Why the start offset of new partitions could not be looked up. */
   #trouble: string | undefined;
   #isRunPlanned = false;
   #isStopped = false;
@@ -52,11 +52,11 @@ export class PlainSubscription {
     receiver.onRoom = () => this.#planRun();
   }
 
-  /** Resolves when the cursor in each partition is pinned. */
+  /** Resolves when the start offset of each partition is fixed. */
   async start(): Promise<void> {
     const { catalog } = this.#context;
     catalog.watch(this.#onTopics);
-    await this.#add(this.#news(), this.#request.from);
+    await this.#add(this.#newPartitions(), this.#request.from);
   }
 
   stop(): void {
@@ -67,7 +67,7 @@ export class PlainSubscription {
     this.#cursors.clear();
   }
 
-  /** How far it is behind, given the ends of its partitions. */
+  /** @param endOf - The end of a partition's log; undefined if it is not known. */
   *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
     for (const [topic, cursors] of this.#cursors) {
       for (const [partition, cursor] of cursors) {
@@ -90,22 +90,22 @@ export class PlainSubscription {
     const { catalog } = this.#context;
     for (const [topic, cursors] of this.#cursors) {
       if (catalog.partitionsOf(topic) > 0) continue;
-      // Gone: should it come back, it is another one.
+      // If the topic is created again, it is a new topic.
       this.#drop(cursors);
       this.#cursors.delete(topic);
     }
-    // From its first event, whatever `from` says: nothing of it was there when this subscription began.
-    for (const [topic, partitions] of this.#news()) {
-      // Each by itself: one that nobody can be asked about keeps none of the others waiting.
+    // From the first event, regardless of `from`, because the topic is newer than the subscription.
+    for (const [topic, partitions] of this.#newPartitions()) {
+      // One by one, so that a topic without a leader does not hold up the others.
       const one = new Map([[topic, partitions]]);
       this.#add(one, 'earliest').catch((error: unknown) => this.#addLater(one, error));
     }
   };
 
-  /** A leader went, or the topic, while it was being asked. */
-  #addLater(news: PartitionsByTopic, error: unknown): void {
+  /** Tries again after a failure: a topic or a leader may have gone during the lookup. */
+  #addLater(added: PartitionsByTopic, error: unknown): void {
     this.#trouble = messageOf(error);
-    for (const [topic, partitions] of news) this.#forget(topic, partitions);
+    for (const [topic, partitions] of added) this.#forget(topic, partitions);
     if (this.#isStopped) return;
     const { catalog, closing } = this.#context;
     pause(retryMs, closing)
@@ -115,7 +115,7 @@ export class PlainSubscription {
       .catch(() => {});
   }
 
-  /** Each partition of the topics that it is for. */
+  /** Each partition of the topics that match. */
   *#wanted(): Iterable<readonly [topic: string, partition: number]> {
     const { catalog } = this.#context;
     const { pattern } = this.#request;
@@ -125,26 +125,26 @@ export class PlainSubscription {
     }
   }
 
-  /** Those of them that it does not read. */
+  /** The partitions whose start offset is not known yet. */
   *unread(): Iterable<ReadProgress> {
     for (const [topic, partition] of this.#wanted()) {
       if (this.#cursors.get(topic)?.get(partition) !== undefined) continue;
-      const behind = `where to begin is not known: ${this.#trouble ?? 'Kafka is being asked'}`;
+      const behind = `its start offset is not known: ${this.#trouble ?? 'the lookup has no answer yet'}`;
       yield { source: `partition ${partition} of "${topic}"`, position: 0, behind };
     }
   }
 
-  /** Partitions that it should read and does not; from here on they are taken for read. */
-  #news(): PartitionsByTopic {
-    const news = new Map<string, number[]>();
+  /** Partitions that are not known yet, and are from now on. */
+  #newPartitions(): PartitionsByTopic {
+    const added = new Map<string, number[]>();
     for (const [topic, partition] of this.#wanted()) {
       const cursors = this.#cursors.get(topic) ?? new Map<number, PlainCursor | undefined>();
       if (cursors.has(partition)) continue;
       cursors.set(partition, undefined);
       this.#cursors.set(topic, cursors);
-      news.set(topic, [...(news.get(topic) ?? []), partition]);
+      added.set(topic, [...(added.get(topic) ?? []), partition]);
     }
-    return news;
+    return added;
   }
 
   async #add(partitions: PartitionsByTopic, from: OffsetPosition): Promise<void> {
@@ -152,7 +152,7 @@ export class PlainSubscription {
     const found = await client.offsets(partitions, from);
     const wanted = [...partitions.values()].reduce((sum, ids) => sum + ids.length, 0);
     if (found.length < wanted) throw new KafkaFailure('passing', 'some partitions have no leader', undefined);
-    // Negative: nothing is as young as that date, so what comes from now on is.
+    // Negative if no event is as recent as the given date: begin with the next event.
     const isLate = found.some(({ offset }) => offset < 0);
     const ends = isLate ? await client.offsets(partitions, 'latest') : [];
     if (this.#isStopped) return;
@@ -202,7 +202,7 @@ export class PlainSubscription {
   }
 }
 
-/** Nobody else is to have it: the cursor of a subscription without a group ends with it. */
+/** Does nothing, because a subscription without a group commits nothing and no other subscription takes over its events. */
 const acknowledgement: Acknowledgement = { settled: () => {}, release: () => false };
 
 interface CursorOwner {
@@ -230,10 +230,10 @@ class PlainCursor implements Cursor {
   }
 
   get isOpen(): boolean {
-    return !this.#isClosed && this.#read.size < enough;
+    return !this.#isClosed && this.#read.size < maxUnread;
   }
 
-  /** The first offset that has not been handed over. */
+  /** The first offset that was not handed over. */
   get next(): number {
     return this.#read.first?.offset ?? this.position;
   }
@@ -267,7 +267,7 @@ class PlainCursor implements Cursor {
 
   move(position: number, isLoss: boolean): void {
     this.position = position;
-    if (isLoss) this.#owner.onLoss(this.topic, 'retention took events that were not read yet');
+    if (isLoss) this.#owner.onLoss(this.topic, 'retention removed events that were not read yet');
   }
 
   close(): void {

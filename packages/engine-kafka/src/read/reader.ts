@@ -14,32 +14,32 @@ import { Suspensions } from './suspensions.ts';
 import { Turns } from './turns.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 
-/** What to ask a broker for. */
+/** The contents of a request to a broker. */
 interface Request {
   readonly positions: readonly PartitionOffset[];
   readonly maxWaitMs: number;
 }
 
-/** A request to a broker; without an answer where there is nothing to ask for. */
+/** A request to a broker. `answer` is undefined if there was nothing to request. */
 interface Fetch {
   readonly positions: readonly PartitionOffset[];
   readonly answer: Promise<readonly FetchedPartition[]> | undefined;
 }
 
-/** How much later than asked for a broker may answer without being the reason that nothing is read, in milliseconds. */
+/** How long after `fetchMaxWaitMs` a broker may answer before it counts as silent, in milliseconds. */
 const lateMs = 1000;
 const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
-/** Records of a cursor that are handed over, and thus decoded, before the first of them is handled. */
-const atOnce = 100;
-/** How long a request waits where somebody may be ready for another one meanwhile: it cannot be called back. */
+/** Records of a cursor that are decoded and handed over before the first of them is handled. */
+const handOverSize = 100;
+/** How long a request waits if a cursor may be ready for another request soon. A request cannot be cancelled. */
 const shortWaitMs = 20;
-/** Answers without anything, one after the other, beyond which there is nothing that could be had at once. */
+/** Empty answers in a row, after which requests wait at the broker although cursors wait for their turn. */
 const idleTurns = 4;
 
 /**
- * Reads partitions for everybody in the process: each partition once, for all cursors in it that stand together. Those that do
- * not take turns.
+ * Fetches for all cursors of the engine: each partition once for all cursors at the same offset. Cursors at different offsets take
+ * turns.
  */
 export class Reader {
   readonly #client: KafkaClient;
@@ -48,7 +48,7 @@ export class Reader {
   readonly #logger: Logger;
   readonly #closing: AbortSignal;
   readonly #cursors = new Map<string, Set<Cursor>>();
-  /** Whose cursor it is, where it is a group's. */
+  /** The group of a cursor that belongs to a group. */
   readonly #groups = new Map<Cursor, string>();
   readonly #loops = new Map<number, FetchLoop>();
   readonly #turns = new Turns();
@@ -72,7 +72,7 @@ export class Reader {
 
   add(cursor: Cursor, group?: string): void {
     const key = keyOf(cursor);
-    // Another broker may come to lead a partition of which nobody is asked until then.
+    // A partition may get another leader, to which no loop belongs yet.
     if (this.#cursors.size === 0) this.#catalog.watch(this.#onTopics);
     if (group !== undefined) this.#groups.set(cursor, group);
     const cursors = this.#cursors.get(key);
@@ -96,7 +96,7 @@ export class Reader {
 
   readonly #onTopics = (): void => this.wake();
 
-  /** How far each cursor is, and why it is behind. */
+  /** The position of each cursor, and why it is behind. */
   *progress(): Iterable<ReadProgress> {
     for (const [key, cursors] of this.#cursors) {
       for (const cursor of cursors) {
@@ -120,13 +120,13 @@ export class Reader {
     return this.#ends.whyBehind(key, position);
   }
 
-  /** Something can be read that could not be before. */
+  /** Call when a cursor can be read that could not be read before. */
   wake(): void {
     for (const loop of this.#loops.values()) loop.wake();
     this.#begin();
   }
 
-  /** A loop for each broker that leads a partition. */
+  /** Starts a loop for each broker that leads a partition. */
   #begin(): void {
     for (const cursors of this.#cursors.values()) {
       for (const { topic, partition } of cursors) {
@@ -155,15 +155,15 @@ export class Reader {
         const failed = this.#note(fetched);
         const taken = this.#take(positions, fetched);
         idle = fetched.some(({ next }) => next !== undefined) ? 0 : idle + 1;
-        // While the last of it is handled the broker can look for more; not where somebody has no room, who may have it in a
-        // moment and would then wait for an answer about the others.
+        // The broker looks for more records while these are handled. Not if a cursor has no room: it may have room in a moment, and
+        // would then wait for the answer for the others.
         this.#handle(taken, () => {
           if (ahead === undefined && allOpen(taken)) ahead = this.#fetchAt(broker, idle);
         });
         failures = 0;
-        // The others are not to wait for it.
+        // In the background, because other partitions must not wait.
         if (failed.length > 0) this.#recover(failed).catch(() => {});
-        // So that a flood of events leaves the timers of the process their turn.
+        // Lets timers run between large answers.
         await setImmediate();
       } catch (error) {
         if (this.#closing.aborted) break;
@@ -177,13 +177,13 @@ export class Reader {
     }
   }
 
-  /** Asks for what is next of all that there is room for. */
+  /** Requests the next records of all cursors that have room. */
   #fetchAt(broker: number, idle: number): Fetch {
     const request = this.#requestTo(broker, idle);
     const { positions } = request;
     if (positions.length === 0) return { positions, answer: undefined };
     const answer = this.#fetch(broker, request);
-    // Its failure is told to who waits for it, who may be busy until then.
+    // The loop handles a failure, later: until then it may be busy.
     answer.catch(() => {});
     return { positions, answer };
   }
@@ -206,14 +206,14 @@ export class Reader {
       if (this.#catalog.leaderOf(topic, partition) !== broker || this.#suspensions.has(key)) continue;
       const turn = this.#turns.next(key, cursors);
       if (turn !== undefined) positions.push({ topic, partition, offset: turn.offset });
-      // Where others wait for their turn there is something to read, but for what a transaction that is open holds back.
+      // If cursors wait for their turn, there are records to read, unless an open transaction holds them back.
       if (turn?.isSkewed === true) maxWaitMs = Math.min(maxWaitMs, idle < idleTurns ? 0 : shortWaitMs);
       else if (!allOpen(cursors)) maxWaitMs = Math.min(maxWaitMs, shortWaitMs);
     }
     return { positions, maxWaitMs };
   }
 
-  /** Gives the cursors what is for them. All have it before the first is handled: what a handler publishes stays behind the event it was handling. */
+  /** Gives records to all cursors before the first record is handled, so that an event which a handler publishes comes later. */
   #take(asked: readonly PartitionOffset[], fetched: readonly FetchedPartition[]): Cursor[] {
     const begins = new Map(asked.map((one) => [keyOf(one), one.offset]));
     const taken: Cursor[] = [];
@@ -222,7 +222,7 @@ export class Reader {
       const begin = begins.get(key);
       if (next === undefined || begin === undefined) continue;
       for (const cursor of this.#cursors.get(key) ?? []) {
-        // One that stands elsewhere would miss what lies between: its turn comes.
+        // A cursor at another offset would miss the records in between, and waits for its turn.
         if (!cursor.isOpen || cursor.position < begin || cursor.position >= next) continue;
         const first = records.findIndex(({ offset }) => offset >= cursor.position);
         cursor.position = next;
@@ -237,17 +237,17 @@ export class Reader {
     return taken;
   }
 
-  /** A few of each cursor after the other: were all of them decoded first, they would outlive a collection of the young ones. */
+  /** Hands over a few records of each cursor at a time, because objects that live briefly are cheap for the garbage collector. */
   #handle(taken: readonly Cursor[], onHanded: () => void): void {
     let rest = taken;
     while (rest.length > 0) {
-      rest = rest.filter((cursor) => cursor.handOver(atOnce));
+      rest = rest.filter((cursor) => cursor.handOver(handOverSize));
       onHanded();
       for (const cursor of taken) cursor.run();
     }
   }
 
-  /** Notes what the answer says of each partition. Leaves alone for a while what could not be read, and returns it. */
+  /** Notes the state of each partition. Suspends the partitions that could not be read, and returns them. */
   #note(fetched: readonly FetchedPartition[]): readonly FetchedPartition[] {
     const failed: FetchedPartition[] = [];
     for (const one of fetched) {
@@ -272,13 +272,13 @@ export class Reader {
 
   async #recover(failed: readonly FetchedPartition[]): Promise<void> {
     const isOfOffset = ({ failure }: FetchedPartition): boolean => isFailure(failure, 'offset');
-    // Another broker may lead them now.
+    // Another broker may lead the partitions now.
     if (!failed.every(isOfOffset)) await this.#catalog.refresh().catch(() => {});
     for (const one of failed) if (isOfOffset(one)) await this.#resetOffset(one).catch(() => {});
     this.#begin();
   }
 
-  /** The offset is not there: retention has taken it, or the topic is another one of the same name. */
+  /** The offset does not exist: retention has removed it, or the topic was deleted and created again. */
   async #resetOffset({ topic, partition }: { topic: string; partition: number }): Promise<void> {
     const asked = new Map([[topic, [partition]]]);
     const [[first], [end]] = await Promise.all([

@@ -15,12 +15,12 @@ import type { ContentMode } from '../options/config.ts';
 
 const structuredHeaders = { 'content-type': structuredContentType };
 
-/** The record of an event. */
+/** Encodes an event. */
 export function encode(event: Event, source: string, mode: ContentMode): OutgoingRecord {
   const key = event.key ?? null;
   if (mode === 'binary') {
     const { headers, body } = encodeBinary(event, { source });
-    // A record without a value is a tombstone: it would delete what a compacted topic has under this key.
+    // A record without a value is a tombstone, which deletes the key from a compacted topic.
     if (body !== undefined) return { key, value: bytesOf(body), headers };
   }
   return { key, value: encodeStructured(event, { source }), headers: structuredHeaders };
@@ -30,16 +30,16 @@ function bytesOf(body: string | Uint8Array): string | Buffer {
   return typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
-/** Bytes of a record, as the broker counts them, to within a few. */
+/** Bytes of a record as the broker counts them, approximately. */
 export function sizeOf({ key, value, headers }: OutgoingRecord): number {
-  // Lengths and deltas take up to some 20 bytes.
+  // Lengths and deltas take up to 20 bytes or so.
   const size = 24 + Buffer.byteLength(value) + (key === null ? 0 : Buffer.byteLength(key));
   return size + (headers === structuredHeaders ? structuredHeadersSize : sizeOfHeaders(headers));
 }
 
 function sizeOfHeaders(headers: OutgoingRecord['headers']): number {
   let size = 0;
-  // Each has two lengths.
+  // Each header has two lengths.
   for (const [name, text] of Object.entries(headers))
     size += Buffer.byteLength(name) + Buffer.byteLength(text) + 6;
   return size;
@@ -48,10 +48,10 @@ function sizeOfHeaders(headers: OutgoingRecord['headers']): number {
 const structuredHeadersSize = sizeOfHeaders(structuredHeaders);
 
 /**
- * Decodes a record of ours, of another CloudEvents producer, or of one that knows nothing of them. It fails for none.
+ * Decodes a record of polybus, of another CloudEvents producer, or of any other producer. Never throws.
  *
- * To be called once by each place that has taken the record: it is kept for the others, and no longer, since whatever waits in
- * the records of a large answer outlives the collections of what is young, and costs the more.
+ * Call it once for each cursor that has taken the record. The event is kept until the last of them has it, and no longer: objects
+ * that live as long as a large answer are expensive for the garbage collector.
  */
 export function decode(topic: string, partition: number, record: FetchedRecord): Decoded {
   const decoded = record.decoded ?? decodeNow(topic, partition, record);
@@ -106,23 +106,23 @@ function decodeAny(partition: number, record: FetchedRecord, context: RecordCont
   return decodeRecord({ headers, body: utf8Of(value) }, context);
 }
 
-/** As text, several times as fast as by a strict decoder; where something was replaced, that one is to say what is wrong. */
+/** As text, several times faster than a strict decoder. Returns the bytes if they are not UTF-8, so that the decoder reports it. */
 function utf8Of(value: Buffer): string | Buffer {
   const text = value.toString();
   return text.includes('\ufffd') ? value : text;
 }
 
-/** True for a structured CloudEvent whose producer has left out the header that says so. */
+/** True for a structured CloudEvent without the header for its content type. */
 function isEnvelope(value: Buffer | null): boolean {
   if (value === null || !value.includes('"specversion"')) return false;
   const parsed = jsonOf(value.toString());
   return typeof parsed === 'object' && parsed !== null && 'specversion' in parsed && 'id' in parsed;
 }
 
-/** What a producer wrote that knows nothing of events: the value is the payload, the headers are the metadata. */
+/** A record of a producer without CloudEvents: the value is the payload, and the headers are the metadata. */
 function foreign(partition: number, record: FetchedRecord, context: RecordContext): Event {
   return foreignEvent({
-    // The same at each delivery.
+    // The same id for each delivery.
     id: `${context.topic}-${partition}-${record.offset}`,
     topic: context.topic,
     payload: foreignPayload(record.value),
@@ -152,13 +152,13 @@ function keyOf({ key }: FetchedRecord): string | undefined {
   return key === null || key.length === 0 ? undefined : textOf(key);
 }
 
-/** Undefined where the bytes are not UTF-8. */
+/** Undefined if the bytes are not UTF-8. */
 function textOf(bytes: Buffer): string | undefined {
   const text = bytes.toString();
   return text.includes('\ufffd') && !Buffer.from(text).equals(bytes) ? undefined : text;
 }
 
-/** Headers as text; bytes that are not UTF-8 as base64. Of several of one name the last counts, as for Kafka's own clients. */
+/** Headers as text; bytes that are not UTF-8 as base64. The last of several headers of a name counts, as in Kafka's own clients. */
 function headersText({ headers }: FetchedRecord): Record<string, string> {
   const texts: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) {
@@ -166,6 +166,6 @@ function headersText({ headers }: FetchedRecord): Record<string, string> {
     if (last === undefined || last === null) continue;
     texts.push([name, typeof last === 'string' ? last : (textOf(last) ?? last.toString('base64'))]);
   }
-  // Whatever their names: an assignment to `__proto__` would set no header.
+  // An assignment to `__proto__` would not set a header.
   return Object.fromEntries(texts);
 }

@@ -1,34 +1,34 @@
-/** How long a partition is left alone at most that could not be read, in milliseconds. */
-const suspensionMs = 2000;
+/** The longest time that a partition is not read after a failure, in milliseconds. */
+const maxSuspensionMs = 2000;
 const backoffMs = 100;
-/** Failures in passing, one after the other, beyond which it is news that a partition cannot be read. */
-const patience = 4;
+/** Failures in a row that may pass, after which the user is told. */
+const failuresBeforeReport = 4;
 
 interface Suspension {
-  /** On the monotonic clock. */
+  /** By `performance.now()`. */
   until: number;
   failures: number;
   reason: string;
-  isTold: boolean;
+  isReported: boolean;
 }
 
-/** Partitions that could not be read, and are left alone for a while so that the others can. */
+/** Partitions that could not be read, and are not read for a while so that others can be. */
 export class Suspensions {
-  /** Those that have not been read since. */
+  /** Partitions that have not been read since their last failure. */
   readonly #failing = new Map<string, Suspension>();
 
   /**
-   * @param isPassing - Such a failure is tried again soon, and told only once it comes again and again.
-   * @returns True if who runs this is to be told of it: once, until the partition can be read again.
+   * @param isPassing - True if another attempt may succeed: it is made soon, and only repeated failures are reported.
+   * @returns True if the failure is to be reported: once, until the partition can be read again.
    */
   suspend(key: string, reason: string, isPassing: boolean): boolean {
     const before = this.#failing.get(key);
     const failures = (before?.failures ?? 0) + 1;
-    const ms = isPassing ? Math.min(backoffMs * 2 ** (failures - 1), suspensionMs) : suspensionMs;
-    const isNews = before?.isTold !== true && (!isPassing || failures >= patience);
-    const isTold = isNews || before?.isTold === true;
-    this.#failing.set(key, { until: performance.now() + ms, failures, reason, isTold });
-    return isNews;
+    const ms = isPassing ? Math.min(backoffMs * 2 ** (failures - 1), maxSuspensionMs) : maxSuspensionMs;
+    const isNew = before?.isReported !== true && (!isPassing || failures >= failuresBeforeReport);
+    const isReported = isNew || before?.isReported === true;
+    this.#failing.set(key, { until: performance.now() + ms, failures, reason, isReported });
+    return isNew;
   }
 
   has(key: string): boolean {
@@ -36,25 +36,25 @@ export class Suspensions {
     return until !== undefined && until > performance.now();
   }
 
-  /** Why it could not be read last. */
+  /** The last failure. */
   reasonOf(key: string): string | undefined {
     return this.#failing.get(key)?.reason;
   }
 
-  /** For how long all those are left alone that are now, in milliseconds: a suspension that ends wakes nobody. */
+  /** Milliseconds until the next suspension ends. The end of a suspension wakes no loop. */
   get leastMs(): number {
-    let least = suspensionMs;
+    let least = maxSuspensionMs;
     const now = performance.now();
     for (const { until } of this.#failing.values()) if (until > now) least = Math.min(least, until - now);
     return least;
   }
 
-  /** It was read; true if that is news. */
+  /** The partition was read. Returns true if its failure had been reported. */
   isOver(key: string): boolean {
     if (this.#failing.size === 0) return false;
-    const isTold = this.#failing.get(key)?.isTold === true;
+    const isReported = this.#failing.get(key)?.isReported === true;
     this.#failing.delete(key);
-    return isTold;
+    return isReported;
   }
 
   forget(key: string): void {

@@ -1,24 +1,24 @@
-/** What the turns need of a place. */
+/** A cursor. */
 interface Standing {
   readonly position: number;
   readonly isOpen: boolean;
 }
 
-/** Where to read a partition next; `isSkewed` where others stand elsewhere, and wait for their turn. */
+/** The offset to read next; `isSkewed` if cursors at other offsets wait for their turn. */
 export interface Turn {
   readonly offset: number;
   readonly isSkewed: boolean;
 }
 
 /**
- * Whose turn it is in each partition. A request reads a partition at one offset alone, so places that stand apart take turns,
- * from the earliest to the last and round again: one that replays holds up none at the tip.
+ * The next offset to read in each partition. A request reads a partition at one offset, so cursors at different offsets take turns,
+ * from the first to the last offset and round again: a replay does not hold up a cursor at the end.
  */
 export class Turns {
-  /** Where those stand that had the turn last. */
+  /** The offset of the last turn, by partition. */
   readonly #last = new Map<string, number>();
 
-  /** Undefined where no place has room. */
+  /** Undefined if no cursor has room. */
   next(key: string, places: Iterable<Standing>): Turn | undefined {
     const last = this.#last.get(key) ?? Number.POSITIVE_INFINITY;
     let [first, end, beyond] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -39,7 +39,7 @@ export class Turns {
     return { offset, isSkewed };
   }
 
-  /** Those that had the turn have gone on to here. */
+  /** The cursors of the last turn have advanced to `next`. */
   moved(key: string, next: number): void {
     if (this.#last.has(key)) this.#last.set(key, next);
   }

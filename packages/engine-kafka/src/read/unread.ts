@@ -1,6 +1,6 @@
 import type { FetchedRecord } from '../client/fetched-record.ts';
 
-/** Records that were read and that nobody has had. */
+/** Records that were read and not handed over yet. */
 export class Unread {
   #records: readonly FetchedRecord[] = [];
   #from = 0;
@@ -20,7 +20,7 @@ export class Unread {
 
   shift(): void {
     this.#from++;
-    // Not to be kept until something comes: what one of them holds is the whole answer that it came in.
+    // Released at once: each record keeps the whole answer that it came with in memory.
     if (this.#from === this.#records.length) [this.#records, this.#from] = [none, 0];
   }
 }

@@ -1,15 +1,15 @@
 import type { Assignment } from '../kafka-client.ts';
 
-/** The version before it, which is always the same. */
+/** The length of the version, which comes first. */
 const versionBytes = 2;
 
 /**
- * The partitions in what a member was assigned ("MemberAssignment" of Kafka's consumer protocol). kafkajs puts them into an
- * object by their topics, where one named `__proto__` is lost.
+ * Decodes the partitions of a member ("MemberAssignment" of Kafka's consumer protocol). kafkajs would lose a topic that is named
+ * `__proto__`, because it decodes them into an object.
  */
 export function decodeAssignment(bytes: Buffer): Assignment {
   const partitions = new Map<string, readonly number[]>();
-  // A member that got nothing, or whose group has no leader, may get no bytes.
+  // A member without partitions may get no bytes.
   if (bytes.length <= versionBytes) return partitions;
   let at = versionBytes;
   const int32 = (): number => bytes.readInt32BE((at += 4) - 4);

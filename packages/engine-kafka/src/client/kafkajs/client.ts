@@ -29,21 +29,21 @@ export interface KafkajsOptions extends GroupTimes {
   readonly connectTimeoutMs: number;
 }
 
-/** How long an orderly end of the connections may take, in milliseconds. */
+/** How long closing the connections may take, in milliseconds. */
 const disconnectMs = 1000;
 const retryMs = 200;
-/** How long a broker may take for an answer, in milliseconds: as in Kafka's Java client. */
+/** How long a broker may take for an answer, in milliseconds. As in Kafka's Java client. */
 const answerMs = 30_000;
 const readCommitted = 1;
 const readUncommitted = 0;
-/** What Kafka takes for the ends of a partition, in place of a time. */
+/** Special timestamps for the ends of a partition. */
 const timestamps = { latest: -1, earliest: -2 } as const;
 
-/** kafkajs as the engine wants it. */
+/** The client of the engine, over kafkajs. */
 export class KafkajsClient implements KafkaClient {
   readonly #kafka: Kafka;
   readonly #options: KafkajsOptions;
-  /** Of a client that is ours; one that was given makes its own. */
+  /** Undefined if the user gave a `Kafka`, which creates its own sockets. */
   readonly #sockets: Sockets | undefined;
   readonly #reading: Connections;
   readonly #groups = new Set<Connections>();
@@ -77,14 +77,14 @@ export class KafkajsClient implements KafkaClient {
         if (failure.kind !== 'passing' || signal.aborted || performance.now() + retryMs >= deadline)
           throw failure;
       }
-      // Where it is closed meanwhile, there is no other attempt.
+      // Rejects if the client is closed meanwhile.
       await pause(retryMs, signal);
     }
   }
 
   async #connect({ consumer }: Connections): Promise<void> {
     await consumer.connect();
-    // A client that was given tries as often as its owner wants it to: also after `close` has ended what there was.
+    // The user's `Kafka` may retry, and connect after `close` has ended the other connections.
     if (this.#closing.signal.aborted) await consumer.disconnect();
   }
 
@@ -98,7 +98,7 @@ export class KafkajsClient implements KafkaClient {
 
   async topics(): Promise<ReadonlyMap<string, readonly number[]>> {
     return this.#try(async () => {
-      // The whole of it, always: kafkajs never forgets a topic that it was told to look after, and fails once that is gone.
+      // Always all topics: kafkajs never forgets a topic that was requested, and fails once the topic is deleted.
       const { topicMetadata } = await this.#reading.look();
       return new Map(topicMetadata.map((one) => [one.topic, leadersOf(one)]));
     });
@@ -146,7 +146,7 @@ export class KafkajsClient implements KafkaClient {
   }
 
   async offsets(partitions: PartitionsByTopic, at: OffsetPosition): Promise<readonly PartitionOffset[]> {
-    // Kafka counts from the epoch: below it a time stamp is a position with a name, or is refused.
+    // Kafka refuses times before the epoch, or takes them for special timestamps.
     const timestamp =
       at instanceof Date && at.getTime() > 0 ? at.getTime() : timestamps[at === 'latest' ? at : 'earliest'];
     return this.#try(async () => {
@@ -202,7 +202,7 @@ export class KafkajsClient implements KafkaClient {
   }
 
   group(groupId: string): GroupSession {
-    // Later than that its session has ended.
+    // An answer that takes longer is useless, because the session has ended.
     const connections = openConnections(this.#kafka, groupId, this.#options.sessionTimeoutMs);
     this.#groups.add(connections);
     return new KafkajsGroup(connections, this.#reading, groupId, this.#options, async () => {
@@ -211,7 +211,7 @@ export class KafkajsClient implements KafkaClient {
     });
   }
 
-  /** Those that have a leader: the others cannot be asked for. */
+  /** The partitions that have a leader, by that leader. */
   #byLeader(partitions: PartitionsByTopic): ReadonlyMap<number, Map<string, number[]>> {
     const known = new Map(this.#reading.seen?.topicMetadata.map((one) => [one.topic, one]));
     const byLeader = new Map<number, Map<string, number[]>>();

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import kafkajs from 'kafkajs';
 
-/** What kafkajs's types leave out of the connections to a broker. */
+/** The connections of kafkajs to a broker, which its types leave out. */
 export interface ConnectionPool {
   readonly pool: readonly Connection[];
 }
@@ -9,7 +9,7 @@ export interface ConnectionPool {
 interface Connection {
   readonly requestQueue: RequestQueue;
   socket?: Socket;
-  /** The part of an answer that has come, and how much has to be there to go on. */
+  /** The received part of an answer, and the bytes that are needed to continue. */
   chunks: Buffer[];
   bytesBuffered: number;
   bytesNeeded: number;
@@ -24,7 +24,7 @@ interface RequestQueue {
   requestTimeout: number;
   readonly maxInFlightRequests: number | null;
   readonly pending: readonly unknown[];
-  /** Requests that have no answer, in the order in which they left, which is that of their answers. */
+  /** Requests without an answer, in the order of sending, which is the order of the answers. */
   readonly inflight: ReadonlyMap<number, { readonly requestTimeout: number }>;
   throttledUntil: number;
   throttleCheckTimeoutId: unknown;
@@ -37,19 +37,19 @@ interface RequestQueue {
   destroy(): void;
 }
 
-/** Of the length that is before each answer. */
+/** The size of the length field before each answer. */
 const lengthBytes = 4;
 /** As in kafkajs. */
 const pendingCheckMs = 10;
 const answerCheckMs = 100;
-/** The process stood still between two checks that are further apart: answers may have come that nobody has read. */
+/** If more time passes between two checks, the process was suspended, and unread answers may be waiting. */
 const standstillMs = 1000;
 
 /**
- * Corrects what keeps a connection of kafkajs 2.2.4 from working after a fault. kafkajs has no maintainer to release that. It
- * changes these connections alone, not those that a user's own code makes with the same `Kafka`.
+ * Fixes faults of kafkajs 2.2.4 that keep a connection from working after an error; kafkajs has no maintainer to release a fix. Only
+ * the engine's connections are changed, not those that the user's code makes with the same `Kafka`.
  *
- * @param answerMs - How long an answer may take, if its request does not say more.
+ * @param answerMs - How long an answer may take, unless its request says more.
  */
 export function correctConnections({ pool }: ConnectionPool, answerMs: number): void {
   for (const connection of pool) {
@@ -60,9 +60,9 @@ export function correctConnections({ pool }: ConnectionPool, answerMs: number): 
 }
 
 /**
- * kafkajs keeps the part of an answer that had come when a socket was lost, and takes what the next socket brings for the rest
- * of it. It listens to the socket before, too, and opens two where two requests need one. What was asked while a socket ended
- * waits for ever. Bytes that are no answer end the process.
+ * If a socket is lost, kafkajs keeps the received part of an answer, and takes the data of the next socket for the rest of it. It
+ * goes on listening to the old socket, and opens two sockets if two requests need one. A request that is sent while a socket ends
+ * waits forever. Malformed data ends the process.
  */
 function correctSockets(connection: Connection): void {
   const connect = connection.connect.bind(connection);
@@ -80,7 +80,7 @@ function correctSockets(connection: Connection): void {
     return new Promise((resolve, reject) => {
       connect().then(resolve, reject);
       const { socket } = connection;
-      if (socket !== undefined) letGo(socket);
+      if (socket !== undefined) ignoreLateUnref(socket);
       socket?.once('close', () => {
         reject(closed());
         if (connection.socket !== socket) return;
@@ -98,21 +98,21 @@ function correctSockets(connection: Connection): void {
     try {
       process(bytes);
     } catch (error) {
-      connection.socket?.destroy(new Error('what the broker sent is no answer', { cause: error }));
+      connection.socket?.destroy(new Error('the broker sent a malformed answer', { cause: error }));
     }
   };
   connection.disconnect = async () => {
     const { socket } = connection;
     await disconnect();
-    // Once: each time it listens for the end of what was written, and one that is lost has no such end.
+    // Once per socket: each call adds a listener that a lost socket never removes.
     if (socket !== ended) socket?.destroySoon();
     ended = socket;
     return true;
   };
 }
 
-/** kafkajs lets go of a dead socket at each failure; Node notes each time that it should be let go of once it is connected. */
-function letGo(socket: Socket): void {
+/** kafkajs unrefs a dead socket at each failure. Node would add a listener each time, for when the socket is connected. */
+function ignoreLateUnref(socket: Socket): void {
   const unref = socket.unref.bind(socket);
   socket.unref = () => (socket.destroyed ? socket : unref());
 }
@@ -124,16 +124,15 @@ function abandon(socket: Socket | undefined): void {
   socket.destroy();
 }
 
-/** By its name kafkajs looks for another broker. */
+/** kafkajs recognizes the error by its name, and tries another broker. */
 function closed(): Error {
   return new kafkajs.KafkaJSConnectionError('Connection closed');
 }
 
 /**
- * After each answer kafkajs schedules a look at the requests that wait, also where none does, and then with a negative time:
- * Node 24 warns of it (tulios/kafkajs#1751), and each connection wakes up every millisecond for ever (tulios/kafkajs#1704). The
- * fix that is proposed there, tulios/kafkajs#1768, is made here: there is nothing to schedule where no request waits. How long a
- * broker is left alone that asks for it does not depend on the wall clock here.
+ * After each answer, kafkajs schedules a check of waiting requests even if there are none, and then with a negative delay: Node 24
+ * prints a warning (tulios/kafkajs#1751), and each connection wakes up every millisecond (tulios/kafkajs#1704). This is the fix
+ * of tulios/kafkajs#1768: nothing is scheduled if no request waits. In addition, throttling does not depend on the wall clock.
  */
 function correctQueue(queue: RequestQueue): void {
   queue.maybeThrottle = (ms) => {
@@ -157,8 +156,8 @@ function correctQueue(queue: RequestQueue): void {
 }
 
 /**
- * kafkajs gives up on a request that gets no answer, by the wall clock, and asks on over the same connection. Here a connection
- * that brings nothing for as long as the oldest request may take is given up, with all that was asked over it.
+ * kafkajs gives up on a request without an answer by the wall clock, and goes on using the connection. Here a connection that
+ * receives nothing for as long as its oldest request may take is closed, and all its requests fail.
  */
 function correctTimeouts(connection: Connection, answerMs: number): void {
   const queue = connection.requestQueue;
@@ -179,7 +178,7 @@ function correctTimeouts(connection: Connection, answerMs: number): void {
         bytesRead = socket?.bytesRead ?? 0;
         since = now;
       } else if (first !== undefined && now - since > first.requestTimeout) {
-        // With an error: only that makes kafkajs give up on what it waits for.
+        // With an error, because kafkajs otherwise goes on waiting for answers.
         socket?.destroy(new Error(`the broker has not answered for ${first.requestTimeout} ms`));
       }
       if (!connection.isConnected()) queue.destroy();

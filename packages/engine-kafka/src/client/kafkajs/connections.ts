@@ -3,21 +3,21 @@ import { type LenientBroker, type Metadata, lenient } from './lenient-broker.ts'
 import { type ConnectionPool, correctConnections } from './connection-fixes.ts';
 import { KafkaFailure } from '../failure.ts';
 
-/** The engine tries again itself, and so can stop trying when it closes. */
+/** kafkajs does not retry, because the engine does: it can stop when it closes. */
 export const noRetries: RetryOptions = { retries: 0, initialRetryTime: 100, maxRetryTime: 1000 };
 
 /** Connections of kafkajs to the brokers of a cluster. */
 export interface Connections {
   readonly cluster: Cluster;
-  /** The consumer they belong to: it is connected and disconnected, and consumes nothing. */
+  /** The consumer that owns the connections. It is connected and disconnected, and consumes nothing. */
   readonly consumer: Consumer;
-  /** What there is in the cluster, by an answer that was asked for after this was called. */
+  /** The metadata of the cluster, from an answer that was requested after this call. */
   look(): Promise<Metadata>;
-  /** By the answer that came last. */
+  /** The last answer. */
   readonly seen: Metadata | undefined;
 }
 
-/** What kafkajs's types leave out of a cluster. */
+/** A cluster of kafkajs, with what its types leave out. */
 interface AnyCluster {
   readonly brokerPool?: Partial<BrokerPool>;
 }
@@ -28,10 +28,10 @@ interface BrokerPool {
 }
 
 /**
- * kafkajs gives its connections to partition assigners, and that is the documented way to them. Its own consumer is not used
- * beyond that: see docs/decisions/0010-kafka-consumers.md.
+ * Opens connections. The documented access to them is a partition assigner, so each set of connections has a consumer, which is
+ * not used otherwise: see docs/decisions/0010-kafka-consumers.md.
  *
- * @param answerMs - How long a broker may take for an answer, before its connection is given up; less where `kafka` says less.
+ * @param answerMs - How long a broker may take for an answer before its connection is replaced, unless `kafka` says less.
  */
 export function openConnections(kafka: Kafka, groupId: string, answerMs: number): Connections {
   let given: Cluster | undefined;
@@ -54,7 +54,7 @@ export function openConnections(kafka: Kafka, groupId: string, answerMs: number)
   if (given === undefined || createBroker === undefined || connectionPoolBuilder === undefined) {
     throw new KafkaFailure(
       'lasting',
-      'This version of kafkajs gives its connections to no assigner.',
+      'This version of kafkajs does not give its connections to partition assigners.',
       undefined,
     );
   }
@@ -80,19 +80,19 @@ class LenientConnections implements Connections {
     this.cluster = cluster;
     this.consumer = consumer;
     const create = pool.createBroker;
-    pool.createBroker = (options) => this.#overheard(lenient(create(options)));
+    pool.createBroker = (options) => this.#observed(lenient(create(options)));
   }
 
   async look(): Promise<Metadata> {
     const before = this.#asked;
     await this.cluster.refreshMetadata();
-    // kafkajs has joined this one to another that was on its way.
+    // kafkajs has returned the answer of a request that was already in progress.
     if (this.#answered <= before) await this.cluster.refreshMetadata();
-    if (this.seen === undefined) throw new KafkaFailure('passing', 'no broker says what there is', undefined);
+    if (this.seen === undefined) throw new KafkaFailure('passing', 'no broker returns metadata', undefined);
     return this.seen;
   }
 
-  #overheard(broker: LenientBroker): LenientBroker {
+  #observed(broker: LenientBroker): LenientBroker {
     const ask = broker.metadata.bind(broker);
     broker.metadata = async (topics) => {
       const turn = ++this.#asked;

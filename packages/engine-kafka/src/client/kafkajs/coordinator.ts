@@ -2,7 +2,7 @@ import type { Cluster, GroupMember, GroupMemberAssignment, GroupState, TopicOffs
 import { anyBroker, brokerOf } from './connections.ts';
 import type { LenientBroker } from './lenient-broker.ts';
 
-/** What kafkajs's broker does for groups. */
+/** The requests of kafkajs's broker for groups. */
 export interface GroupCoordinator {
   joinGroup(request: {
     groupId: string;
@@ -39,7 +39,7 @@ export interface GroupTimes {
   readonly rebalanceTimeoutMs: number;
 }
 
-/** What kafkajs's types leave out of a broker, for groups. */
+/** A broker of kafkajs, with a request that its types leave out. */
 interface AnyBroker {
   findGroupCoordinator(request: {
     groupId: string;
@@ -50,8 +50,8 @@ interface AnyBroker {
 const ofGroups = 0;
 
 /**
- * The broker that looks after a group. Any broker is asked: the `findGroupCoordinator` of kafkajs's cluster does that too, but
- * keeps to itself why none could say.
+ * Finds the coordinator of a group through any broker. kafkajs's cluster has a `findGroupCoordinator`, too, which hides why no
+ * coordinator was found.
  */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
   const any = await anyBroker(cluster);
@@ -67,14 +67,14 @@ type Request = ReturnType<ReturnType<Lookup>> & { readonly requestTimeout?: numb
 type Parse = Request['response']['parse'];
 
 const apiKeys = { joinGroup: 11, syncGroup: 14 };
-/** As kafkajs adds it to what a join may take. */
-const onTheWayMs = 5000;
+/** kafkajs adds as much to the time that a join may take. */
+const latencyMs = 5000;
 
 /**
- * A broker of kafkajs for one member of a group. kafkajs gives up on an answer after the time that a publish may take, which can
- * be less than what members wait for each other; and which id a new member is given it says only once that has joined.
+ * A coordinator for one member of a group. kafkajs would give up on an answer after the time that a publish may take, which can be
+ * less than a rebalance takes, and would return the id of a new member only after the join.
  *
- * @param onMemberId - Told of the id; what it throws ends the join.
+ * @param onMemberId - Called with the id of a new member. The join fails with what it throws.
  */
 export function coordinatorFor(
   coordinator: GroupCoordinator,
@@ -87,10 +87,10 @@ export function coordinatorFor(
     return (args) => {
       const made: Request = protocol(args);
       const waitMs =
-        apiKey === apiKeys.syncGroup ? times.rebalanceTimeoutMs + onTheWayMs : times.sessionTimeoutMs;
+        apiKey === apiKeys.syncGroup ? times.rebalanceTimeoutMs + latencyMs : times.sessionTimeoutMs;
       const { response } = made;
-      const parse = apiKey === apiKeys.joinGroup ? overheard(response.parse, onMemberId) : response.parse;
-      // kafkajs takes the longer one of this and its own.
+      const parse = apiKey === apiKeys.joinGroup ? withMemberId(response.parse, onMemberId) : response.parse;
+      // kafkajs takes the larger one of this and its own.
       const requestTimeout = Math.max(made.requestTimeout ?? 0, waitMs);
       return { ...made, requestTimeout, response: { ...response, parse } };
     };
@@ -98,8 +98,8 @@ export function coordinatorFor(
   return Object.create(broker, { lookupRequest: { value: lookupRequest } }) as GroupCoordinator;
 }
 
-/** kafkajs joins again by itself with the id that comes with this error. */
-function overheard(parse: Parse, onMemberId: (memberId: string) => void): Parse {
+/** A coordinator refuses the first join of a new member with an error that holds its id. kafkajs then joins again by itself. */
+function withMemberId(parse: Parse, onMemberId: (memberId: string) => void): Parse {
   return async (data) => {
     try {
       return await parse(data);

@@ -11,7 +11,7 @@ interface KafkajsError {
   readonly errors?: readonly KafkajsError[];
 }
 
-/** Kafka's error codes by what they call for (Kafka protocol guide, "Error Codes"). */
+/** The kinds of Kafka's error codes (Kafka protocol guide, "Error Codes"). */
 const kinds: Readonly<Record<string, FailureKind>> = {
   REBALANCE_IN_PROGRESS: 'rebalance',
   UNKNOWN_MEMBER_ID: 'fenced',
@@ -48,7 +48,7 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   UNSUPPORTED_VERSION: 'lasting',
 };
 
-/** Names of errors that the client makes itself. */
+/** The kinds of errors of kafkajs itself, by their names. */
 const kindsByName: Readonly<Record<string, FailureKind>> = {
   KafkaJSSASLAuthenticationError: 'refused',
   KafkaJSNotImplemented: 'lasting',
@@ -57,17 +57,17 @@ const kindsByName: Readonly<Record<string, FailureKind>> = {
   RangeError: 'lasting',
 };
 
-/** What TLS says where a certificate is not accepted: by us, or in an alert of the broker. */
+/** Messages of TLS errors if a certificate is refused, here or by the broker. */
 const tlsRefusal = /certificate|self.signed|ERR_TLS|SSL alert|wrong version number|SSL routines/i;
 
-/** An error of kafkajs in the engine's terms. */
+/** An error of kafkajs as a failure of the engine's client. */
 export function toFailure(error: unknown): KafkaFailure {
   if (error instanceof KafkaFailure) return error;
   const root = rootOf(error);
   return new KafkaFailure(kindOf(root), maskUrl(root.message ?? String(error)), error);
 }
 
-/** kafkajs wraps what it gave up to try again, and what it does not try again. */
+/** kafkajs wraps errors once it has given up on retries. */
 function rootOf(error: unknown): KafkajsError {
   let root = error as KafkajsError;
   for (let depth = 0; depth < 5; depth++) {

@@ -4,27 +4,26 @@ import type { FetchedPartition } from '../kafka-client.ts';
 import { toFailure } from './failure.ts';
 import { type Batch, type PackedBatch, batchesOf, decodeBatch } from '../record-batch.ts';
 
-/** An answer to a fetch, as the engine decodes it. */
+/** A decoded answer to a fetch. */
 export interface FetchAnswer {
-  /** kafkajs's: how long to leave the broker alone, in milliseconds. */
+  /** Read by kafkajs: how long to send nothing to the broker, in milliseconds. */
   readonly clientSideThrottleTime: number;
   readonly partitions: readonly FetchedPartition[];
 }
 
-/** What kafkajs does with an answer. */
+/** How kafkajs decodes an answer. */
 export interface Response {
   readonly decode: (payload: Buffer) => Promise<unknown>;
-  /** Throws what the answer says of an error. */
+  /** Throws if the answer has an error. */
   readonly parse: (data: unknown) => Promise<unknown>;
 }
 
-/** The first version of the fetch request whose answers have something more than those before. */
+/** The versions of the fetch request that added fields to the answer. */
 const since = { recordBatches: 4, logStart: 5, sessions: 7, replicas: 11 };
 
 /**
- * Decodes answers to fetches in place of kafkajs, which does not say where a batch ends whose last records compaction has taken,
- * cannot take a batch of more records than a call takes arguments, and throws away all of an answer if one partition has an
- * error.
+ * Decodes answers to fetches instead of kafkajs. kafkajs does not return the end of a batch whose last records were compacted away,
+ * fails for a batch with more records than a call takes arguments, and discards a whole answer if one partition has an error.
  */
 export function fetchResponse(theirs: Response, version: number): Response {
   if (version < since.recordBatches) return theirs;
@@ -97,7 +96,7 @@ class Answer {
     }
   }
 
-  /** For formats before Kafka 0.11, and codecs that only the copy of kafkajs has that was given to the engine. */
+  /** For formats before Kafka 0.11, and for codecs that are registered only with the user's copy of kafkajs. */
   async #decodedByKafkajs(topic: string, start: number): Promise<Batch[]> {
     const name = Buffer.from(topic);
     const before = Buffer.alloc(this.#version >= since.sessions ? 10 : 4);
@@ -109,7 +108,7 @@ class Answer {
     return responses.flatMap(({ partitions }) => partitions.flatMap(({ messages }) => messages.map(batchOf)));
   }
 
-  /** What the code means, in an error of kafkajs. */
+  /** The error of kafkajs for an error code. */
   async #errorOf(errorCode: number, topicName: string, partition: number): Promise<unknown> {
     return this.#theirs.parse({ responses: [{ topicName, partitions: [{ partition, errorCode }] }] }).then(
       () => new Error(`error ${errorCode}`),
@@ -140,14 +139,14 @@ class Answer {
   }
 }
 
-/** As far as they can be; undefined if the codec of the first is one that only another copy of kafkajs may have. */
+/** Decodes batches up to the first failure. Undefined if the codec of the first batch is not registered here. */
 async function decodeAll(packed: readonly PackedBatch[]): Promise<Batch[] | undefined> {
   const decoded: Batch[] = [];
   for (const { bytes } of packed) {
     try {
       decoded.push(await decodeBatch(bytes, decompress));
     } catch (error) {
-      // What is before it is read first.
+      // The next answer begins with this batch.
       if (decoded.length > 0) break;
       if ((error as Error).name === 'KafkaJSNotImplemented') return undefined;
       throw error;
@@ -159,7 +158,7 @@ async function decodeAll(packed: readonly PackedBatch[]): Promise<Batch[] | unde
 async function decompress(type: number, bytes: Buffer): Promise<Buffer> {
   const codecs = kafkajs.CompressionCodecs as Readonly<Record<number, (() => Codec) | undefined>>;
   const codec = codecs[type];
-  if (codec === undefined) throw new RangeError(`there is no compression ${type}`);
+  if (codec === undefined) throw new RangeError(`unknown compression ${type}`);
   return codec().decompress(bytes);
 }
 
@@ -201,8 +200,7 @@ interface Aborted {
 }
 
 /**
- * The records of users, without those of transactions that were given up: the broker leaves it to its clients to leave these
- * out.
+ * The records of users, without control records and without the records of aborted transactions, which brokers return, too.
  */
 function recordsOf(batches: readonly Batch[], aborted: readonly Aborted[]): readonly FetchedRecord[] {
   const toCome = [...aborted].sort((a, b) => b.firstOffset - a.firstOffset);

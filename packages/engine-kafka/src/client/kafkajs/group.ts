@@ -15,10 +15,10 @@ import type { Connections } from './connections.ts';
 import { type GroupCoordinator, type GroupTimes, coordinatorFor, coordinatorOf } from './coordinator.ts';
 import { toFailure } from './failure.ts';
 
-/** The name of the protocol, which all members of a group have to have in common. */
+/** The name of the assignment protocol, which all members of a group must have in common. */
 const protocolName = 'polybus';
 
-/** A member of a group, over connections of kafkajs of its own: a join holds up all that follows it on a connection. */
+/** A member of a group, over its own connections of kafkajs: a join blocks later requests of its connection. */
 export class KafkajsGroup implements GroupSession {
   readonly #connections: Connections;
   readonly #others: Connections;
@@ -32,7 +32,7 @@ export class KafkajsGroup implements GroupSession {
   #isJoining = false;
   #isLeaving = false;
 
-  /** @param others - Connections that no join holds up. */
+  /** @param others - Connections that no join blocks. */
   constructor(
     connections: Connections,
     others: Connections,
@@ -165,7 +165,7 @@ export class KafkajsGroup implements GroupSession {
     return this.#disconnect();
   }
 
-  /** Nothing that a member asks is of use later than its session would last. */
+  /** Gives up after the session timeout, because the answer is useless then. */
   async #ask<T>(question: (coordinator: GroupCoordinator) => Promise<T>): Promise<T> {
     const [memberId, generation] = [this.#memberId, this.#generation];
     try {
@@ -176,18 +176,18 @@ export class KafkajsGroup implements GroupSession {
     }
   }
 
-  /** @param memberId - By which, as one of which generation, was asked. */
+  /** @param memberId - The member and the generation of the request that failed. */
   #failed(error: unknown, memberId: string, generation: number): KafkaFailure {
     const failure = toFailure(error);
     // The group may have moved to another broker.
     if (failure.kind === 'passing') this.#coordinator = undefined;
-    // Out of the group: the next join is that of a new member. Not where the question was one of a generation that is over.
+    // The next join is that of a new member, unless the request belongs to an earlier generation.
     if (failure.kind === 'fenced' && this.#memberId === memberId && this.#generation === generation)
       this.#memberId = '';
     return failure;
   }
 
-  /** What it is given before it has joined: leaving takes it. */
+  /** The id of a new member, which `leave` needs even before the join has ended. */
   readonly #onMemberId = (memberId: string): void => {
     if (this.#isLeaving) throw new KafkaFailure('lasting', 'the member leaves its group', undefined);
     this.#memberId = memberId;

@@ -1,8 +1,8 @@
 import { type FetchAnswer, type Response, fetchResponse } from './fetch.ts';
 
 /**
- * Answers about many partitions. kafkajs throws away all of one as soon as anything in it has an error: a partition anywhere in
- * the cluster that has no leader, or one batch of a request that is refused. The rest of the answer holds all the same.
+ * Answers about many partitions. kafkajs discards a whole answer if anything in it has an error, such as a partition without a
+ * leader or one refused batch. Here the rest of the answer is used.
  */
 export interface Metadata {
   readonly brokers: readonly { readonly nodeId: number }[];
@@ -13,7 +13,7 @@ export interface Metadata {
 export interface TopicMetadata {
   readonly topicErrorCode: number;
   readonly topic: string;
-  /** Where a partition has an error, its `leader` is `-1`. */
+  /** If a partition has an error, its `leader` is `-1`. */
   readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
 }
 
@@ -26,7 +26,7 @@ export interface Produced {
 
 export interface ProducedPartition {
   readonly partition: number;
-  /** Why it was refused. */
+  /** Why the batch was refused. */
   readonly error?: unknown;
 }
 
@@ -35,7 +35,7 @@ export interface ListedOffsets {
   readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
 }
 
-/** What kafkajs's types leave out of a broker. */
+/** A broker of kafkajs, with what its types leave out. */
 export interface LenientBroker {
   readonly nodeId: number;
   lookupRequest: Lookup;
@@ -45,7 +45,7 @@ export interface LenientBroker {
     topics: readonly unknown[];
   }): Promise<{ readonly responses: readonly ListedOffsets[] }>;
   metadata(topics?: readonly string[]): Promise<Metadata>;
-  /** Undefined where `acks` asks for no answer. */
+  /** Undefined if `acks` requests no answer. */
   produce(request: ProduceRequest): Promise<Produced | undefined>;
   initProducerId(request: {
     transactionTimeout: number;
@@ -84,15 +84,15 @@ type Lookup = (
 };
 
 const apiKeys = { produce: 0, fetch: 1, metadata: 3 };
-/** Of topics that are there: no error, and LEADER_NOT_AVAILABLE. */
+/** Error codes of topics that exist: none, and LEADER_NOT_AVAILABLE. */
 const codesOfTopics: ReadonlySet<number> = new Set([0, 5]);
 
-/** Has a broker of kafkajs give its answers as they are. */
+/** Makes a broker of kafkajs return answers that have an error in a part. */
 export function lenient<T>(given: T): T {
   const broker = given as LenientBroker;
   let lookup = broker.lookupRequest;
   Object.defineProperty(broker, 'lookupRequest', {
-    // kafkajs sets it at each connection.
+    // kafkajs sets the property for each connection.
     set: (value: Lookup) => {
       lookup = value;
     },
@@ -113,7 +113,7 @@ const responses: Readonly<Record<number, (theirs: Response, version: number) => 
   [apiKeys.fetch]: fetchResponse,
   [apiKeys.metadata]: (theirs) => ({
     ...theirs,
-    parse: (data) => Promise.resolve(topicsThatAreThere(data as Metadata)),
+    parse: (data) => Promise.resolve(existingTopics(data as Metadata)),
   }),
   [apiKeys.produce]: (theirs) => ({
     ...theirs,
@@ -121,15 +121,15 @@ const responses: Readonly<Record<number, (theirs: Response, version: number) => 
   }),
 };
 
-function topicsThatAreThere(data: Metadata): Metadata {
+function existingTopics(data: Metadata): Metadata {
   const topicMetadata = data.topicMetadata.filter(({ topicErrorCode }) => codesOfTopics.has(topicErrorCode));
   return { ...data, topicMetadata };
 }
 
 async function withErrors(data: Produced, strict: Parse): Promise<Produced> {
-  const told = async (topicName: string, one: ProducedPartition): Promise<ProducedPartition> => {
+  const withError = async (topicName: string, one: ProducedPartition): Promise<ProducedPartition> => {
     try {
-      // kafkajs gives away its errors by throwing them alone.
+      // The only access to the error of a code is what kafkajs throws for it.
       await strict({ ...data, topics: [{ topicName, partitions: [one] }] });
       return one;
     } catch (error) {
@@ -138,7 +138,7 @@ async function withErrors(data: Produced, strict: Parse): Promise<Produced> {
   };
   const topics = data.topics.map(async ({ topicName, partitions }) => ({
     topicName,
-    partitions: await Promise.all(partitions.map((one) => told(topicName, one))),
+    partitions: await Promise.all(partitions.map((one) => withError(topicName, one))),
   }));
   return { ...data, topics: await Promise.all(topics) };
 }

@@ -2,12 +2,12 @@ import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
 import type { logCreator as LogCreator } from 'kafkajs';
 
-/** What kafkajs says of connections and answers; the engine tells the user itself where something matters. */
+/** The fields of kafkajs's messages that are logged. Others may hold payloads. */
 const shownFields = ['broker', 'error', 'groupId', 'retryCount', 'retryTime'] as const;
 
 /**
- * kafkajs logs each failure that it, or the engine, then gets over: nothing that a user has to look at. So all of it is for
- * debugging. Fields are chosen, since others may hold payloads.
+ * Logs the messages of kafkajs for debugging only, because it also logs failures that a retry repairs. The engine logs what a user
+ * has to know.
  */
 export function logTo(logger: Logger): LogCreator {
   return () =>

@@ -9,7 +9,7 @@ export function partitionerFor(keyless: Keyless): ICustomPartitioner {
     return (args) => {
       const { key } = args.message;
       const isKeyless = key === null || key === undefined;
-      // As if the topic were the key: keyless topics spread over the brokers.
+      // The topic serves as the key, so that the events of different topics go to different brokers.
       if (isKeyless && keyless === 'ordered')
         return byKey({ ...args, message: { ...args.message, key: args.topic } });
       return byKey(args);

@@ -10,13 +10,13 @@ import { partitionerFor } from './partitioner.ts';
 import { Sequences } from './sequences.ts';
 import type { ProducerOptions } from '../../options/options.ts';
 
-/** How long what is known of partitions serves, in milliseconds: partitions may be added. As in kafkajs. */
+/** How long topics are cached, in milliseconds. As in kafkajs. */
 const metadataMs = 300_000;
 
 /** How long a broker may take for an answer before `send` continues without it, in milliseconds. */
 const lateMs = 1000;
 
-/** How long known topics serve after a lookup without an answer, in milliseconds. */
+/** How long topics are cached after a lookup without an answer, in milliseconds. */
 const lateMetadataMs = 5000;
 
 const compressionTypes = {
@@ -35,8 +35,8 @@ interface Share {
 }
 
 /**
- * Sends by connections of kafkajs, and not by its producer, which says of a request no more than that something in it was
- * refused: all of it would have to be sent again, and what was accepted would be there twice.
+ * Sends over connections of kafkajs, without its producer, which does not report which records of a request were refused: all
+ * would have to be sent again, and accepted records would be duplicated.
  */
 export class KafkajsSender {
   readonly connections: Connections;
@@ -46,7 +46,7 @@ export class KafkajsSender {
   #topics: ReadonlyMap<string, TopicMetadata> = new Map();
   /** Brokers that have not answered a request in time: nothing is sent to them until they do, or their connection ends. */
   readonly #late = new Set<number>();
-  /** Until when that serves. */
+  /** Until when the topics are cached, by `performance.now()`. */
   #until = 0;
 
   constructor(kafka: Kafka, options: ProducerOptions) {
@@ -56,7 +56,7 @@ export class KafkajsSender {
     this.#sequences = options.idempotent ? new Sequences() : undefined;
   }
 
-  /** What is known of topics is looked up anew, and the count of what was sent begins anew. */
+  /** Discards cached topics and sequence numbers. */
   reset(): void {
     this.#until = 0;
     this.#sequences?.reset();
@@ -91,7 +91,7 @@ export class KafkajsSender {
     return refusals;
   }
 
-  /** @param isBounded - Continues with the topics that are known if no broker answers soon. */
+  /** @param isBounded - True to continue with the cached topics if no broker answers soon. */
   async #refresh(isBounded: boolean): Promise<void> {
     const looking = this.#look();
     if (!isBounded || (await settlesWithin(looking, lateMs))) await looking;
@@ -104,13 +104,13 @@ export class KafkajsSender {
     this.#until = performance.now() + metadataMs;
   }
 
-  /** By the broker that leads their partition. What has no such broker is refused here. */
+  /** The records by the leader of their partition. Records without a leader are refused. */
   #shares(batch: readonly TopicRecords[], refusals: Refusal[]): Map<number, Share[]> {
     const shares = new Map<number, Share[]>();
     for (const { topic, records } of batch) {
       const partitions = [...(this.#topics.get(topic)?.partitionMetadata ?? [])];
       if (partitions.length === 0) {
-        const failure = new KafkaFailure('unknown-topic', `there is no topic "${topic}"`, undefined);
+        const failure = new KafkaFailure('unknown-topic', `the topic "${topic}" does not exist`, undefined);
         refusals.push({ records, failure });
         continue;
       }
@@ -202,7 +202,7 @@ export class KafkajsSender {
         continue;
       }
       const failure = toFailure(error);
-      // One that passes may tell of a batch that is there, on too few replicas.
+      // After a failure that may pass, the batch may have been written, on too few replicas.
       if (failure.kind !== 'passing') this.#sequences?.refused(share);
       refusals.push({ records: share.records, failure });
     }
@@ -218,7 +218,7 @@ export class KafkajsSender {
   }
 }
 
-/** The broker has it from an attempt before, of which no answer came. */
+/** The broker has the batch from a previous attempt, whose answer was lost. */
 function isDuplicate(error: unknown): boolean {
   return (error as { type?: string }).type === 'DUPLICATE_SEQUENCE_NUMBER';
 }

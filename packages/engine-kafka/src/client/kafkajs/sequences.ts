@@ -11,14 +11,14 @@ interface Producer {
   readonly producerEpoch: number;
 }
 
-/** Sequence numbers are 32 bits, and begin again. */
+/** Sequence numbers have 31 bits, and wrap around. */
 const modulus = 2 ** 31;
 
-/** The count of what an idempotent producer has sent to each partition, by which brokers tell a batch that comes twice. */
+/** The sequence numbers of an idempotent producer, by which brokers recognize a batch that they already have. */
 export class Sequences {
   producer: Producer | undefined;
   readonly #next = new Map<string, number>();
-  /** What left for a partition last, until the broker has accepted it. */
+  /** The last batch of each partition, until the broker has accepted it. */
   readonly #open = new Map<string, readonly OutgoingRecord[]>();
 
   reset(): void {
@@ -28,8 +28,8 @@ export class Sequences {
   }
 
   /**
-   * Before a request. A batch that may have arrived, and is now another one, needs a producer that is new: by its number the
-   * broker would take it for the one before, and leave out what is new in it.
+   * Call before a request. If a batch may have been written and is now sent with other records, a new producer is needed: the broker
+   * would take the new batch for the old one and discard it.
    */
   async begin(shares: readonly Share[], create: () => Promise<Producer>): Promise<void> {
     const isAnother = shares.some((share) => {

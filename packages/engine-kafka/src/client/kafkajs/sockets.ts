@@ -4,7 +4,7 @@ import type { ISocketFactory } from 'kafkajs';
 
 const keepAliveMs = 60_000;
 
-/** The sockets of a client, so that all of them can be ended: kafkajs waits for answers before it lets go of one. */
+/** The sockets of a client. `close` ends them at once, while kafkajs would wait for answers. */
 export class Sockets {
   readonly #open = new Set<Socket>();
   #isClosed = false;
@@ -19,7 +19,7 @@ export class Sockets {
     return socket;
   };
 
-  /** Ends those there are, and at once those that are still to come. */
+  /** Ends all sockets, and later ones as soon as they are created. */
   close(): void {
     this.#isClosed = true;
     for (const socket of this.#open) end(socket);
@@ -31,7 +31,7 @@ function open(host: string, port: number, tls: TlsOptions | undefined, onConnect
   return connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect);
 }
 
-/** With an error: only that makes kafkajs give up on what it waits for. */
+/** With an error, because kafkajs otherwise goes on waiting for answers. */
 function end(socket: Socket): void {
   setImmediate(() => socket.destroy(new Error('the engine has closed the connection')));
 }
