@@ -2,36 +2,36 @@ import type { RetryOptions, TimeToLive } from '@polybus/core';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 
-/** How the value of a record holds the event: a JSON envelope around it, or the payload alone, with the rest in headers. */
+/** `structured`: the value of a record is the whole event as JSON. `binary`: the value is the payload, and headers hold the rest. */
 export type ContentMode = 'structured' | 'binary';
 
-/** `gzip` is built in; the others need a codec in `CompressionCodecs` of kafkajs. */
+/** `gzip` is built in. The others need a codec in `CompressionCodecs` of kafkajs. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-/** Where records without a key go: all of a topic to one of its partitions, so that they keep their order, or to any. */
+/** `ordered`: all records of a topic without a key go to one partition, in order. `spread`: they go to any partition. */
 export type Keyless = 'ordered' | 'spread';
 
 /** The configuration of the Kafka engine. */
 export interface KafkaConfig {
-  /** `host:port` of some brokers; the others are found from there. Default `localhost:9092`. */
+  /** `host:port` of one or more brokers, from which the client finds the others. Default `localhost:9092`. */
   readonly brokers?: readonly string[] | undefined;
-  /** `brokers`, separated by commas, in the configuration of a bus with one engine; `kafka://` may be before each. */
+  /** `brokers`, separated by commas, in the configuration of a bus with one engine. Each may begin with `kafka://`. */
   readonly externalBrokerURL?: string | undefined;
   /** The user of SASL PLAIN in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
   /** The password of SASL PLAIN in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
-  /** Processes that have it in common share the events. Default: none, each process gets all. */
+  /** Processes with the same group share the events. Default: none, each process gets all events. */
   readonly groupId?: string | undefined;
-  /** What brokers know this client by, in quotas and logs. Default `polybus`. */
+  /** The name of this client in the quotas and logs of brokers. Default `polybus`. */
   readonly clientId?: string | undefined;
   /** TLS: true, or options of Node's `tls.connect` such as `ca`, `cert` and `key`. */
   readonly ssl?: boolean | TlsOptions | undefined;
   /** As in kafkajs: `plain`, `scram-sha-256`, `scram-sha-512`, `oauthbearer`, `aws`. */
   readonly sasl?: SASLOptions | undefined;
-  /** A `Kafka` of kafkajs to use; beside it none of the fields above but `groupId` counts. */
+  /** Your own `Kafka` of kafkajs. The fields above are then ignored, except `groupId`. */
   readonly client?: Kafka | undefined;
-  /** Properties as Kafka's clients know them: `security.protocol`, `sasl.mechanism`, `ssl.ca.location`, … */
+  /** Properties of Kafka's clients: `security.protocol`, `sasl.mechanism`, `ssl.ca.location`, … */
   readonly security?: Readonly<Record<string, string>> | undefined;
   /** `acks`, `compression.type`, `enable.idempotence`, `linger.ms`, `request.timeout.ms` */
   readonly producer?: Readonly<Record<string, string>> | undefined;
@@ -39,43 +39,43 @@ export interface KafkaConfig {
   readonly consumer?: Readonly<Record<string, string>> | undefined;
   /** Partitions of a topic that the engine creates. Default: the cluster's `num.partitions`. */
   readonly numPartitions?: number | undefined;
-  /** Copies of a topic that the engine creates. Default: the cluster's `default.replication.factor`. */
+  /** Replicas of a topic that the engine creates. Default: the cluster's `default.replication.factor`. */
   readonly replicationFactor?: number | undefined;
-  /** How events are written; both are read. Default `structured`. */
+  /** How events are written. Both forms are read. Default `structured`. */
   readonly contentMode?: ContentMode | undefined;
   /** Where events without a key go: to one partition of their topic, in order, or to any. Default `ordered`. */
   readonly keyless?: Keyless | undefined;
-  /** Replicas that have an event before `publish` resolves: -1 for all that are in sync, 1, or 0. Default -1. */
+  /** How many replicas must have an event before `publish` resolves: -1 for all in-sync replicas, 1, or 0. Default -1. */
   readonly acks?: number | undefined;
-  /** Lets the broker leave out what a retry brings twice, with the exceptions that the README lists. Needs `acks: -1`. Default false. */
+  /** Lets the broker discard duplicates of retries, with the exceptions in the README. Needs `acks: -1`. Default false. */
   readonly idempotent?: boolean | undefined;
   /** Default `none`. */
   readonly compression?: Compression | undefined;
-  /** Milliseconds that a publish waits for others to leave with. Default 0: those of the same turn. */
+  /** How long a publish waits for others to share its batch, in milliseconds. Default 0: only publishes of the same turn. */
   readonly lingerMs?: number | undefined;
-  /** Milliseconds that a publish may take. Default 30 000. */
+  /** How long a publish may take, in milliseconds. Default 30 000. */
   readonly publishTimeoutMs?: number | undefined;
-  /** Milliseconds that `start` may take to reach the cluster. Default 10 000. */
+  /** How long `start` may take to reach the cluster, in milliseconds. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** Milliseconds without a heartbeat after which a member of a group counts as dead. Default 30 000. */
+  /** How long the group waits for a member without heartbeats, in milliseconds. Default 30 000. */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Milliseconds between heartbeats. Default 3000, or a third of the session timeout where that is less; at most half of it. */
+  /** Milliseconds between heartbeats, at most half of the session timeout. Default 3000, or a third of the session timeout if that is less. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** Milliseconds that a rebalance waits for handlers which run: five heartbeats or more. Default 60 000. */
+  /** How long a rebalance may take, in milliseconds: at least five heartbeats. It waits 80 % of this for running handlers. Default 60 000. */
   readonly rebalanceTimeoutMs?: number | undefined;
   /** Milliseconds between commits of offsets. Default 1000. */
   readonly commitIntervalMs?: number | undefined;
-  /** Settled events after which offsets are committed earlier. Default 1000. */
+  /** Settled events after which offsets are committed before the interval ends. Default 1000. */
   readonly commitCount?: number | undefined;
-  /** Milliseconds between looks at which topics and partitions there are. Default 2000. */
+  /** Milliseconds between lookups of the topics and partitions. Default 2000. */
   readonly metadataRefreshMs?: number | undefined;
-  /** Milliseconds that a fetch waits at the broker for something to come. Default 250. */
+  /** How long a fetch waits at the broker for records, in milliseconds. Default 250. */
   readonly fetchMaxWaitMs?: number | undefined;
-  /** Bytes that one fetch brings at most, a larger record aside. Default 10 MiB. */
+  /** The largest answer to a fetch, in bytes, except for a larger record. Default 10 MiB. */
   readonly fetchMaxBytes?: number | undefined;
-  /** Of these, bytes of one partition. Default 1 MiB. */
+  /** The largest part of an answer for one partition, in bytes. Default 1 MiB. */
   readonly fetchMaxBytesPerPartition?: number | undefined;
-  /** Reads events of transactions that are still open, or were given up, too. Default false. */
+  /** Also reads events of open and aborted transactions. Default false. */
   readonly readUncommitted?: boolean | undefined;
   /** Handlers at once over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;

@@ -51,9 +51,9 @@ export interface ConsumerOptions {
 }
 
 export interface TopicOptions {
-  /** -1 for what the cluster does by default. */
+  /** -1 for the default of the cluster. */
   readonly numPartitions: number;
-  /** -1 for what the cluster does by default. */
+  /** -1 for the default of the cluster. */
   readonly replicationFactor: number;
   readonly metadataRefreshMs: number;
 }
@@ -151,24 +151,24 @@ const schema = strict({
 
 type Given = v.InferOutput<typeof schema>;
 
-/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+/** The schema of each engine type, from which the JSON Schema of a bus's configuration is generated. */
 export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { kafka: schema };
 
 /**
- * A member hears of a rebalance by a heartbeat, and then waits for handlers for 0.8 of the time there is: what is left has to be
- * enough for the heartbeat that came late.
+ * A member learns of a rebalance by a heartbeat, and then waits for handlers for 80 % of the rebalance timeout. The rest has to be
+ * longer than the time between heartbeats.
  */
 const heartbeatsOfRebalance = 5;
 
 /**
  * Checks a configuration and fills in the defaults.
  *
- * @param path - What to call the configuration in messages.
+ * @param path - The name of the configuration in messages.
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, path: string): KafkaOptions {
-  const own = validateConfig(schema, config, path);
-  const given: Given = { ...propertiesOf(own, path), ...definedOf(own) };
+  const validated = validateConfig(schema, config, path);
+  const given: Given = { ...propertiesOf(validated, path), ...definedOf(validated) };
   assertTogether(given, path);
   const sessionTimeoutMs = given.sessionTimeoutMs ?? 30_000;
   const rebalanceTimeoutMs = given.rebalanceTimeoutMs ?? 60_000;
@@ -217,7 +217,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   };
 }
 
-/** At least 1: a rebalance that takes less than that is one of a test. */
+/** At least 1, for the short timeouts of tests. */
 function heartbeatFor(sessionTimeoutMs: number, rebalanceTimeoutMs: number): number {
   return Math.max(
     1,

@@ -11,7 +11,7 @@ interface Maps {
   readonly consumer?: Properties | undefined;
 }
 
-/** A property that says what `Problem` says is wrong with it. */
+/** The value of a property is invalid. The message says what is expected. */
 class Problem extends Error {}
 
 const number = (text: string): number => {
@@ -23,7 +23,7 @@ const flag = (text: string): boolean => {
   if (text !== 'true' && text !== 'false') throw new Problem('"true" or "false"');
   return text === 'true';
 };
-const oneOf =
+const choiceOf =
   <T>(values: Readonly<Record<string, T>>) =>
   (text: string): T => {
     const value = values[text.toLowerCase()];
@@ -41,12 +41,12 @@ const asIs = (text: string): string => text;
 
 type Reader = readonly [option: string, read: (text: string) => unknown];
 
-/** Names as in Kafka's "Producer Configs", and what they are here. */
+/** Names as in Kafka's "Producer Configs", with the option for each. */
 const producerProperties: Readonly<Record<string, Reader>> = {
-  acks: ['acks', oneOf({ all: -1, '-1': -1, '0': 0, '1': 1 })],
+  acks: ['acks', choiceOf({ all: -1, '-1': -1, '0': 0, '1': 1 })],
   'compression.type': [
     'compression',
-    oneOf({ none: 'none', gzip: 'gzip', snappy: 'snappy', lz4: 'lz4', zstd: 'zstd' }),
+    choiceOf({ none: 'none', gzip: 'gzip', snappy: 'snappy', lz4: 'lz4', zstd: 'zstd' }),
   ],
   'enable.idempotence': ['idempotent', flag],
   'linger.ms': ['lingerMs', number],
@@ -63,20 +63,20 @@ const consumerProperties: Readonly<Record<string, Reader>> = {
   'fetch.max.wait.ms': ['fetchMaxWaitMs', number],
   'fetch.max.bytes': ['fetchMaxBytes', number],
   'max.partition.fetch.bytes': ['fetchMaxBytesPerPartition', number],
-  'isolation.level': ['readUncommitted', oneOf({ read_committed: false, read_uncommitted: true })],
+  'isolation.level': ['readUncommitted', choiceOf({ read_committed: false, read_uncommitted: true })],
 };
 
-const mechanism = oneOf({
+const mechanism = choiceOf({
   plain: 'plain',
   'scram-sha-256': 'scram-sha-256',
   'scram-sha-512': 'scram-sha-512',
 });
 
-/** Names as in librdkafka's configuration, which gives keys and certificates as PEM files. */
+/** Names as in librdkafka's configuration. Keys and certificates are PEM files. */
 const securityProperties: Readonly<Record<string, Reader>> = {
   'security.protocol': [
     'protocol',
-    oneOf({ plaintext: 'plaintext', ssl: 'ssl', sasl_plaintext: 'sasl_plaintext', sasl_ssl: 'sasl_ssl' }),
+    choiceOf({ plaintext: 'plaintext', ssl: 'ssl', sasl_plaintext: 'sasl_plaintext', sasl_ssl: 'sasl_ssl' }),
   ],
   'sasl.mechanism': ['mechanism', mechanism],
   'sasl.mechanisms': ['mechanism', mechanism],
@@ -89,7 +89,7 @@ const securityProperties: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * The options that the Go module's maps stand for. An option that is given under its own name wins over them.
+ * The options for the property maps of the Go module. An option under its own name overrides them.
  *
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
@@ -124,7 +124,7 @@ function readAll(
       options[reader[0]] = reader[1](text);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      // Without the value: it may be a secret.
+      // Without the value, which may be a secret.
       problems.push({ path: `${path}["${name}"]`, message: `expected ${error.message}` });
     }
   }
