@@ -70,7 +70,7 @@ function decodeNow(topic: string, partition: number, record: FetchedRecord): Dec
   }
 }
 
-/** What an event of ours says itself is not looked up in its record. */
+/** What decoders read from the record on demand: most events hold these fields themselves. */
 class RecordContext implements DecodeContext {
   readonly topic: string;
   readonly #record: FetchedRecord;
