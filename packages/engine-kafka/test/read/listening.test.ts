@@ -84,7 +84,7 @@ test('a partition of which nobody can say where it begins is told, until somebod
   await transport.listen(request('t.*', { group: undefined }), new HeldReceiver());
   const read = () => [...transport.progress()].map(({ source }) => source);
   const lost = () =>
-    [...transport.progress()].find(({ behind }) => behind?.includes('where to begin') === true);
+    [...transport.progress()].find(({ behind }) => behind?.includes('start offset') === true);
   expect(lost()).toBeUndefined();
   topics.set('t.b', [1]);
   await until('the reason', () => lost()?.behind?.includes('broker 1 is busy') === true);

@@ -122,7 +122,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     const transaction = await producer.transaction();
     await transaction.send({ topic, messages: [{ value: '1' }] });
     await engine.publish({ topic, payload: 2 });
-    await untilDegraded(engine, /a transaction that is open/);
+    await untilDegraded(engine, /an open transaction/);
     expect(seen).toEqual([]);
     await transaction.commit();
     await until('both', () => seen.length === 2);
