@@ -71,6 +71,23 @@ describe('redrive', () => {
     expect(redriven).toBeLessThan(11);
   });
 
+  test('does not wait for the sync handler that calls it', async () => {
+    const bus = await startedBus();
+    const handled: unknown[] = [];
+    let result: unknown;
+    let fails = true;
+    await bus.subscribe('order.placed', async ({ payload }) => {
+      if (fails) throw new Error('down');
+      if (payload === 'redrive') result = await bus.redrive('order.placed', { idleMs });
+      handled.push(payload);
+    });
+    for (const payload of [1, 2, 3]) await bus.publish('order.placed', payload);
+    fails = false;
+    await bus.publish('order.placed', 'redrive');
+    expect(result).toEqual({ redriven: 3, kept: 0 });
+    await expect.poll(() => handled).toEqual(['redrive', 1, 2, 3]);
+  });
+
   test('keeps a dead letter whose copy is too large for the broker with less of its error, and redrives it later', async () => {
     let limit = Number.POSITIVE_INFINITY;
     const sizes: number[] = [];

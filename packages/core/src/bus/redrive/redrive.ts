@@ -1,8 +1,11 @@
 import { requireCapability } from '../../contract/capabilities.ts';
 import type { Event } from '../../contract/event.ts';
+import type { EndWait } from '../../contract/transport.ts';
 import { assertTopic } from '../../contract/topics.ts';
 import { deadLetterTopic } from '../../dead-letters/dead-letter.ts';
+import { type Delivery, activeDelivery, currentDelivery } from '../../dispatch/delivery.ts';
 import { ReleaseError } from '../../dispatch/release-error.ts';
+import { beginWait } from '../../dispatch/wait-graph.ts';
 import {
   type OptionNames,
   assertGroup,
@@ -112,11 +115,14 @@ async function redriveFrom(
   let leave!: () => void;
   const leaving = new Promise<void>((resolve) => (leave = resolve));
   let failure: { readonly error: unknown } | undefined;
+  const caller = activeDelivery();
+  let endWait: EndWait | boolean | undefined;
   try {
     const subscription = await run.subscribe(topic, async (event: Event) => {
       // Released only once the subscription is being cancelled, or it would get the event again at once.
       if (end.isReached) await leaving.then(release);
       end.postpone();
+      endWait ??= beginWaitOf(caller);
       try {
         if ((await run.take(event)) === 'end' || run.isFull) end.reach();
       } catch (error) {
@@ -135,8 +141,19 @@ async function redriveFrom(
   } finally {
     leave();
     end.close();
+    if (typeof endWait === 'function') endWait();
   }
   if (failure !== undefined) throw failure.error;
+}
+
+/**
+ * Records that the handler that called `redrive` waits for the subscription whose handler calls this. A publish that waits for handlers
+ * then does not wait for that one.
+ */
+function beginWaitOf(caller: Delivery | undefined): EndWait | boolean {
+  const own = activeDelivery();
+  if (caller === undefined || own === undefined) return true;
+  return currentDelivery.run(caller, () => beginWait(own.queue.node));
 }
 
 /** Resolves with true if a topic of an engine has at least one event. */
