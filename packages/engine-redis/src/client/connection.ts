@@ -1,36 +1,25 @@
 import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
 import { watchNodes } from './cluster-nodes.ts';
-import { Deadlines } from './deadlines.ts';
-import { RedisConnectionError, isError, isRefusal, isReply, messageOf, withoutArguments } from '../errors.ts';
+import { RedisConnectionError, isError, isRefusal, messageOf, withoutArguments } from '../errors.ts';
 import { type RedisClient, isCluster } from '../options/options.ts';
+import { PendingCommands } from './pending-commands.ts';
 import { Watchdog } from './watchdog.ts';
 
 const done = Promise.resolve();
 
-/** A command that waits for the connection, or for its answer. */
-interface Wait {
-  isSent: boolean;
-  /** By `performance.now()`. */
-  readonly until: number;
-  readonly timeoutMs: number;
-  readonly command: (client: Redis) => Promise<unknown>;
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What a connection tells its transport. */
+/** What a connection calls when it is lost and restored. */
 export interface ConnectionListener {
-  /** Commands that were on their way will get no answer. */
+  /** Commands that were on their way will receive no answer. */
   onLost?(): void;
   /**
-   * It works again after it was lost. Called before anything is sent that waited for it. On a cluster it is called for each
-   * node that is lost, too, as the others go on.
+   * The connection works again after it was lost. Called before commands that waited are sent. On a cluster it is also called for
+   * each node that is lost, while the other nodes work.
    */
   onRestored?(): void;
 }
 
-/** What `health()` says about a connection. */
+/** The state of a connection in `health()`. */
 export interface ConnectionState {
   readonly status: string;
   readonly reconnects: number;
@@ -38,25 +27,24 @@ export interface ConnectionState {
 }
 
 /**
- * One connection, for one purpose. It says when it is lost and restored, keeps the last error for messages, and closes
- * only what it opened.
+ * One connection, for one purpose. It reports when it is lost and restored, keeps the last error for messages, and closes only a
+ * client that it owns.
  */
 export class Connection {
-  /** A `Redis` to the type checker: what is called on it, a `Cluster` has too. */
+  /** A `Redis` for the type checker: the engine calls only methods that a `Cluster` has, too. */
   readonly client: Redis;
   readonly #role: string;
   readonly #isOwn: boolean;
   readonly #logger: Logger;
   readonly #listeners = new Set<ConnectionListener>();
-  readonly #waits = new Set<Wait>();
-  readonly #deadlines = new Deadlines((now) => this.#endLate(now));
+  readonly #commands: PendingCommands;
   #isOpened = false;
   #isClosed = false;
   #isLost = false;
   #reconnects = 0;
   #lastError: unknown;
   #aliveAt = performance.now();
-  /** Since when it has worked without a break, by `performance.now()`. */
+  /** When it last became ready, by `performance.now()`. */
   #readyAt = performance.now();
   #watchdog: Watchdog | undefined;
 
@@ -65,6 +53,11 @@ export class Connection {
     this.client = client as Redis;
     this.#isOwn = isOwn;
     this.#logger = logger;
+    this.#commands = new PendingCommands({
+      client: this.client,
+      failure: (error) => this.failure(error),
+      onAnswer: this.#alive,
+    });
     client.on('error', this.#onError);
     client.on('close', this.#onClose);
     client.on('ready', this.#onReady);
@@ -76,7 +69,7 @@ export class Connection {
     return this.client.status === 'ready';
   }
 
-  /** False, too, for one that is ending, which is ready to the client until it has ended. */
+  /** Also false for a connection that is ending: the client calls it ready until it has ended. */
   get takesCommands(): boolean {
     const { stream } = this.client as Partial<Pick<Redis, 'stream'>>;
     return this.isReady && stream?.writable !== false;
@@ -88,13 +81,13 @@ export class Connection {
 
   get state(): ConnectionState {
     const { status } = this.client;
-    const about = { status, reconnects: this.#reconnects };
-    return this.#lastError === undefined ? about : { ...about, lastError: messageOf(this.#lastError) };
+    const state = { status, reconnects: this.#reconnects };
+    return this.#lastError === undefined ? state : { ...state, lastError: messageOf(this.#lastError) };
   }
 
   /**
-   * When the server was last asked for something that it has answered, by `performance.now()`: all that it sent before that has
-   * arrived. What arrives by itself proves less, since it may have been on its way for long.
+   * When the last command was sent that the server has answered, by `performance.now()`: everything that the server sent before has
+   * arrived. A message that arrives by itself proves less, because it may have been on its way for long.
    */
   get aliveAt(): number {
     return this.#aliveAt;
@@ -107,7 +100,7 @@ export class Connection {
   /**
    * Resolves when the server takes commands.
    *
-   * @param isPatient - Whether a failure may pass, so that it is tried again for as long as there is time.
+   * @param isPatient - Whether a failure may be temporary, so that the client tries again until the time is over.
    * @throws {@link RedisConnectionError}
    */
   async open(timeoutMs: number, isPatient: boolean): Promise<void> {
@@ -115,10 +108,10 @@ export class Connection {
     try {
       if (client.status === 'end') throw new Error('the client has ended');
       const ready = this.run(() => done, timeoutMs);
-      // A client that was given, or made elsewhere, may be connecting, or connected, already.
+      // A client of the application may be connecting or connected already.
       const connecting = client.status === 'wait' ? client.connect() : ready;
       connecting.catch(() => {});
-      // A server that accepts the connection and then says nothing is not given up by the client.
+      // The client does not give up a server that accepts the connection and then does not answer.
       await (isPatient ? ready : Promise.race([connecting, ready]));
       this.#isOpened = true;
       this.#lastError = undefined;
@@ -132,60 +125,18 @@ export class Connection {
   }
 
   /**
-   * What a command answers, once the connection works.
+   * Sends a command as soon as the connection works, and returns its answer.
    *
-   * @throws {@link RedisConnectionError} where that takes longer than the time it may take, or the connection is lost.
+   * @throws {@link RedisConnectionError} if this takes longer than `timeoutMs`, or if the connection is lost.
    */
   run<T>(command: (client: Redis) => Promise<T>, timeoutMs: number): Promise<T> {
-    // By hand, and not with races of promises: each read and each acknowledgement passes here.
-    return new Promise((resolve, reject) => {
-      const until = performance.now() + timeoutMs;
-      const wait: Wait = { isSent: false, until, timeoutMs, command, resolve, reject };
-      if (this.#isClosed) {
-        this.#fail(wait, new Error('the connection is closed'));
-        return;
-      }
-      this.#waits.add(wait);
-      this.#deadlines.watch(until);
-      if (this.takesCommands) this.#send(wait);
-    });
-  }
-
-  #send(wait: Wait): void {
-    wait.isSent = true;
-    wait.command(this.client).then(
-      (answer) => {
-        this.#end(wait);
-        this.#alive(wait.until - wait.timeoutMs);
-        wait.resolve(answer as never);
-      },
-      (error: unknown) => this.#fail(wait, error),
-    );
+    if (this.#isClosed) return Promise.reject(this.failure(new Error('the connection is closed')));
+    return this.#commands.run(command, timeoutMs, this.takesCommands);
   }
 
   readonly #alive = (since: number): void => {
     this.#aliveAt = Math.max(this.#aliveAt, since);
   };
-
-  #fail(wait: Wait, error: unknown): void {
-    this.#end(wait);
-    wait.reject(isReply(error) ? withoutArguments(error) : this.failure(error));
-  }
-
-  #end(wait: Wait): void {
-    this.#waits.delete(wait);
-    if (this.#waits.size === 0) this.#deadlines.rest();
-  }
-
-  /** Ends those that are late; returns when the next one will be. */
-  #endLate(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const wait of this.#waits) {
-      if (wait.until <= now) this.#fail(wait, new Error(`no answer in ${wait.timeoutMs} ms`));
-      else next = Math.min(next, wait.until);
-    }
-    return next;
-  }
 
   /** The typed error for a connection that does not work. */
   failure(error: unknown): RedisConnectionError {
@@ -198,7 +149,7 @@ export class Connection {
     });
   }
 
-  /** Ends the connection at once; what it waits for gets no answer. */
+  /** Closes the connection at once. Commands that wait are rejected. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -209,40 +160,40 @@ export class Connection {
     client.off('end', this.#onEnd);
     this.#watchdog?.stop();
     if (this.#isOwn) {
-      // Its listener for errors stays: an error without one would end the process.
+      // The listener for errors stays: an error without a listener would end the process.
       client.disconnect();
       // A server that has stopped answering would not close its side.
-      for (const one of nodes) one.stream?.destroy();
+      for (const node of nodes) node.stream?.destroy();
     } else {
       client.off('error', this.#onError);
     }
-    this.#failAll(new Error('the connection is closed'));
-    this.#deadlines.stop();
+    this.#commands.failAll(new Error('the connection is closed'));
+    this.#commands.stop();
   }
 
-  /** Drops the connection and makes another: for one that has stopped answering. */
+  /** Replaces a connection that has stopped answering. */
   reconnect(): void {
     if (this.#isClosed) return;
     this.client.disconnect(true);
-    for (const one of this.#nodes()) one.stream?.destroy();
+    for (const node of this.#nodes()) node.stream?.destroy();
   }
 
   /**
-   * Drops what has been silent for so long while it owed an answer. On a cluster that is one node. Drops a connection that has
-   * been there for so long, too, if its server has become a replica: a new connection may reach the new primary.
+   * Replaces the connection if the server has not answered for this time; on a cluster, the connection to that node. Also replaces a
+   * connection that has existed for this time if its server has become a replica: a new connection may reach the new primary.
    *
-   * @param canAsk - Whether the server is asked to say something. Behind a blocking read it would not.
+   * @param canAsk - Whether to send PING. A server does not answer it behind a blocking read.
    */
   watch(everyMs: number, canAsk: boolean): void {
     const onSilent = (client: Redis): void => {
-      this.#logger.warn('a Redis connection has stopped answering and is made again', {
+      this.#logger.warn('a Redis connection has stopped answering and is replaced', {
         connection: this.#role,
       });
       client.disconnect(true);
       client.stream?.destroy();
     };
     if (this.#isClosed) return;
-    // The client of a cluster is told where the primary is.
+    // A cluster tells its client which node is the primary.
     if (!isCluster(this.client))
       this.client.options.reconnectOnError ??= (error) =>
         isError(error, 'READONLY') && performance.now() - this.#readyAt >= everyMs;
@@ -257,21 +208,17 @@ export class Connection {
 
   readonly #onError = (error: unknown): void => {
     this.#lastError = withoutArguments(error);
-    this.#logger.debug?.('an error of a Redis connection', {
+    this.#logger.debug?.('a Redis connection has an error', {
       connection: this.#role,
       error: messageOf(error),
     });
-    // No later attempt will do better.
-    if (!this.#isOpened && isRefusal(error)) this.#failAll(error);
+    // A later attempt would fail, too.
+    if (!this.#isOpened && isRefusal(error)) this.#commands.failAll(error);
   };
 
   readonly #onEnd = (): void => {
-    if (!this.#isOpened) this.#failAll(new Error('the client has given up'));
+    if (!this.#isOpened) this.#commands.failAll(new Error('the client has given up'));
   };
-
-  #failAll(error: unknown): void {
-    for (const wait of this.#waits) this.#fail(wait, error);
-  }
 
   readonly #onNodeLost = (node: string): void => {
     if (this.#isClosed || !this.#isOpened) return;
@@ -279,14 +226,12 @@ export class Connection {
       connection: this.#role,
       node,
     });
-    // The client rejects what was on its way there.
+    // The client rejects commands that were on their way to that node.
     for (const listener of this.#listeners) listener.onRestored?.();
   };
 
   readonly #onClose = (): void => {
-    // What was not sent yet goes on waiting for the next connection.
-    const lost = this.#lastError ?? new Error('the connection was lost');
-    for (const wait of this.#waits) if (wait.isSent) this.#fail(wait, lost);
+    this.#commands.failSent(this.#lastError ?? new Error('the connection was lost'));
     if (this.#isLost || !this.#isOpened) return;
     this.#isLost = true;
     this.#logger.warn('a Redis connection was lost', {
@@ -299,7 +244,7 @@ export class Connection {
   readonly #onReady = (): void => {
     this.#readyAt = performance.now();
     if (this.#isLost) this.#restored();
-    for (const wait of this.#waits) if (!wait.isSent) this.#send(wait);
+    this.#commands.sendWaiting();
   };
 
   #restored(): void {

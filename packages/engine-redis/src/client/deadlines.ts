@@ -1,21 +1,21 @@
-/** One timer for the deadlines of all commands of a connection: hardly one of them comes near its own. */
+/** One timer for the deadlines of all commands of a connection: few commands come near their deadline. */
 export class Deadlines {
   readonly #endLate: (now: number) => number;
   #timer: NodeJS.Timeout | undefined;
   #at: number = Number.POSITIVE_INFINITY;
 
-  /** @param endLate - Ends what is late, and returns when the next will be, by `performance.now()`. */
+  /** @param endLate - Ends everything that is late, and returns the next deadline, by `performance.now()`. */
   constructor(endLate: (now: number) => number) {
     this.#endLate = endLate;
   }
 
-  /** There is something that will be late then. */
+  /** Adds a deadline. */
   watch(until: number): void {
     if (until < this.#at) this.#set(until);
     else this.#timer?.ref();
   }
 
-  /** There is nothing now that could be late, and nothing for which the process has to live. */
+  /** Nothing is pending, so the timer does not keep the process alive. */
   rest(): void {
     this.#timer?.unref();
   }
@@ -29,10 +29,10 @@ export class Deadlines {
   #set(at: number): void {
     clearTimeout(this.#timer);
     this.#at = at;
-    this.#timer = setTimeout(this.#look, Math.max(1, Math.ceil(at - performance.now())));
+    this.#timer = setTimeout(this.#check, Math.max(1, Math.ceil(at - performance.now())));
   }
 
-  readonly #look = (): void => {
+  readonly #check = (): void => {
     this.#timer = undefined;
     this.#at = Number.POSITIVE_INFINITY;
     const next = this.#endLate(performance.now());

@@ -1,7 +1,7 @@
-/** How many commands are on their way at once: enough that a round trip is shared, and not so many that others wait long. */
+/** How many commands are on their way at once: enough to share a round trip, and few enough that other commands do not wait long. */
 const batchSize = 100;
 
-/** Does it for all of them, and for those of a batch at once. */
-export async function inBatches<T>(all: readonly T[], each: (one: T) => Promise<void>): Promise<void> {
+/** Calls `each` for all items, concurrently for the items of a batch. */
+export async function inBatches<T>(all: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
   for (let i = 0; i < all.length; i += batchSize) await Promise.all(all.slice(i, i + batchSize).map(each));
 }

@@ -4,7 +4,7 @@ import { isError } from '../errors.ts';
 
 type Arguments = readonly (string | number | Buffer)[];
 
-/** A Lua script that runs by its hash, and is sent in full where the server does not have it. */
+/** A Lua script that runs by its hash, and is sent in full if the server does not have it. */
 export class Script {
   readonly #lua: string;
   readonly #sha: string;
@@ -23,12 +23,12 @@ export class Script {
     }
   }
 
-  /** Runs in full, in one round trip whatever the server knows. */
+  /** Sends the script in full: one round trip, whether the server has the script or not. */
   evaluate(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
     return withBuffers(client).evalBuffer(...this.evalArguments(keys, args));
   }
 
-  /** Runs by its hash alone. @throws NOSCRIPT where the server does not have it. */
+  /** Runs by its hash. @throws NOSCRIPT if the server does not have the script. */
   runKnown(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
     return withBuffers(client).evalshaBuffer(this.#sha, keys.length, ...keys, ...args);
   }
@@ -39,7 +39,10 @@ export class Script {
   }
 }
 
-/** The client has them for every command, and declares them for few. By `callBuffer` a client that pipelines by itself loses the name. */
+/**
+ * The client has these methods for every command, but declares few of them. `callBuffer` is no substitute: with auto-pipelining, the
+ * client loses the name of the command.
+ */
 interface BufferCommands {
   evalBuffer(...args: unknown[]): Promise<unknown>;
   evalshaBuffer(...args: unknown[]): Promise<unknown>;

@@ -1,53 +1,53 @@
 import type { Redis } from 'ioredis';
 
-/** How a watchdog goes about it. */
+/** Options of a watchdog. */
 export interface WatchdogOptions {
   readonly everyMs: number;
-  /** Whether the server is asked to say something; otherwise only connections that are being made are looked at. */
+  /** Whether to send PING; otherwise only connections that are being opened are checked. */
   readonly canAsk: boolean;
-  /** Nothing came from the server since the last look, though it owed something. */
+  /** Nothing came from the server since the last check, although it due an answer. */
   readonly onSilent: (client: Redis) => void;
-  /** @param since - When the server was asked for what it has answered, by `performance.now()`. */
+  /** @param since - When the PING was sent that the server has answered, by `performance.now()`. */
   readonly onAnswer: (since: number) => void;
 }
 
 /**
- * Finds connections that are open on our side alone, and servers that hang: nothing else would, for a connection that only
- * listens, or is in its handshake. Whatever comes counts as a sign of life, so that a reader who is behind is not cut off.
+ * Finds connections that are open only on this side, and servers that hang. Nothing else would find them for a connection that only
+ * listens or is in its handshake. Any data counts as a sign of life, so that a reader that is behind is not cut off.
  */
 export class Watchdog {
   readonly #clients: () => readonly Redis[];
   readonly #options: WatchdogOptions;
   readonly #timer: NodeJS.Timeout;
-  /** Where something was owed at the last look, and how much had come by then. */
-  #owed = new Map<Redis['stream'], number>();
+  /** Streams on which an answer was due at the last check, each with the number of bytes that had come by then. */
+  #due = new Map<Redis['stream'], number>();
 
   constructor(clients: () => readonly Redis[], options: WatchdogOptions) {
     this.#clients = clients;
     this.#options = options;
-    // Not before what has arrived is read: a process that was busy for long would take its own silence for the server's.
-    this.#timer = setInterval(() => setImmediate(() => this.#look()), options.everyMs).unref();
+    // After data that has arrived is read: otherwise a process that was busy for long would take the server for silent.
+    this.#timer = setInterval(() => setImmediate(() => this.#check()), options.everyMs).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#owed.clear();
+    this.#due.clear();
   }
 
-  #look(): void {
-    const owed = new Map<Redis['stream'], number>();
+  #check(): void {
+    const due = new Map<Redis['stream'], number>();
     for (const client of this.#clients()) {
       const { stream, status } = client;
       const isAsked = this.#options.canAsk && status === 'ready';
       if (!stream || !(isAsked || status === 'connect')) continue;
-      if (this.#owed.get(stream) === stream.bytesRead) {
+      if (this.#due.get(stream) === stream.bytesRead) {
         this.#options.onSilent(client);
         continue;
       }
-      owed.set(stream, stream.bytesRead);
+      due.set(stream, stream.bytesRead);
       if (isAsked) this.#ask(client);
     }
-    this.#owed = owed;
+    this.#due = due;
   }
 
   #ask(client: Redis): void {
