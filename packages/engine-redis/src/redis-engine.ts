@@ -4,8 +4,8 @@ import { PubSubTransport } from './pubsub-transport.ts';
 import { StreamsTransport } from './streams-transport.ts';
 
 /**
- * The Redis engine: Pub/Sub (`mode: 'pubsub'`, the default: the least latency, nothing kept) or Streams (`mode: 'streams'`:
- * durable, with consumer groups and replay).
+ * The Redis engine: Pub/Sub (`mode: 'pubsub'`, the default: lowest latency, keeps no events) or Streams (`mode: 'streams'`: durable,
+ * with consumer groups and replay).
  *
  * @throws {@link InvalidConfigError} listing every problem of the configuration.
  */

@@ -142,8 +142,8 @@ export class Connection {
   failure(error: unknown): RedisConnectionError {
     const cause = this.#lastError ?? error;
     const hint = isRefusal(cause)
-      ? 'Check the user, the password, and what the server lets that user do.'
-      : 'Check that the server runs, and that url, user and password are right.';
+      ? 'Check the user, the password, and the permissions of that user.'
+      : 'Check that the server runs, and that url, user and password are correct.';
     return new RedisConnectionError(`No connection to Redis (${this.#role}): ${messageOf(cause)}. ${hint}`, {
       cause: withoutArguments(cause),
     });

@@ -19,60 +19,60 @@ import * as v from 'valibot';
 /** A client of ioredis: of one server (Sentinel included), or of a cluster. */
 export type RedisClient = Redis | Cluster;
 
-/** `pubsub`: the least latency, nothing is kept. `streams`: durable, with groups and replay. */
+/** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. */
 export type RedisMode = 'pubsub' | 'streams';
 
 /** The configuration of the Redis engine. */
 export interface RedisConfig {
-  /** `pubsub`: the least latency, nothing is kept. `streams`: durable, with groups and replay. Default `pubsub`. */
+  /** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. Default `pubsub`. */
   readonly mode?: RedisMode | undefined;
   /** `redis://` or, with TLS, `rediss://`. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
   /** `url` in the configuration of a bus with one engine. */
   readonly externalBrokerURL?: string | undefined;
-  /** The database, 0 where neither this nor the URL says. Pub/Sub knows no databases: its channels span all of them. */
+  /** The database. Default: that of the URL, or 0. Does not apply to Pub/Sub, whose channels span all databases. */
   readonly db?: number | undefined;
-  /** ACL user; wins over the URL's. */
+  /** ACL user; overrides that of the URL. */
   readonly username?: string | undefined;
-  /** Wins over the URL's. */
+  /** Overrides that of the URL. */
   readonly password?: string | undefined;
   /** `username` in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
   /** `password` in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
-  /** Connections to publish over. The events of one topic always take the same one, so that they keep their order. Default 1. */
+  /** The number of connections to publish over. All events of a topic take the same connection, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;
   /** Further options of ioredis: `sentinels` and `name`, `tls`, `path`, `connectTimeout`, … */
   readonly clientOptions?: ClientOptions | undefined;
-  /** A client of yours to publish with. What must not share it gets a duplicate of it. It is not closed. */
+  /** Your own client, which the engine publishes with and does not close. For other connections the engine duplicates it. */
   readonly client?: RedisClient | undefined;
-  /** Makes a client for each connection the engine needs; the engine closes them. Beside it, no field above counts. */
+  /** Creates a client for each connection of the engine, which closes them. The connection options above do not apply then. */
   readonly createClient?: (() => RedisClient) | undefined;
-  /** Before each topic, in the names of channels and streams. Default `polybus:`, on a cluster with streams `{polybus}:`. */
+  /** The prefix of topics in the names of channels and streams. Default `polybus:`, on a cluster with streams `{polybus}:`. */
   readonly keyPrefix?: string | undefined;
-  /** Milliseconds that a publish, or a subscribe, may wait for a server that does not answer. Default 5000. */
+  /** How long a publish or a subscribe waits for a server that does not answer, in milliseconds. Default 5000. */
   readonly commandTimeoutMs?: number | undefined;
-  /** Streams: events that a stream keeps at least, where it has so many; older ones go once all groups have settled them. Default: no limit. */
+  /** Streams: the number of newest events that a stream always keeps. Older events are removed when all groups have settled them. Default: no limit. */
   readonly maxLen?: number | undefined;
-  /** Streams: days that an event is kept; it goes once all groups have settled it. Default 7. */
+  /** Streams: how many days a stream keeps an event. It is then removed when all groups have settled it. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Streams: a member of a group that gives no sign of life for this long is dead, and its events go to others. Milliseconds, default 30 000. */
+  /** Streams: the lease of a group member. Other members take over the events of a member that has sent no heartbeat for this time, in milliseconds. Default 30 000. */
   readonly claimIdleMs?: number | undefined;
-  /** Streams: how long one blocking read waits. Milliseconds, default 5000. */
+  /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;
-  /** Handlers at once over all async subscriptions. Default 5. */
+  /** The maximum number of handlers that run at once, over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;
-  /** Events that may wait for each subscription. Default 256. */
+  /** The maximum number of events that wait for each subscription. Default 256. */
   readonly defaultEventBufferSize?: number | undefined;
   /** Default for subscriptions: one attempt in mode `pubsub`, five in mode `streams`. */
   readonly retry?: RetryOptions | false | undefined;
   /** Default for subscriptions: false in mode `pubsub`, `_dead.<topic>` in mode `streams`. */
   readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no bound. */
+  /** Milliseconds. Default for subscriptions: no limit. */
   readonly handlerTimeoutMs?: number | undefined;
   /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
-  /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
+  /** An event that waits longer in a buffer is dropped. Default 0: no limit. */
   readonly eventTTL?: TimeToLive | undefined;
 }
 
@@ -83,9 +83,9 @@ export interface RedisOptions {
   readonly poolSize: number;
   readonly keyPrefix: string;
   /**
-   * The prefix where `createClient` turns out to make a cluster, in mode `streams`.
+   * The prefix if `createClient` creates a cluster's client, in mode `streams`.
    *
-   * @throws {@link InvalidConfigError} where the one that was given has no hash tag.
+   * @throws {@link InvalidConfigError} if the configured prefix has no hash tag.
    */
   readonly clusterKeyPrefix: () => string;
   readonly commandTimeoutMs: number;
@@ -102,7 +102,7 @@ export interface RedisOptions {
   readonly ttlMs: number | undefined;
 }
 
-/** How to make clients. */
+/** How to create clients. */
 export interface ConnectionOptions {
   readonly url: string;
   readonly db: number | undefined;
@@ -129,7 +129,7 @@ const client = v.custom<RedisClient>(
 );
 const factory = v.custom<() => RedisClient>(
   (value) => typeof value === 'function',
-  'a function that makes a client of ioredis',
+  'a function that creates a client of ioredis',
 );
 const positiveMs = v.pipe(milliseconds, v.minValue(1, 'milliseconds, as a number of at least 1'));
 
@@ -163,13 +163,13 @@ const schema = strict({
   eventTTL: v.optional(timeToLive, 0),
 });
 
-/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+/** The schema of each engine type's configuration. The JSON Schema of a bus's configuration is generated from it. */
 export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { redis: schema };
 
 /**
  * Checks a configuration and fills in the defaults.
  *
- * @param path - What to call the configuration in messages.
+ * @param path - The name of the configuration in messages.
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function resolveOptions(config: unknown, path: string): RedisOptions {
@@ -184,7 +184,7 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
     throw new InvalidConfigError([
       {
         path: `${path}.poolSize`,
-        message: 'a client that you give is the one connection to publish over; leave poolSize out',
+        message: 'with client there is only one connection to publish over; leave poolSize out',
       },
     ]);
   }
@@ -192,7 +192,7 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
     throw new InvalidConfigError([
       {
         path: `${path}.client`,
-        message: 'this client has a keyPrefix; give one without, and the keyPrefix to the engine',
+        message: 'this client has a keyPrefix; give a client without it, and set the keyPrefix of the engine',
       },
     ]);
   }
@@ -231,7 +231,7 @@ export function isCluster(client: RedisClient | undefined): client is Cluster {
   return client?.isCluster === true;
 }
 
-/** One read spans many streams, and on a cluster these must be on one node: their names need one hash tag. */
+/** One read spans many streams. On a cluster they must be on one node, so their names need a common hash tag. */
 function resolvePrefix(prefix: string | undefined, needsHashTag: boolean, path: string): string {
   if (prefix === undefined) return needsHashTag ? '{polybus}:' : 'polybus:';
   if (!needsHashTag || /\{[^}]+\}/.test(prefix)) return prefix;

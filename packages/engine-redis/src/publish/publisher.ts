@@ -12,43 +12,43 @@ export interface Message {
   readonly key: string | undefined;
 }
 
-/** How an event becomes a command. */
+/** How a transport sends an event. */
 export interface Wire {
-  /** The client that carries a topic, where not every one of a cluster's keeps its order. */
+  /** The client for a topic, if on a cluster not every node keeps the topic's order. */
   carrier?(client: Redis, topic: string): Redis;
-  /** Sends a lone event. */
+  /** Sends a single event. */
   send(client: Redis, message: Message): Promise<unknown>;
   /** Adds an event to a pipeline. */
   add(pipeline: ChainableCommander, message: Message): void;
-  /** Looks at the answer; a promise where there is more to do before the event is published. */
+  /** Checks the answer. Returns a promise if there is more to do before the event is published. */
   accept?(client: Redis, message: Message, answer: unknown): Promise<unknown> | undefined;
 }
 
-/** What a publisher needs to know. */
+/** Options of a publisher. */
 export interface PublisherOptions {
   readonly source: string;
   readonly engine: string;
-  /** Milliseconds that an event may wait for the server's answer. */
+  /** How long an event may wait for the server's answer. Milliseconds. */
   readonly timeoutMs: number;
 }
 
 type Outgoing = OutgoingOf<Message>;
 
 const now = Promise.resolve();
-/** A longer pipeline gains nothing, and keeps the first of its events waiting for the last. */
+/** The maximum number of events in a pipeline. A longer one gains nothing, and its first event waits for the last. */
 const maxBatch = 1000;
 
 /**
- * Publishes over one connection. Events that are published in the same turn leave as one pipeline; a lone one leaves as a
- * command of its own, in the same turn. While the connection is out they wait, each for so long at most; what was on its way
- * when it went is rejected, because the server may or may not have it.
+ * Publishes over one connection. Events that are published in the same turn are sent as one pipeline, a single event as a command,
+ * both in the same turn. While the connection is lost, events wait until their timeout. Events that were on their way when it was
+ * lost are rejected, because the server may or may not have them.
  */
 export class Publisher {
   readonly #connection: Connection;
   readonly #wire: Wire;
   readonly #options: PublisherOptions;
   #waiting: Outgoing[] = [];
-  readonly #underWay = new Set<readonly Outgoing[]>();
+  readonly #inFlight = new Set<readonly Outgoing[]>();
   readonly #outbox: Outbox<Message>;
   #isScheduled = false;
 
@@ -64,12 +64,12 @@ export class Publisher {
     const { topic, key } = event;
     const text = encodeStructured(event, this.#options);
     const one = this.#outbox.add(topic, { topic, text, key }, signal);
-    // While the connection is out, nothing takes away the events whose time is over.
+    // While the connection is lost, nothing else removes events that have timed out.
     if (this.#waiting.length > 2 * this.#outbox.size + maxBatch) this.#forgetSettled();
     this.#waiting.push(one);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      // For less than a microtask of its own costs.
+      // Cheaper than `queueMicrotask`.
       void now.then(this.#flush);
     }
     return one.settled;
@@ -86,7 +86,7 @@ export class Publisher {
     this.#sendBatch(batch);
   };
 
-  /** An event whose publish was aborted, or whose time is over, does not leave any more. */
+  /** Removes events whose publish was aborted or has timed out: they are not sent. */
   #forgetSettled(): void {
     if (!this.#waiting.every(isUnsettled)) this.#waiting = this.#waiting.filter(isUnsettled);
   }
@@ -109,17 +109,18 @@ export class Publisher {
   }
 
   #sendOver(client: Redis, batch: readonly Outgoing[]): void {
-    this.#underWay.add(batch);
-    // A client that was given may hold a lone command back until the end of the turn, and what is published next would overtake it.
+    this.#inFlight.add(batch);
+    // With auto-pipelining, the application's client may hold a single command back until the end of the turn, so the next event would
+    // overtake it.
     if (batch.length === 1 && !client.options.enableAutoPipelining) {
       const [one] = batch as [Outgoing];
       this.#wire.send(client, one.message).then(
         (answer) => {
-          this.#underWay.delete(batch);
+          this.#inFlight.delete(batch);
           this.#accept(one, answer);
         },
         (error: unknown) => {
-          this.#underWay.delete(batch);
+          this.#inFlight.delete(batch);
           this.#reject(one, error);
         },
       );
@@ -129,7 +130,7 @@ export class Publisher {
     for (const one of batch) this.#wire.add(pipeline, one.message);
     pipeline.exec().then(
       (answers) => {
-        this.#underWay.delete(batch);
+        this.#inFlight.delete(batch);
         batch.forEach((one, i) => {
           const [error, answer] = answers?.[i] ?? [new Error('no answer')];
           if (error) this.#reject(one, error);
@@ -137,7 +138,7 @@ export class Publisher {
         });
       },
       (error: unknown) => {
-        this.#underWay.delete(batch);
+        this.#inFlight.delete(batch);
         for (const one of batch) this.#reject(one, error);
       },
     );
@@ -152,13 +153,13 @@ export class Publisher {
       return;
     }
     const batch = [one];
-    this.#underWay.add(batch);
+    this.#inFlight.add(batch);
     more
       .then(
         () => this.#outbox.resolve(one),
         (error: unknown) => this.#reject(one, error),
       )
-      .finally(() => this.#underWay.delete(batch));
+      .finally(() => this.#inFlight.delete(batch));
   }
 
   #reject(one: Outgoing, error: unknown): void {
@@ -174,23 +175,23 @@ export class Publisher {
     return this.#typed(one, cause ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`));
   }
 
-  /** The server may or may not have what was on its way. */
+  /** Rejects the events that were on their way: the server may or may not have them. */
   #lost(): void {
     const cause = this.#connection.lastError ?? new Error('the connection was lost');
-    for (const batch of this.#underWay) for (const one of batch) this.#reject(one, cause);
-    this.#underWay.clear();
+    for (const batch of this.#inFlight) for (const one of batch) this.#reject(one, cause);
+    this.#inFlight.clear();
   }
 
-  /** Waits for the answers that are on their way, and rejects the publishes that have none then. */
+  /** Waits for answers that are on their way, then rejects the publishes without one. */
   async close(): Promise<void> {
     const cause = new Error('the engine is stopped');
     await this.#outbox.close(this.#connection.isReady ? closeTimeoutMs : 0, (one) => this.#typed(one, cause));
     this.#waiting = [];
-    this.#underWay.clear();
+    this.#inFlight.clear();
   }
 }
 
-/** How long closing waits for answers, in milliseconds. */
+/** How long `close` waits for answers, in milliseconds. */
 const closeTimeoutMs = 1000;
 
 function isUnsettled({ isSettled }: Outgoing): boolean {

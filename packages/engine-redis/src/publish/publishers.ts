@@ -2,7 +2,7 @@ import type { Event } from '@polybus/core';
 import { hashOf } from '../client/hash.ts';
 import type { Publisher } from './publisher.ts';
 
-/** Spreads topics over several connections; the events of one topic always take the same one, so that they keep their order. */
+/** Spreads topics over several connections. All events of a topic take the same connection, so that they keep their order. */
 export class Publishers {
   readonly #all: readonly Publisher[];
 
@@ -16,6 +16,6 @@ export class Publishers {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#all.map((one) => one.close()));
+    await Promise.all(this.#all.map((publisher) => publisher.close()));
   }
 }

@@ -4,25 +4,25 @@ import { addAnnounced } from '../store/topic-scripts.ts';
 import { fieldsFor } from '../store/stream-entry.ts';
 import type { StreamKeys } from '../store/stream-keys.ts';
 
-/** How many topics are remembered as announced, so that unbounded topic names cannot fill the memory. */
+/** The maximum number of topics that are remembered as announced, so that unbounded topic names cannot fill the memory. */
 const maxRemembered = 10_000;
 
 /**
- * Publishes with XADD, as long as the stream is there. The first event of a topic from here, and one whose stream is gone,
- * goes through the script that announces the topic.
+ * Publishes to streams with XADD, if the stream exists. The first event of a topic from this engine, and an event whose stream does
+ * not exist, is sent with the script that announces the topic.
  */
 export class StreamWire implements Wire {
   readonly #keys: StreamKeys;
   readonly #onPublish: (topic: string) => void;
   readonly #announced = new Set<string>();
 
-  /** @param onPublish - Told of each event that is sent, whether the server takes it or not. */
+  /** @param onPublish - Called for each event that is sent, whether the server accepts it or not. */
   constructor(keys: StreamKeys, onPublish: (topic: string) => void) {
     this.#keys = keys;
     this.#onPublish = onPublish;
   }
 
-  /** The server may have lost what it knew of topics. */
+  /** The server may have lost its data, so topics are announced again. */
   forget(): void {
     this.#announced.clear();
   }
@@ -40,7 +40,7 @@ export class StreamWire implements Wire {
   }
 
   accept(client: Redis, message: Message, answer: unknown): Promise<unknown> | undefined {
-    // No answer: there is no such stream, it was deleted or the server has lost its data.
+    // The answer is null if the stream does not exist: it was deleted, or the server has lost its data.
     if (answer === null) return this.#announce(client, message).then(() => this.#published(message));
     this.#published(message);
     return undefined;
@@ -52,7 +52,8 @@ export class StreamWire implements Wire {
   }
 
   #announce(client: Redis, message: Message): Promise<unknown> {
-    // In full: sent again for a server that does not know it by its hash, it would be overtaken by what is published meanwhile.
+    // The script is sent in full. By its hash, a server that does not know it would need a second command, which later events would
+    // overtake.
     return addAnnounced.evaluate(client, ...this.#announcement(message));
   }
 

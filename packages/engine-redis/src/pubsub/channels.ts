@@ -3,42 +3,43 @@ import type { Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
 import { messageOf } from '../errors.ts';
 
-/** A channel, or a pattern of channels, that the server sends us, and who of us wants it. */
+/** A channel, or a pattern of channels, that the engine is subscribed to, and its receivers. */
 interface Channel {
   readonly name: string;
   readonly pattern: string;
   readonly receivers: Set<Receiver>;
-  /** The receivers, for the loop that hands messages over; made anew when they change. */
+  /** The receivers as an array, for the loop that delivers messages. Replaced when they change. */
   list: readonly Receiver[];
-  /** Resolves when the server has confirmed. */
+  /** Resolves when the server has confirmed the subscription. */
   ready: Promise<unknown>;
-  /** The server has confirmed: from then on it counts as missed when the connection is out. */
+  /** The server has confirmed the subscription: from then on, a lost connection means missed events. */
   isConfirmed: boolean;
 }
 
-/** How long we were, or have been, without our channels. */
+/** A time in which the engine did not receive messages. Without `until`, it lasts. */
 export interface Gap {
   readonly since: string;
   readonly until?: string;
 }
 
-/** What the channels need to know. */
+/** Options of the channels. */
 export interface ChannelsOptions {
   readonly context: TransportContext;
-  /** Before each topic, in the names of channels. */
+  /** The prefix of topics in the names of channels. */
   readonly prefix: string;
   /** How long the server may take to confirm, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-const gapReason = 'the connection was lost, and Redis Pub/Sub keeps nothing for a subscriber that is away';
+const gapReason =
+  'the connection was lost, and Redis Pub/Sub keeps no events for a subscriber without a connection';
 
-/** In a pattern of Redis these are no ordinary characters; in topics there are none of them. */
+/** These characters have a meaning in patterns of Redis. Topics do not contain them. */
 const special = /[\\*?[\]]/g;
 
 /**
- * The channels on one connection. The local subscriptions of one topic or pattern share a channel; it ends with the last
- * of them. After a reconnect all of them are subscribed to again, and the gap is reported.
+ * The channels on one connection. The local subscriptions of a topic or pattern share a channel, which ends with the last of them.
+ * After a reconnect, the engine subscribes to all channels again and reports the gap.
  */
 export class Channels {
   readonly #connection: Connection;
@@ -47,7 +48,7 @@ export class Channels {
   readonly #context: TransportContext;
   readonly #exact = new Map<string, Channel>();
   readonly #patterns = new Map<string, Channel>();
-  /** From then on something may have been missed: the last time at which the connection was known to work. */
+  /** The last time at which the connection was known to work: events may have been missed since then. */
   #lostAt: Date | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
@@ -67,13 +68,13 @@ export class Channels {
     return new Date(Date.now() - (performance.now() - this.#connection.aliveAt));
   }
 
-  /** What `health()` says about gaps: events published meanwhile were missed. */
+  /** The gaps for `health()`: events that were published in a gap were missed. */
   get gaps(): { readonly gaps: number; readonly lastGap?: Gap } {
     const gap = this.#lostAt === undefined ? this.#gap : { since: this.#lostAt.toISOString() };
     return gap === undefined ? { gaps: this.#gaps } : { gaps: this.#gaps, lastGap: gap };
   }
 
-  /** False while something that was subscribed to is not. */
+  /** False while the engine is not subscribed to all its channels. */
   get isComplete(): boolean {
     return this.#lostAt === undefined;
   }
@@ -86,7 +87,7 @@ export class Channels {
     return this.#patterns.get(name);
   }
 
-  /** Resolves when the server has confirmed that it sends what matches. */
+  /** Resolves when the server has confirmed the subscription. */
   async add(pattern: string, receiver: Receiver): Promise<void> {
     const channel = this.#channelOf(pattern);
     channel.receivers.add(receiver);
@@ -99,34 +100,34 @@ export class Channels {
     }
   }
 
-  /** Ends the channel where nobody wants it any more. What the server sends meanwhile reaches nobody. */
+  /** Ends the channel after its last receiver. Messages that the server sends meanwhile are ignored. */
   remove(pattern: string, receiver: Receiver): void {
-    const { index, name } = this.#place(pattern);
+    const { index, name } = this.#keyOf(pattern);
     const channel = index.get(name);
     if (channel === undefined || !channel.receivers.delete(receiver)) return;
     channel.list = [...channel.receivers];
     if (channel.list.length > 0) return;
     index.delete(name);
-    // Where the connection is out there is nothing to end: it is not subscribed to again.
+    // While the connection is lost there is nothing to end: the engine does not subscribe to the channel again.
     if (!this.#connection.isReady) return;
     const { client } = this.#connection;
     const ending = index === this.#patterns ? client.punsubscribe(name) : client.unsubscribe(name);
     ending.catch((error: unknown) => {
-      this.#context.logger.debug?.('a channel could not be ended', {
+      this.#context.logger.debug?.('the engine could not unsubscribe from a channel', {
         channel: name,
         error: messageOf(error),
       });
     });
   }
 
-  #place(pattern: string): { index: Map<string, Channel>; name: string } {
+  #keyOf(pattern: string): { index: Map<string, Channel>; name: string } {
     if (!isPattern(pattern)) return { index: this.#exact, name: this.#prefix + pattern };
     const prefix = this.#prefix.replace(special, '\\$&');
     return { index: this.#patterns, name: prefix + pattern };
   }
 
   #channelOf(pattern: string): Channel {
-    const { index, name } = this.#place(pattern);
+    const { index, name } = this.#keyOf(pattern);
     let channel = index.get(name);
     if (channel === undefined) {
       const ready = this.#connection.run(
@@ -155,8 +156,10 @@ export class Channels {
         patterns.length === 0 ? undefined : run((client) => client.psubscribe(...patterns)),
       ]);
     } catch (error) {
-      // Lost again, most likely; the next time it is restored is another chance. If it is not lost, make it so.
-      this.#context.logger.warn('channels could not be subscribed to again', { error: messageOf(error) });
+      // The connection was probably lost again, and the engine tries again when it is restored. Otherwise, replaces the connection.
+      this.#context.logger.warn('the engine could not subscribe to its channels again', {
+        error: messageOf(error),
+      });
       if (this.#connection.isReady) this.#connection.reconnect();
       return;
     }
