@@ -12,5 +12,5 @@ echo "Node $("$binary" --version)"
 export PATH=$(dirname "$binary"):$PATH
 "$binary" node_modules/vitest/vitest.mjs run --project engine-kafka packages/engine-kafka/test/publish/timers.test.ts "$@"
 exec "$binary" node_modules/vitest/vitest.mjs run \
-  --project core --project conformance --project engine-memory --project bus --project custom-engine \
+  --project core --project conformance --project engine-memory --project bus --project custom-engine --project log-engine \
   --project create-polybus-engine "$@"

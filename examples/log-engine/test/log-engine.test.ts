@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { createEventBus } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
+import { expect, test } from 'vitest';
+import { LogBroker, engines, logEngine } from '../src/index.ts';
+
+async function startedAt(url: string, stallLimitMs = 30_000): Promise<Engine> {
+  const engine = logEngine({ url, stallLimitMs });
+  await engine.start();
+  return engine;
+}
+
+test('lag() counts the unsettled events of a group in each partition, and describe() counts what is read', async () => {
+  await using engine = await startedAt(randomUUID());
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  await engine.subscribe('order.placed', () => finished, { group: 'billing' });
+  for (const payload of [1, 2, 3]) await engine.publish({ topic: 'order.placed', payload });
+  await expect.poll(() => engine.stats().pending).toBe(3);
+  const behind = async () => ((await engine.lag?.()) ?? []).filter(({ events }) => events !== 0);
+  expect(await behind()).toEqual([{ topic: 'order.placed', group: 'billing', partition: '0', events: 3 }]);
+  expect((await engine.health()).details).toEqual({ subscriptions: 1, partitions: 8 });
+  finish();
+  await expect.poll(behind).toEqual([]);
+});
+
+test('health() names a partition that cannot be read', async () => {
+  const url = randomUUID();
+  await using engine = await startedAt(url, 20);
+  await engine.publish({ topic: 'order.placed', payload: 1 });
+  await engine.subscribe('order.placed', () => {}, { from: 'earliest' });
+  await expect.poll(() => engine.stats().delivered).toBe(1);
+  const broker = LogBroker.at(url);
+  broker.setUp(false);
+  broker.emit('change');
+  const health = async () => (await engine.health()).error;
+  await expect.poll(health).toContain('partition 0 of "order.placed" has stood still');
+  broker.setUp(true);
+  await expect.poll(health).toBeUndefined();
+});
+
+test('a member that stops while the broker is down leaves its partitions to others once the broker is back', async () => {
+  const url = randomUUID();
+  const broker = LogBroker.at(url);
+  const [leaving, staying] = [await startedAt(url), await startedAt(url)];
+  const subscription = await leaving.subscribe('a', () => {}, { group: 'g' });
+  const seen: unknown[] = [];
+  await staying.subscribe('a', ({ payload }) => void seen.push(payload), { group: 'g' });
+  broker.setUp(false);
+  await subscription.cancel();
+  broker.setUp(true);
+  for (const key of ['a', 'b', 'c', 'd']) await staying.publish({ topic: 'a', payload: key, key });
+  await expect.poll(() => new Set(seen)).toEqual(new Set(['a', 'b', 'c', 'd']));
+  await Promise.all([leaving.stop(), staying.stop()]);
+});
+
+test('a configuration with mistakes is refused with its path, and a bus finds the engine in a factory', async () => {
+  const context = { name: 'events', path: 'engines[0].config' };
+  expect(() => engines['log']?.({ leaseTimout: '5s' }, context)).toThrow(
+    /engines\[0\]\.config\.leaseTimout.*did you mean "leaseTimeout"/,
+  );
+  await using bus = createEventBus({ engines: [{ name: 'events', engine: engines['log']!({}, context) }] });
+  await bus.start();
+  expect((await bus.health()).status).toBe('up');
+});
