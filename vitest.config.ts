@@ -3,6 +3,13 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     silent: 'passed-only',
-    projects: ['packages/*', 'examples/custom-engine', 'examples/log-engine', 'examples/multi-broker', 'tests', 'tests/brokers'],
+    projects: [
+      'packages/*',
+      'examples/custom-engine',
+      'examples/log-engine',
+      'examples/multi-broker',
+      'tests',
+      'tests/brokers',
+    ],
   },
 });

