@@ -1,14 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { defineProject, mergeConfig } from 'vitest/config';
 import { shared } from '../../vitest.shared.ts';
 
-// Only for this repository, whose tests run without a build; an engine in one of its own needs no such file.
-const source = fileURLToPath(new URL('src/index.ts', import.meta.url));
-
-export default mergeConfig(
-  shared,
-  defineProject({
-    resolve: { alias: { 'polybus-engine-log': source } },
-    test: { name: 'log-engine' },
-  }),
-);
+// Only for this repository, whose tests run without a build. An engine in its own repository needs no such file.
+export default mergeConfig(shared, defineProject({ test: { name: 'log-engine' } }));
