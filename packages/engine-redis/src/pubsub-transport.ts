@@ -57,7 +57,9 @@ export class PubSubTransport implements Transport {
         engine: name,
         connections,
         publishing,
-        publishers: new Publishers(publishing.map((one) => new Publisher(one, wire, publisherOptions))),
+        publishers: new Publishers(
+          publishing.map((connection) => new Publisher(connection, wire, publisherOptions)),
+        ),
         channels: new Channels(listening, { prefix: keyPrefix, timeoutMs: commandTimeoutMs, context }),
       };
       return new PubSubTransport(options, parts, listening);
@@ -113,7 +115,7 @@ export class PubSubTransport implements Transport {
     const { connections, publishing, channels } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
-    await Promise.all(publishing.map((one) => one.run((client) => client.ping(), timeoutMs)));
+    await Promise.all(publishing.map((connection) => connection.run((client) => client.ping(), timeoutMs)));
     if (!channels.isComplete)
       throw new RedisConnectionError('The engine has not subscribed to its channels again yet.');
   }

@@ -66,7 +66,9 @@ export class StreamsTransport implements Transport {
       // Before the publishers, which send waiting events as soon as the connection is restored.
       for (const connection of publishing) connection.listen({ onRestored: () => wire.forget() });
       const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };
-      const publishers = new Publishers(publishing.map((one) => new Publisher(one, wire, publisherOptions)));
+      const publishers = new Publishers(
+        publishing.map((connection) => new Publisher(connection, wire, publisherOptions)),
+      );
       const id = newEngineId();
       return new StreamsTransport(options, {
         engine: name,
@@ -113,13 +115,15 @@ export class StreamsTransport implements Transport {
     if (request.group === undefined) {
       this.#shared ??= connections
         .make('reader', 'blocking')
-        .then((one) => this.#register(new SharedReader(one, store, id, new BusyPoll(published))));
+        .then((connection) =>
+          this.#register(new SharedReader(connection, store, id, new BusyPoll(published))),
+        );
       this.#shared.catch(() => (this.#shared = undefined));
       return await (await this.#shared).listen(request, receiver);
     }
     this.#groups ??= connections
       .make('group-reader', 'blocking')
-      .then((one) => this.#register(new GroupReader(one, store, id, new BusyPoll(published))));
+      .then((connection) => this.#register(new GroupReader(connection, store, id, new BusyPoll(published))));
     this.#groups.catch(() => (this.#groups = undefined));
     return await (await this.#groups).listen(request, receiver);
   }
@@ -138,7 +142,9 @@ export class StreamsTransport implements Transport {
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
     await Promise.all(
-      [...publishing, store.connection].map((one) => one.run((client) => client.ping(), timeoutMs)),
+      [...publishing, store.connection].map((connection) =>
+        connection.run((client) => client.ping(), timeoutMs),
+      ),
     );
   }
 

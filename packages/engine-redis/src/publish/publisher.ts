@@ -56,23 +56,26 @@ export class Publisher {
     this.#connection = connection;
     this.#wire = wire;
     this.#options = options;
-    this.#outbox = new Outbox({ timeoutMs: options.timeoutMs, timedOut: (one) => this.#timedOut(one) });
+    this.#outbox = new Outbox({
+      timeoutMs: options.timeoutMs,
+      timedOut: (outgoing) => this.#timedOut(outgoing),
+    });
     connection.listen({ onLost: () => this.#lost(), onRestored: () => this.#flush() });
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { topic, key } = event;
     const text = encodeStructured(event, this.#options);
-    const one = this.#outbox.add(topic, { topic, text, key }, signal);
+    const outgoing = this.#outbox.add(topic, { topic, text, key }, signal);
     // While the connection is lost, nothing else removes events that have timed out.
     if (this.#waiting.length > 2 * this.#outbox.size + maxBatch) this.#forgetSettled();
-    this.#waiting.push(one);
+    this.#waiting.push(outgoing);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       // Cheaper than `queueMicrotask`.
       void now.then(this.#flush);
     }
-    return one.settled;
+    return outgoing.settled;
   }
 
   readonly #flush = (): void => {
@@ -99,11 +102,11 @@ export class Publisher {
       return;
     }
     const parts = new Map<Redis, Outgoing[]>();
-    for (const one of batch) {
-      const carrier = wire.carrier(client, one.topic);
+    for (const outgoing of batch) {
+      const carrier = wire.carrier(client, outgoing.topic);
       const part = parts.get(carrier);
-      if (part === undefined) parts.set(carrier, [one]);
-      else part.push(one);
+      if (part === undefined) parts.set(carrier, [outgoing]);
+      else part.push(outgoing);
     }
     for (const [carrier, part] of parts) this.#sendOver(carrier, part);
   }
@@ -113,79 +116,84 @@ export class Publisher {
     // With auto-pipelining, the application's client may hold a single command back until the end of the turn, so the next event would
     // overtake it.
     if (batch.length === 1 && !client.options.enableAutoPipelining) {
-      const [one] = batch as [Outgoing];
-      this.#wire.send(client, one.message).then(
+      const [outgoing] = batch as [Outgoing];
+      this.#wire.send(client, outgoing.message).then(
         (answer) => {
           this.#inFlight.delete(batch);
-          this.#accept(one, answer);
+          this.#accept(outgoing, answer);
         },
         (error: unknown) => {
           this.#inFlight.delete(batch);
-          this.#reject(one, error);
+          this.#reject(outgoing, error);
         },
       );
       return;
     }
     const pipeline = client.pipeline();
-    for (const one of batch) this.#wire.add(pipeline, one.message);
+    for (const outgoing of batch) this.#wire.add(pipeline, outgoing.message);
     pipeline.exec().then(
       (answers) => {
         this.#inFlight.delete(batch);
-        batch.forEach((one, i) => {
+        batch.forEach((outgoing, i) => {
           const [error, answer] = answers?.[i] ?? [new Error('no answer')];
-          if (error) this.#reject(one, error);
-          else this.#accept(one, answer);
+          if (error) this.#reject(outgoing, error);
+          else this.#accept(outgoing, answer);
         });
       },
       (error: unknown) => {
         this.#inFlight.delete(batch);
-        for (const one of batch) this.#reject(one, error);
+        for (const outgoing of batch) this.#reject(outgoing, error);
       },
     );
   }
 
-  #accept(one: Outgoing, answer: unknown): void {
-    const more = one.isSettled
+  #accept(outgoing: Outgoing, answer: unknown): void {
+    const more = outgoing.isSettled
       ? undefined
-      : this.#wire.accept?.(this.#connection.client, one.message, answer);
+      : this.#wire.accept?.(this.#connection.client, outgoing.message, answer);
     if (more === undefined) {
-      this.#outbox.resolve(one);
+      this.#outbox.resolve(outgoing);
       return;
     }
-    const batch = [one];
+    const batch = [outgoing];
     this.#inFlight.add(batch);
     more
       .then(
-        () => this.#outbox.resolve(one),
-        (error: unknown) => this.#reject(one, error),
+        () => this.#outbox.resolve(outgoing),
+        (error: unknown) => this.#reject(outgoing, error),
       )
       .finally(() => this.#inFlight.delete(batch));
   }
 
-  #reject(one: Outgoing, error: unknown): void {
-    if (!one.isSettled) this.#outbox.reject(one, this.#typed(one, error));
+  #reject(outgoing: Outgoing, error: unknown): void {
+    if (!outgoing.isSettled) this.#outbox.reject(outgoing, this.#typed(outgoing, error));
   }
 
   #typed({ topic }: Outgoing, error: unknown): Error {
     return publishError(error, topic, this.#options.engine);
   }
 
-  #timedOut(one: Outgoing): Error {
+  #timedOut(outgoing: Outgoing): Error {
     const cause = this.#connection.isReady ? undefined : this.#connection.lastError;
-    return this.#typed(one, cause ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`));
+    return this.#typed(
+      outgoing,
+      cause ?? new Error(`no answer from the server in ${this.#options.timeoutMs} ms`),
+    );
   }
 
   /** Rejects the events that were on their way: the server may or may not have them. */
   #lost(): void {
     const cause = this.#connection.lastError ?? new Error('the connection was lost');
-    for (const batch of this.#inFlight) for (const one of batch) this.#reject(one, cause);
+    for (const batch of this.#inFlight) for (const outgoing of batch) this.#reject(outgoing, cause);
     this.#inFlight.clear();
   }
 
   /** Waits for answers that are on their way, then rejects the publishes without one. */
   async close(): Promise<void> {
     const cause = new Error('the engine is stopped');
-    await this.#outbox.close(this.#connection.isReady ? closeTimeoutMs : 0, (one) => this.#typed(one, cause));
+    await this.#outbox.close(this.#connection.isReady ? closeTimeoutMs : 0, (outgoing) =>
+      this.#typed(outgoing, cause),
+    );
     this.#waiting = [];
     this.#inFlight.clear();
   }

@@ -22,7 +22,7 @@ export interface BlockingSource {
   onWakeUp?(topic: string, group: string): void;
   /** The connection was lost and works again. */
   onRestored?(): void;
-  /** The server has refused a read, possibly because of only one of the streams. */
+  /** The server has refused a read, possibly because of a single stream. */
   onRefused?(): void;
 }
 
@@ -183,13 +183,13 @@ export class BlockingReader {
       if (wait !== undefined) waits.push(wait);
     }
     if (following !== undefined) waits.push(following);
-    // All at once: otherwise one that rejects while another is awaited would be an unhandled rejection.
+    // With `Promise.all`: a promise that rejects while another is awaited would be an unhandled rejection.
     if (waits.length > 0) await Promise.all(waits);
   }
 
   async #onWakeUps(entries: readonly StreamEntry[]): Promise<void> {
     if (this.#passOn(entries) === 0) return;
-    // If wake-ups come all the time, one in each read would fall ever further behind.
+    // If wake-ups come all the time, a reader that takes one with each read would fall further and further behind.
     const reply = await this.#context.run((client) =>
       client.callBuffer('xread', 'COUNT', maxWakeUps, 'STREAMS', this.#wakeStream, this.#wakeStreamAt),
     );
