@@ -1,6 +1,5 @@
-import type { Acknowledgement } from '@polybus/core/engine';
-import type { Connection } from '../client/connection.ts';
 import { settlesWithin } from '@polybus/core/engine-kit';
+import type { Connection } from '../client/connection.ts';
 import { isAnswer, isError, isGroupMissing, messageOf } from '../errors.ts';
 import type { StreamEntry } from '../store/stream-entry.ts';
 import { firstId } from '../store/stream-ids.ts';
@@ -9,6 +8,7 @@ import { Acknowledger } from './acknowledger.ts';
 import { ConsumerCommands, type GroupRead } from './consumer-commands.ts';
 import { HeldEntries } from './held-entries.ts';
 import type { HeartbeatResult, LeasedTopic } from './lease.ts';
+import type { TopicMember } from './topic-member.ts';
 
 const done = Promise.resolve();
 /** The maximum number of entries of one read. */
@@ -18,32 +18,6 @@ const maxFollowing = 64;
 const followingShare = 4;
 /** How long a blocking reader waits for reads of members before it watches their other topics meanwhile. */
 export const readWaitMs = 5;
-
-/** What a topic needs of its member. All topics of a member share its room. */
-export interface TopicMember {
-  readonly group: string;
-  readonly consumer: string;
-  readonly isStopped: boolean;
-  /** How many more entries the member can take. */
-  readonly room: number;
-  /** How many more handlers can run. */
-  readonly freeHandlers: number;
-  /** Changes when entries are released or lost. An answer to an earlier read may contain later entries of their keys. */
-  readonly releases: number;
-  /** Keeps room for a read that is on its way. A negative number frees it. */
-  reserve(count: number): void;
-  enqueue(topic: string, entry: StreamEntry, acknowledgement: Acknowledgement): void;
-  /** Starts handlers for enqueued entries. */
-  run(): void;
-  /** An entry was settled or released. */
-  removed(isReleased: boolean): void;
-  /** Gives back all events that have not begun. */
-  withdraw(): void;
-  /** The topic's entries have been compared with the server's. */
-  confirmed(topic: ConsumerTopic): void;
-  /** Makes the blocking reader start again with another list of streams. */
-  interrupt(): void;
-}
 
 /** One topic of a group member: reads entries as far as the member has room, and compares them with the server's after a failure. */
 export class ConsumerTopic implements LeasedTopic {

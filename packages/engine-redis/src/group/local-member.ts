@@ -3,8 +3,9 @@ import { isAnswer, messageOf } from '../errors.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 import { previousAttempts } from './attempt-count.ts';
-import { ConsumerTopic, type TopicMember } from './consumer-topic.ts';
+import { ConsumerTopic } from './consumer-topic.ts';
 import { MemberLease } from './lease.ts';
+import type { TopicMember } from './topic-member.ts';
 
 /**
  * A local subscription as a member of a consumer group. Each subscription is a consumer of its own, so the same rules hold between
