@@ -13,7 +13,7 @@ export function reconnectPauseMs(times: number): number {
 export const replyFormat = { protocol: 2, replyMapping: 'legacy' } as const;
 
 /** Options that the engine requires, whatever else is configured. They also take effect on a client that is already connecting. */
-export const requiredOptions = {
+export const requiredOptions: ClientOptions = {
   // The engine itself subscribes again, to know when it is done and to report the gap.
   autoResubscribe: false,
   // A command whose answer was lost may have been carried out: the engine decides whether to send it again.
@@ -29,7 +29,7 @@ export const requiredOptions = {
   commandTimeout: undefined,
   socketTimeout: undefined,
   stringNumbers: false,
-} satisfies ClientOptions;
+};
 
 /** A node connects when its first command comes, so that command has to wait. A lost node is found again through the others. */
 const requiredNodeOptions = { ...requiredOptions, enableOfflineQueue: true, retryStrategy: null };
