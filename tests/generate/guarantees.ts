@@ -133,7 +133,7 @@ export async function guaranteesSection(): Promise<string> {
     'The numbers refer to the conformance cases that prove the guarantee on that engine:',
     [...proofs].map(([name, number]) => `${number}. ${linkTo(name)}`).join('\n'),
     '## Capabilities',
-    'Each engine declares its capabilities. The suite tests that a declared capability works, and that the engine rejects options that need a missing one.',
+    'Each engine declares its capabilities. The suite tests that a declared capability works, and that the engine rejects options that need a capability that it does not have.',
     table(
       labels,
       capabilityNames.map((name) => [
@@ -142,7 +142,7 @@ export async function guaranteesSection(): Promise<string> {
       ]),
     ),
     '## Cases',
-    'The number of [conformance cases](../packages/conformance/README.md#the-cases) that each engine has passed. Each engine passes ' +
+    'The table shows how many [conformance cases](../packages/conformance/README.md#the-cases) each engine has passed. Each engine passes ' +
       `every case that applies to its capabilities. Source: [the results](../${resultsFile}) of \`npm run results\`.`,
     table(labels, [
       ...behaviourRows(engines),
