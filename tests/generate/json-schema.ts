@@ -15,7 +15,7 @@ const config = core('config/event-bus-config.ts');
 /** What the fields of a bus's configuration mean. */
 export const busDescriptions: Descriptions = descriptionsIn(config, /EventBusConfig/);
 export const engineDescriptions: Descriptions = descriptionsIn(config, /EngineConfig/);
-export const ruleDescriptions: Descriptions = descriptionsIn(core('routing/routing.ts'), /RoutingRule/);
+export const ruleDescriptions: Descriptions = descriptionsIn(core('routing/routing-rules.ts'), /RoutingRule/);
 export const retryDescriptions: Descriptions = descriptionsIn(
   core('contract/retry.ts'),
   /RetryOptions|BackoffOptions/,

@@ -8,7 +8,7 @@ export {
   type LifecycleEventType,
   type Observer,
   lifecycleEventTypes,
-} from './bus/lifecycle.ts';
+} from './bus/lifecycle-events.ts';
 export type {
   HandleMiddleware,
   HandleMiddlewareContext,
@@ -19,7 +19,7 @@ export type {
 export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddleware } from './bus/tenants.ts';
 export type { EngineConfig, EventBusConfig, ParsedConfig } from './config/event-bus-config.ts';
 export { parseConfig } from './config/parse-config.ts';
-export type { RoutingRule } from './routing/routing.ts';
+export type { RoutingRule } from './routing/routing-rules.ts';
 export type { Environment } from './config/loading/environment.ts';
 export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
 export type {

@@ -1,6 +1,6 @@
 import type { Subscription } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import type { Lifecycle } from './lifecycle-events.ts';
 
 interface Routed {
   /** The subscription that the router made for it. */

@@ -8,7 +8,7 @@ import type { EngineObserver, Logger } from '../contract/observing.ts';
 import { findEngineFactory } from '../registry/registry.ts';
 import { createRouter } from '../routing/engine-router.ts';
 import type { Router } from '../routing/router.ts';
-import { Routing } from '../routing/routing.ts';
+import { RoutingRules } from '../routing/routing-rules.ts';
 
 /** The parts of a bus that its router and the hosts of its engines need. */
 export interface BusRouterOptions {
@@ -26,7 +26,7 @@ export interface BusRouterOptions {
 /** The router of a bus. It creates the engines that the configuration describes when it starts. */
 export function createBusRouter(options: BusRouterOptions): Router {
   const { engines, routing } = options.config;
-  const rules = new Routing(
+  const rules = new RoutingRules(
     routing,
     engines.map(({ name }) => name),
   );
@@ -70,7 +70,7 @@ async function createConfiguredEngine(
 function hostOf(
   name: string,
   { config, logger, observer, onUndecodable, publishDeadLetter }: BusRouterOptions,
-  rules: Routing,
+  rules: RoutingRules,
 ): EngineHost {
   return {
     name,

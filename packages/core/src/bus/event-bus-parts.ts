@@ -1,7 +1,7 @@
 import type { Logger } from '../contract/observing.ts';
 import type { RawRecord } from '../contract/transport.ts';
 import { type StandardSchema, isStandardSchema } from '../typed/standard-schema.ts';
-import type { Observer } from './lifecycle.ts';
+import type { Observer } from './lifecycle-events.ts';
 import type { Middleware } from './middleware.ts';
 import { closest } from '../errors/suggest.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';

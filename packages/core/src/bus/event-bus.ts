@@ -35,7 +35,7 @@ import { createBusRouter } from './create-bus-router.ts';
 import { type EventBusParts, assertParts } from './event-bus-parts.ts';
 import type { EventStream } from './event-stream.ts';
 import { EventStreams } from './event-streams.ts';
-import { Lifecycle, type Observer } from './lifecycle.ts';
+import { Lifecycle, type Observer } from './lifecycle-events.ts';
 import type { HandleMiddleware } from './middleware.ts';
 import { Publisher } from './publisher.ts';
 import { aroundReceive } from './receive.ts';

@@ -1,7 +1,7 @@
 import type { PublishOptions } from '../contract/bus.ts';
 import { describeError } from '../errors/describe-error.ts';
 import type { Event } from '../contract/event.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import type { Lifecycle } from './lifecycle-events.ts';
 import { type PublishMiddleware, aroundPublish } from './middleware.ts';
 import { orAborted } from '../engine-kit/or-aborted.ts';
 import type { Router } from '../routing/router.ts';

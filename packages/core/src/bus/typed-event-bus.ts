@@ -3,7 +3,7 @@ import type { AttemptObserver, ConsumerLag, DeliveryStats, EngineHealth } from '
 import type { Capabilities } from '../contract/capabilities.ts';
 import type { EventBus, StartOptions, StopOptions, SubscribeOptions, Subscription } from '../contract/bus.ts';
 import type { EventStream } from './event-stream.ts';
-import type { Observer } from './lifecycle.ts';
+import type { Observer } from './lifecycle-events.ts';
 import type { RedriveOptions } from './redrive/redrive-run.ts';
 import type { RedriveResult } from './redrive/redrive.ts';
 import type { RouterView } from '../routing/router.ts';

@@ -1,6 +1,6 @@
 import type { Duration, TimeToLive } from '../contract/bus.ts';
 import type { Engine, EngineType, EngineTypeConfig } from '../contract/engine.ts';
-import type { RoutingRule } from '../routing/routing.ts';
+import type { RoutingRule } from '../routing/routing-rules.ts';
 
 /** The configuration of one engine of a bus. */
 export interface EngineConfig {

@@ -34,15 +34,3 @@ export interface RetryPolicy {
   readonly jitter: 'full' | 'none';
   readonly shouldRetry: ((error: unknown) => boolean) | undefined;
 }
-
-/** Returns the delay after attempt number `attempt` (from 1) failed, in milliseconds. */
-export function backoffMs(
-  policy: Pick<RetryPolicy, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>,
-  attempt: number,
-  random: () => number = Math.random,
-): number {
-  // Kept finite, because zero times infinity is not a number.
-  const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
-  const ceiling = Math.min(policy.maxMs, policy.initialMs * growth);
-  return policy.jitter === 'full' ? random() * ceiling : ceiling;
-}

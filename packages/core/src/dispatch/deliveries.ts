@@ -1,4 +1,4 @@
-import { Backlog } from './backlog.ts';
+import { KeyOrderedBacklog } from './key-ordered-backlog.ts';
 import type { Delivery } from './delivery.ts';
 import { Running } from './running.ts';
 import type { Workers } from './workers/workers.ts';
@@ -10,7 +10,7 @@ import type { Workers } from './workers/workers.ts';
  * parked. A running delivery has a worker.
  */
 export class Deliveries {
-  readonly backlog: Backlog;
+  readonly backlog: KeyOrderedBacklog;
   readonly running: Running = new Running();
   readonly parked: Set<Delivery> = new Set();
   /** Accepted deliveries whose handler is not running: queued or parked. */
@@ -21,7 +21,7 @@ export class Deliveries {
 
   /** @param ordersByTopic - Whether events without a key are kept in order by their topic. */
   constructor(ordersByTopic: boolean, workers: Workers) {
-    this.backlog = new Backlog(ordersByTopic);
+    this.backlog = new KeyOrderedBacklog(ordersByTopic);
     this.#workers = workers;
   }
 

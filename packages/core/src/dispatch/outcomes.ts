@@ -1,5 +1,5 @@
 import type { DropReason } from '../contract/observing.ts';
-import { backoffMs } from '../contract/retry.ts';
+import { retryDelayMs } from '../engine-kit/backoff.ts';
 import { DeliveryCountExceededError } from '../errors/errors.ts';
 import type { AttemptEnd } from './attempt.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -72,7 +72,7 @@ export class Outcomes implements AttemptEnd {
       this.#exhausted(delivery, error);
       return;
     }
-    const delayMs = backoffMs(retry, delivery.attempt);
+    const delayMs = retryDelayMs(retry, delivery.attempt);
     this.#reporter.retrying(delivery, error, delayMs);
     this.#parkFor(delivery, delayMs, () => this.#resume(delivery));
   }
@@ -130,7 +130,7 @@ export class Outcomes implements AttemptEnd {
       () => {
         // Not acknowledged until its dead letter is written: try again. Later events of its key wait.
         if (delivery.state !== 'done') {
-          const delayMs = Math.max(100, backoffMs(this.#policy.retry, delivery.attempt));
+          const delayMs = Math.max(100, retryDelayMs(this.#policy.retry, delivery.attempt));
           this.#parkFor(delivery, delayMs, () => this.#exhausted(delivery, error));
         }
       },

@@ -23,4 +23,4 @@ export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
 export { onAbort } from './on-abort.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';
-export { Outbox, type OutboxOptions, type Outgoing } from './outbox.ts';
+export { PendingPublishes, type PendingPublishesOptions, type PendingPublish } from './pending-publishes.ts';

@@ -25,7 +25,7 @@ import { quote } from '../errors/polybus-error.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { EventBusParts } from '../bus/event-bus-parts.ts';
 import type { UntypedEventBus } from '../bus/event-bus.ts';
-import { lifecycleEventTypes } from '../bus/lifecycle.ts';
+import { lifecycleEventTypes } from '../bus/lifecycle-events.ts';
 import type { RouterView } from '../routing/router.ts';
 import { isPattern, matchesTopic } from '../contract/topics.ts';
 import type { TopicMap, TopicPublishOptions } from '../typed/typed-topics.ts';

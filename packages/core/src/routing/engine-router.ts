@@ -25,7 +25,7 @@ import { allOrErrors } from './all-or-errors.ts';
 import { combinedHealth } from './combined-health.ts';
 import { type RoutedEngine, RoutedEngines } from './routed-engines.ts';
 import type { Router } from './router.ts';
-import { Routing, type RoutingRule } from './routing.ts';
+import { RoutingRules, type RoutingRule } from './routing-rules.ts';
 import { SpanningSubscriptions } from './spanning-subscriptions.ts';
 
 export interface RouterOptions {
@@ -44,7 +44,7 @@ export function createRouter(options: RouterOptions): Router {
 
 class EngineRouter implements Router {
   readonly type = 'router';
-  readonly #routing: Routing;
+  readonly #routing: RoutingRules;
   readonly #engines: RoutedEngines;
   /** For each subscription of the router, the subscriptions of the engines that it consists of. */
   readonly #parts = new WeakMap<Subscription, readonly Subscription[]>();
@@ -52,7 +52,7 @@ class EngineRouter implements Router {
 
   constructor({ engines, routing = [], host }: RouterOptions) {
     const names = engines.map(({ name }) => name);
-    this.#routing = new Routing(routing, names);
+    this.#routing = new RoutingRules(routing, names);
     const hostOf =
       host ??
       ((name: string) =>

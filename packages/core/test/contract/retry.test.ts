@@ -3,7 +3,8 @@ import { assert } from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { InvalidOptionError, UnrecoverableError } from '../../src/errors/errors.ts';
 import { PolybusError } from '../../src/errors/polybus-error.ts';
-import { type RetryOptions, backoffMs } from '../../src/contract/retry.ts';
+import type { RetryOptions } from '../../src/contract/retry.ts';
+import { retryDelayMs } from '../../src/engine-kit/backoff.ts';
 import { isRetryable } from '../../src/dispatch/is-retryable.ts';
 import { resolveRetry } from '../../src/engine/resolve-retry.ts';
 
@@ -57,18 +58,18 @@ describe('resolveRetry', () => {
   });
 });
 
-describe('backoffMs', () => {
+describe('retryDelayMs', () => {
   test('doubles from initialMs up to maxMs', () => {
     const policy = resolveRetry({ backoff: { initialMs: 100, maxMs: 1000, jitter: 'none' } });
-    expect([1, 2, 3, 4, 5, 6, 5000].map((attempt) => backoffMs(policy, attempt))).toEqual([
+    expect([1, 2, 3, 4, 5, 6, 5000].map((attempt) => retryDelayMs(policy, attempt))).toEqual([
       100, 200, 400, 800, 1000, 1000, 1000,
     ]);
   });
 
   test('full jitter spreads evenly between 0 and that', () => {
     const policy = resolveRetry({});
-    expect([0, 0.25, 0.999].map((random) => backoffMs(policy, 3, () => random))).toEqual([0, 100, 399.6]);
-    const waits = Array.from({ length: 2000 }, () => backoffMs(policy, 1));
+    expect([0, 0.25, 0.999].map((random) => retryDelayMs(policy, 3, () => random))).toEqual([0, 100, 399.6]);
+    const waits = Array.from({ length: 2000 }, () => retryDelayMs(policy, 1));
     expect(Math.min(...waits)).toBeLessThan(25);
     expect(Math.max(...waits)).toBeGreaterThan(75);
     expect(Math.max(...waits)).toBeLessThan(100);
@@ -84,7 +85,7 @@ describe('backoffMs', () => {
     });
     assert(
       fc.property(options, fc.integer({ min: 1, max: 5000 }), (backoff, attempt) => {
-        const wait = backoffMs(resolveRetry({ backoff }), attempt);
+        const wait = retryDelayMs(resolveRetry({ backoff }), attempt);
         expect(wait).toBeGreaterThanOrEqual(0);
         expect(wait).toBeLessThanOrEqual(backoff.maxMs);
       }),

@@ -1,6 +1,6 @@
 import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core/engine';
 import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
-import { decode } from '../read/record.ts';
+import { decode } from '../read/decode.ts';
 import type { BusyKey } from './busy-keys.ts';
 
 /** A subscription of the group in this process. */

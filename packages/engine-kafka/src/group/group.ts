@@ -14,8 +14,8 @@ import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
 import type { Reader } from '../read/reader.ts';
 import { assignPartitions, countsOf, userDataOf } from './assignment.ts';
-import { GroupCommits } from './commits.ts';
-import { GroupDispatch } from './dispatch.ts';
+import { CommitSchedule } from './commit-schedule.ts';
+import { GroupDispatcher } from './dispatcher.ts';
 import type { Subscriber } from './entry.ts';
 import { Membership, type MembershipHandler } from './membership.ts';
 import { GroupOffsets } from './offsets.ts';
@@ -45,8 +45,8 @@ export class Group {
   readonly #session: GroupSession;
   readonly #membership: Membership;
   readonly #offsets: GroupOffsets;
-  readonly #commits: GroupCommits;
-  readonly #dispatch: GroupDispatch;
+  readonly #commits: CommitSchedule;
+  readonly #dispatch: GroupDispatcher;
   readonly #topics: GroupTopics;
   readonly #partitions: GroupPartitions;
   /** How often partitions were assigned to the member. */
@@ -67,11 +67,11 @@ export class Group {
     this.#topics = new GroupTopics(catalog, () => this.#dispatch.subscribers);
     this.#session = client.group(groupId);
     this.#offsets = new GroupOffsets(client, this.#session, catalog);
-    this.#commits = new GroupCommits({ groupId, options, logger }, this.#offsets, () =>
+    this.#commits = new CommitSchedule({ groupId, options, logger }, this.#offsets, () =>
       this.#partitions.all(),
     );
     this.#membership = new Membership(groupId, this.#session, this.#handler, options, logger);
-    this.#dispatch = new GroupDispatch(isShared, {
+    this.#dispatch = new GroupDispatcher(isShared, {
       isPaused: () => !this.#partitions.isReading,
       mayBegin: () => this.#membership.ownsPartitions,
       onSettled: () => this.#onSettled(),

@@ -2,7 +2,7 @@ import type { ConsumerLag } from '@polybus/core';
 import type { Assignment, PartitionsByTopic } from '../client/kafka-client.ts';
 import type { Reader } from '../read/reader.ts';
 import { AssignedPartition, type PartitionOwner } from './assigned-partition.ts';
-import type { GroupDispatch } from './dispatch.ts';
+import type { GroupDispatcher } from './dispatcher.ts';
 import type { StartPoint } from './offsets.ts';
 
 /** The partitions that are assigned to this member: they are read, and handed over to the group's subscriptions. */
@@ -11,14 +11,14 @@ export class GroupPartitions implements PartitionOwner {
   isReading = false;
   readonly #groupId: string;
   readonly #reader: Reader;
-  readonly #dispatch: GroupDispatch;
+  readonly #dispatch: GroupDispatcher;
   readonly #partitions = new Map<string, AssignedPartition>();
   readonly #onLoss: (topic: string, reason: string) => void;
 
   constructor(
     groupId: string,
     reader: Reader,
-    dispatch: GroupDispatch,
+    dispatch: GroupDispatcher,
     onLoss: (topic: string, reason: string) => void,
   ) {
     this.#groupId = groupId;

@@ -1,4 +1,4 @@
-import type { Outgoing as OutgoingOf } from '@polybus/core/engine-kit';
+import type { PendingPublish } from '@polybus/core/engine-kit';
 import type { OutgoingRecord, TopicRecords } from '../client/kafka-client.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 
@@ -8,7 +8,7 @@ export interface SizedRecord {
   readonly bytes: number;
 }
 
-export type Outgoing = OutgoingOf<SizedRecord>;
+export type Outgoing = PendingPublish<SizedRecord>;
 
 /**
  * The events that one request may carry. The events of a topic may all lead to one partition, so together they are not larger than

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PublishError } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
-import { Outbox } from '@polybus/core/engine-kit';
+import { PendingPublishes } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type { KafkaClient } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { TopicLimits } from '../client/topic-limits.ts';
 import type { ProducerOptions } from '../options/options.ts';
-import { encode, sizeOf } from '../read/record.ts';
-import { Delivery, type OnLateEvents, type Remainder } from './delivery.ts';
+import { encode, sizeOf } from './encode.ts';
+import { BatchSender, type OnLateEvents, type Remainder } from './batch-sender.ts';
 import { type Outgoing, type SizedRecord, isUnsettled, orderingKeyOf, takeBatch } from './outgoing-batch.ts';
 
 export interface PublisherContext {
@@ -31,8 +31,8 @@ const none: ReadonlySet<string> = new Set();
 export class Publisher {
   readonly #context: PublisherContext;
   readonly #limits: TopicLimits;
-  readonly #outbox: Outbox<SizedRecord>;
-  readonly #delivery: Delivery;
+  readonly #pending: PendingPublishes<SizedRecord>;
+  readonly #batchSender: BatchSender;
   readonly #closing = new AbortController();
   /** Events by topics that are being created or looked up. */
   readonly #preparing = new Map<string, Outgoing[]>();
@@ -53,14 +53,14 @@ export class Publisher {
     this.#context = context;
     this.#limits = new TopicLimits(context.client);
     const timeoutMs = context.options.requestTimeoutMs;
-    this.#outbox = new Outbox({ timeoutMs, timedOut: ({ topic }) => this.#timedOut(topic) });
+    this.#pending = new PendingPublishes({ timeoutMs, timedOut: ({ topic }) => this.#timedOut(topic) });
     const { client, catalog, engine, logger } = context;
     const closing = this.#closing.signal;
-    this.#delivery = new Delivery({
+    this.#batchSender = new BatchSender({
       client,
       catalog,
       limits: this.#limits,
-      outbox: this.#outbox,
+      pending: this.#pending,
       engine,
       logger,
       closing,
@@ -70,15 +70,15 @@ export class Publisher {
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { options, source } = this.#context;
     const record = encode(event, source, options.contentMode);
-    const outgoing = this.#outbox.add(event.topic, { record, bytes: sizeOf(record) }, signal);
+    const outgoing = this.#pending.add(event.topic, { record, bytes: sizeOf(record) }, signal);
     this.#add(outgoing);
     return outgoing.settled;
   }
 
   get progress(): ReadProgress {
-    const waiting = this.#outbox.size;
+    const waiting = this.#pending.size;
     const behind = waiting === 0 ? undefined : `${waiting} events wait to be accepted`;
-    return { source: 'publishing', position: this.#delivery.answers, behind };
+    return { source: 'publishing', position: this.#batchSender.answers, behind };
   }
 
   #add(outgoing: Outgoing): void {
@@ -105,12 +105,12 @@ export class Publisher {
       // One by one, because a call takes a limited number of arguments.
       for (const outgoing of waiting) {
         if (!this.#isTooLarge(outgoing)) this.#queue.push(outgoing);
-        else this.#outbox.reject(outgoing, this.#delivery.tooLarge(outgoing));
+        else this.#pending.reject(outgoing, this.#batchSender.tooLarge(outgoing));
       }
       this.#schedule();
     } catch (error) {
       this.#preparing.delete(topic);
-      this.#delivery.rejectAll(waiting, error);
+      this.#batchSender.rejectAll(waiting, error);
     }
   }
 
@@ -122,7 +122,7 @@ export class Publisher {
         return;
       } catch (error) {
         if (!isFailure(error, 'passing', 'unknown-topic')) throw error;
-        if (!(await this.#delivery.backOff(attempt, error))) throw error;
+        if (!(await this.#batchSender.backOff(attempt, error))) throw error;
       }
     }
   }
@@ -159,8 +159,8 @@ export class Publisher {
 
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
     // An idempotent producer has to repeat the same request, with no other request in between.
-    if (this.#context.options.idempotent) return this.#delivery.deliverAll(batch);
-    const remainder = await this.#delivery.attempt(batch, this.#onLate);
+    if (this.#context.options.idempotent) return this.#batchSender.deliverAll(batch);
+    const remainder = await this.#batchSender.attempt(batch, this.#onLate);
     if (remainder !== undefined) this.#sendAgain(remainder);
   }
 
@@ -193,11 +193,11 @@ export class Publisher {
     let remainder: Remainder | undefined = first;
     for (let attempt = 0; this.#again.length > 0;) {
       // `close` rejects the events that are left.
-      if (!(await this.#delivery.backOff(attempt, remainder?.failure))) return;
+      if (!(await this.#batchSender.backOff(attempt, remainder?.failure))) return;
       const { taken, left } = takeBatch(this.#again, none, this.#limits);
       this.#again = left;
-      if (remainder?.isUnknown === true) await this.#delivery.relearn(taken);
-      remainder = await this.#delivery.attempt(taken);
+      if (remainder?.isUnknown === true) await this.#batchSender.relearn(taken);
+      remainder = await this.#batchSender.attempt(taken);
       attempt = remainder?.events.length === taken.length ? attempt + 1 : 0;
       // In the order in which the events were published.
       this.#again = [...(remainder?.events ?? []), ...this.#again];
@@ -219,7 +219,7 @@ export class Publisher {
 
   /** Waits up to `timeoutMs` for answers, and rejects the other events. */
   async close(timeoutMs: number): Promise<void> {
-    await this.#outbox.close(timeoutMs, ({ topic }) => this.#closed(topic));
+    await this.#pending.close(timeoutMs, ({ topic }) => this.#closed(topic));
     clearTimeout(this.#linger);
     this.#closing.abort(new Error('the engine is closed'));
   }

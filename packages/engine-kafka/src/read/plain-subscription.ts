@@ -13,7 +13,7 @@ import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
-import { decode } from './record.ts';
+import { decode } from './decode.ts';
 import type { Cursor } from './cursor.ts';
 import type { Reader } from './reader.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';

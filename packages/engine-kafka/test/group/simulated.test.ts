@@ -1,7 +1,7 @@
 import { encodeStructured, structuredContentType } from '@polybus/core/cloudevents';
 import { createEvent } from '@polybus/core/engine';
 import { expect, test } from 'vitest';
-import { type DispatchOwner, GroupDispatch } from '../../src/group/dispatch.ts';
+import { type DispatchOwner, GroupDispatcher } from '../../src/group/dispatcher.ts';
 import { AssignedPartition } from '../../src/group/assigned-partition.ts';
 import { KafkaFailure } from '../../src/client/failure.ts';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
@@ -33,8 +33,8 @@ function record(offset: number): FetchedRecord {
 }
 
 /** Where each subscription gets all, with a partition that hands over to it. */
-function toEach(): { dispatch: GroupDispatch; assigned: AssignedPartition } {
-  const dispatch = new GroupDispatch(false, idle);
+function toEach(): { dispatch: GroupDispatcher; assigned: AssignedPartition } {
+  const dispatch = new GroupDispatcher(false, idle);
   const assigned = new AssignedPartition(...firstOffset, {
     isReading: true,
     handOver: (one) => dispatch.handOver(one),

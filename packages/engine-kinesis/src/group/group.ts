@@ -8,14 +8,14 @@ import { GroupDispatcher } from './dispatcher.ts';
 import { firstLeases, splitLeases } from './first-leases.ts';
 import { type LeaseTable, type LeasesByShard, coveringPattern } from './lease-table.ts';
 import type { Lease, LeaseListener } from './lease.ts';
-import { Leases } from './leases.ts';
+import { HeldLeases } from './held-leases.ts';
 import type { LocalMember } from './pattern-queue.ts';
 
 /** A consumer group in this process: its subscriptions here, and the leases that they hold together. */
 export class Group implements LeaseListener {
   readonly name: string;
   readonly #readers: ShardReaders;
-  readonly #leases: Leases;
+  readonly #leases: HeldLeases;
   readonly #dispatcher: GroupDispatcher;
   readonly #sleep = new InterruptibleSleep();
   readonly #onEnd: (group: Group) => void;
@@ -39,7 +39,7 @@ export class Group implements LeaseListener {
       () => this.#onDispatched(),
       () => this.#leases.areValid,
     );
-    this.#leases = new Leases(name, stream, readers, this.#dispatcher, this);
+    this.#leases = new HeldLeases(name, stream, readers, this.#dispatcher, this);
     this.#onEnd = onEnd;
   }
 

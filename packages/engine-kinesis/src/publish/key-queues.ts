@@ -1,8 +1,8 @@
-import { type Outgoing as OutgoingOf, backoffMs } from '@polybus/core/engine-kit';
+import { type PendingPublish, backoffMs } from '@polybus/core/engine-kit';
 import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';
 
 /** An event that is to be sent. Its message is the data of a record. */
-export type Outgoing = OutgoingOf<Uint8Array>;
+export type Outgoing = PendingPublish<Uint8Array>;
 
 /** The events of one partition key, in order. */
 export interface KeyQueue {

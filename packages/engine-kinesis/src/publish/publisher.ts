@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { Outbox, backoffMs } from '@polybus/core/engine-kit';
+import { PendingPublishes, backoffMs } from '@polybus/core/engine-kit';
 import type { KinesisApi } from '../client/kinesis-api.ts';
 import { maxRecordBytesOf, minRecordLimit } from '../client/stream.ts';
 import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
@@ -34,7 +34,7 @@ const closeTimeoutMs = 1000;
 export class Publisher {
   readonly #api: KinesisApi;
   readonly #options: PublisherOptions;
-  readonly #outbox: Outbox<Uint8Array>;
+  readonly #pending: PendingPublishes<Uint8Array>;
   readonly #queues: KeyQueues;
   readonly #requests = new Set<Promise<void>>();
   #isScheduled = false;
@@ -48,7 +48,7 @@ export class Publisher {
   constructor(api: KinesisApi, options: PublisherOptions) {
     this.#api = api;
     this.#options = options;
-    this.#outbox = new Outbox({
+    this.#pending = new PendingPublishes({
       timeoutMs: options.timeoutMs,
       timedOut: (outgoing) => this.#timedOut(outgoing),
     });
@@ -62,7 +62,7 @@ export class Publisher {
     const queue = this.#queues.queueOf(partitionKeyOf(event.key ?? topic));
     const size = data.length + queue.keyBytes;
     if (size > this.#queues.maxRecordBytes) throw this.#tooLarge(topic, size);
-    const outgoing = this.#outbox.add(topic, data, signal);
+    const outgoing = this.#pending.add(topic, data, signal);
     this.#queues.add(queue, outgoing);
     this.#schedule();
     return outgoing.settled;
@@ -150,7 +150,7 @@ export class Publisher {
       const { ShardId, ErrorCode, ErrorMessage } = answer.Records?.[i] ?? { ErrorCode: 'InternalFailure' };
       if (ErrorCode === undefined) {
         if (ShardId !== undefined) shards.add(ShardId);
-        for (const outgoing of record.events) this.#outbox.resolve(outgoing);
+        for (const outgoing of record.events) this.#pending.resolve(outgoing);
         this.#queues.succeeded(record);
       } else {
         const error = Object.assign(new Error(ErrorMessage ?? 'no reason given'), { name: ErrorCode });
@@ -188,7 +188,7 @@ export class Publisher {
   }
 
   #reject(outgoing: Outgoing, error: Error): void {
-    if (!outgoing.isSettled) this.#outbox.reject(outgoing, error);
+    if (!outgoing.isSettled) this.#pending.reject(outgoing, error);
   }
 
   #typed({ topic }: Outgoing, error: unknown): Error {
@@ -206,7 +206,7 @@ export class Publisher {
   /** Waits a limited time for the answers to requests in progress, and rejects the publishes that have none then. */
   async close(): Promise<void> {
     const stopped = new Error('the engine is stopped');
-    await this.#outbox.close(closeTimeoutMs, (outgoing) =>
+    await this.#pending.close(closeTimeoutMs, (outgoing) =>
       this.#typed(outgoing, outgoing.lastError ?? stopped),
     );
     this.#isClosed = true;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isReply, withoutArguments } from '../errors.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines } from './command-deadlines.ts';
 
 interface PendingCommand {
   isSent: boolean;

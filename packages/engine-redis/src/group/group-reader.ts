@@ -18,7 +18,7 @@ import type { StreamEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, idBefore } from '../store/stream-ids.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 import { ConsumerCommands } from './consumer-commands.ts';
-import { type ConsumerTopic, readWaitMs } from './consumer-topic.ts';
+import { type MemberTopic, readWaitMs } from './member-topic.ts';
 import { LocalMember } from './local-member.ts';
 import { removeDeadConsumers } from './sweep.ts';
 
@@ -183,7 +183,7 @@ export class GroupReader {
   /** Sends reads of members behind the blocking read. */
   #follow(reader: Connection): Promise<void> | undefined {
     this.#round++;
-    const waiting: ConsumerTopic[] = [];
+    const waiting: MemberTopic[] = [];
     for (const [name, members] of this.#byTopic)
       for (const { topics } of members) {
         const topic = topics.get(name);

@@ -3,20 +3,20 @@ import { isAnswer, messageOf } from '../errors.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 import { previousAttempts } from './attempt-count.ts';
-import { ConsumerTopic } from './consumer-topic.ts';
-import { MemberLease } from './lease.ts';
-import type { TopicMember } from './topic-member.ts';
+import { MemberTopic } from './member-topic.ts';
+import { MemberLease } from './member-lease.ts';
+import type { TopicOwner } from './topic-owner.ts';
 
 /**
  * A local subscription as a member of a consumer group. Each subscription is a consumer of its own, so the same rules hold between
  * subscriptions as between processes. It reads only as many entries as it has room for.
  */
-export class LocalMember implements TopicMember {
+export class LocalMember implements TopicOwner {
   readonly request: ListenRequest;
   readonly group: string;
   readonly consumer: string;
-  readonly topics: Map<string, ConsumerTopic> = new Map();
-  readonly lease: MemberLease<ConsumerTopic>;
+  readonly topics: Map<string, MemberTopic> = new Map();
+  readonly lease: MemberLease<MemberTopic>;
   readonly interrupt: () => void;
   readonly #receiver: Receiver;
   readonly #store: StreamStore;
@@ -58,9 +58,9 @@ export class LocalMember implements TopicMember {
   }
 
   /** Returns the member's part in a topic, which it makes if it is new. */
-  add(topic: string): ConsumerTopic {
+  add(topic: string): MemberTopic {
     let found = this.topics.get(topic);
-    if (found === undefined) this.topics.set(topic, (found = new ConsumerTopic(topic, this, this.#store)));
+    if (found === undefined) this.topics.set(topic, (found = new MemberTopic(topic, this, this.#store)));
     return found;
   }
 
@@ -107,7 +107,7 @@ export class LocalMember implements TopicMember {
     this.#receiver.withdraw();
   }
 
-  confirmed(topic: ConsumerTopic): void {
+  confirmed(topic: MemberTopic): void {
     this.lease.confirmed(topic);
   }
 
@@ -139,7 +139,7 @@ export class LocalMember implements TopicMember {
   }
 
   /** Gives back what has not begun: the topics share a queue, and events of the refused ones must not begin. */
-  #refused(refused: readonly ConsumerTopic[]): void {
+  #refused(refused: readonly MemberTopic[]): void {
     const topics = refused.map(({ topic }) => topic);
     const message = 'the server refuses a group member some topics; the member continues with its others';
     this.#store.logger.warn(message, { group: this.group, topics, error: refused[0]?.failure });

@@ -1,7 +1,7 @@
 import { Script } from '../client/script.ts';
 import type { StreamContext } from '../store/stream-context.ts';
-import { keyOrder } from './key-order.ts';
-import { membership } from './membership.ts';
+import { keyOrder } from './key-order-lua.ts';
+import { membership } from './member-leases-lua.ts';
 
 /**
  * Removes the consumers whose lease has ended, and consumers without a lease that have been idle for as long.

@@ -1,6 +1,6 @@
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { Outbox, type Outgoing as OutgoingOf } from '@polybus/core/engine-kit';
+import { PendingPublishes, type PendingPublish } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
 import { publishError } from '../errors.ts';
@@ -32,7 +32,7 @@ export interface PublisherOptions {
   readonly timeoutMs: number;
 }
 
-type Outgoing = OutgoingOf<Message>;
+type Outgoing = PendingPublish<Message>;
 
 const now = Promise.resolve();
 /** The maximum number of events in a pipeline. A longer one gains nothing, and its first event waits for the last. */
@@ -49,14 +49,14 @@ export class Publisher {
   readonly #options: PublisherOptions;
   #waiting: Outgoing[] = [];
   readonly #inFlight = new Set<readonly Outgoing[]>();
-  readonly #outbox: Outbox<Message>;
+  readonly #pending: PendingPublishes<Message>;
   #isScheduled = false;
 
   constructor(connection: Connection, wire: Wire, options: PublisherOptions) {
     this.#connection = connection;
     this.#wire = wire;
     this.#options = options;
-    this.#outbox = new Outbox({
+    this.#pending = new PendingPublishes({
       timeoutMs: options.timeoutMs,
       timedOut: (outgoing) => this.#timedOut(outgoing),
     });
@@ -66,9 +66,9 @@ export class Publisher {
   send(event: Event, signal?: AbortSignal): Promise<void> {
     const { topic, key } = event;
     const text = encodeStructured(event, this.#options);
-    const outgoing = this.#outbox.add(topic, { topic, text, key }, signal);
+    const outgoing = this.#pending.add(topic, { topic, text, key }, signal);
     // While the connection is lost, nothing else removes events that have timed out.
-    if (this.#waiting.length > 2 * this.#outbox.size + maxBatch) this.#forgetSettled();
+    if (this.#waiting.length > 2 * this.#pending.size + maxBatch) this.#forgetSettled();
     this.#waiting.push(outgoing);
     if (!this.#isScheduled) {
       this.#isScheduled = true;
@@ -152,21 +152,21 @@ export class Publisher {
       ? undefined
       : this.#wire.accept?.(this.#connection.client, outgoing.message, answer);
     if (more === undefined) {
-      this.#outbox.resolve(outgoing);
+      this.#pending.resolve(outgoing);
       return;
     }
     const batch = [outgoing];
     this.#inFlight.add(batch);
     more
       .then(
-        () => this.#outbox.resolve(outgoing),
+        () => this.#pending.resolve(outgoing),
         (error: unknown) => this.#reject(outgoing, error),
       )
       .finally(() => this.#inFlight.delete(batch));
   }
 
   #reject(outgoing: Outgoing, error: unknown): void {
-    if (!outgoing.isSettled) this.#outbox.reject(outgoing, this.#typed(outgoing, error));
+    if (!outgoing.isSettled) this.#pending.reject(outgoing, this.#typed(outgoing, error));
   }
 
   #typed({ topic }: Outgoing, error: unknown): Error {
@@ -191,7 +191,7 @@ export class Publisher {
   /** Waits for answers that are on their way, then rejects the publishes without one. */
   async close(): Promise<void> {
     const cause = new Error('the engine is stopped');
-    await this.#outbox.close(this.#connection.isReady ? closeTimeoutMs : 0, (outgoing) =>
+    await this.#pending.close(this.#connection.isReady ? closeTimeoutMs : 0, (outgoing) =>
       this.#typed(outgoing, cause),
     );
     this.#waiting = [];

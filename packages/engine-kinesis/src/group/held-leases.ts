@@ -24,7 +24,7 @@ const keptLeases = 10;
 const keyOf = (pattern: string, shardId: string): string => `${pattern} ${shardId}`;
 
 /** The leases of a group that this process holds: claims, renews and gives them up in the group's lease table. */
-export class Leases implements Iterable<Lease> {
+export class HeldLeases implements Iterable<Lease> {
   readonly #id: string = randomUUID();
   readonly #group: string;
   readonly #readers: ShardReaders;

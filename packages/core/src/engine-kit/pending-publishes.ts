@@ -2,7 +2,7 @@ import { onAbort } from './on-abort.ts';
 import { settlesWithin } from './or-aborted.ts';
 
 /** A published event that waits for the answer of its broker. */
-export class Outgoing<Message> {
+export class PendingPublish<Message> {
   readonly topic: string;
   /** The event as the client sends it. */
   readonly message: Message;
@@ -35,7 +35,7 @@ export class Outgoing<Message> {
     else this.#unlink = unlink;
   }
 
-  /** For the outbox, which keeps count: publishers settle an event through it. */
+  /** For `PendingPublishes`, which keeps count: publishers settle an event through it. */
   settle(error?: { readonly cause: unknown }): void {
     this.isSettled = true;
     this.#unlink?.();
@@ -44,12 +44,12 @@ export class Outgoing<Message> {
   }
 }
 
-/** What an outbox needs to know. */
-export interface OutboxOptions<Message> {
+/** The options of {@link PendingPublishes}. */
+export interface PendingPublishesOptions<Message> {
   /** Milliseconds that a publish waits for the answer of the broker, its retries included. */
   readonly timeoutMs: number;
   /** The error of a publish that has waited for that long. */
-  readonly timedOut: (outgoing: Outgoing<Message>) => Error;
+  readonly timedOut: (outgoing: PendingPublish<Message>) => Error;
 }
 
 /**
@@ -59,14 +59,14 @@ export interface OutboxOptions<Message> {
  * An event that is settled before it has left must not leave any more: a publisher skips those with `isSettled` when it takes events
  * from its queue.
  */
-export class Outbox<Message> implements Iterable<Outgoing<Message>> {
-  readonly #options: OutboxOptions<Message>;
+export class PendingPublishes<Message> implements Iterable<PendingPublish<Message>> {
+  readonly #options: PendingPublishesOptions<Message>;
   /** In the order in which they were published, which is that of their deadlines. */
-  readonly #unsettled = new Set<Outgoing<Message>>();
+  readonly #unsettled = new Set<PendingPublish<Message>>();
   #timer: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
 
-  constructor(options: OutboxOptions<Message>) {
+  constructor(options: PendingPublishesOptions<Message>) {
     this.#options = options;
   }
 
@@ -75,13 +75,13 @@ export class Outbox<Message> implements Iterable<Outgoing<Message>> {
     return this.#unsettled.size;
   }
 
-  [Symbol.iterator](): Iterator<Outgoing<Message>> {
+  [Symbol.iterator](): Iterator<PendingPublish<Message>> {
     return this.#unsettled.values();
   }
 
   /** Takes an event. If the signal aborts, the publish rejects with the signal's reason. */
-  add(topic: string, message: Message, signal?: AbortSignal): Outgoing<Message> {
-    const outgoing = new Outgoing(topic, message);
+  add(topic: string, message: Message, signal?: AbortSignal): PendingPublish<Message> {
+    const outgoing = new PendingPublish(topic, message);
     this.#unsettled.add(outgoing);
     this.#timer ??= this.#lookIn(this.#options.timeoutMs);
     if (signal !== undefined) outgoing.linkTo(signal, () => this.reject(outgoing, signal.reason));
@@ -89,13 +89,13 @@ export class Outbox<Message> implements Iterable<Outgoing<Message>> {
   }
 
   /** The broker has accepted the event. Does nothing if it is settled. */
-  resolve(outgoing: Outgoing<Message>): void {
+  resolve(outgoing: PendingPublish<Message>): void {
     if (this.#unsettled.delete(outgoing)) outgoing.settle();
     if (this.#emptied !== undefined && this.size === 0) this.#emptied();
   }
 
   /** The publish has failed. Does nothing if it is settled. */
-  reject(outgoing: Outgoing<Message>, error: unknown): void {
+  reject(outgoing: PendingPublish<Message>, error: unknown): void {
     if (this.#unsettled.delete(outgoing)) outgoing.settle({ cause: error });
     if (this.#emptied !== undefined && this.size === 0) this.#emptied();
   }
@@ -105,7 +105,7 @@ export class Outbox<Message> implements Iterable<Outgoing<Message>> {
    *
    * @param closed - The error of an event without an answer.
    */
-  async close(timeoutMs: number, closed: (outgoing: Outgoing<Message>) => Error): Promise<void> {
+  async close(timeoutMs: number, closed: (outgoing: PendingPublish<Message>) => Error): Promise<void> {
     if (this.size > 0 && timeoutMs > 0)
       await settlesWithin(new Promise<void>((resolve) => (this.#emptied = resolve)), timeoutMs);
     clearTimeout(this.#timer);

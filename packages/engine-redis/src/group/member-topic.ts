@@ -7,8 +7,8 @@ import type { StreamStore } from '../store/stream-store.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { ConsumerCommands, type GroupRead } from './consumer-commands.ts';
 import { HeldEntries } from './held-entries.ts';
-import type { HeartbeatResult, LeasedTopic } from './lease.ts';
-import type { TopicMember } from './topic-member.ts';
+import type { HeartbeatResult, LeasedTopic } from './member-lease.ts';
+import type { TopicOwner } from './topic-owner.ts';
 
 const done = Promise.resolve();
 /** The maximum number of entries of one read. */
@@ -20,10 +20,10 @@ const followingShare = 4;
 export const readWaitMs = 5;
 
 /** One topic of a group member: reads entries as far as the member has room, and compares them with the server's after a failure. */
-export class ConsumerTopic implements LeasedTopic {
+export class MemberTopic implements LeasedTopic {
   readonly topic: string;
   isRefused = false;
-  readonly #member: TopicMember;
+  readonly #member: TopicOwner;
   readonly #store: StreamStore;
   readonly #commands: ConsumerCommands;
   readonly #acknowledger: Acknowledger;
@@ -49,7 +49,7 @@ export class ConsumerTopic implements LeasedTopic {
   /** An answer was lost, so entries may be pending for this consumer that it does not know. */
   #isUncertain = false;
 
-  constructor(topic: string, member: TopicMember, store: StreamStore) {
+  constructor(topic: string, member: TopicOwner, store: StreamStore) {
     this.topic = topic;
     this.#member = member;
     this.#store = store;

@@ -1,9 +1,9 @@
 import type { Acknowledgement } from '@polybus/core/engine';
 import type { StreamEntry } from '../store/stream-entry.ts';
-import type { LeasedTopic } from './lease.ts';
+import type { LeasedTopic } from './member-lease.ts';
 
 /** What a topic needs of its member. All topics of a member share its room. */
-export interface TopicMember {
+export interface TopicOwner {
   readonly group: string;
   readonly consumer: string;
   readonly isStopped: boolean;

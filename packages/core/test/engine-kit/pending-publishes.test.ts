@@ -2,53 +2,54 @@ import { getEventListeners } from 'node:events';
 import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import { Outbox } from '../../src/engine-kit/index.ts';
+import { PendingPublishes } from '../../src/engine-kit/index.ts';
 
 const timedOut = ({ topic }: { topic: string }): Error => new Error(`no answer for ${topic}`);
 const closed = ({ topic }: { topic: string }): Error => new Error(`closed before ${topic}`);
-const outbox = (timeoutMs = 60_000): Outbox<string> => new Outbox<string>({ timeoutMs, timedOut });
+const pendingPublishes = (timeoutMs = 60_000): PendingPublishes<string> =>
+  new PendingPublishes<string>({ timeoutMs, timedOut });
 
-describe('an outbox', () => {
+describe('pending publishes', () => {
   test('settles a publish once, by its first answer', async () => {
-    const box = outbox();
-    const [accepted, refused] = [box.add('a', '1'), box.add('b', '2')];
-    expect([...box].map(({ message }) => message)).toEqual(['1', '2']);
-    box.resolve(accepted);
-    box.reject(accepted, new Error('too late'));
-    box.reject(refused, new Error('refused'));
-    box.resolve(refused);
+    const pending = pendingPublishes();
+    const [accepted, refused] = [pending.add('a', '1'), pending.add('b', '2')];
+    expect([...pending].map(({ message }) => message)).toEqual(['1', '2']);
+    pending.resolve(accepted);
+    pending.reject(accepted, new Error('too late'));
+    pending.reject(refused, new Error('refused'));
+    pending.resolve(refused);
     await expect(accepted.settled).resolves.toBeUndefined();
     await expect(refused.settled).rejects.toThrow('refused');
-    expect([box.size, accepted.isSettled, refused.isSettled]).toEqual([0, true, true]);
+    expect([pending.size, accepted.isSettled, refused.isSettled]).toEqual([0, true, true]);
   });
 
   test('rejects a publish whose signal aborts, and leaves no listener at the signal', async () => {
-    const box = outbox();
+    const pending = pendingPublishes();
     const controller = new AbortController();
-    const [one, other] = [box.add('a', '1', controller.signal), box.add('b', '2', controller.signal)];
-    box.resolve(other);
+    const [one, other] = [pending.add('a', '1', controller.signal), pending.add('b', '2', controller.signal)];
+    pending.resolve(other);
     controller.abort(new Error('given up'));
     await expect(one.settled).rejects.toThrow('given up');
     await expect(other.settled).resolves.toBeUndefined();
-    const late = box.add('c', '3', controller.signal);
+    const late = pending.add('c', '3', controller.signal);
     expect(late.isSettled).toBe(true);
     await expect(late.settled).rejects.toThrow('given up');
-    expect([box.size, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
+    expect([pending.size, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
 
   test('rejects publishes without an answer when their time is over, in the order in which they were published', async () => {
-    const box = outbox(40);
-    const first = box.add('first', '1');
+    const pending = pendingPublishes(40);
+    const first = pending.add('first', '1');
     const order: string[] = [];
     const note = ({ message }: Error): void => void order.push(message);
-    const second = box.add('second', '2');
-    const answered = box.add('answered', '3');
-    box.resolve(answered);
+    const second = pending.add('second', '2');
+    const answered = pending.add('answered', '3');
+    pending.resolve(answered);
     await Promise.all([first.settled.catch(note), second.settled.catch(note)]);
     expect(order).toEqual(['no answer for first', 'no answer for second']);
     await expect(answered.settled).resolves.toBeUndefined();
     // The timer ends with the last event, and begins again with the next.
-    await expect(box.add('third', '4').settled).rejects.toThrow('no answer for third');
+    await expect(pending.add('third', '4').settled).rejects.toThrow('no answer for third');
   });
 
   test('hears an answer that came while the process stood still, although its time is over', async () => {
@@ -61,9 +62,9 @@ describe('an outbox', () => {
     const port = await new Promise<number>((resolve) => server.once('message', resolve));
     const socket = connect(port, '127.0.0.1');
     await new Promise((resolve) => socket.once('connect', resolve));
-    const box = outbox(100);
-    const one = box.add('a', '1');
-    socket.once('data', () => box.resolve(one));
+    const pending = pendingPublishes(100);
+    const one = pending.add('a', '1');
+    socket.once('data', () => pending.resolve(one));
     socket.write('?');
     // The request has to leave before the process stands still.
     await new Promise((resolve) => setImmediate(resolve));
@@ -77,23 +78,23 @@ describe('an outbox', () => {
   });
 
   test('closes at once when the last answer comes', async () => {
-    const box = outbox();
-    const [one, other] = [box.add('a', '1'), box.add('b', '2')];
+    const pending = pendingPublishes();
+    const [one, other] = [pending.add('a', '1'), pending.add('b', '2')];
     let isClosed = false;
-    const closing = box.close(60_000, closed).then(() => (isClosed = true));
-    box.resolve(one);
+    const closing = pending.close(60_000, closed).then(() => (isClosed = true));
+    pending.resolve(one);
     await new Promise((resolve) => setImmediate(resolve));
     expect(isClosed).toBe(false);
-    box.reject(other, new Error('refused'));
+    pending.reject(other, new Error('refused'));
     await closing;
     await expect(one.settled).resolves.toBeUndefined();
     await expect(other.settled).rejects.toThrow('refused');
   });
 
   test('rejects what has no answer when the time for closing is over', async () => {
-    const box = outbox();
-    const one = box.add('a', '1');
-    await Promise.all([expect(one.settled).rejects.toThrow('closed before a'), box.close(10, closed)]);
-    expect(box.size).toBe(0);
+    const pending = pendingPublishes();
+    const one = pending.add('a', '1');
+    await Promise.all([expect(one.settled).rejects.toThrow('closed before a'), pending.close(10, closed)]);
+    expect(pending.size).toBe(0);
   });
 });

@@ -17,7 +17,7 @@ export interface RoutingRule {
 const maxRemembered = 10_000;
 
 /** Finds the engines of a topic or pattern by the routing rules. */
-export class Routing {
+export class RoutingRules {
   readonly #rules: readonly RoutingRule[];
   readonly #names: readonly string[];
   /** The tenants that a rule names. All other tenants are routed alike. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
-import { GroupDispatch } from '../../src/group/dispatch.ts';
+import { GroupDispatcher } from '../../src/group/dispatcher.ts';
 import { AssignedPartition } from '../../src/group/assigned-partition.ts';
 import { HeldReceiver, firstOffset, recordOf, request } from '../simulated.ts';
 import { until } from '../support.ts';
@@ -8,10 +8,10 @@ import { until } from '../support.ts';
 /** A partition of "t". By default each event goes to each subscription of the process. */
 function partition(isShared = false): {
   assigned: AssignedPartition;
-  dispatch: GroupDispatch;
+  dispatch: GroupDispatcher;
   take: () => void;
 } {
-  const dispatch: GroupDispatch = new GroupDispatch(isShared, {
+  const dispatch: GroupDispatcher = new GroupDispatcher(isShared, {
     isPaused: () => false,
     mayBegin: () => true,
     onSettled: () => {},

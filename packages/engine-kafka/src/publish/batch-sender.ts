@@ -1,5 +1,5 @@
 import { type Logger, PolybusError } from '@polybus/core';
-import { type Outbox, backoffMs } from '@polybus/core/engine-kit';
+import { type PendingPublishes, backoffMs } from '@polybus/core/engine-kit';
 import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { KafkaClient, OnLate, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
@@ -8,11 +8,11 @@ import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';
 import { pause } from '../pause.ts';
 import { type Outgoing, type SizedRecord, byTopic, isUnsettled } from './outgoing-batch.ts';
 
-export interface DeliveryContext {
+export interface BatchSenderContext {
   readonly client: KafkaClient;
   readonly catalog: TopicCatalog;
   readonly limits: TopicLimits;
-  readonly outbox: Outbox<SizedRecord>;
+  readonly pending: PendingPublishes<SizedRecord>;
   readonly engine: string;
   readonly logger: Logger;
   readonly closing: AbortSignal;
@@ -33,12 +33,12 @@ const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
 
 /** Sends batches to the cluster and settles each event by the answer. */
-export class Delivery {
+export class BatchSender {
   /** Answers that accepted an event. */
   answers = 0;
-  readonly #context: DeliveryContext;
+  readonly #context: BatchSenderContext;
 
-  constructor(context: DeliveryContext) {
+  constructor(context: BatchSenderContext) {
     this.#context = context;
   }
 
@@ -87,7 +87,7 @@ export class Delivery {
   async #settle(events: readonly Outgoing[], refusals: readonly Refusal[]): Promise<Remainder | undefined> {
     if (refusals.length < events.length) this.answers++;
     if (refusals.length === 0) {
-      for (const outgoing of events) this.#context.outbox.resolve(outgoing);
+      for (const outgoing of events) this.#context.pending.resolve(outgoing);
       return undefined;
     }
     const refused = this.#resolveAccepted(events, refusals);
@@ -118,7 +118,7 @@ export class Delivery {
     for (const outgoing of events) {
       const failure = failures.get(outgoing.message.record);
       if (failure === undefined) {
-        this.#context.outbox.resolve(outgoing);
+        this.#context.pending.resolve(outgoing);
         continue;
       }
       const ofFailure = refused.get(failure);
@@ -168,7 +168,7 @@ export class Delivery {
 
   rejectAll(batch: readonly Outgoing[], error: unknown): void {
     for (const outgoing of batch)
-      if (!outgoing.isSettled) this.#context.outbox.reject(outgoing, this.#typed(outgoing, error));
+      if (!outgoing.isSettled) this.#context.pending.reject(outgoing, this.#typed(outgoing, error));
   }
 
   #typed(outgoing: Outgoing, error: unknown): PolybusError {

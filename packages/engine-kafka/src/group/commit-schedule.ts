@@ -14,7 +14,7 @@ export interface CommitContext {
 }
 
 /** When a group commits its offsets: at intervals, after a number of settled events, and on request. */
-export class GroupCommits {
+export class CommitSchedule {
   readonly #context: CommitContext;
   readonly #offsets: GroupOffsets;
   readonly #partitions: () => Iterable<AssignedPartition>;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decode } from '../../src/read/record.ts';
+import { decode } from '../../src/read/decode.ts';
 import { recordOf } from '../simulated.ts';
 
 test('a record is decoded once for all places that took it, and what was decoded is kept for them alone', () => {

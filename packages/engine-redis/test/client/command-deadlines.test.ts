@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { Deadlines } from '../../src/client/deadlines.ts';
+import { Deadlines } from '../../src/client/command-deadlines.ts';
 import { compareIds } from '../../src/store/stream-ids.ts';
 import { until } from '../support.ts';
 

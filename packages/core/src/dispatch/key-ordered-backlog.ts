@@ -7,7 +7,7 @@ import { Fifo } from './fifo.ts';
  * The ordering key of an event is its key or, for a sync subscription and an event without a key, its topic. While a delivery
  * holds its ordering key, later deliveries of the same key wait behind it, and those of other keys pass.
  */
-export class Backlog {
+export class KeyOrderedBacklog {
   readonly #ordersByTopic: boolean;
   readonly #waiting = new Fifo<Delivery>();
   /** Before `#waiting`: retries that are due, and deliveries whose ordering key became free. */

@@ -23,7 +23,7 @@ export interface DispatchOwner {
 }
 
 /** Distributes the group's events among its subscriptions in this process, or gives each event to all of them. */
-export class GroupDispatch implements Outcomes {
+export class GroupDispatcher implements Outcomes {
   /** Events that subscriptions have and have not settled. */
   outstanding = 0;
   /** True if one subscription gets each event; false if all subscriptions that match its topic get it. */
