@@ -17,7 +17,7 @@ import { Publisher } from './publish/publisher.ts';
 import { Publishers } from './publish/publishers.ts';
 import { Channels } from './pubsub/channels.ts';
 import { PubSubWire } from './pubsub/pubsub-wire.ts';
-import { decode } from './read/decode.ts';
+import { decode } from './store/decode.ts';
 
 /** Pub/Sub keeps no events, so an acknowledgement has no effect, and a released event is lost. */
 const noAcknowledgement: Acknowledgement = { settled: () => {}, release: () => false };

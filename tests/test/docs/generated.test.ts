@@ -32,7 +32,7 @@ test.each(Object.keys(files))('%s is up to date; if not: npm run generate', (pat
 });
 
 describe('the rooms of a package', () => {
-  test.each(['core', 'engine-kafka', 'engine-kinesis'])(
+  test.each(['core', 'engine-kafka', 'engine-kinesis', 'engine-redis'])(
     'of %s import each other in one direction',
     (name) => {
       expect(circleIn(roomsOf(name))).toBeUndefined();

@@ -1,7 +1,7 @@
 import { Script } from '../client/script.ts';
 import type { StreamContext } from '../store/stream-context.ts';
 import { keyOrder } from './key-order-lua.ts';
-import { membership } from './member-leases-lua.ts';
+import { membership } from '../store/member-leases-lua.ts';
 
 /**
  * Removes the consumers whose lease has ended, and consumers without a lease that have been idle for as long.

@@ -1,6 +1,6 @@
 import type { Event } from '@polybus/core';
 import type { DecodeContext } from '@polybus/core/cloudevents';
-import { type Decoded, decode } from '../read/decode.ts';
+import { type Decoded, decode } from './decode.ts';
 import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';
 

@@ -1,4 +1,4 @@
-import { membership } from '../group/member-leases-lua.ts';
+import { membership } from './member-leases-lua.ts';
 import { Script } from '../client/script.ts';
 import { idOrder } from './lua.ts';
 

@@ -1,4 +1,4 @@
-import { serverTime } from '../store/lua.ts';
+import { serverTime } from './lua.ts';
 
 /**
  * An id that no entry comes after. Entries after it have been read, so a read returns nothing. The highest possible id would mean
