@@ -88,8 +88,12 @@ export class ContainerMachine implements Machine {
   }
 
   async end(): Promise<void> {
-    if (this.#container !== undefined)
-      await this.#handle(this.#container).stop({ t: this.#options.graceSeconds });
+    if (this.#container === undefined || (await this.ending()) !== undefined) return;
+    const stopping = this.#handle(this.#container).stop({ t: this.#options.graceSeconds });
+    // Docker answers 304 for a container that has ended by itself meanwhile.
+    await stopping.catch((error: unknown) => {
+      if ((error as { statusCode?: number }).statusCode !== 304) throw error;
+    });
   }
 
   async kill(): Promise<void> {
