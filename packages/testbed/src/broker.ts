@@ -53,8 +53,7 @@ class Controls implements BrokerControls {
   pause(): Promise<void> {
     return this.#next(async () => {
       this.#refuse('pause', 'stopped', 'down');
-      await this.#refuseEnded('pause');
-      await this.#machine.pause();
+      await this.#unlessEnded('pause', () => this.#machine.pause());
       this.#state = 'paused';
     });
   }
@@ -62,8 +61,7 @@ class Controls implements BrokerControls {
   resume(): Promise<void> {
     return this.#next(async () => {
       this.#refuse('resume', 'stopped', 'down');
-      await this.#refuseEnded('resume');
-      await this.#machine.resume();
+      await this.#unlessEnded('resume', () => this.#machine.resume());
       this.#state = 'running';
     });
   }
@@ -91,6 +89,17 @@ class Controls implements BrokerControls {
   #refuse(control: string, ...states: State[]): void {
     if (!states.includes(this.#state)) return;
     throw new BrokerControlError(`cannot ${control} this ${this.#name} broker: it is ${this.#state}`);
+  }
+
+  /** Runs a control. It is refused if the broker has ended by itself, before the control or while it runs. */
+  async #unlessEnded(control: string, run: () => Promise<void>): Promise<void> {
+    await this.#refuseEnded(control);
+    try {
+      await run();
+    } catch (error) {
+      await this.#refuseEnded(control);
+      throw error;
+    }
   }
 
   /** Throws if the broker has ended although no control has ended it. */
