@@ -1,7 +1,7 @@
 /** The longest time that a partition is not read after a failure, in milliseconds. */
 const maxSuspensionMs = 2000;
 const backoffMs = 100;
-/** Failures in a row that may pass, after which the user is told. */
+/** After so many failures in a row the reader logs a warning, although the failure may pass. */
 const failuresBeforeReport = 4;
 
 interface Suspension {

@@ -68,7 +68,7 @@ test('it goes on over members that have read a part of it, or none', () => {
   ]);
 });
 
-test('a log that ends within what was settled is read on at the first event that is not', () => {
+test('if only the first event is not settled, the next owner of the partition reads that event alone', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const [first, ...others] = read(assigned, 10);
   for (const entry of others) assigned.settle(entry);

@@ -7,7 +7,7 @@ import { Flow, adminOf, newPrefix, startEngine, until } from '../support.ts';
 describeWithBroker('redis', 'connections that are lost', async () => {
   const { url } = await ownRedis();
 
-  test('in a group what is settled is not handled again, and the order of a key is kept', async () => {
+  test('a group handles no settled event again, and keeps the order of a key', async () => {
     const keyPrefix = newPrefix();
     const config = { url, mode: 'streams', keyPrefix } as const;
     const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
