@@ -23,4 +23,9 @@ export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
 export { onAbort } from './on-abort.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';
-export { PendingPublishes, type PendingPublishesOptions, type PendingPublish } from './pending-publishes.ts';
+export {
+  PendingPublishes,
+  type PendingPublishesOptions,
+  type PendingPublish,
+  isUnsettled,
+} from './pending-publishes.ts';

@@ -44,6 +44,11 @@ export class PendingPublish<Message> {
   }
 }
 
+/** For filtering the events that a publisher has queued: an event that is settled must not leave any more. */
+export function isUnsettled({ isSettled }: { readonly isSettled: boolean }): boolean {
+  return !isSettled;
+}
+
 /** The options of {@link PendingPublishes}. */
 export interface PendingPublishesOptions<Message> {
   /** Milliseconds that a publish waits for the answer of the broker, its retries included. */

@@ -1,12 +1,12 @@
 import { type Logger, PolybusError } from '@polybus/core';
-import { type PendingPublishes, backoffMs } from '@polybus/core/engine-kit';
+import { type PendingPublishes, backoffMs, isUnsettled } from '@polybus/core/engine-kit';
 import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { KafkaClient, OnLate, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';
 import { pause } from '../pause.ts';
-import { type Outgoing, type SizedRecord, byTopic, isUnsettled } from './outgoing-batch.ts';
+import { type Outgoing, type SizedRecord, byTopic } from './outgoing-batch.ts';
 
 export interface BatchSenderContext {
   readonly client: KafkaClient;

@@ -53,10 +53,6 @@ export function orderingKeyOf({ topic, message }: Outgoing): string {
   return `${topic}\n${message.record.key ?? ''}`;
 }
 
-export function isUnsettled({ isSettled }: Outgoing): boolean {
-  return !isSettled;
-}
-
 export function byTopic(batch: readonly Outgoing[]): TopicRecords[] {
   const topics = new Map<string, OutgoingRecord[]>();
   for (const { topic, message } of batch) {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type Event, type Logger, PublishError } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
-import { PendingPublishes } from '@polybus/core/engine-kit';
+import { PendingPublishes, isUnsettled } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type { KafkaClient } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
@@ -9,7 +9,7 @@ import { TopicLimits } from '../client/topic-limits.ts';
 import type { ProducerOptions } from '../options/options.ts';
 import { encode, sizeOf } from './encode.ts';
 import { BatchSender, type OnLateEvents, type Remainder } from './batch-sender.ts';
-import { type Outgoing, type SizedRecord, isUnsettled, orderingKeyOf, takeBatch } from './outgoing-batch.ts';
+import { type Outgoing, type SizedRecord, orderingKeyOf, takeBatch } from './outgoing-batch.ts';
 
 export interface PublisherContext {
   readonly client: KafkaClient;

@@ -1,4 +1,4 @@
-import { type PendingPublish, backoffMs } from '@polybus/core/engine-kit';
+import { type PendingPublish, backoffMs, isUnsettled } from '@polybus/core/engine-kit';
 import { aggregate, overhead, overheadPerRecord } from '../read/aggregation.ts';
 
 /** An event that is to be sent. Its message is the data of a record. */
@@ -181,8 +181,4 @@ export class KeyQueues {
 function reset(queue: KeyQueue): void {
   queue.failures = 0;
   queue.readyAt = 0;
-}
-
-function isUnsettled({ isSettled }: Outgoing): boolean {
-  return !isSettled;
 }

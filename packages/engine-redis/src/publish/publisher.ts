@@ -1,6 +1,6 @@
 import type { Event } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
-import { PendingPublishes, type PendingPublish } from '@polybus/core/engine-kit';
+import { PendingPublishes, type PendingPublish, isUnsettled } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
 import { publishError } from '../errors.ts';
@@ -201,7 +201,3 @@ export class Publisher {
 
 /** How long `close` waits for answers, in milliseconds. */
 const closeTimeoutMs = 1000;
-
-function isUnsettled({ isSettled }: Outgoing): boolean {
-  return !isSettled;
-}
