@@ -87,7 +87,7 @@ export function isPermanent(error: unknown): boolean {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return maskUrl(String(error));
   const name = error.name === 'Error' ? '' : `${error.name}: `;
-  return maskUrl(withoutRequest(`${name}${error.message}`));
+  return maskUrl(withoutRequest(`${name}${error.message.trim()}`));
 }
 
 /** For a wrong signature, AWS answers with the text to sign: the whole request, with the session token. */
@@ -148,7 +148,12 @@ function advice(error: unknown): string {
   return 'Publish again. Set the id of the event if both attempts must have the same id.';
 }
 
+/** The code of Node.js for a TLS connection to a server that does not use TLS. */
+const noTlsCode = 'EPROTO';
+
 function hintFor(error: unknown): string {
+  if ((error as { code?: unknown } | undefined)?.code === noTlsCode)
+    return 'The endpoint does not use TLS on this port: if this is intended, begin the endpoint with http://.';
   return isPermanent(error)
     ? 'Check the region, the credentials, and their permissions on the stream (see "Permissions" in the README).'
     : 'Check the region and the endpoint, and that this host can reach Kinesis.';

@@ -44,6 +44,25 @@ export function isGroupMissing(error: unknown): boolean {
   return isError(error, 'NOGROUP') || isError(error, 'no such key');
 }
 
+/**
+ * What to check if there is no connection. A server without TLS does not answer the client's first TLS message, and a server with TLS
+ * closes a connection that begins without TLS.
+ */
+export function connectionAdvice(error: unknown, usesTls: boolean, wasOpened: boolean): string {
+  if (isRefusal(error)) return 'Check the user, the password, and the permissions of that user.';
+  const general = 'Check that the server runs, and that url, user and password are correct.';
+  if (wasOpened || isUnreachable(error)) return general;
+  return usesTls
+    ? `${general} The client connects with TLS: check that this port of the server uses TLS, and that its certificate is valid.`
+    : `${general} The client connects without TLS: if this port of the server requires TLS, use rediss://.`;
+}
+
+/** True if no server accepted the connection, so that TLS cannot be the reason. */
+function isUnreachable(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code as string);
+}
+
 /** The properties of the client's errors with the errors that caused them. */
 const origins = ['cause', 'lastNodeError', 'previousErrors', 'errors'] as const;
 

@@ -3,7 +3,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { expect, onTestFinished, test } from 'vitest';
 import { addressOf, ownKinesis, plainClient, quick } from '../read/foreign.ts';
-import { Flow, Seen, newStream, patient, startEngine, storesById, until } from '../support.ts';
+import { Flow, Seen, makeEngine, newStream, patient, startEngine, storesById, until } from '../support.ts';
 
 describeWithBroker('kinesis', 'outages', async () => {
   const broker = await ownKinesis();
@@ -139,5 +139,15 @@ describeWithBroker('kinesis', 'outages', async () => {
       await broker.resume();
     }
     await until('health to be up', async () => (await engine.health()).status === 'up');
+  });
+
+  test('start names http:// if the endpoint does not use TLS', async () => {
+    const config = configOf(newStream());
+    const engine = makeEngine({ ...config, endpoint: config.endpoint.replace('http:', 'https:') });
+    const problem = {
+      code: 'CONNECTION_FAILED',
+      message: expect.stringMatching(/^[^\n]* begin the endpoint with http:\/\/\.$/),
+    };
+    await expect(engine.start()).rejects.toMatchObject(problem);
   });
 });

@@ -1,7 +1,14 @@
 import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
 import { watchNodes } from './cluster-nodes.ts';
-import { RedisConnectionError, isError, isRefusal, messageOf, withoutArguments } from '../errors.ts';
+import {
+  RedisConnectionError,
+  connectionAdvice,
+  isError,
+  isRefusal,
+  messageOf,
+  withoutArguments,
+} from '../errors.ts';
 import { type RedisClient, isCluster } from '../options/options.ts';
 import { PendingCommands } from './pending-commands.ts';
 import { Watchdog } from './watchdog.ts';
@@ -140,13 +147,18 @@ export class Connection {
 
   /** The typed error for a connection that does not work. */
   failure(error: unknown): RedisConnectionError {
+    if (error instanceof RedisConnectionError) return error;
     const cause = this.#lastError ?? error;
-    const hint = isRefusal(cause)
-      ? 'Check the user, the password, and the permissions of that user.'
-      : 'Check that the server runs, and that url, user and password are correct.';
+    const hint = connectionAdvice(cause, this.#usesTls, this.#isOpened);
     return new RedisConnectionError(`No connection to Redis (${this.#role}): ${messageOf(cause)}. ${hint}`, {
       cause: withoutArguments(cause),
     });
+  }
+
+  get #usesTls(): boolean {
+    const client = this.client as RedisClient;
+    const options = isCluster(client) ? client.options.redisOptions : client.options;
+    return options?.tls !== undefined;
   }
 
   /** Closes the connection at once. Commands that wait are rejected. */

@@ -19,7 +19,7 @@ describeWithBroker('redis', 'TLS', async () => {
   const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
   // The testbed looks for the server on its port without TLS, so it has both.
   const args = ['--tls-port', String(port), '--tls-auth-clients', 'no', ...files];
-  await ownRedis({ args, providers: ['local'] });
+  const plain = await ownRedis({ args, providers: ['local'] });
   const url = `rediss://localhost:${String(port)}`;
   const tls = { ca: readFileSync(certificate) };
 
@@ -36,9 +36,40 @@ describeWithBroker('redis', 'TLS', async () => {
     expect((await engine.health()).status).toBe('up');
   });
 
-  test('a certificate that nobody vouches for is told by start', async () => {
+  test('start rejects a certificate that no known authority has signed', async () => {
     const engine = makeEngine({ url, keyPrefix: newPrefix() });
     const problem = { code: 'CONNECTION_FAILED', message: expect.stringContaining('certificate') };
     await expect(engine.start()).rejects.toMatchObject(problem);
   });
+
+  test.each(['pubsub', 'streams'] as const)(
+    'start names TLS if the port does not use it, mode %s',
+    async (mode) => {
+      const engine = makeEngine({
+        url: plain.url.replace('redis:', 'rediss:'),
+        mode,
+        clientOptions: { connectTimeout: 300 },
+      });
+      const error = await engine.start().then(
+        () => expect.fail('start resolved'),
+        (reason: Error & { code?: string }) => reason,
+      );
+      expect(error.code).toBe('CONNECTION_FAILED');
+      expect(error.message).toContain('check that this port of the server uses TLS');
+      expect(error.message.match(/No connection to Redis/g)).toHaveLength(1);
+    },
+  );
+
+  test.each(['pubsub', 'streams'] as const)(
+    'start names rediss:// if the port requires TLS, mode %s',
+    async (mode) => {
+      const engine = makeEngine({
+        url: url.replace('rediss:', 'redis:'),
+        mode,
+        clientOptions: { connectTimeout: 300 },
+      });
+      const problem = { code: 'CONNECTION_FAILED', message: expect.stringContaining('use rediss://') };
+      await expect(engine.start()).rejects.toMatchObject(problem);
+    },
+  );
 });
