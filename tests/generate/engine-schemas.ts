@@ -14,16 +14,20 @@ export interface EngineSchema {
 
 /** The engine types whose packages export `configSchemas`, by the names of the packages. */
 export async function engineSchemas(): Promise<EngineSchema[]> {
+  const shared = descriptionsIn(readFileSync(deliveryOptions, 'utf8'), /DeliveryOptions/);
   const packages = readdirSync(join(root, 'packages')).filter((name) => name.startsWith('engine-'));
   const found: EngineSchema[] = [];
   for (const name of packages.sort()) {
     const module = (await import(`@polybus/${name}`)) as { configSchemas?: Record<string, GenericSchema> };
-    const descriptions = descriptionsIn(optionsOf(name), /\w+Config/);
+    const descriptions = { ...shared, ...descriptionsIn(optionsOf(name), /\w+Config/) };
     for (const [type, schema] of Object.entries(module.configSchemas ?? {}))
       found.push({ type, schema, descriptions });
   }
   return found;
 }
+
+/** The options of every engine, which the configurations of engines extend. */
+const deliveryOptions = join(root, 'packages/core/src/config/delivery-options.ts');
 
 function optionsOf(name: string): string {
   const folder = join(root, 'packages', name, 'src');

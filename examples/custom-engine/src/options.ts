@@ -3,7 +3,7 @@ import {
   atLeastOne,
   duration,
   flag,
-  stallLimit,
+  positiveMilliseconds,
   strict,
   text,
   validateConfig,
@@ -63,7 +63,7 @@ const schema = strict({
   workerCount: v.optional(atLeastOne, 5),
   maxEventQueueSize: v.optional(atLeastOne, 1000),
   defaultEventBufferSize: v.optional(atLeastOne, 10),
-  stallLimitMs: v.optional(stallLimit, 30_000),
+  stallLimitMs: v.optional(positiveMilliseconds, 30_000),
   enableMetrics: v.optional(flag, true),
   metricsInterval: v.optional(duration, '30s'),
   eventFilters: v.optional(

@@ -1,4 +1,5 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
+import { deliveryDefaults } from '@polybus/core/engine-kit';
 import { LogTransport } from './log-transport.ts';
 import { type LogConfig, resolveOptions } from './options.ts';
 
@@ -18,11 +19,10 @@ export const engines: Readonly<Record<string, EngineFactory>> = {
 
 function create(config: unknown, path: string): Engine {
   const options = resolveOptions(config, path);
-  const { workerCount, stallLimitMs } = options;
   return createEngine({
     type: 'log',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
     open: (context) => LogTransport.open(options, context),
-    defaults: { workerCount, stallLimitMs, bufferSize: options.defaultEventBufferSize },
+    defaults: deliveryDefaults(options),
   });
 }

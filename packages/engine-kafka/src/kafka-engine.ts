@@ -23,14 +23,6 @@ function create(config: unknown, path: string): Engine {
     type: 'kafka',
     capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
     open: (context) => KafkaTransport.open(options, context),
-    defaults: {
-      workerCount: options.workerCount,
-      bufferSize: options.bufferSize,
-      retry: options.retry,
-      deadLetter: options.deadLetter,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      stallLimitMs: options.stallLimitMs,
-      ttlMs: options.ttlMs,
-    },
+    defaults: options.delivery,
   });
 }

@@ -31,14 +31,6 @@ function create(config: unknown, path: string): Engine {
       crossProcess: true,
     },
     open: (context) => KinesisTransport.open(options, context),
-    defaults: {
-      workerCount: options.workerCount,
-      bufferSize: options.bufferSize,
-      retry: options.retry,
-      deadLetter: options.deadLetter,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      stallLimitMs: options.stallLimitMs,
-      ttlMs: options.ttlMs,
-    },
+    defaults: options.delivery,
   });
 }

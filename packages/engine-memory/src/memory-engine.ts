@@ -1,4 +1,5 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
+import { deliveryDefaults } from '@polybus/core/engine-kit';
 import { MemoryTransport } from './memory-transport.ts';
 import { type DurableMemoryConfig, type MemoryConfig, resolveOptions } from './options.ts';
 
@@ -40,14 +41,6 @@ function create(type: 'memory' | 'durable-memory', config: unknown, path: string
       crossProcess: false,
     },
     open: async (context) => new MemoryTransport(options, context),
-    defaults: {
-      workerCount: options.workerCount,
-      bufferSize: options.defaultEventBufferSize,
-      retry: options.retry,
-      deadLetter: options.deadLetter,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      stallLimitMs: options.stallLimitMs,
-      ttlMs: options.eventTTL === 0 ? undefined : options.eventTTL,
-    },
+    defaults: deliveryDefaults(options),
   });
 }

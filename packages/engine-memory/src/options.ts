@@ -1,11 +1,12 @@
 import type { Duration, RetryOptions, TimeToLive } from '@polybus/core';
 import {
+  type DeliveryOptions,
+  type ValidatedDeliveryOptions,
   atLeastOne,
   deadLetter,
+  deliveryOptions,
   flag,
-  handlerTimeout,
   retry,
-  stallLimit,
   strict,
   timeToLive,
   timerDuration,
@@ -18,7 +19,7 @@ import * as v from 'valibot';
 export type DeliveryMode = 'drop' | 'block' | 'timeout';
 
 /** The configuration of the memory engine. */
-export interface MemoryConfig {
+export interface MemoryConfig extends DeliveryOptions {
   /** `drop` counts and drops it, `block` makes the publisher wait, `timeout` makes it wait so long and then drops. Default `drop`. */
   readonly deliveryMode?: DeliveryMode | undefined;
   /** How long `timeout` waits. Default 0: not at all. */
@@ -27,8 +28,6 @@ export interface MemoryConfig {
   readonly defaultEventBufferSize?: number | undefined;
   /** Unsettled deliveries of one topic over all its subscriptions; beyond, `deliveryMode` decides. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Handlers at once over all async subscriptions. Default 5. */
-  readonly workerCount?: number | undefined;
   /** Begin each publish at another subscription, so that drops spread evenly. Default false. */
   readonly rotateSubscriberOrder?: boolean | undefined;
   /** An event that waited longer in a buffer is dropped. 0 for no limit. Default `"1h"`; of `durable-memory` 0. */
@@ -41,10 +40,6 @@ export interface MemoryConfig {
   readonly retry?: RetryOptions | false | undefined;
   /** Default for subscriptions: false; of `durable-memory` `_dead.<topic>`. */
   readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no bound. */
-  readonly handlerTimeoutMs?: number | undefined;
-  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
-  readonly stallLimitMs?: number | undefined;
 }
 
 /** The configuration of the engine durable-memory. */
@@ -57,31 +52,22 @@ export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' |
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
-export interface MemoryOptions {
+export interface MemoryOptions extends ValidatedDeliveryOptions {
   readonly deliveryMode: DeliveryMode;
   readonly publishBlockTimeout: number;
-  readonly defaultEventBufferSize: number;
   readonly maxEventQueueSize: number;
-  readonly workerCount: number;
   readonly rotateSubscriberOrder: boolean;
-  readonly eventTTL: number;
   readonly retentionDays: number;
   readonly historySize: number;
-  readonly retry?: RetryOptions | false | undefined;
-  readonly deadLetter: string | boolean;
-  readonly stallLimitMs: number;
-  readonly handlerTimeoutMs?: number | undefined;
 }
 
 const entries = {
+  ...deliveryOptions,
   defaultEventBufferSize: v.optional(atLeastOne, 10),
   maxEventQueueSize: v.optional(atLeastOne, 1000),
-  workerCount: v.optional(atLeastOne, 5),
   rotateSubscriberOrder: v.optional(flag, false),
   retentionDays: v.optional(atLeastOne, 7),
   historySize: v.optional(wholeNumber, 1000),
-  handlerTimeoutMs: v.optional(handlerTimeout),
-  stallLimitMs: v.optional(stallLimit, 30_000),
 };
 
 const memorySchema = strict({
@@ -103,9 +89,6 @@ const durableSchema = strict({
   ),
   ...entries,
   maxDurableQueueDepth: v.optional(wholeNumber),
-  eventTTL: v.optional(timeToLive, 0),
-  retry: v.optional(retry),
-  deadLetter: v.optional(deadLetter, true),
 });
 
 /** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */

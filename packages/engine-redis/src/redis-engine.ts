@@ -32,14 +32,6 @@ function create(config: unknown, path: string): Engine {
     },
     open: (context) =>
       isDurable ? StreamsTransport.open(options, context) : PubSubTransport.open(options, context),
-    defaults: {
-      workerCount: options.workerCount,
-      bufferSize: options.bufferSize,
-      retry: options.retry,
-      deadLetter: options.deadLetter,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      stallLimitMs: options.stallLimitMs,
-      ttlMs: options.ttlMs,
-    },
+    defaults: options.delivery,
   });
 }

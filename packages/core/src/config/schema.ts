@@ -85,15 +85,12 @@ export const milliseconds: v.GenericSchema<number> = v.pipe(
   v.maxValue(longestTimerMs, timerLimit),
 );
 
-/** The option `handlerTimeoutMs` of a subscription. */
-export const handlerTimeout: v.GenericSchema<number> = v.pipe(
+/** As {@link milliseconds}, but not 0. */
+export const positiveMilliseconds: v.GenericSchema<number> = v.pipe(
   v.number('milliseconds, as a number of at least 1'),
   v.minValue(1, 'milliseconds, as a number of at least 1'),
   v.maxValue(longestTimerMs, timerLimit),
 );
-
-/** The option `stallLimitMs` of every engine. */
-export const stallLimit: v.GenericSchema<number> = handlerTimeout;
 
 const retryOptions = strict({
   attempts: v.optional(atLeastOne),

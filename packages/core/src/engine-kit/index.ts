@@ -1,14 +1,19 @@
 /** For engine authors: parts that engines for different brokers share. */
+export {
+  type DeliveryOptions,
+  type ValidatedDeliveryOptions,
+  deliveryDefaults,
+  deliveryOptions,
+} from '../config/delivery-options.ts';
 export { durationForm, durationMs } from '../config/duration.ts';
 export {
   atLeastOne,
   deadLetter,
   duration,
   flag,
-  handlerTimeout,
   milliseconds,
+  positiveMilliseconds,
   retry,
-  stallLimit,
   strict,
   text,
   timeToLive,

@@ -1,4 +1,5 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
+import { deliveryDefaults } from '@polybus/core/engine-kit';
 import { type __Prefix__Config, resolveOptions } from './options.ts';
 import { __Prefix__Transport } from './transport.ts';
 
@@ -26,13 +27,6 @@ function create(config: unknown, path: string): Engine {
     // What the broker can do. The suite tests each capability, and that the engine refuses calls that need a missing one.
     capabilities: { durable: false, groups: false, replay: false, partitioned: false, crossProcess: true },
     open: (context) => __Prefix__Transport.open(options, context),
-    defaults: {
-      workerCount: options.workerCount,
-      bufferSize: options.defaultEventBufferSize,
-      retry: options.retry,
-      deadLetter: options.deadLetter,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      stallLimitMs: options.stallLimitMs,
-    },
+    defaults: deliveryDefaults(options),
   });
 }

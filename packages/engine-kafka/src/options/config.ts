@@ -1,4 +1,4 @@
-import type { RetryOptions, TimeToLive } from '@polybus/core';
+import type { DeliveryOptions } from '@polybus/core/engine-kit';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 
@@ -12,7 +12,7 @@ export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 export type Keyless = 'ordered' | 'spread';
 
 /** The configuration of the Kafka engine. */
-export interface KafkaConfig {
+export interface KafkaConfig extends DeliveryOptions {
   /** `host:port` of one or more brokers, from which the client finds the others. Default `localhost:9092`. */
   readonly brokers?: readonly string[] | undefined;
   /** `brokers`, separated by commas, in the configuration of a bus with one engine. Each may begin with `kafka://`. */
@@ -77,20 +77,6 @@ export interface KafkaConfig {
   readonly fetchMaxBytesPerPartition?: number | undefined;
   /** Also reads events of open and aborted transactions. Default false. */
   readonly readUncommitted?: boolean | undefined;
-  /** Handlers at once over all async subscriptions. Default 5. */
-  readonly workerCount?: number | undefined;
-  /** Events that may wait for each subscription. Default 256. */
-  readonly defaultEventBufferSize?: number | undefined;
-  /** Default for subscriptions: five attempts. */
-  readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: `_dead.<topic>`. */
-  readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no bound. */
-  readonly handlerTimeoutMs?: number | undefined;
-  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
-  readonly stallLimitMs?: number | undefined;
-  /** An event that waited longer in a buffer is dropped. Default 0: no limit. */
-  readonly eventTTL?: TimeToLive | undefined;
 }
 
 declare module '@polybus/core' {

@@ -1,15 +1,14 @@
-import { InvalidConfigError, type RetryOptions } from '@polybus/core';
+import { InvalidConfigError } from '@polybus/core';
+import type { DeliveryDefaults } from '@polybus/core/engine';
 import {
   atLeastOne,
-  deadLetter,
+  deliveryDefaults,
+  deliveryOptions,
   flag,
-  handlerTimeout,
   milliseconds,
-  retry,
-  stallLimit,
+  positiveMilliseconds,
   strict,
   text,
-  timeToLive,
   validateConfig,
 } from '@polybus/core/engine-kit';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
@@ -65,13 +64,7 @@ export interface KafkaOptions {
   readonly producer: ProducerOptions;
   readonly consumer: ConsumerOptions;
   readonly topics: TopicOptions;
-  readonly workerCount: number;
-  readonly bufferSize: number;
-  readonly retry: RetryOptions | false | undefined;
-  readonly deadLetter: string | boolean;
-  readonly handlerTimeoutMs: number | undefined;
-  readonly stallLimitMs: number;
-  readonly ttlMs: number | undefined;
+  readonly delivery: DeliveryDefaults;
 }
 
 const brokerForm = 'an address such as "localhost:9092"';
@@ -98,7 +91,6 @@ const sasl = v.pipe(
   ),
   v.metadata({ type: 'object', properties: { mechanism: { enum: mechanisms } }, required: ['mechanism'] }),
 );
-const positiveMs = v.pipe(milliseconds, v.minValue(1, 'milliseconds, as a number of at least 1'));
 const properties = v.record(v.string(), v.string('text'), 'an object of properties, each of them text');
 
 const schema = strict({
@@ -128,25 +120,19 @@ const schema = strict({
     v.picklist(['none', 'gzip', 'snappy', 'lz4', 'zstd'], '"none", "gzip", "snappy", "lz4" or "zstd"'),
   ),
   lingerMs: v.optional(milliseconds),
-  publishTimeoutMs: v.optional(positiveMs),
-  connectTimeoutMs: v.optional(positiveMs, 10_000),
-  sessionTimeoutMs: v.optional(positiveMs),
-  heartbeatIntervalMs: v.optional(positiveMs),
-  rebalanceTimeoutMs: v.optional(positiveMs),
-  commitIntervalMs: v.optional(positiveMs),
+  publishTimeoutMs: v.optional(positiveMilliseconds),
+  connectTimeoutMs: v.optional(positiveMilliseconds, 10_000),
+  sessionTimeoutMs: v.optional(positiveMilliseconds),
+  heartbeatIntervalMs: v.optional(positiveMilliseconds),
+  rebalanceTimeoutMs: v.optional(positiveMilliseconds),
+  commitIntervalMs: v.optional(positiveMilliseconds),
   commitCount: v.optional(atLeastOne, 1000),
-  metadataRefreshMs: v.optional(positiveMs, 2000),
-  fetchMaxWaitMs: v.optional(positiveMs),
+  metadataRefreshMs: v.optional(positiveMilliseconds, 2000),
+  fetchMaxWaitMs: v.optional(positiveMilliseconds),
   fetchMaxBytes: v.optional(atLeastOne),
   fetchMaxBytesPerPartition: v.optional(atLeastOne),
   readUncommitted: v.optional(flag),
-  workerCount: v.optional(atLeastOne, 5),
-  defaultEventBufferSize: v.optional(atLeastOne, 256),
-  retry: v.optional(retry),
-  deadLetter: v.optional(deadLetter, true),
-  handlerTimeoutMs: v.optional(handlerTimeout),
-  stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(timeToLive, 0),
+  ...deliveryOptions,
 });
 
 type Given = v.InferOutput<typeof schema>;
@@ -207,13 +193,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
       replicationFactor: given.replicationFactor ?? -1,
       metadataRefreshMs: given.metadataRefreshMs,
     },
-    workerCount: given.workerCount,
-    bufferSize: given.defaultEventBufferSize,
-    retry: given.retry,
-    deadLetter: given.deadLetter,
-    handlerTimeoutMs: given.handlerTimeoutMs,
-    stallLimitMs: given.stallLimitMs,
-    ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
+    delivery: deliveryDefaults(given),
   };
 }
 

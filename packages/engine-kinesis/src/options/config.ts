@@ -1,9 +1,11 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import type { Duration, RetryOptions, TimeToLive } from '@polybus/core';
+import type { Duration } from '@polybus/core';
+import type { DeliveryDefaults } from '@polybus/core/engine';
+import type { DeliveryOptions } from '@polybus/core/engine-kit';
 import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 
 /** The configuration of the Kinesis engine. */
-export interface KinesisConfig {
+export interface KinesisConfig extends DeliveryOptions {
   /** The stream that carries all topics. Default `eventbus`. */
   readonly streamName?: string | undefined;
   /** Default: the region that the SDK finds (`AWS_REGION`, profile); with `endpoint` and no other region, `us-east-1`. */
@@ -48,20 +50,6 @@ export interface KinesisConfig {
   readonly leaseDurationMs?: number | undefined;
   /** How often a member of a group writes its checkpoints and renews its leases. Milliseconds, default 1000. */
   readonly checkpointIntervalMs?: number | undefined;
-  /** Maximum handlers that run at the same time, over all async subscriptions. Default 5. */
-  readonly workerCount?: number | undefined;
-  /** Maximum events in the buffer of each subscription. Default 256. */
-  readonly defaultEventBufferSize?: number | undefined;
-  /** Default for subscriptions: five attempts. */
-  readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: `_dead.<topic>`. */
-  readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no limit. */
-  readonly handlerTimeoutMs?: number | undefined;
-  /** `health()` becomes `degraded` after this many milliseconds without progress in reading or delivery. Default 30 000. */
-  readonly stallLimitMs?: number | undefined;
-  /** The engine drops an event that has waited longer than this in a buffer. Default 0: no limit. */
-  readonly eventTTL?: TimeToLive | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -80,13 +68,7 @@ export interface KinesisOptions {
   readonly store: CheckpointStore;
   readonly leaseDurationMs: number;
   readonly checkpointIntervalMs: number;
-  readonly workerCount: number;
-  readonly bufferSize: number;
-  readonly retry: RetryOptions | false | undefined;
-  readonly deadLetter: string | boolean;
-  readonly handlerTimeoutMs: number | undefined;
-  readonly stallLimitMs: number;
-  readonly ttlMs: number | undefined;
+  readonly delivery: DeliveryDefaults;
 }
 
 /** How the engine creates its client. */

@@ -3,16 +3,13 @@ import { InvalidConfigError } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
 import {
   atLeastOne,
-  deadLetter,
+  deliveryDefaults,
+  deliveryOptions,
   flag,
-  handlerTimeout,
-  milliseconds,
-  retry,
-  stallLimit,
+  positiveMilliseconds,
   strict,
   text,
   timerDuration,
-  timeToLive,
   topic,
   validateConfig,
 } from '@polybus/core/engine-kit';
@@ -40,7 +37,6 @@ const store = v.custom<CheckpointStore>(
     typeof (value as CheckpointStore).replace === 'function',
   'a checkpoint store, such as new FileCheckpointStore(folder)',
 );
-const positiveMs = v.pipe(milliseconds, v.minValue(1, 'milliseconds, as a number of at least 1'));
 const rateForm = 'reads per second, as a number above 0';
 const limitForm = 'a whole number from 1 to 10000';
 
@@ -61,20 +57,14 @@ const schema = strict({
   pollInterval: v.optional(timerDuration, 1000),
   readsPerSecond: v.optional(v.pipe(v.number(rateForm), v.finite(rateForm), v.gtValue(0, rateForm)), 5),
   maxRecordsPerRead: v.optional(v.pipe(atLeastOne, v.maxValue(10_000, limitForm)), 1000),
-  requestTimeoutMs: v.optional(positiveMs, 5000),
-  publishTimeoutMs: v.optional(positiveMs, 30_000),
+  requestTimeoutMs: v.optional(positiveMilliseconds, 5000),
+  publishTimeoutMs: v.optional(positiveMilliseconds, 30_000),
   aggregate: v.optional(flag, false),
   foreignTopic: v.optional(topic),
   checkpointStore: v.optional(store),
-  leaseDurationMs: v.optional(positiveMs, 10_000),
-  checkpointIntervalMs: v.optional(positiveMs, 1000),
-  workerCount: v.optional(atLeastOne, 5),
-  defaultEventBufferSize: v.optional(atLeastOne, 256),
-  retry: v.optional(retry),
-  deadLetter: v.optional(deadLetter),
-  handlerTimeoutMs: v.optional(handlerTimeout),
-  stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(timeToLive, 0),
+  leaseDurationMs: v.optional(positiveMilliseconds, 10_000),
+  checkpointIntervalMs: v.optional(positiveMilliseconds, 1000),
+  ...deliveryOptions,
 });
 
 /** The schema of each engine type's configuration. The JSON Schema of a bus's configuration is generated from it. */
@@ -139,13 +129,7 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
     store: given.checkpointStore ?? new MemoryCheckpointStore(),
     leaseDurationMs: given.leaseDurationMs,
     checkpointIntervalMs: given.checkpointIntervalMs,
-    workerCount: given.workerCount,
-    bufferSize: given.defaultEventBufferSize,
-    retry: given.retry,
-    deadLetter: given.deadLetter ?? true,
-    handlerTimeoutMs: given.handlerTimeoutMs,
-    stallLimitMs: given.stallLimitMs,
-    ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
+    delivery: deliveryDefaults(given),
   };
 }
 

@@ -1,18 +1,17 @@
-import type { RetryOptions, TimeToLive } from '@polybus/core';
+import { InvalidConfigError, type RetryOptions } from '@polybus/core';
+import type { DeliveryDefaults } from '@polybus/core/engine';
 import {
+  type DeliveryOptions,
   atLeastOne,
   deadLetter,
-  handlerTimeout,
-  milliseconds,
-  retry,
-  stallLimit,
+  deliveryDefaults,
+  deliveryOptions,
+  positiveMilliseconds,
   strict,
   text,
-  timeToLive,
   validateConfig,
   wholeNumber,
 } from '@polybus/core/engine-kit';
-import { InvalidConfigError } from '@polybus/core';
 import type { Cluster, Redis, RedisOptions as ClientOptions } from 'ioredis';
 import * as v from 'valibot';
 
@@ -23,7 +22,7 @@ export type RedisClient = Redis | Cluster;
 export type RedisMode = 'pubsub' | 'streams';
 
 /** The configuration of the Redis engine. */
-export interface RedisConfig {
+export interface RedisConfig extends DeliveryOptions {
   /** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. Default `pubsub`. */
   readonly mode?: RedisMode | undefined;
   /** `redis://` or, with TLS, `rediss://`. Default `redis://localhost:6379`. */
@@ -60,20 +59,10 @@ export interface RedisConfig {
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;
-  /** The maximum number of handlers that run at once, over all async subscriptions. Default 5. */
-  readonly workerCount?: number | undefined;
-  /** The maximum number of events that wait for each subscription. Default 256. */
-  readonly defaultEventBufferSize?: number | undefined;
   /** Default for subscriptions: one attempt in mode `pubsub`, five in mode `streams`. */
   readonly retry?: RetryOptions | false | undefined;
   /** Default for subscriptions: false in mode `pubsub`, `_dead.<topic>` in mode `streams`. */
   readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no limit. */
-  readonly handlerTimeoutMs?: number | undefined;
-  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
-  readonly stallLimitMs?: number | undefined;
-  /** An event that waits longer in a buffer is dropped. Default 0: no limit. */
-  readonly eventTTL?: TimeToLive | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */
@@ -93,13 +82,7 @@ export interface RedisOptions {
   readonly retentionMs: number;
   readonly claimIdleMs: number;
   readonly blockMs: number;
-  readonly workerCount: number;
-  readonly bufferSize: number;
-  readonly retry: RetryOptions | false | undefined;
-  readonly deadLetter: string | boolean;
-  readonly handlerTimeoutMs: number | undefined;
-  readonly stallLimitMs: number;
-  readonly ttlMs: number | undefined;
+  readonly delivery: DeliveryDefaults;
 }
 
 /** How to create clients. */
@@ -131,7 +114,6 @@ const factory = v.custom<() => RedisClient>(
   (value) => typeof value === 'function',
   'a function that creates a client of ioredis',
 );
-const positiveMs = v.pipe(milliseconds, v.minValue(1, 'milliseconds, as a number of at least 1'));
 
 const schema = strict({
   mode: v.optional(v.picklist(['pubsub', 'streams'], '"pubsub" or "streams"'), 'pubsub'),
@@ -149,18 +131,14 @@ const schema = strict({
   client: v.optional(client),
   createClient: v.optional(factory),
   keyPrefix: v.optional(v.string('text')),
-  commandTimeoutMs: v.optional(positiveMs, 5000),
+  commandTimeoutMs: v.optional(positiveMilliseconds, 5000),
   maxLen: v.optional(atLeastOne),
   retentionDays: v.optional(atLeastOne, 7),
-  claimIdleMs: v.optional(positiveMs, 30_000),
-  blockMs: v.optional(positiveMs, 5000),
-  workerCount: v.optional(atLeastOne, 5),
-  defaultEventBufferSize: v.optional(atLeastOne, 256),
-  retry: v.optional(retry),
+  claimIdleMs: v.optional(positiveMilliseconds, 30_000),
+  blockMs: v.optional(positiveMilliseconds, 5000),
+  ...deliveryOptions,
+  // The default depends on the mode.
   deadLetter: v.optional(deadLetter),
-  handlerTimeoutMs: v.optional(handlerTimeout),
-  stallLimitMs: v.optional(stallLimit, 30_000),
-  eventTTL: v.optional(timeToLive, 0),
 });
 
 /** The schema of each engine type's configuration. The JSON Schema of a bus's configuration is generated from it. */
@@ -216,13 +194,11 @@ export function resolveOptions(config: unknown, path: string): RedisOptions {
     retentionMs: given.retentionDays * dayMs,
     claimIdleMs: given.claimIdleMs,
     blockMs: given.blockMs,
-    workerCount: given.workerCount,
-    bufferSize: given.defaultEventBufferSize,
-    retry: given.retry ?? (isPubSub ? false : undefined),
-    deadLetter: given.deadLetter ?? !isPubSub,
-    handlerTimeoutMs: given.handlerTimeoutMs,
-    stallLimitMs: given.stallLimitMs,
-    ttlMs: given.eventTTL === 0 ? undefined : given.eventTTL,
+    delivery: deliveryDefaults({
+      ...given,
+      retry: given.retry ?? (isPubSub ? false : undefined),
+      deadLetter: given.deadLetter ?? !isPubSub,
+    }),
   };
 }
 
