@@ -20,9 +20,11 @@ export interface Answers {
   cluster?(): ReadonlyMap<number, number>;
   /** True where it hangs up on who connects. */
   isDown?(): boolean;
+  /** True while a broker, by its port, takes requests and answers none. */
+  isFrozen?(port: number): boolean;
 }
 
-export const apiKeys = { produce: 0, listOffsets: 2, metadata: 3, apiVersions: 18 };
+export const apiKeys = { produce: 0, listOffsets: 2, metadata: 3, apiVersions: 18, initProducerId: 22 };
 /** The versions that it speaks: the oldest that are written alike. */
 const versions = new Map([
   [apiKeys.produce, 3],
@@ -30,6 +32,7 @@ const versions = new Map([
   [apiKeys.listOffsets, 1],
   [apiKeys.metadata, 1],
   [apiKeys.apiVersions, 0],
+  [apiKeys.initProducerId, 0],
 ]);
 const leaderNotAvailable = 5;
 const unsupportedVersion = 35;
@@ -112,6 +115,7 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
     const [key, version, correlation] = [request.int16(), request.int16(), request.int32()];
     request.text();
     asked.set(key, (asked.get(key) ?? 0) + 1);
+    if (answers.isFrozen?.(port) === true) return;
     const body = await bodyOf(key, version, request);
     // What it does not know stays without an answer.
     if (body !== undefined) socket.write(Buffer.concat([int32(4 + body.length), int32(correlation), body]));
@@ -126,6 +130,7 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
     if (key === apiKeys.metadata) return metadata();
     if (key === apiKeys.listOffsets) return offsets(request);
     if (key === apiKeys.produce) return produced(request);
+    if (key === apiKeys.initProducerId) return Buffer.concat([int32(0), int16(0), int64(1), int16(0)]);
     return undefined;
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
 import type { Cluster, Kafka } from 'kafkajs';
 import type {
@@ -13,7 +14,7 @@ import type {
   TopicRecords,
 } from '../kafka-client.ts';
 import { type LenientBroker, type TopicMetadata } from './lenient-broker.ts';
-import { type Connections, anyBroker, brokerOf, openConnections } from './connections.ts';
+import { type Connections, askAny, brokerOf, openConnections } from './connections.ts';
 import { toFailure } from './failure.ts';
 import type { GroupTimes } from './coordinator.ts';
 import { KafkajsGroup } from './group.ts';
@@ -31,7 +32,8 @@ export interface KafkajsOptions extends GroupTimes {
 
 /** How long closing the connections may take, in milliseconds. */
 const disconnectMs = 1000;
-const retryMs = 200;
+const initialBackoffMs = 100;
+const maxBackoffMs = 1000;
 /** How long a broker may take for an answer, in milliseconds. As in Kafka's Java client. */
 const answerMs = 30_000;
 const readCommitted = 1;
@@ -65,7 +67,8 @@ export class KafkajsClient implements KafkaClient {
   async connect(): Promise<void> {
     const { signal } = this.#closing;
     const deadline = performance.now() + this.#options.connectTimeoutMs;
-    for (;;) {
+    for (let failures = 1; ; failures++) {
+      const waitMs = backoffMs(failures, initialBackoffMs, maxBackoffMs);
       try {
         const all = [this.#reading, this.#sender.connections];
         const attempt = Promise.all(all.map((one) => this.#connect(one)));
@@ -74,11 +77,11 @@ export class KafkajsClient implements KafkaClient {
         return;
       } catch (error) {
         const failure = toFailure(error);
-        if (failure.kind !== 'passing' || signal.aborted || performance.now() + retryMs >= deadline)
+        if (failure.kind !== 'passing' || signal.aborted || performance.now() + waitMs >= deadline)
           throw failure;
       }
       // Rejects if the client is closed meanwhile.
-      await pause(retryMs, signal);
+      await pause(waitMs, signal);
     }
   }
 
@@ -107,13 +110,15 @@ export class KafkajsClient implements KafkaClient {
   async createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
     await this.#try(async () => {
       const topics = [{ topic, numPartitions, replicationFactor }];
-      try {
-        const broker = await this.#controller();
-        await broker.createTopics({ topics });
-      } catch (error) {
-        const errors = (error as { errors?: readonly { type?: string }[] }).errors ?? [];
-        if (errors[0]?.type !== 'TOPIC_ALREADY_EXISTS') throw error;
-      }
+      const create = async (broker: LenientBroker): Promise<void> => {
+        try {
+          await broker.createTopics({ topics });
+        } catch (error) {
+          const errors = (error as { errors?: readonly { type?: string }[] }).errors ?? [];
+          if (errors[0]?.type !== 'TOPIC_ALREADY_EXISTS') throw error;
+        }
+      };
+      await askAny(this.#cluster, create, this.#reading.seen?.controllerId);
     });
   }
 
@@ -136,10 +141,9 @@ export class KafkajsClient implements KafkaClient {
     resourceAt: (broker: LenientBroker) => { readonly type: number; readonly name: string },
   ): Promise<number | undefined> {
     return this.#try(async () => {
-      const broker = await anyBroker(this.#cluster);
-      const { resources } = await broker.describeConfigs({
-        resources: [{ ...resourceAt(broker), configNames: [property] }],
-      });
+      const { resources } = await askAny(this.#cluster, (broker) =>
+        broker.describeConfigs({ resources: [{ ...resourceAt(broker), configNames: [property] }] }),
+      );
       const value = Number(resources[0]?.configEntries[0]?.configValue);
       return Number.isFinite(value) && value > 0 ? value : undefined;
     });
@@ -229,11 +233,6 @@ export class KafkajsClient implements KafkaClient {
       }
     }
     return byLeader;
-  }
-
-  async #controller(): Promise<LenientBroker> {
-    const id = this.#reading.seen?.controllerId ?? -1;
-    return id < 0 ? anyBroker(this.#cluster) : brokerOf(this.#cluster, id);
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import { settlesWithin } from '@polybus/core/engine-kit';
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import { type LenientBroker, type Metadata, lenient } from './lenient-broker.ts';
 import { type ConnectionPool, correctConnections } from './connection-fixes.ts';
@@ -5,6 +6,9 @@ import { KafkaFailure } from '../failure.ts';
 
 /** kafkajs does not retry, because the engine does: it can stop when it closes. */
 export const noRetries: RetryOptions = { retries: 0, initialRetryTime: 100, maxRetryTime: 1000 };
+
+/** How long a broker may take for an answer before others are asked too, in milliseconds. */
+const lateMs = 1000;
 
 /** Connections of kafkajs to the brokers of a cluster. */
 export interface Connections {
@@ -23,6 +27,7 @@ interface AnyCluster {
 }
 
 interface BrokerPool {
+  findBroker(broker: { readonly nodeId: string }): Promise<LenientBroker>;
   createBroker: (options: unknown) => LenientBroker;
   connectionPoolBuilder: { readonly build: (options: unknown) => Promise<ConnectionPool> };
 }
@@ -73,12 +78,16 @@ class LenientConnections implements Connections {
   readonly cluster: Cluster;
   readonly consumer: Consumer;
   seen: Metadata | undefined;
+  readonly #pool: BrokerPool;
+  /** How each broker is asked for metadata, without the others. */
+  readonly #asks = new WeakMap<LenientBroker, LenientBroker['metadata']>();
   #asked = 0;
   #answered = 0;
 
   constructor(cluster: Cluster, consumer: Consumer, pool: BrokerPool) {
     this.cluster = cluster;
     this.consumer = consumer;
+    this.#pool = pool;
     const create = pool.createBroker;
     pool.createBroker = (options) => this.#observed(lenient(create(options)));
   }
@@ -94,9 +103,10 @@ class LenientConnections implements Connections {
 
   #observed(broker: LenientBroker): LenientBroker {
     const ask = broker.metadata.bind(broker);
+    this.#asks.set(broker, ask);
     broker.metadata = async (topics) => {
       const turn = ++this.#asked;
-      const answer = await ask(topics);
+      const answer = await firstAnswer(ask(topics), () => this.#askOthers(broker, topics));
       if (turn > this.#answered) {
         this.#answered = turn;
         this.seen = answer;
@@ -105,6 +115,18 @@ class LenientConnections implements Connections {
     };
     return broker;
   }
+
+  #askOthers(broker: LenientBroker, topics: readonly string[] | undefined): Promise<Metadata>[] {
+    const others = this.cluster
+      .getNodeIds()
+      .map(String)
+      .filter((id) => id !== String(broker.nodeId));
+    return others.map(async (nodeId) => {
+      // Of the pool, because the cluster would look up metadata after a failure and wait for the lookup that waits for this.
+      const other = await this.#pool.findBroker({ nodeId });
+      return this.#asks.get(other)!(topics);
+    });
+  }
 }
 
 /** The broker of an id, connected. */
@@ -112,8 +134,24 @@ export async function brokerOf(cluster: Cluster, id: number): Promise<Broker & L
   return (await cluster.findBroker({ nodeId: String(id) })) as Broker & LenientBroker;
 }
 
-/** Any broker. */
-export async function anyBroker(cluster: Cluster): Promise<Broker & LenientBroker> {
-  const ids = cluster.getNodeIds();
-  return brokerOf(cluster, Number(ids[Math.floor(Math.random() * ids.length)]));
+/**
+ * Asks a broker. If it does not answer soon, the first answer of another broker counts, too.
+ *
+ * @param preferred - The broker to ask first. By default any.
+ */
+export function askAny<T>(
+  cluster: Cluster,
+  ask: (broker: Broker & LenientBroker) => Promise<T>,
+  preferred = -1,
+): Promise<T> {
+  const ids = cluster.getNodeIds().map(Number);
+  const first = preferred < 0 ? (ids[Math.floor(Math.random() * ids.length)] ?? -1) : preferred;
+  const askOne = async (id: number): Promise<T> => ask(await brokerOf(cluster, id));
+  return firstAnswer(askOne(first), () => ids.filter((id) => id !== first).map(askOne));
+}
+
+/** A broker that does not answer, although it is connected, does not hold up what others can answer. */
+async function firstAnswer<T>(asked: Promise<T>, askOthers: () => readonly Promise<T>[]): Promise<T> {
+  if (await settlesWithin(asked, lateMs)) return asked;
+  return Promise.any([asked, ...askOthers()]);
 }

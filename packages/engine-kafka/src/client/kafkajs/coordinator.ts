@@ -1,5 +1,5 @@
 import type { Cluster, GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
-import { anyBroker, brokerOf } from './connections.ts';
+import { askAny, brokerOf } from './connections.ts';
 import type { LenientBroker } from './lenient-broker.ts';
 
 /** The requests of kafkajs's broker for groups. */
@@ -54,11 +54,9 @@ const ofGroups = 0;
  * coordinator was found.
  */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
-  const any = await anyBroker(cluster);
-  const { coordinator } = await (any as unknown as AnyBroker).findGroupCoordinator({
-    groupId,
-    coordinatorType: ofGroups,
-  });
+  const { coordinator } = await askAny(cluster, (any) =>
+    (any as unknown as AnyBroker).findGroupCoordinator({ groupId, coordinatorType: ofGroups }),
+  );
   return (await brokerOf(cluster, coordinator.nodeId)) as unknown as GroupCoordinator;
 }
 

@@ -4,7 +4,7 @@ import type { Kafka, PartitionerArgs } from 'kafkajs';
 import { KafkaFailure } from '../failure.ts';
 import type { OnLate, OutgoingRecord, Refusal, TopicRecords } from '../kafka-client.ts';
 import type { Produced, TopicMetadata } from './lenient-broker.ts';
-import { type Connections, anyBroker, brokerOf, openConnections } from './connections.ts';
+import { type Connections, askAny, brokerOf, openConnections } from './connections.ts';
 import { toFailure } from './failure.ts';
 import { partitionerFor } from './partitioner.ts';
 import { Sequences } from './sequences.ts';
@@ -210,10 +210,10 @@ export class KafkajsSender {
   }
 
   async #newProducer(): Promise<{ producerId: unknown; producerEpoch: number }> {
-    const any = await anyBroker(this.connections.cluster);
-    const { producerId, producerEpoch } = await any.initProducerId({
-      transactionTimeout: this.#options.requestTimeoutMs,
-    });
+    const transactionTimeout = this.#options.requestTimeoutMs;
+    const { producerId, producerEpoch } = await askAny(this.connections.cluster, (any) =>
+      any.initProducerId({ transactionTimeout }),
+    );
     return { producerId, producerEpoch };
   }
 }
