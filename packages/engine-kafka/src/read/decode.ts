@@ -110,8 +110,9 @@ function jsonOf(text: string): unknown {
   }
 }
 
+/** As base64 if the bytes are not UTF-8, because the order of a key must not depend on its encoding. */
 function keyOf({ key }: FetchedRecord): string | undefined {
-  return key === null || key.length === 0 ? undefined : textOf(key);
+  return key === null || key.length === 0 ? undefined : (textOf(key) ?? key.toString('base64'));
 }
 
 /** Undefined if the bytes are not UTF-8. */

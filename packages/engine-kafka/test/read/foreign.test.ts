@@ -188,6 +188,28 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     ]);
   });
 
+  test('keys that are no UTF-8 keep their order, too', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers: list });
+    const seen: [key: string | undefined, payload: unknown][] = [];
+    let failures = 1;
+    const handler = ({ key, payload }: Event): void => {
+      if (payload === 1 && failures-- > 0) throw new Error('the first attempt');
+      seen.push([key, payload]);
+    };
+    await engine.subscribeAsync(topic, handler, { group: newName('g'), concurrency: 3 });
+    const producer = plainKafka(list).producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    onTestFinished(() => producer.disconnect());
+    const [one, other] = [Buffer.from([0xff, 1]), Buffer.from([0xff, 2])];
+    const messages = [one, one, other].map((key, n) => ({ key, value: String(n + 1), partition: 0 }));
+    await producer.send({ topic, messages });
+    await until('three events', () => seen.length === 3);
+    const of = (key: Buffer): unknown[] => seen.filter(([name]) => name === key.toString('base64'));
+    expect(of(one).map((event) => (event as unknown[])[1])).toEqual([1, 2]);
+    expect(of(other)).toHaveLength(1);
+  });
+
   test('events of a transaction that was given up are not delivered, and those of one that was committed are', async () => {
     const topic = newName();
     const seen = await collect(topic);
