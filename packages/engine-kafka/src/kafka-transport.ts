@@ -9,7 +9,7 @@ import {
   type TransportContext,
   isPattern,
 } from '@polybus/core/engine';
-import { onAbort } from '@polybus/core/engine-kit';
+import { backoffMs, onAbort } from '@polybus/core/engine-kit';
 import { withTimeout } from './with-timeout.ts';
 import { isFailure } from './client/failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
@@ -26,7 +26,8 @@ import { TopicCatalog } from './client/topic-catalog.ts';
 const pingMs = 2000;
 /** How long `close` waits for the answers to publishes, and for groups to leave. */
 const closeMs = 2000;
-const startRetryMs = 50;
+const startBackoffMs = 50;
+const maxStartBackoffMs = 1000;
 /** How long a subscription may try to look up its start offsets: as long as a new topic may be without leaders. */
 const startTimeoutMs = 30_000;
 
@@ -123,7 +124,7 @@ export class KafkaTransport implements Transport {
 
   async #listenAlone(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const deadline = performance.now() + startTimeoutMs;
-    for (;;) {
+    for (let failures = 1; ; failures++) {
       const subscription = new PlainSubscription(request, receiver, this.#plain);
       this.#subscriptions.add(subscription);
       const stop = async (): Promise<void> => {
@@ -138,7 +139,7 @@ export class KafkaTransport implements Transport {
         await stop();
         // A topic or a leader has gone during the lookup.
         if (!isFailure(error, 'unknown-topic', 'passing') || performance.now() >= deadline) throw error;
-        await pause(startRetryMs, this.#closing.signal);
+        await pause(backoffMs(failures, startBackoffMs, maxStartBackoffMs), this.#closing.signal);
         await this.#catalog.refresh();
       }
     }

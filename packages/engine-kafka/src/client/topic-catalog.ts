@@ -1,5 +1,6 @@
 import type { Logger } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
+import { backoffMs } from '@polybus/core/engine-kit';
 import { isFailure } from './failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './kafka-client.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
@@ -17,7 +18,8 @@ const internalTopics: ReadonlySet<string> = new Set([
   '__cluster_metadata',
 ]);
 
-const leaderRetryMs = 25;
+const initialBackoffMs = 25;
+const maxBackoffMs = 500;
 /** How long a new topic may be without leaders. */
 const leaderMs = 30_000;
 
@@ -162,6 +164,9 @@ export class TopicCatalog {
 
   async #ensure(topic: string): Promise<void> {
     const deadline = performance.now() + leaderMs;
+    let tries = 0;
+    const wait = (): Promise<void> =>
+      pause(backoffMs(++tries, initialBackoffMs, maxBackoffMs), this.#closing);
     await this.refresh();
     while (!this.has(topic)) {
       if (performance.now() > deadline) {
@@ -172,12 +177,12 @@ export class TopicCatalog {
       }
       if (!this.#leaders.has(topic)) await this.#create(topic);
       await this.refresh();
-      if (!this.has(topic)) await pause(leaderRetryMs, this.#closing);
+      if (!this.has(topic)) await wait();
     }
     while (!(await this.#isServed(topic))) {
       if (performance.now() > deadline)
         throw this.#refused(topic, 'its leaders do not know it, or do not answer.');
-      await pause(leaderRetryMs, this.#closing);
+      await wait();
     }
   }
 

@@ -8,6 +8,7 @@ import {
   isPattern,
   matchesTopic,
 } from '@polybus/core/engine';
+import { backoffMs } from '@polybus/core/engine-kit';
 import { KafkaFailure } from '../client/failure.ts';
 import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/kafka-client.ts';
@@ -21,7 +22,8 @@ import { Unread } from './unread.ts';
 
 /** Records that wait for room in the receiver, beyond which the partition is not read. */
 const maxUnread = 500;
-const retryMs = 100;
+const initialBackoffMs = 100;
+const maxBackoffMs = 2000;
 
 export interface PlainContext {
   readonly client: KafkaClient;
@@ -42,6 +44,8 @@ export class PlainSubscription {
   readonly #cursors = new Map<string, Map<number, PlainCursor | undefined>>();
   /** Why the start offset of new partitions could not be looked up. */
   #trouble: string | undefined;
+  /** Failed lookups in a row. */
+  #failures = 0;
   #isRunPlanned = false;
   #isStopped = false;
 
@@ -105,10 +109,11 @@ export class PlainSubscription {
   /** Tries again after a failure: a topic or a leader may have gone during the lookup. */
   #addLater(added: PartitionsByTopic, error: unknown): void {
     this.#trouble = messageOf(error);
+    this.#failures++;
     for (const [topic, partitions] of added) this.#forget(topic, partitions);
     if (this.#isStopped) return;
     const { catalog, closing } = this.#context;
-    pause(retryMs, closing)
+    pause(backoffMs(this.#failures, initialBackoffMs, maxBackoffMs), closing)
       .then(() => catalog.refresh())
       .catch(() => {})
       .then(() => this.#isStopped || closing.aborted || this.#onTopics())
@@ -157,6 +162,7 @@ export class PlainSubscription {
     const ends = isLate ? await client.offsets(partitions, 'latest') : [];
     if (this.#isStopped) return;
     this.#trouble = undefined;
+    this.#failures = 0;
     for (const { topic, partition, offset } of found) {
       const cursors = this.#cursors.get(topic);
       if (cursors === undefined || cursors.get(partition) !== undefined) continue;

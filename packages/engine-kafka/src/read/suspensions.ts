@@ -1,6 +1,8 @@
+import { backoffMs } from '@polybus/core/engine-kit';
+
 /** The longest time that a partition is not read after a failure, in milliseconds. */
 const maxSuspensionMs = 2000;
-const backoffMs = 100;
+const initialSuspensionMs = 100;
 /** After so many failures in a row the reader logs a warning, although the failure may pass. */
 const failuresBeforeReport = 4;
 
@@ -24,7 +26,7 @@ export class Suspensions {
   suspend(key: string, reason: string, isPassing: boolean): boolean {
     const before = this.#failing.get(key);
     const failures = (before?.failures ?? 0) + 1;
-    const ms = isPassing ? Math.min(backoffMs * 2 ** (failures - 1), maxSuspensionMs) : maxSuspensionMs;
+    const ms = isPassing ? backoffMs(failures, initialSuspensionMs, maxSuspensionMs) : maxSuspensionMs;
     const isNew = before?.isReported !== true && (!isPassing || failures >= failuresBeforeReport);
     const isReported = isNew || before?.isReported === true;
     this.#failing.set(key, { until: performance.now() + ms, failures, reason, isReported });
