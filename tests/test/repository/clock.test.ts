@@ -1,7 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from '../docs/blocks.ts';
+import { sourcesOfPackages } from './sources.ts';
 
 /** Where the time of day is meant, because a timestamp is. */
 const timestamps = [
@@ -20,17 +21,10 @@ const timeOfDay = /\bDate\.now\(|\+\s*new Date\(\)|new Date\(\)\s*\.(?:getTime|v
 
 test('durations come from performance.now(): only these files ask for the time of day', () => {
   const packages = join(root, 'packages');
-  const found = readdirSync(packages)
-    .flatMap((name) => sourcesIn(join(packages, name, 'src')))
+  const found = sourcesOfPackages()
     .filter((file) => timeOfDay.test(readFileSync(file, 'utf8')))
     .map((file) => relative(packages, file))
     // The suite's cases are tests: they publish events of yesterday.
     .filter((file) => !file.startsWith('conformance/src/cases/'));
   expect(found.toSorted()).toEqual(timestamps);
 });
-
-function sourcesIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => join(entry.parentPath, entry.name));
-}

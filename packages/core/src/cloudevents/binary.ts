@@ -131,10 +131,14 @@ function payloadOf(body: IncomingMessage['body'], contentType: string, context: 
 }
 
 function isUtf8(parameters: readonly string[]): boolean {
-  const charset = parameters
-    .map((parameter) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(parameter)?.[1])
-    .find(Boolean);
+  const charset = parameters.map(charsetOf).find(Boolean);
   return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii';
+}
+
+/** The value of the parameter `charset`, without quotes; undefined for any other parameter. */
+function charsetOf(parameter: string): string | undefined {
+  const [name = '', value = ''] = parameter.split('=', 2);
+  return name.trim() === 'charset' ? value.trim().replace(/^"|"$/g, '') : undefined;
 }
 
 function textOf(body: string | Uint8Array, context: DecodeContext): string {

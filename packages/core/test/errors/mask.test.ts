@@ -33,6 +33,11 @@ describe('text with a URL in it', () => {
     ['connect to "//u:hunter2@h" failed', 'connect to "//[hidden]@h" failed'],
     ['GET /x?pwd=hunter2 failed', 'GET /x?pwd=[hidden] failed'],
     ['GET /x#access_token=hunter2 failed', 'GET /x#access_token=[hidden] failed'],
+    ['connect(u:hunter2@h) failed', 'connect([hidden]@h) failed'],
+    [
+      'GET /x?a=1&sig=hunter2?b&c=2#token=hunter2 failed',
+      'GET /x?a=1&sig=[hidden]&c=2#token=[hidden] failed',
+    ],
     ['ask at redis://h or write to me@example.com', 'ask at redis://h or write to me@example.com'],
   ])('%s becomes %s', (text, shown) => {
     expect(maskUrl(text)).toBe(shown);

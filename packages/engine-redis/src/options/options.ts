@@ -207,10 +207,16 @@ export function isCluster(client: RedisClient | undefined): client is Cluster {
   return client?.isCluster === true;
 }
 
+/** https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags: from the first `{` to the first `}` after it. */
+function hasHashTag(prefix: string): boolean {
+  const open = prefix.indexOf('{');
+  return open !== -1 && prefix.indexOf('}', open) > open + 1;
+}
+
 /** One read spans many streams. On a cluster they must be on one node, so their names need a common hash tag. */
 function resolvePrefix(prefix: string | undefined, needsHashTag: boolean, path: string): string {
   if (prefix === undefined) return needsHashTag ? '{polybus}:' : 'polybus:';
-  if (!needsHashTag || /\{[^}]+\}/.test(prefix)) return prefix;
+  if (!needsHashTag || hasHashTag(prefix)) return prefix;
   throw new InvalidConfigError([
     {
       path: `${path}.keyPrefix`,
