@@ -21,7 +21,7 @@ const source = '/shop';
 const createdAt = new Date('2026-05-01T10:00:00.250Z');
 
 describe('encodeBinary', () => {
-  test('Kafka: attributes are ce_ headers, the payload is the body', () => {
+  test('writes attributes as ce_ headers and the payload as the body, for Kafka', () => {
     const ours = createEvent({
       topic: 'a',
       id: 'ä 1',
@@ -45,14 +45,14 @@ describe('encodeBinary', () => {
     });
   });
 
-  test('HTTP: ce- headers, percent-encoded as the binding says', () => {
+  test('writes attributes as percent-encoded ce- headers, for HTTP', () => {
     const ours = createEvent({ topic: 'a', id: 'Euro € 😀"%', payload: 1 });
     const { headers } = encodeBinary(ours, { source, binding: httpHeaders });
     expect(headers['ce-id']).toBe('Euro%20%E2%82%AC%20%F0%9F%98%80%22%25');
     expect(headers['ce-polybusmetadata']).toBe('{}');
   });
 
-  test('bytes are the body as they are; no payload is no body', () => {
+  test('writes bytes unchanged as the body, and no body for no payload', () => {
     const payload = new Uint8Array([1, 2]);
     const bytes = encodeBinary(createEvent({ topic: 'a', payload }), { source });
     expect(bytes.body).toBe(payload);
@@ -65,7 +65,7 @@ describe('encodeBinary', () => {
   test.each([
     ['kafka', kafkaHeaders],
     ['http', httpHeaders],
-  ])('any event comes back exactly over %s', (_, binding) => {
+  ])('any event survives a round trip over %s', (_, binding) => {
     assert(
       fc.property(event, (event) => {
         const { headers, body } = encodeBinary(event, { source, binding });
@@ -79,7 +79,7 @@ describe('encodeBinary', () => {
     );
   });
 
-  test('HTTP headers of any event are printable ASCII', () => {
+  test('writes only printable ASCII into HTTP headers', () => {
     assert(
       fc.property(event, (event) => {
         const { headers } = encodeBinary(event, { source: '/ö', binding: httpHeaders });
@@ -93,7 +93,7 @@ describe('encodeBinary', () => {
 describe('decodeBinary', () => {
   const required = { ce_specversion: '1.0', ce_id: 'f1', ce_source: '/theirs', ce_type: 'com.example.done' };
 
-  test('keeps what another producer sent, and leaves the hop out', () => {
+  test('keeps the attributes of another producer and ignores attributes of the HTTP connection', () => {
     const headers = {
       ...required,
       ce_subject: 's',
@@ -132,25 +132,25 @@ describe('decodeBinary', () => {
     ['application/notjson', Buffer.from([1]), bytes(1)],
     [undefined, bytes(1), bytes(1)],
     [undefined, undefined, undefined],
-  ])('a body of %s, %j, is %j', (contentType, body, payload) => {
+  ])('decodes a body of %s, %j, as %j', (contentType, body, payload) => {
     const headers = { ...required, 'content-type': contentType };
     expect(decodeBinary({ headers, body }).payload).toStrictEqual(payload);
   });
 
-  test('a body that is bytes is not copied', () => {
+  test('does not copy a body of bytes', () => {
     const body = bytes(1, 2, 3).subarray(1);
     const payload = decodeBinary({ headers: required, body }).payload as Uint8Array;
     expect(payload.buffer).toBe(body.buffer);
     expect(payload).toEqual(bytes(2, 3));
   });
 
-  test('of a header that is there twice the last counts', () => {
+  test('uses the last value of a repeated header', () => {
     expect(decodeBinary({ headers: { ...required, ce_id: ['f1', Buffer.from('f2')] }, body: null }).id).toBe(
       'f2',
     );
   });
 
-  test('HTTP: names in any case, quoted and needlessly encoded values', () => {
+  test('reads HTTP header names in any case, and quoted or unnecessarily encoded values', () => {
     const headers = {
       'Ce-Specversion': '1.0',
       'CE-ID': '"a \\"quoted\\" %41"',
@@ -175,7 +175,7 @@ describe('decodeBinary', () => {
     ['no id', { 'ce-id': undefined }, '{}', /attribute id is missing/],
     ['another version', { 'ce-specversion': '0.3' }, '{}', /specversion "0.3"/],
     ['a bad time', { 'ce-time': '1' }, '{}', /RFC 3339/],
-  ])('%s is undecodable', (_, change, body, message) => {
+  ])('rejects %s as undecodable', (_, change, body, message) => {
     const valid = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/', 'ce-type': 'a' };
     const headers = { ...valid, 'content-type': 'application/json', ...change };
     expect(() => decodeBinary({ headers, body }, {}, httpHeaders)).toThrow(UndecodableRecordError);
@@ -184,7 +184,7 @@ describe('decodeBinary', () => {
 });
 
 describe('the official package', () => {
-  test('reads ours, strictly, from Kafka and HTTP', () => {
+  test('reads our messages in strict mode, from Kafka and HTTP', () => {
     const ours = createEvent({
       topic: 'a',
       payload: { x: 1 },
@@ -211,7 +211,7 @@ describe('the official package', () => {
     }
   });
 
-  test('is read in turn', () => {
+  test('writes messages that we can read', () => {
     const theirs = new CloudEvent({
       type: 'com.example.done',
       source: '/theirs',
@@ -275,13 +275,13 @@ describe('decodeRecord', () => {
     ['foreign', {}, null],
     ['foreign', {}, ''],
     ['foreign', {}, undefined],
-  ])('tells %s', (mode, headers, body) => {
+  ])('recognizes %s', (mode, headers, body) => {
     const record = { headers: headers as never, body };
     expect(contentMode(record)).toBe(mode);
     expect(decodedId(record)).toBe({ structured: 's', binary: 'b' }[mode] ?? 'undecodable');
   });
 
-  test('a structured record without content, as a tombstone has none, is undecodable', () => {
+  test('rejects a structured record without content, such as a tombstone, as undecodable', () => {
     const headers = { 'content-type': 'application/cloudevents+json' };
     expect(() => decodeRecord({ headers, body: null })).toThrow(/it has no content/);
   });

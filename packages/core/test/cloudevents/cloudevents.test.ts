@@ -33,13 +33,13 @@ describe('encodeStructured', () => {
     });
   });
 
-  test('an undefined payload is no data, and null is data', () => {
+  test('writes no data for an undefined payload, and null for null', () => {
     expect(encoded({ payload: undefined })).not.toHaveProperty('data');
     expect(encoded({ payload: undefined })).not.toHaveProperty('datacontenttype');
     expect(encoded({ payload: null })).toHaveProperty('data', null);
   });
 
-  test('bytes are data_base64, without a content type that nobody gave', () => {
+  test('writes bytes as data_base64, without inventing a content type', () => {
     const window = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
     const envelope = encoded({ payload: window });
     expect(envelope['data_base64']).toBe('AQI=');
@@ -48,7 +48,7 @@ describe('encodeStructured', () => {
   });
 
   test.each([[5], [''], ['a\nb'], ['é'], [{ a: 1 }]])(
-    'a traceparent of %j is metadata only',
+    'keeps an invalid traceparent %j only in the metadata',
     (traceparent) => {
       const envelope = encoded({ metadata: { traceparent } });
       expect(envelope).not.toHaveProperty('traceparent');
@@ -56,7 +56,7 @@ describe('encodeStructured', () => {
     },
   );
 
-  test('the metadata attribute holds no character that a CloudEvents String must not', () => {
+  test('escapes characters that a CloudEvents String must not contain', () => {
     assert(
       fc.property(jsonObject, (metadata) => {
         const { polybusmetadata } = encoded({ metadata });
@@ -69,7 +69,7 @@ describe('encodeStructured', () => {
 });
 
 describe('round trip', () => {
-  test('any event comes back exactly', () => {
+  test('any event survives it unchanged', () => {
     assert(
       fc.property(event, (event) => {
         const text = encodeStructured(event, { source });
@@ -81,7 +81,7 @@ describe('round trip', () => {
     );
   });
 
-  test('the decoded event is a checked one, and its bytes have memory of their own', () => {
+  test('returns an event that is already checked, with its own copy of bytes', () => {
     const decoded = decodeStructured(
       encodeStructured(createEvent({ topic: 'a', payload: new Uint8Array([1, 2]) }), { source }),
     );
@@ -89,7 +89,7 @@ describe('round trip', () => {
     expect((decoded.payload as Uint8Array).buffer.byteLength).toBe(2);
   });
 
-  test('__proto__ in metadata and payload stays a key and pollutes nothing', () => {
+  test('keeps __proto__ in metadata and payload as a key and changes no prototype', () => {
     const value = JSON.parse('{"__proto__":{"polluted":true}}') as Record<string, unknown>;
     const event = createEvent({ topic: 'a', payload: value, metadata: value });
     const decoded = decodeStructured(encodeStructured(event, { source }));
@@ -99,7 +99,7 @@ describe('round trip', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  test('years beyond 9999, a byte order mark', () => {
+  test('keeps years beyond 9999 and a byte order mark', () => {
     const event = createEvent({ topic: 'a', payload: 1, createdAt: new Date(8.64e15) });
     expect(decodeStructured(`\ufeff${encodeStructured(event, { source })}`)).toStrictEqual(event);
     expect(decodeStructured(Buffer.from(`\ufeff${encodeStructured(event, { source })}`))).toStrictEqual(
@@ -107,7 +107,7 @@ describe('round trip', () => {
     );
   });
 
-  test('as deep as an event can be published', () => {
+  test('works for the deepest payload that can be published', () => {
     let payload: unknown = 'leaf';
     for (let i = 0; i < 1001; i++) payload = { a: payload };
     const event = createEvent({ topic: 'a', payload });
@@ -115,7 +115,7 @@ describe('round trip', () => {
   });
 });
 
-describe('an event of ours that went by others', () => {
+describe('an event that other software has forwarded', () => {
   const ours = {
     specversion: '1.0',
     id: 'e1',
@@ -124,7 +124,7 @@ describe('an event of ours that went by others', () => {
     polybusmetadata: '{"x":1,"traceparent":"00-1"}',
   };
 
-  test('keeps what was added to it', () => {
+  test('keeps attributes that were added', () => {
     const envelope = { ...ours, knativearrivaltime: 'now', subject: 's', x: 2, partitionkey: 'k' };
     const decoded = decodeStructured(JSON.stringify(envelope));
     expect(decoded.metadata).toEqual({
@@ -136,12 +136,12 @@ describe('an event of ours that went by others', () => {
     expect(decoded.key).toBe('k');
   });
 
-  test('shows the trace context that it came with', () => {
+  test('has the trace context that it arrived with', () => {
     const decoded = decodeStructured(JSON.stringify({ ...ours, traceparent: '00-2', tracestate: 'v' }));
     expect(decoded.metadata).toEqual({ x: 1, traceparent: '00-2', tracestate: 'v' });
   });
 
-  test('on another topic than it was published to, is on that topic and keeps its type', () => {
+  test('has the topic on which it arrives and keeps its type', () => {
     const decoded = decodeStructured(JSON.stringify(ours), { topic: 'mirror.a', key: 'record key' });
     expect(decoded.topic).toBe('mirror.a');
     expect(decoded.metadata['cloudevents.type']).toBe('a');

@@ -36,15 +36,15 @@ function decodesAny(input: unknown): void {
 
 const valid = { specversion: '1.0', id: 'e', source: '/', type: 'a' };
 
-test('arbitrary text and arbitrary bytes', () => {
+test('arbitrary text and bytes decode or are rejected as undecodable', () => {
   assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array(), fc.anything()), decodesAny));
 });
 
-test('arbitrary JSON', () => {
+test('arbitrary JSON decodes or is rejected as undecodable', () => {
   assert(fc.property(json, (value) => decodesAny(JSON.stringify(value))));
 });
 
-test('valid envelopes with arbitrary values in place of their own', () => {
+test('valid envelopes with arbitrary values decode or are rejected as undecodable', () => {
   const names = fc.constantFrom(
     'specversion',
     'id',
@@ -79,7 +79,7 @@ test('valid envelopes with arbitrary values in place of their own', () => {
   expect(decoded).toBeGreaterThan(50);
 });
 
-test('valid envelopes with a byte changed, cut out or put in', () => {
+test('valid envelopes with a changed, missing or added byte decode or are rejected as undecodable', () => {
   assert(
     fc.property(event, fc.nat(), fc.nat({ max: 2 }), fc.nat({ max: 255 }), (event, at, remove, byte) => {
       const bytes = [...Buffer.from(encodeStructured(event, { source: '/' }))];
@@ -90,7 +90,7 @@ test('valid envelopes with a byte changed, cut out or put in', () => {
   );
 });
 
-test('arbitrary headers and bodies', () => {
+test('arbitrary headers and bodies decode or are rejected as undecodable', () => {
   const name = fc.oneof(
     fc.constantFrom(
       'content-type',
@@ -147,7 +147,7 @@ test('arbitrary headers and bodies', () => {
 test.each([
   ['arrays', '['.repeat(100_000) + ']'.repeat(100_000)],
   ['objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
-])('deeply nested %s, in data, in an extension and in metadata', (_, deep) => {
+])('deeply nested %s decode or are rejected, in data, in an extension and in metadata', (_, deep) => {
   const base = JSON.stringify(valid).slice(0, -1);
   for (const text of [
     deep,
@@ -167,7 +167,7 @@ test.each([
   expect(() => decodeRecord({ headers, body: deep })).toThrow(/its body is nested more than/);
 });
 
-test('numbers too large for JavaScript decode to something', () => {
+test('numbers that are too large for JavaScript decode', () => {
   const base = JSON.stringify(valid).slice(0, -1);
   for (const number of ['1e999', '-1e999', '9'.repeat(400), '12345678901234567890']) {
     expect(decodes(() => decodeStructured(`${base},"data":${number},"id":${number}}`))).toBe(
@@ -177,7 +177,7 @@ test('numbers too large for JavaScript decode to something', () => {
   }
 });
 
-test('lone surrogates, invalid UTF-8, cut UTF-8', () => {
+test('lone surrogates, invalid UTF-8 and truncated UTF-8 decode or are rejected as undecodable', () => {
   const text = JSON.stringify({ ...valid, id: '\ud800', data: '\udfff' });
   expect(decodeStructured(text)).toMatchObject({ id: '\ud800', payload: '\udfff' });
   const bytes = Buffer.from(JSON.stringify({ ...valid, data: 'é' }));
@@ -186,7 +186,7 @@ test('lone surrogates, invalid UTF-8, cut UTF-8', () => {
   expect(() => decodeStructured(bytes)).toThrow(/it is not UTF-8/);
 });
 
-test('__proto__ attributes set no prototype', () => {
+test('a __proto__ attribute does not set a prototype', () => {
   const decoded = decodeStructured(`${JSON.stringify(valid).slice(0, -1)},"__proto__":{"key":"x"}}`);
   expect(Object.getPrototypeOf(decoded.metadata)).toBe(Object.prototype);
   expect(Object.keys(decoded.metadata)).toContain('__proto__');
@@ -195,7 +195,7 @@ test('__proto__ attributes set no prototype', () => {
   expect(() => decodeStructured(`{"__proto__":${JSON.stringify(valid)}}`)).toThrow(/no specversion/);
 });
 
-test('no message quotes the content of a record', () => {
+test('error messages do not quote the content of a record', () => {
   const secret = 'hunter2';
   for (const text of [
     secret,

@@ -33,7 +33,7 @@ describe('an event of another producer', () => {
     data: { number: 1 },
   };
 
-  test('loses nothing', () => {
+  test('keeps all its attributes', () => {
     const decoded = decodeStructured(JSON.stringify(foreign), { topic: 'github', key: 'record key' });
     expect(decoded).toMatchObject({
       id: foreign.id,
@@ -54,21 +54,21 @@ describe('an event of another producer', () => {
     });
   });
 
-  test('is on the topic of its type where the transport knows none', () => {
+  test('gets its type as its topic if the transport knows no topic', () => {
     expect(decodeStructured(JSON.stringify(foreign)).topic).toBe('com.github.pull_request.opened');
     const elsewhere = JSON.stringify({ ...foreign, type: 'https://example.com/opened' });
     expect(() => decodeStructured(elsewhere)).toThrow(/its type is not a topic/);
     expect(decodeStructured(elsewhere, { topic: 'github' }).topic).toBe('github');
   });
 
-  test('takes its key and time from the record where it has none', () => {
+  test('takes its key and time from the record if it has none', () => {
     const { partitionkey: _, time: __, ...rest } = foreign;
     const context = { topic: 'github', key: 'record key', createdAt };
     expect(decodeStructured(JSON.stringify(rest), context)).toMatchObject({ key: 'record key', createdAt });
     expect(decodeStructured(JSON.stringify(rest), { topic: 'github', key: '' }).key).toBeUndefined();
   });
 
-  test('without a time is from now', () => {
+  test('gets the current time if it has no time', () => {
     vi.useFakeTimers({ now: createdAt });
     try {
       expect(decodeStructured(JSON.stringify({ ...foreign, time: null })).createdAt).toEqual(createdAt);
@@ -77,7 +77,7 @@ describe('an event of another producer', () => {
     }
   });
 
-  test('with text data is a string, and with data_base64 is bytes whatever its type', () => {
+  test('has a string payload for text data, and bytes for data_base64 of any type', () => {
     const { data: _, ...rest } = foreign;
     const xml = { ...rest, datacontenttype: 'application/xml', data: '<much wow="xml"/>' };
     expect(decodeStructured(JSON.stringify(xml)).payload).toBe('<much wow="xml"/>');
@@ -87,7 +87,7 @@ describe('an event of another producer', () => {
     );
   });
 
-  test('numbers stand for their text where an attribute is one', () => {
+  test('converts number attributes to text', () => {
     expect(decodeStructured(JSON.stringify({ ...foreign, id: 7, partitionkey: 8 }))).toMatchObject({
       id: '7',
       key: '8',
@@ -120,7 +120,7 @@ describe('an event of another producer', () => {
       { polybusmetadata: {} },
       /polybusmetadata is not the text of a JSON object/,
     ],
-  ])('with %s is undecodable', (_, change, message) => {
+  ])('is undecodable with %s', (_, change, message) => {
     const text = JSON.stringify({ ...foreign, ...change });
     expect(() => decodeStructured(text, { topic: 'github' })).toThrow(UndecodableRecordError);
     expect(() => decodeStructured(text, { topic: 'github' })).toThrow(message);
@@ -131,7 +131,7 @@ describe('an event of another producer', () => {
 });
 
 describe('the official package', () => {
-  test('reads ours, strictly, from Kafka and HTTP', () => {
+  test('reads our messages in strict mode, from Kafka and HTTP', () => {
     const ours = createEvent({
       topic: 'user.created',
       payload: { name: 'Ann' },
@@ -155,13 +155,13 @@ describe('the official package', () => {
     }
   });
 
-  test('reads the bytes of ours', () => {
+  test('reads our binary payloads', () => {
     const ours = createEvent({ topic: 'a', payload: new Uint8Array([0, 255, 7]) });
     const read = new CloudEvent(JSON.parse(encodeStructured(ours, { source })) as CloudEvent, true);
     expect(read.data).toEqual(new Uint8Array([0, 255, 7]));
   });
 
-  test('finds any event of ours valid', () => {
+  test('accepts every event that we write as valid', () => {
     const inRfc3339 = (date: Date): boolean => /^\d{4}-/.test(date.toISOString()) && date.getTime() > 0;
     assert(
       fc.property(
@@ -174,7 +174,7 @@ describe('the official package', () => {
     );
   });
 
-  test('is read in turn', () => {
+  test('writes messages that we can read', () => {
     const theirs = new CloudEvent({
       type: 'com.example.done',
       source: '/theirs',

@@ -26,7 +26,7 @@ describe('a time of RFC 3339', () => {
     ['1972-06-30t23:59:60z', '1972-07-01T00:00:00.000Z'],
     ['1969-12-31T23:59:60.25Z', '1970-01-01T00:00:00.250Z'],
     ['1960-12-31T23:59:60.25Z', '1961-01-01T00:00:00.250Z'],
-  ])('a leap second: %s', (text, time) => {
+  ])('accepts the leap second %s', (text, time) => {
     expect(new Date(parseTimestamp(text)).toISOString()).toBe(time);
   });
 
@@ -53,11 +53,11 @@ describe('a time of RFC 3339', () => {
     '-000000-01-01T00:00:00Z',
     '+999999-01-01T00:00:00Z',
     '',
-  ])('is not %j', (text) => {
+  ])('rejects %j', (text) => {
     expect(parseTimestamp(text)).toBeNaN();
   });
 
-  test('is what a Date writes, of whatever time', () => {
+  test('is what Date.toISOString() returns, for any date', () => {
     assert(
       property(date({ noInvalidDate: true }), (time) => {
         expect(parseTimestamp(time.toISOString())).toBe(time.getTime());

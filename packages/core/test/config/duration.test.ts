@@ -35,11 +35,11 @@ test.each([
   '5M',
   '10us',
   '1h 30m',
-])('%j is no duration', (value) => {
+])('%j is not a duration', (value) => {
   expect(durationMs(value)).toBeUndefined();
 });
 
-test('parts add up, in whatever order they are', () => {
+test('the parts of a duration add up in any order', () => {
   const unit = fc.constantFrom('ms', 's', 'm', 'h', 'd');
   const part = fc.tuple(fc.integer({ min: 0, max: 999 }), unit).map(([amount, name]) => `${amount}${name}`);
   fc.assert(

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { atLeastOne, strict, validateConfig } from '../../src/engine-kit/index.ts';
 import { parseConfig } from '../../src/index.ts';
 
-test('a field that is missing is asked for by what it has to be', () => {
+test('the error for a missing field says which value is required', () => {
   const schema = strict({ shards: atLeastOne, tls: strict({ ca: v.string('a certificate') }) });
   expect(() => validateConfig(schema, { tls: {} }, 'kinesis')).toThrow(
     expect.objectContaining({
@@ -15,7 +15,7 @@ test('a field that is missing is asked for by what it has to be', () => {
   );
 });
 
-test('so is the engine of a routing rule', () => {
+test('the error for a routing rule without an engine says the same', () => {
   expect(() => parseConfig({ routing: [{ topics: ['*'] } as never] })).toThrow(
     'routing[0].engine: is required: expected text',
   );

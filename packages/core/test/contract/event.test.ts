@@ -10,14 +10,14 @@ const base = { topic: 'user.created', payload: { id: 1 } };
 const make = (input: unknown): PublishedEvent => createEvent(input as NewEvent);
 
 describe('createEvent', () => {
-  test('keeps what the publisher gave', () => {
+  test('keeps the fields that the publisher set', () => {
     const input = { ...base, id: 'e1', key: 'k', metadata: { a: 1 }, createdAt: new Date(5) };
     const event = make(input);
     expect(Object.fromEntries(Object.entries(event))).toEqual(input);
     expect(event).toBeInstanceOf(PublishedEvent);
   });
 
-  test('fills in a UUIDv7, an empty metadata object and the time', () => {
+  test('adds a UUIDv7 id, empty metadata and the time', () => {
     vi.useFakeTimers({ now: new Date('2026-05-01T10:00:00Z') });
     try {
       const event = make(base);
@@ -31,18 +31,18 @@ describe('createEvent', () => {
     }
   });
 
-  test('one event cannot write into the metadata of the next', () => {
+  test('gives each event its own metadata object', () => {
     expect(() => ((make(base).metadata as Record<string, unknown>)['leak'] = 1)).toThrow(TypeError);
     expect(make(base).metadata).toEqual({});
   });
 
-  test('ids differ and rise', () => {
+  test('creates unique ids in ascending order', () => {
     const ids = Array.from({ length: 1000 }, () => make(base).id);
     expect(new Set(ids).size).toBe(1000);
     expect(ids.toSorted()).toEqual(ids);
   });
 
-  test('plain payload and metadata pass by reference, and an event that has been checked passes as it is', () => {
+  test('keeps plain payload and metadata by reference, and returns an event that is already checked', () => {
     const metadata = { a: { b: [1] } };
     const event = make({ ...base, metadata });
     expect(event.payload).toBe(base.payload);
@@ -50,7 +50,7 @@ describe('createEvent', () => {
     expect(make(event)).toBe(event);
   });
 
-  test('any JSON payload and metadata equal what JSON makes of them', () => {
+  test('normalizes any payload and metadata as JSON does', () => {
     assert(
       fc.property(json, fc.dictionary(fc.string(), json), (payload, metadata) => {
         const event = make({ ...base, payload, metadata });
@@ -102,7 +102,7 @@ describe('createEvent', () => {
     expect(() => make({ topic, payload: 1 })).toThrow(InvalidTopicError);
   });
 
-  test('the longest id and key are allowed', () => {
+  test('allows the longest id and key', () => {
     expect(make({ ...base, id: 'x'.repeat(256), key: 'ö'.repeat(256) }).key).toHaveLength(256);
   });
 });

@@ -37,7 +37,7 @@ class Money {
 const cycle: Record<string, unknown> = { a: { b: [] } };
 (cycle['a'] as { b: unknown[] }).b.push(cycle);
 
-describe('what JSON cannot carry is refused, by its path', () => {
+describe('a value that JSON cannot represent is refused, with its path', () => {
   test.each<[string, unknown, string, RegExp]>([
     ['a cycle', cycle, 'payload.a.b[0]', /refers back to an object that contains it; publish a tree/],
     ['BigInt', { ids: [1, 10n] }, 'payload.ids[1]', /BigInt.*publish value\.toString\(\)/],
@@ -82,7 +82,7 @@ describe('what JSON cannot carry is refused, by its path', () => {
     expect(() => convert(value)).toThrow(InvalidEventError);
   });
 
-  test('what throws while it is read, with its cause', () => {
+  test('refuses a value that throws when it is read, with the error as cause', () => {
     const cause = new Error('no such row');
     const fail = (): never => {
       throw cause;
@@ -100,7 +100,7 @@ describe('what JSON cannot carry is refused, by its path', () => {
     expect(() => convert(proxy)).toThrow(InvalidEventError);
   });
 
-  test('deep nesting, without a message as long as the path', () => {
+  test('refuses deep nesting, with a short path in the message', () => {
     expect(() => convert(nested(5000, 1))).toThrow(/more than 1000 levels deep; publish a flatter value/);
     expect(() => convert(nested(5000, 1))).toThrow(
       expect.objectContaining({ field: expect.stringMatching(/^payload\..{0,100}…$/) as string }),
@@ -109,7 +109,7 @@ describe('what JSON cannot carry is refused, by its path', () => {
     expect(convert(nested(1000, 1))).toEqual(nested(1000, 1));
   });
 
-  test('the same object twice is no cycle', () => {
+  test('accepts the same object twice, because that is not a cycle', () => {
     const shared = { at: new Date(0) };
     expect(convert([shared, shared])).toEqual([
       { at: '1970-01-01T00:00:00.000Z' },
@@ -118,7 +118,7 @@ describe('what JSON cannot carry is refused, by its path', () => {
   });
 });
 
-describe('what JSON turns into something else is turned already', () => {
+describe('a value that JSON changes is converted', () => {
   test.each<[string, unknown, unknown]>([
     ['a Date', new Date(0), '1970-01-01T00:00:00.000Z'],
     ['a nested Date', { a: [new Date(0)] }, { a: ['1970-01-01T00:00:00.000Z'] }],
@@ -135,8 +135,8 @@ describe('what JSON turns into something else is turned already', () => {
   });
 });
 
-describe('what JSON carries passes', () => {
-  test('by reference: objects, arrays, null prototypes, absent optional properties, own __proto__ keys', () => {
+describe('a JSON value passes', () => {
+  test('by reference: objects, arrays, null prototypes, absent optional properties and own __proto__ keys', () => {
     for (const value of [
       { a: [1, 'x', null, true, { b: {} }] },
       [],
@@ -148,7 +148,7 @@ describe('what JSON carries passes', () => {
     }
   });
 
-  test('bytes, as they are', () => {
+  test('unchanged if it is bytes', () => {
     for (const bytes of [new Uint8Array([1]), Buffer.from('x'), new Uint8Array(0)])
       expect(convert(bytes)).toBe(bytes);
   });
@@ -157,7 +157,7 @@ describe('what JSON carries passes', () => {
     expect(convert(value)).toBe(value);
   });
 
-  test('any JSON value comes back equal, and the same', () => {
+  test('and is returned as the same object, for any JSON value', () => {
     assert(
       fc.property(json, (value) => {
         expect(convert(value)).toBe(value);
@@ -166,7 +166,7 @@ describe('what JSON carries passes', () => {
     );
   });
 
-  test('anything at all either reads as its JSON does, or is refused', () => {
+  test('any other value is converted as JSON converts it, or refused', () => {
     const anything = fc.anything({
       withBigInt: true,
       withDate: true,

@@ -24,7 +24,7 @@ describe('resolveRetry', () => {
     expect(resolveRetry(false)).toEqual({ ...defaults, attempts: 1 });
   });
 
-  test('keeps what is given, down to zero waiting', () => {
+  test('keeps given values, including a wait of zero', () => {
     const shouldRetry = (): boolean => true;
     const backoff = { initialMs: 0, maxMs: 0, factor: 1, jitter: 'none' } as const;
     expect(resolveRetry({ attempts: 1, backoff, shouldRetry })).toEqual({
@@ -66,7 +66,7 @@ describe('retryDelayMs', () => {
     ]);
   });
 
-  test('full jitter spreads evenly between 0 and that', () => {
+  test('spreads full jitter evenly between 0 and the doubled time', () => {
     const policy = resolveRetry({});
     expect([0, 0.25, 0.999].map((random) => retryDelayMs(policy, 3, () => random))).toEqual([0, 100, 399.6]);
     const waits = Array.from({ length: 2000 }, () => retryDelayMs(policy, 1));
@@ -75,7 +75,7 @@ describe('retryDelayMs', () => {
     expect(Math.max(...waits)).toBeLessThan(100);
   });
 
-  test('is always a time that a timer can wait', () => {
+  test('never exceeds the longest time of a timer', () => {
     const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
     const options = fc.record({
       initialMs: ms,
@@ -94,7 +94,7 @@ describe('retryDelayMs', () => {
 });
 
 describe('isRetryable', () => {
-  test('until the attempts are used up', () => {
+  test('is true until all attempts are used', () => {
     const policy = resolveRetry({ attempts: 3 });
     expect([1, 2, 3, 4].map((attempt) => isRetryable(policy, attempt, new Error('x')))).toEqual([
       true,
@@ -104,7 +104,7 @@ describe('isRetryable', () => {
     ]);
   });
 
-  test('any thrown value, unless it is unrecoverable', async () => {
+  test('is true for any thrown value except an UnrecoverableError', async () => {
     vi.resetModules();
     const copy = await import('../../src/errors/errors.ts');
     const policy = resolveRetry({ shouldRetry: () => true });
@@ -116,7 +116,7 @@ describe('isRetryable', () => {
     expect(isRetryable(policy, 1, new copy.UnrecoverableError('x'))).toBe(false);
   });
 
-  test('as shouldRetry says, which gets the error', () => {
+  test('is what shouldRetry returns for the error', () => {
     const shouldRetry = vi.fn<(error: unknown) => boolean>((error) => (error as Error).message === 'again');
     const policy = resolveRetry({ shouldRetry });
     expect(isRetryable(policy, 1, new Error('again'))).toBe(true);
@@ -126,7 +126,7 @@ describe('isRetryable', () => {
     expect(shouldRetry).toHaveBeenCalledTimes(2);
   });
 
-  test('where shouldRetry itself throws: it could not say no', () => {
+  test('is true if shouldRetry throws', () => {
     const policy = resolveRetry({
       shouldRetry: () => {
         throw new Error('bug');

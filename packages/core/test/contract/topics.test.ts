@@ -82,18 +82,18 @@ describe('grammar', () => {
     ['user.', /an empty segment/],
     ['user x', /letters A-Z and a-z, digits/],
     [7, /a topic is a string/],
-  ])('the error about topic %j says what to do', (text, message) => {
+  ])('the error for the topic %j says how to correct it', (text, message) => {
     expect(() => assertTopic(text)).toThrow(message);
   });
 
-  test('the error about a pattern says what to do, and quotes no more than its start', () => {
+  test('the error for a pattern says how to correct it, and quotes only its start', () => {
     expect(() => assertTopicOrPattern('a*b*')).toThrow(/one "\*" at the end/);
     expect(() => assertTopicOrPattern(7)).toThrow(/a topic or pattern is a string/);
     const { message } = new InvalidTopicError('x'.repeat(5000), 'no.');
     expect(message.length).toBeLessThan(150);
   });
 
-  test('any topic is valid as such and as a pattern; any pattern too', () => {
+  test('every topic is a valid topic and a valid pattern', () => {
     assert(
       fc.property(topic, pattern, (topic, pattern) => {
         expect(isValid(assertTopic, topic)).toBe(true);
@@ -152,7 +152,7 @@ describe('patternsOverlap and patternCovers', () => {
     expect(patternCovers(a, b)).toBe(covers);
   });
 
-  test('two patterns overlap if, and only if, there is a topic that both match', () => {
+  test('two patterns overlap exactly if a topic matches both', () => {
     assert(
       fc.property(pattern, pattern, topic, (a, b, random) => {
         const both = [...witnesses(a), ...witnesses(b), random].filter(
@@ -164,7 +164,7 @@ describe('patternsOverlap and patternCovers', () => {
     );
   });
 
-  test('a pattern covers another if, and only if, it matches every topic of the other', () => {
+  test('a pattern covers another exactly if it matches every topic of the other', () => {
     assert(
       fc.property(pattern, pattern, topic, (outer, inner, random) => {
         const topics = [...witnesses(inner), random].filter((topic) => matchesTopic(inner, topic));
@@ -174,7 +174,7 @@ describe('patternsOverlap and patternCovers', () => {
     );
   });
 
-  test('the bus does not hear its own topics unless it asks for them', () => {
+  test('patterns match internal topics only if they start with an underscore', () => {
     assert(
       fc.property(pattern, topic, (pattern, topic) => {
         fc.pre(isInternalTopic(topic) && !isInternalTopic(pattern));
@@ -185,7 +185,7 @@ describe('patternsOverlap and patternCovers', () => {
 });
 
 describe('TopicMatcher', () => {
-  test('finds what a list filter finds, in the same order, whatever is added and removed', () => {
+  test('finds the same values in the same order as a filtered list, after any additions and removals', () => {
     const few = fc.constantFrom('*', 'a', 'a*', 'a.*', '_*');
     const step = fc.record({
       isAdd: fc.boolean(),
@@ -218,7 +218,7 @@ describe('TopicMatcher', () => {
     );
   });
 
-  test('a value under several patterns comes once, where it was added first', () => {
+  test('returns a value of several patterns once, at the position where it was added first', () => {
     const matcher = new TopicMatcher<string>();
     matcher.add('user.*', 'first');
     matcher.add('user.created', 'second');
@@ -228,7 +228,7 @@ describe('TopicMatcher', () => {
     expect(matcher.match('user.created')).toEqual(['second', 'first']);
   });
 
-  test('a value added twice under a pattern keeps its place, and is gone when removed once', () => {
+  test('keeps the position of a value that was added twice, and removes it at the first removal', () => {
     const matcher = new TopicMatcher<string>();
     matcher.add('user.*', 'first');
     matcher.add('user.*', 'second');
@@ -238,7 +238,7 @@ describe('TopicMatcher', () => {
     expect(matcher.match('user.created')).toEqual(['second']);
   });
 
-  test('remembers a topic it has seen, but no more than 10 000 of them', () => {
+  test('caches matches of at most 10 000 topics', () => {
     const matcher = new TopicMatcher<string>();
     matcher.add('t*', 'value');
     const answer = matcher.match('topic');

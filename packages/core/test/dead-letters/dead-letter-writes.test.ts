@@ -51,7 +51,7 @@ function noting(log: string[], name: string, isKept = true): Acknowledgement {
   };
 }
 
-test('an event is not acknowledged while its dead letter cannot be written, and its key waits; then both go on', async () => {
+test('an event is not acknowledged, and its key waits, until its dead letter can be written', async () => {
   const { engine, transport, begun, written } = await failing(2);
   const log: string[] = [];
   for (const n of [1, 2])
@@ -69,7 +69,7 @@ test('an event is not acknowledged while its dead letter cannot be written, and 
   expect(engine.stats()).toMatchObject({ pending: 0, delivered: 2, deadLettered: 1, failed: 1 });
 });
 
-test('an event whose dead letter cannot be written is given back at stop', async () => {
+test('stop() releases an event whose dead letter cannot be written', async () => {
   const { engine, transport } = await failing(Number.POSITIVE_INFINITY);
   const log: string[] = [];
   transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1 }), noting(log, '1'));
@@ -83,7 +83,7 @@ test('an event whose dead letter cannot be written is given back at stop', async
 
 const junk = { topic: 't', bytes: new Uint8Array([1]), error: new UndecodableRecordError('it is junk', {}) };
 
-test('a record that is no event is not acknowledged before its dead letter is written', async () => {
+test('an undecodable record is acknowledged only after its dead letter is written', async () => {
   const { engine, transport, written } = await failing(1);
   const log: string[] = [];
   transport.receiver('t').undecodable(junk, noting(log, 'junk'));
@@ -95,7 +95,7 @@ test('a record that is no event is not acknowledged before its dead letter is wr
   await engine.stop();
 });
 
-test('a record that is no event takes room until its dead letter is written', async () => {
+test('an undecodable record occupies buffer space until its dead letter is written', async () => {
   const { engine, transport } = await failing(1);
   const receiver = transport.receiver('t');
   const room = receiver.capacity;
@@ -109,7 +109,7 @@ test('a record that is no event takes room until its dead letter is written', as
   await engine.stop();
 });
 
-test('a record that is no event, whose broker does not keep it, counts as dropped where stop is sooner than its dead letter', async () => {
+test('an undecodable record that the broker does not keep counts as dropped if stop() ends before its dead letter is written', async () => {
   const { engine, transport } = await failing(Number.POSITIVE_INFINITY, false);
   const log: string[] = [];
   transport.receiver('t').undecodable(junk, noting(log, 'junk', false));
@@ -121,7 +121,7 @@ test('a record that is no event, whose broker does not keep it, counts as droppe
   expect(engine.stats()).toMatchObject({ enqueued: 1, dropped: 1, delivered: 0, pending: 0 });
 });
 
-test('a hook for records that are no events which fails is logged, and called again until it takes the record', async () => {
+test('if onUndecodable fails, the error is logged and the hook is called again until it succeeds', async () => {
   const transport = new ManualTransport();
   const engine = createEngine({
     type: 'test',

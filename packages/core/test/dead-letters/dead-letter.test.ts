@@ -33,7 +33,7 @@ describe('deadLetterTopic', () => {
     expect(deadLetterTopic('a'.repeat(maxTopicLength - 6))).toBe(`_dead.${'a'.repeat(maxTopicLength - 6)}`);
   });
 
-  test('is cut where that is too long, and still tells topics apart', () => {
+  test('is shortened if it is too long, and stays unique per topic', () => {
     const long = 'a'.repeat(maxTopicLength - 5);
     const topics = [`${long.slice(0, -1)}b`, `${long.slice(0, -1)}c`, long, `${long}aaaa`].map(
       deadLetterTopic,
@@ -47,7 +47,7 @@ describe('deadLetterTopic', () => {
     expect(deadLetterTopic(long)).toBe(topics[2]);
   });
 
-  test('is a topic wherever the cut falls', () => {
+  test('is a valid topic, whatever the length at which it is cut', () => {
     for (let at = 200; at < maxTopicLength; at++) {
       const topic = `${'a'.repeat(at)}.${'b'.repeat(maxTopicLength - at - 1)}`
         .slice(0, maxTopicLength)
@@ -78,7 +78,7 @@ describe('createDeadLetter', () => {
     metadata: { tenant: 't', 'polybus.redrive': { group: 'billing' } },
   });
 
-  test('is the event as it was, on its own topic, and says what happened', () => {
+  test('is the unchanged event on its own topic, with its origin', () => {
     const letter = createDeadLetter(event, '_dead.user.created', failure) as Event;
     expect(letter).toMatchObject({
       id: event.id,
@@ -104,19 +104,19 @@ describe('createDeadLetter', () => {
     });
   });
 
-  test('carries no note of the redrive that failed, and leaves the event as it was', () => {
+  test('contains no mark of the redrive that failed, and does not change the event', () => {
     const letter = createDeadLetter(event, '_dead.user.created', failure) as Event;
     expect(letter.metadata).not.toHaveProperty(['polybus.redrive']);
     expect(Object.keys(event.metadata)).toEqual(['tenant', 'polybus.redrive']);
   });
 
-  test('of no group has the group null, and can be written as JSON', () => {
+  test('has the group null without a group, and can be written as JSON', () => {
     const letter = createDeadLetter(event, '_dead.user.created', { ...failure, group: undefined }) as Event;
     expect(deadLetterOf(letter)?.group).toBeNull();
     expect(JSON.parse(JSON.stringify(letter.metadata))).toEqual(letter.metadata);
   });
 
-  test('an event that is none has no provenance', () => {
+  test('an event that is not a dead letter has no origin', () => {
     expect(deadLetterOf(event)).toBeUndefined();
     const foreign = createEvent({ topic: 't', payload: 1, metadata: { [deadLetterKey]: null } });
     expect(deadLetterOf(foreign)).toBeUndefined();
@@ -148,21 +148,21 @@ describe('createRawDeadLetter', () => {
     });
   });
 
-  test.each(['x'.repeat(300), '\ud800'])('keeps a key that nobody could publish, such as %j', (key) => {
+  test.each(['x'.repeat(300), '\ud800'])('keeps a key that cannot be published, such as %j', (key) => {
     expect(write({ key }).key).toBe(key);
   });
 
-  test.each(['', undefined])('has no key where the record has %j', (key) => {
+  test.each(['', undefined])('has no key if the key of the record is %j', (key) => {
     expect(write({ key }).key).toBeUndefined();
   });
 
-  test('has no headers where the record had none', () => {
+  test('has no headers if the record has none', () => {
     expect(deadLetterOf(write({ headers: undefined }))?.headers).toEqual({});
   });
 });
 
 describe('describeError', () => {
-  test('an Error, of any class', () => {
+  test('describes an Error of any class', () => {
     const error = new RangeError('too far');
     expect(describeError(error)).toEqual({ name: 'RangeError', message: 'too far', stack: error.stack });
     const bare = new Error('x');
@@ -170,7 +170,7 @@ describe('describeError', () => {
     expect(describeError(bare).stack).toBeNull();
   });
 
-  test('an Error of another realm, as a test runner with `vm` contexts has them', () => {
+  test('describes an Error of another realm, such as one from a `vm` context of a test runner', () => {
     const thrown: unknown = runInNewContext('new RangeError("too far")');
     expect(describeError(thrown)).toMatchObject({ name: 'RangeError', message: 'too far' });
   });
@@ -189,11 +189,11 @@ describe('describeError', () => {
     [cycle, 'a value that cannot be shown'],
     [{ big: 1n }, 'a value that cannot be shown'],
     [{ toJSON: () => undefined }, 'unknown'],
-  ])('a thrown value that is no Error', (thrown, message) => {
+  ])('describes a thrown value that is not an Error', (thrown, message) => {
     expect(describeError(thrown)).toEqual({ name: 'NonError', message, stack: null });
   });
 
-  test('an Error whose fields are not text, or throw', () => {
+  test('describes an Error whose fields are not text, or throw', () => {
     const odd = Object.assign(new Error('x'), { name: 5, message: { a: 1 }, stack: ['frame'] });
     expect(describeError(odd)).toEqual({ name: '5', message: '[object Object]', stack: null });
     const hostile = Object.defineProperty(new Error('x'), 'message', {

@@ -47,7 +47,7 @@ async function start(
 
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-test('a record that is no event, and too large for a dead letter, leaves its beginning, and is acknowledged', async () => {
+test('the dead letter of a very large undecodable record contains its first bytes, and the record is acknowledged', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters);
   const bytes = new Uint8Array(limit).fill(0xff);
@@ -63,7 +63,7 @@ test('a record that is no event, and too large for a dead letter, leaves its beg
   });
 });
 
-test('an event near the limit whose handler fails leaves the beginning of its payload, whatever else is large', async () => {
+test('the dead letter of a very large event contains the start of the payload, whatever else is large', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters);
   const payload = 'x'.repeat(limit - 1000);
@@ -89,7 +89,7 @@ async function deliver(transport: ManualTransport, event: Event): Promise<void> 
   await expect.poll(() => settled).toBe(1);
 }
 
-test('only the error is cut if that is enough, so that the event stays whole', async () => {
+test('only the error is shortened if that is enough', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters);
   const payload = 'x'.repeat(limit - 8000);
@@ -104,7 +104,7 @@ test('only the error is cut if that is enough, so that the event stays whole', a
   });
 });
 
-test('a dead letter keeps its tenant, however much of its metadata is cut', async () => {
+test('a dead letter keeps its tenant when its metadata is shortened', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters, 3000);
   const tenant = 't'.repeat(64);
@@ -115,7 +115,7 @@ test('a dead letter keeps its tenant, however much of its metadata is cut', asyn
   expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toContain('metadata');
 });
 
-test('what received events have longer than could be published is kept, as far as there is room', async () => {
+test('fields of received events that exceed the publish limits are kept if there is room', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters);
   const id = 'i'.repeat(300);
@@ -127,7 +127,7 @@ test('what received events have longer than could be published is kept, as far a
   expect(deadLetterOf(letter!)?.cut?.fields).toEqual(['payload', 'key', 'error.message', 'error.stack']);
 });
 
-test('a dead letter fits into a few kilobytes, whatever of it is large', async () => {
+test('a dead letter fits into a few kilobytes, whichever field is large', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters, 2048);
   const long = '"\u0000\ud83d\ude00'.repeat(10_000);
@@ -156,15 +156,18 @@ test.each<[string, unknown, (event: { payload: { self?: unknown } }) => void, st
     '<ref *1> { a: 1, self: [Circular *1] }',
   ],
   ['a BigInt', { a: 1 }, ({ payload }) => void (payload.self = 5n), '{ a: 1, self: 5n }'],
-])('of an event into which its handler puts %s there is a dead letter', async (_, payload, change, shown) => {
-  const letters: NewEvent[] = [];
-  const transport = await start(letters, limit, change as never);
-  await deliver(transport, createEvent({ topic: 't', payload, key: 'k', metadata: { m: 1 } }));
-  expect(letters).toMatchObject([{ payload: shown, key: 'k', metadata: { m: 1 } }]);
-  expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toEqual(['payload']);
-});
+])(
+  'a dead letter is written for an event into which the handler has put %s',
+  async (_, payload, change, shown) => {
+    const letters: NewEvent[] = [];
+    const transport = await start(letters, limit, change as never);
+    await deliver(transport, createEvent({ topic: 't', payload, key: 'k', metadata: { m: 1 } }));
+    expect(letters).toMatchObject([{ payload: shown, key: 'k', metadata: { m: 1 } }]);
+    expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toEqual(['payload']);
+  },
+);
 
-test('of an event whose metadata or time its handler makes invalid there is a dead letter', async () => {
+test('a dead letter is written for an event whose metadata or time the handler has made invalid', async () => {
   const letters: NewEvent[] = [];
   const transport = await start(letters, limit, ({ metadata, createdAt }) => {
     Object.assign(metadata, { large: 1n });
@@ -175,7 +178,7 @@ test('of an event whose metadata or time its handler makes invalid there is a de
   expect(deadLetterOf(letters[0] as Event)?.cut?.fields).toEqual(['metadata', 'createdAt']);
 });
 
-test('a dead letter that is cut again still lists what was cut before', async () => {
+test('a dead letter that is shortened twice lists the fields of both times', async () => {
   const before = { fields: ['payload'], bytes: 123_456, sha256: 'of the complete payload' };
   const origin = { error: { name: 'Error', message: 'x'.repeat(2000), stack: null }, cut: before };
   const letter = new PublishedEvent(

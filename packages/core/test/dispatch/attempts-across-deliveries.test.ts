@@ -50,7 +50,7 @@ async function subscribed(
 
 const event = createEvent({ topic: 'a', payload: 1 });
 
-test('a transport is told of each attempt before it begins, retries included', async () => {
+test('the transport is notified before each attempt, including retries', async () => {
   let failures = 2;
   const retry = { attempts: 5, backoff: { initialMs: 1, jitter: 'none' } } as const;
   const { receiver, said, acknowledgement } = await subscribed(
@@ -64,20 +64,20 @@ test('a transport is told of each attempt before it begins, retries included', a
   expect(said).toEqual(['begun 1', 'handler 1', 'begun 2', 'handler 2', 'begun 3', 'handler 3', 'settled']);
 });
 
-test('attempts that began in earlier deliveries are used up', async () => {
+test('attempts of earlier deliveries count', async () => {
   const { receiver, said, acknowledgement } = await subscribed(() => {}, { retry: { attempts: 3 } });
   receiver.deliver(event, acknowledgement, 2);
   expect(said).toEqual(['begun 3', 'handler 3', 'settled']);
 });
 
-test('an event whose attempts are all used up is not handled again, and fails', async () => {
+test('an event without attempts left fails without a call of the handler', async () => {
   const { engine, receiver, said, acknowledgement } = await subscribed(() => {}, { retry: { attempts: 3 } });
   receiver.deliver(event, acknowledgement, 3);
   expect(said).toEqual(['settled']);
   expect(engine.stats()).toMatchObject({ delivered: 1, failed: 1 });
 });
 
-test('an event that waits behind another has not begun: given back, it is told of no attempt', async () => {
+test('releasing an event that waits behind another reports no attempt to the transport', async () => {
   let end!: () => void;
   const gate = new Promise<void>((resolve) => (end = resolve));
   const { engine, receiver, said, acknowledgement } = await subscribed(() => gate, { retry: false });

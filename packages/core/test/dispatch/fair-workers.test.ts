@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createEngine, createEvent } from '../../src/engine/index.ts';
 import { ManualTransport, quietHost, turn } from '../transport-support.ts';
 
-test('a subscription with much to do does not keep the workers from another', async () => {
+test('a busy subscription does not take all workers from another', async () => {
   const transport = new ManualTransport();
   const engine = createEngine({
     type: 'test',

@@ -10,7 +10,7 @@ interface Item {
 
 const item = (value: number): Item => ({ value, next: undefined });
 
-test('gives back what an array would, in the same order', () => {
+test('returns the same items in the same order as an array', () => {
   assert(
     fc.property(fc.array(fc.boolean()), (steps) => {
       const fifo = new Fifo<Item>();
@@ -27,7 +27,7 @@ test('gives back what an array would, in the same order', () => {
   );
 });
 
-test('lets go of an item that it gave back, so that the item can be queued again', () => {
+test('an item can be queued again after it was removed', () => {
   const fifo = new Fifo<Item>();
   const [first, second] = [item(1), item(2)];
   fifo.push(first);

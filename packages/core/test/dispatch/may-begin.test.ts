@@ -42,7 +42,7 @@ class Owned {
 }
 
 test.each([true, false])(
-  'while `mayBegin` returns false nothing begins; `run` goes on in order (async: %s)',
+  'no handler starts while `mayBegin` returns false; `run` starts them in order (async: %s)',
   async (isAsync) => {
     const it = new Owned();
     const receiver = await it.subscribe(isAsync);
@@ -61,7 +61,7 @@ test.each([true, false])(
   },
 );
 
-test('what is lost while nothing may begin is given back, by `withdraw` and by stop', async () => {
+test('waiting events are released by `withdraw` and by stop while `mayBegin` returns false', async () => {
   const it = new Owned();
   const receiver = await it.subscribe(false);
   it.owns = false;
@@ -74,7 +74,7 @@ test('what is lost while nothing may begin is given back, by `withdraw` and by s
   expect(it.engine.stats()).toMatchObject({ pending: 0, dropped: 0, released: 2 });
 });
 
-test('a retry whose time comes without ownership waits for it', async () => {
+test('a retry that is due waits until ownership is confirmed', async () => {
   const it = new Owned();
   const retry = { attempts: 3, backoff: { initialMs: 1, maxMs: 1, jitter: 'none' } } as const;
   const receiver = await it.subscribe(true, { retry, deadLetter: false });
@@ -90,7 +90,7 @@ test('a retry whose time comes without ownership waits for it', async () => {
   await it.engine.stop();
 });
 
-test('an event whose attempts are used up becomes no dead letter without ownership', async () => {
+test('an event without attempts left becomes a dead letter only with confirmed ownership', async () => {
   const it = new Owned();
   const receiver = await it.subscribe(false, { retry: { attempts: 2 }, deadLetter: false });
   it.owns = false;
@@ -103,7 +103,7 @@ test('an event whose attempts are used up becomes no dead letter without ownersh
   await it.engine.stop();
 });
 
-test('who may not begin takes no worker from others', async () => {
+test('a subscription that may not start handlers takes no worker from others', async () => {
   const it = new Owned();
   const [mine, other] = [await it.subscribe(true), await it.subscribe(true, {}, 'u')];
   other.mayBegin = undefined;

@@ -37,7 +37,7 @@ async function listening(
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('withdraw gives back all that has not begun, also behind a key that is being handled; what runs is settled', async () => {
+test('withdraw releases every event whose handler has not started, and running handlers settle their events', async () => {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => (open = resolve));
   const begun: number[] = [];
@@ -83,7 +83,7 @@ test('withdraw gives back all that has not begun, also behind a key that is bein
   await engine.stop();
 });
 
-test('a key whose retry is withdrawn is free for what is handed over meanwhile', async () => {
+test('withdrawing a retry frees its key for events that are delivered meanwhile', async () => {
   const begun: number[] = [];
   const { engine, receiver } = await listening(
     ({ payload }) => {
@@ -112,7 +112,7 @@ test('a key whose retry is withdrawn is free for what is handed over meanwhile',
   await engine.stop();
 });
 
-test('withdraw gives back what waits for another attempt, and what waits behind it', async () => {
+test('withdraw releases an event that waits for its next attempt, and the events behind it', async () => {
   const { engine, receiver } = await listening(
     () => {
       throw new Error('always');
@@ -144,7 +144,7 @@ function logged(log: string[]): (n: number | string) => Acknowledgement {
 }
 
 test.each([1, 4])(
-  'an event that fails after withdraw is released with what is queued behind it, and its attempt counts (concurrency %i)',
+  'an event that fails after withdraw is released with the events behind it, and its attempt counts (concurrency %i)',
   async (concurrency) => {
     const log: string[] = [];
     const acknowledgement = logged(log);
@@ -185,7 +185,7 @@ test.each([1, 4])(
   },
 );
 
-test('an event that fails after withdraw takes nothing from another that waits for its retry', async () => {
+test('an event that fails after withdraw does not affect another event that waits for its retry', async () => {
   const log: string[] = [];
   const acknowledgement = logged(log);
   let fail!: (error: Error) => void;
@@ -234,7 +234,7 @@ test('an event and a record whose dead letters fail after withdraw are released'
   await engine.stop();
 });
 
-test('withdraw releases a record that waits for another try of its dead letter', async () => {
+test('withdraw releases a record that waits for another try to write its dead letter', async () => {
   const log: string[] = [];
   const { engine, receiver } = await listening(
     () => {},

@@ -17,14 +17,14 @@ function client(name: string, pool: WorkerPool, log: string[], wants = 1): PoolC
 const microtask = (): Promise<void> => Promise.resolve();
 
 describe('WorkerPool', () => {
-  test('gives out no more workers than there are', () => {
+  test('gives out no more workers than it has', () => {
     const pool = new WorkerPool(2);
     const log: string[] = [];
     client('a', pool, log, 3).pump();
     expect(log).toEqual(['a', 'a']);
   });
 
-  test('a worker that is given back goes to who waits, in a microtask of its own', async () => {
+  test('gives a returned worker to the next waiting subscription, in a separate microtask', async () => {
     const pool = new WorkerPool(1);
     const log: string[] = [];
     client('a', pool, log).pump();
@@ -35,7 +35,7 @@ describe('WorkerPool', () => {
     expect(log).toEqual(['a', 'b']);
   });
 
-  test('those that wait are served in turn, and one that wants more goes to the end', async () => {
+  test('serves waiting subscriptions in turn, and moves one that needs more workers to the end', async () => {
     const pool = new WorkerPool(1);
     const log: string[] = [];
     pool.tryAcquire({ pump: () => {} });
@@ -47,7 +47,7 @@ describe('WorkerPool', () => {
     expect(log).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
   });
 
-  test('several that are given back at once wake as many as wait', async () => {
+  test('wakes as many subscriptions as workers are returned at once', async () => {
     const pool = new WorkerPool(2);
     const log: string[] = [];
     client('a', pool, log, 2).pump();
@@ -58,7 +58,7 @@ describe('WorkerPool', () => {
     expect(log).toEqual(['a', 'a', 'b', 'c']);
   });
 
-  test('one that is forgotten is not woken', async () => {
+  test('does not wake a subscription that was removed', async () => {
     const pool = new WorkerPool(1);
     const log: string[] = [];
     const [a, b, c] = [client('a', pool, log), client('b', pool, log), client('c', pool, log)];
@@ -69,7 +69,7 @@ describe('WorkerPool', () => {
     expect(log).toEqual(['a', 'c']);
   });
 
-  test('one that no longer wants its worker passes the turn on', async () => {
+  test('passes a worker on if the subscription no longer needs it', async () => {
     const pool = new WorkerPool(1);
     const log: string[] = [];
     client('a', pool, log).pump();
@@ -80,7 +80,7 @@ describe('WorkerPool', () => {
     expect(log).toEqual(['a', 'declined', 'c']);
   });
 
-  test('a lent worker that is taken back may be one too many, and is missing until two are free', async () => {
+  test('gives out no worker after it takes back a lent one, until two are free', async () => {
     const pool = new WorkerPool(1);
     const log: string[] = [];
     client('lender', pool, log).pump();

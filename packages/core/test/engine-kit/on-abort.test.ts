@@ -8,7 +8,7 @@ import { ManualTransport } from '../transport-support.ts';
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
 describe('onAbort', () => {
-  test('adds one listener for all callbacks, calls each once in the order they came, and leaves none', () => {
+  test('adds one listener for all callbacks, calls each once in the order of their registration, and removes the listener', () => {
     const controller = new AbortController();
     const called: number[] = [];
     for (let n = 0; n < 300; n++) onAbort(controller.signal, () => called.push(n));
@@ -18,7 +18,7 @@ describe('onAbort', () => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test('does not call what was taken back, and removes its listener with the last', () => {
+  test('does not call a removed callback, and removes its listener with the last callback', () => {
     const controller = new AbortController();
     const called: string[] = [];
     const same = (): void => void called.push('same');
@@ -36,14 +36,14 @@ describe('onAbort', () => {
     expect(called).toEqual(['later']);
   });
 
-  test('calls at once for a signal that is aborted, and never without a signal', () => {
+  test('calls immediately if the signal is already aborted, and never without a signal', () => {
     const called: string[] = [];
     onAbort(AbortSignal.abort(), () => called.push('aborted'));
     onAbort(undefined, () => called.push('none'))();
     expect(called).toEqual(['aborted']);
   });
 
-  test('a callback may take others back, and add one', () => {
+  test('allows a callback to remove other callbacks and to add one', () => {
     const controller = new AbortController();
     const called: string[] = [];
     onAbort(controller.signal, () => {
@@ -58,8 +58,8 @@ describe('onAbort', () => {
   });
 });
 
-describe('what shares a signal adds one listener to it', () => {
-  test('work of any number', async () => {
+describe('one listener is added to a shared signal', () => {
+  test('for any number of callbacks', async () => {
     const controller = new AbortController();
     const work = Array.from({ length: 300 }, () => orAborted(new Promise(() => {}), controller.signal));
     expect(listeners(controller.signal)).toBe(1);
@@ -69,7 +69,7 @@ describe('what shares a signal adds one listener to it', () => {
     expect(ends.every((end) => end.status === 'rejected' && end.reason === reason)).toBe(true);
   });
 
-  test('publishes through middleware, and subscriptions', async () => {
+  test('for publishes through middleware, and for subscriptions', async () => {
     const { signal } = new AbortController();
     let go = (): void => {};
     const waits = new Promise<void>((resolve) => (go = resolve));

@@ -9,8 +9,8 @@ const closed = ({ topic }: { topic: string }): Error => new Error(`closed before
 const pendingPublishes = (timeoutMs = 60_000): PendingPublishes<string> =>
   new PendingPublishes<string>({ timeoutMs, timedOut });
 
-describe('pending publishes', () => {
-  test('settles a publish once, by its first answer', async () => {
+describe('PendingPublishes', () => {
+  test('settles a publish once, with its first answer', async () => {
     const pending = pendingPublishes();
     const [accepted, refused] = [pending.add('a', '1'), pending.add('b', '2')];
     expect([...pending].map(({ message }) => message)).toEqual(['1', '2']);
@@ -37,7 +37,7 @@ describe('pending publishes', () => {
     expect([pending.size, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
 
-  test('rejects publishes without an answer when their time is over, in the order in which they were published', async () => {
+  test('rejects publishes without an answer at their timeouts, in the order in which they were published', async () => {
     const pending = pendingPublishes(40);
     const first = pending.add('first', '1');
     const order: string[] = [];
@@ -52,7 +52,7 @@ describe('pending publishes', () => {
     await expect(pending.add('third', '4').settled).rejects.toThrow('no answer for third');
   });
 
-  test('hears an answer that came while the process stood still, although its time is over', async () => {
+  test('accepts an answer that arrived while the process was suspended, even after the timeout', async () => {
     const server = new Worker(
       `const { parentPort } = require('node:worker_threads');
        const server = require('node:net').createServer((socket) => socket.on('data', () => socket.write('yes')));
@@ -77,7 +77,7 @@ describe('pending publishes', () => {
     }
   });
 
-  test('closes at once when the last answer comes', async () => {
+  test('closes as soon as the last answer arrives', async () => {
     const pending = pendingPublishes();
     const [one, other] = [pending.add('a', '1'), pending.add('b', '2')];
     let isClosed = false;
@@ -91,7 +91,7 @@ describe('pending publishes', () => {
     await expect(other.settled).rejects.toThrow('refused');
   });
 
-  test('rejects what has no answer when the time for closing is over', async () => {
+  test('rejects publishes without an answer at the timeout of close', async () => {
     const pending = pendingPublishes();
     const one = pending.add('a', '1');
     await Promise.all([expect(one.settled).rejects.toThrow('closed before a'), pending.close(10, closed)]);

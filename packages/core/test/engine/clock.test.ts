@@ -25,7 +25,7 @@ test.each([
   ['an engine', neverOpens],
   ['a router', () => createRouter({ engines: [{ name: 'a', engine: neverOpens() }] })],
   ['a bus', () => createEventBus({ engines: [{ name: 'a', engine: neverOpens() }] })],
-])('stop of %s that is starting ends in time, although the clock is set back', async (_, make) => {
+])('stop() during the start of %s ends in time although the clock is set back', async (_, make) => {
   const one = make();
   const starting = one.start().catch((error: unknown) => error);
   await vi.waitFor(async () => expect((await one.health()).state).toBe('starting'));
@@ -34,7 +34,7 @@ test.each([
   expect(await starting).toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
 });
 
-test('what is logged once a second is not silent for an hour where the clock is set back', () => {
+test('a message that is logged once per second is logged although the clock is set back by an hour', () => {
   const lines: number[] = [];
   const log = new BurstLog((count) => lines.push(count));
   const now = vi.spyOn(performance, 'now').mockReturnValue(5000);

@@ -50,7 +50,7 @@ async function busy(make: (transport: ManualTransport) => EventBus): Promise<Eve
 }
 
 test.each(kinds.flatMap(([kind, make]) => shorter.map(([name, options]) => ({ kind, make, name, options }))))(
-  'a second stop of $kind with an earlier end by its $name ends the first too',
+  'a second stop of $kind with an earlier $name also ends the first',
   async ({ make, options }) => {
     const bus = await busy(make);
     const first = failureOf(bus.stop({ timeoutMs: 600_000 }));
@@ -60,7 +60,7 @@ test.each(kinds.flatMap(([kind, make]) => shorter.map(([name, options]) => ({ ki
   },
 );
 
-test('a second stop without a limit waits, and a later end does not prolong the first', async () => {
+test('a second stop without a timeout waits, and a later timeout does not prolong the first stop', async () => {
   const bus = await busy(makeEngine);
   const first = bus.stop({ timeoutMs: 20 });
   const others = Promise.allSettled([bus.stop(), bus.stop({ timeoutMs: 600_000 })]);
@@ -68,7 +68,7 @@ test('a second stop without a limit waits, and a later end does not prolong the 
   expect((await others).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
 });
 
-test.each(kinds)('the signal of a second start of %s ends its own wait only', async (_, make) => {
+test.each(kinds)('the signal of a second start of %s ends only the wait of that call', async (_, make) => {
   let opened!: () => void;
   const transport = new ManualTransport();
   transport.open = () => new Promise((resolve) => (opened = () => resolve(transport)));
@@ -85,7 +85,7 @@ test.each(kinds)('the signal of a second start of %s ends its own wait only', as
 });
 
 test.each(kinds.flatMap(([kind, make]) => shorter.map(([name, options]) => ({ kind, make, name, options }))))(
-  'a second stop of $kind ends the wait for a start that hangs, by its $name',
+  'a second stop of $kind ends the wait for a start that hangs, at its $name',
   async ({ make, options }) => {
     const transport = new ManualTransport();
     transport.open = () => new Promise(() => {});

@@ -47,10 +47,10 @@ async function is(engine: Engine, status: EngineHealth['status']): Promise<void>
   await expect.poll(async () => (await engine.health()).status).toBe(status);
 }
 
-describe('reading that stands still', () => {
+describe('stalled reading', () => {
   const here = { source: 'partition 3 of "orders"', position: 7, behind: 'there is an event to read' };
 
-  test('makes health degraded and says why, until it moves; it is logged once', async () => {
+  test('makes health degraded with the reason until reading continues, and is logged once', async () => {
     const { engine, transport, warnings } = await started();
     transport.at = [here];
     expect(await engine.health()).toEqual({ status: 'up', state: 'started' });
@@ -70,7 +70,7 @@ describe('reading that stands still', () => {
     await engine.stop();
   });
 
-  test('is told apart from another of the same name that moves', async () => {
+  test('is distinguished from another reader with the same name that makes progress', async () => {
     const { engine, transport } = await started();
     let position = 0;
     transport.progress = () => [here, { ...here, position: ++position }];
@@ -78,7 +78,7 @@ describe('reading that stands still', () => {
     await engine.stop();
   });
 
-  test('is what a transport that cannot say how far it is counts as', async () => {
+  test('is assumed if the transport cannot report its progress', async () => {
     const { engine, transport } = await started();
     transport.progress = () => {
       throw new Error('no idea');
@@ -88,7 +88,7 @@ describe('reading that stands still', () => {
     await engine.stop();
   });
 
-  test('is not watched any more once the engine has stopped, and begins again with it', async () => {
+  test('is not checked after the engine has stopped, and is checked again after a new start', async () => {
     const { engine, transport, warnings } = await started();
     transport.at = [here];
     await expect.poll(() => warnings.length).toBe(1);
@@ -101,10 +101,10 @@ describe('reading that stands still', () => {
   });
 });
 
-describe('a subscription that stands still', () => {
+describe('a stalled subscription', () => {
   const acknowledgement = { settled: () => {}, release: () => true };
 
-  test('behind a dead letter that cannot be written is told of, although it is tried again and again', async () => {
+  test('is reported behind a dead letter that cannot be written, although the write is repeated', async () => {
     let isRefused = true;
     const publishDeadLetter = (): Promise<void> =>
       isRefused ? Promise.reject(new Error('refused')) : Promise.resolve();
@@ -123,30 +123,33 @@ describe('a subscription that stands still', () => {
   test.each([
     ['a dead letter that cannot be written', 'throws', '1 dead letter(s) could not be written'],
     ['a handler that hangs', 'hangs', '1 event(s) of its key wait behind it'],
-  ])('for one key behind %s is told of, while events of other keys are handled', async (_, how, reason) => {
-    const { engine, transport } = await started({
-      publishDeadLetter: () => Promise.reject(new Error('refused')),
-    });
-    await engine.subscribeAsync('t', ({ key }) => {
-      if (key !== 'stuck') return undefined;
-      if (how === 'throws') throw new Error('always');
-      return new Promise(() => {});
-    });
-    const deliver = (key: string): void =>
-      transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1, key }), acknowledgement);
-    deliver('stuck');
-    deliver('stuck');
-    await expect
-      .poll(async () => {
-        deliver('other');
-        return (await engine.health()).error;
-      })
-      .toContain(reason);
-    expect(engine.stats().delivered).toBeGreaterThan(0);
-    await engine.stop({ timeoutMs: 1 }).catch(() => {});
-  });
+  ])(
+    'is reported if one key waits behind %s, although events of other keys are handled',
+    async (_, how, reason) => {
+      const { engine, transport } = await started({
+        publishDeadLetter: () => Promise.reject(new Error('refused')),
+      });
+      await engine.subscribeAsync('t', ({ key }) => {
+        if (key !== 'stuck') return undefined;
+        if (how === 'throws') throw new Error('always');
+        return new Promise(() => {});
+      });
+      const deliver = (key: string): void =>
+        transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1, key }), acknowledgement);
+      deliver('stuck');
+      deliver('stuck');
+      await expect
+        .poll(async () => {
+          deliver('other');
+          return (await engine.health()).error;
+        })
+        .toContain(reason);
+      expect(engine.stats().delivered).toBeGreaterThan(0);
+      await engine.stop({ timeoutMs: 1 }).catch(() => {});
+    },
+  );
 
-  test('for records that are no events, while events are handled, is told of', async () => {
+  test('is reported for undecodable records, although events are handled', async () => {
     const { engine, transport } = await started({
       publishDeadLetter: () => Promise.reject(new Error('refused')),
     });
@@ -163,7 +166,7 @@ describe('a subscription that stands still', () => {
     await engine.stop({ timeoutMs: 1 }).catch(() => {});
   });
 
-  test('because its ownership is not confirmed is told of', async () => {
+  test('is reported if its ownership is not confirmed', async () => {
     const { engine, transport } = await started();
     await engine.subscribe('t', () => {});
     const receiver = transport.receiver('t');
@@ -176,7 +179,7 @@ describe('a subscription that stands still', () => {
     await engine.stop();
   });
 
-  test('because other subscriptions have all workers is told of', async () => {
+  test('is reported if other subscriptions occupy all workers', async () => {
     const { engine, transport } = await started();
     const hangs = (): Promise<void> => new Promise(() => {});
     await engine.subscribeAsync('t', hangs);
@@ -191,7 +194,7 @@ describe('a subscription that stands still', () => {
 });
 
 describe('health', () => {
-  test('is the worse of what `ping` and `describe` say, with the reasons of both', async () => {
+  test('is the worse of the results of `ping` and `describe`, with the reasons of both', async () => {
     const { engine, transport } = await started();
     transport.describe = () => ({ status: 'degraded', error: 'a group is ill', details: { groups: 1 } });
     const expected = {
@@ -213,7 +216,7 @@ describe('health', () => {
     await engine.stop();
   });
 
-  test('never rejects, whatever `describe` throws', async () => {
+  test('never rejects if `describe` throws', async () => {
     const { engine, transport } = await started();
     transport.describe = () => {
       throw new Error('no idea');

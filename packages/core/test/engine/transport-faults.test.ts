@@ -16,7 +16,7 @@ function makeEngine(transport: ManualTransport): Engine {
   return engine;
 }
 
-test('a transport that throws when it is told of an attempt, or of room, ends no subscription', async () => {
+test('a transport that throws when it is notified of an attempt or of room ends no subscription', async () => {
   const transport = new ManualTransport();
   const engine = makeEngine(transport);
   await engine.start();
@@ -40,7 +40,7 @@ test('a transport that throws when it is told of an attempt, or of room, ends no
   await engine.stop();
 });
 
-test('stop ends in its time although a start is under way whose broker does not answer', async () => {
+test('stop ends at its timeout during a start whose broker does not answer', async () => {
   const transport = new ManualTransport();
   let closes = 0;
   let answer!: (transport: Transport) => void;

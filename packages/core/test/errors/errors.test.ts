@@ -46,19 +46,19 @@ const classes = Object.values<unknown>(errors).filter(
 );
 
 describe('every error', () => {
-  test('is in the list above', () => {
+  test('is in the list of this test', () => {
     const missing = classes.filter((one) => !all.some((error) => error.constructor === one));
     expect(missing.map((one) => one.name)).toEqual([]);
   });
 
-  test('has a code of its own, which the type ErrorCode lists', () => {
+  test('has a unique code, which the type ErrorCode lists', () => {
     const codes = all.map((error) => error.code);
     expect(new Set(codes).size).toBe(all.length);
     expect(codes.toSorted()).toEqual(coreErrorCodes);
   });
 
   test.each(all.map((error) => [error.constructor.name, error] as const))(
-    '%s: name, base and brand',
+    '%s has its name, base class and brand',
     (name, error) => {
       expect(error.name).toBe(name);
       expect(error).toBeInstanceOf(PolybusError);
@@ -71,7 +71,7 @@ describe('every error', () => {
 });
 
 describe('PolybusError.is', () => {
-  test('knows the errors of another copy of core, where instanceof does not', async () => {
+  test('recognizes errors of another copy of core, although instanceof does not', async () => {
     vi.resetModules();
     const copy = await import('../../src/errors/errors.ts');
     const { PolybusError: TheirPolybusError } = await import('../../src/errors/polybus-error.ts');
@@ -92,13 +92,13 @@ describe('PolybusError.is', () => {
     expect(PolybusError.is(value)).toBe(false);
   });
 
-  test('is false for a class of errors, which is no error', () => {
+  test('is false for an error class itself', () => {
     expect(PolybusError.is(PolybusError)).toBe(false);
   });
 });
 
-describe('what an error concerns', () => {
-  test('topic, engine and cause', () => {
+describe('an error contains', () => {
+  test('its topic, engine and cause', () => {
     const cause = new Error('socket closed');
     const error = new errors.PublishError('x', { cause, topic: 't', engine: 'log' });
     expect(error).toMatchObject({ topic: 't', engine: 'log', cause });
@@ -108,7 +108,7 @@ describe('what an error concerns', () => {
     expect(new errors.DuplicateEngineNameError('local', 'p').engine).toBe('local');
   });
 
-  test('fields that a program reads', () => {
+  test('fields that a program can read', () => {
     expect(new errors.ShutdownTimeoutError(30, left)).toMatchObject({ inFlight: 2, queued: 3 });
     expect(new errors.InvalidConfigError(problems).problems).toEqual(problems);
     expect(new errors.UnknownEngineReferenceError('lag', 'p', ['log']).problems[0]?.path).toBe('p');
@@ -150,6 +150,6 @@ test.each<[unknown, string]>([
     )(),
     'the function (anonymous)',
   ],
-])('quote shows a value in short', (value, text) => {
+])('quote shortens a value', (value, text) => {
   expect(quote(value)).toBe(text);
 });

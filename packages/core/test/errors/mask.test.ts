@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { maskUrl, maskValue } from '../../src/errors/mask.ts';
 
-describe('a value of a configuration', () => {
+describe('a configuration value', () => {
   test.each([
     ['redis://u:hunter2@h:6379/1', 'redis://[hidden]@h:6379/1'],
     ['redis://hunter2@h', 'redis://[hidden]@h'],
@@ -26,7 +26,7 @@ describe('a value of a configuration', () => {
   });
 });
 
-describe('text with a URL in it', () => {
+describe('text that contains a URL', () => {
   test.each([
     ['connect to redis://u:hunter2@h failed', 'connect to redis://[hidden]@h failed'],
     ['connect to :hunter2@h:6379 failed', 'connect to [hidden]@h:6379 failed'],

@@ -9,7 +9,7 @@ describe('BurstLog', () => {
     return { log: new BurstLog((count, fields) => lines.push([count, fields])), lines };
   };
 
-  test('logs the first at once, and then one line a second with how many it stands for', () => {
+  test('logs the first event immediately, and then one line per second with the number of events', () => {
     const { log, lines } = make();
     log.add({ n: 1 }, 10_000);
     expect(lines).toEqual([[1, { n: 1 }]]);
@@ -27,7 +27,7 @@ describe('BurstLog', () => {
     expect(lines[2]).toEqual([2, { n: 6 }]);
   });
 
-  test('flush logs what was held back, once', () => {
+  test('logs the events that it held back once, at flush', () => {
     const { log, lines } = make();
     log.flush();
     expect(lines).toEqual([]);
@@ -41,7 +41,7 @@ describe('BurstLog', () => {
     ]);
   });
 
-  test('a thousand in one second are two lines, and none is lost', () => {
+  test('logs two lines for a thousand events in one second, and counts all of them', () => {
     const { log, lines } = make();
     for (let i = 0; i < 1000; i++) log.add({ i }, 10_000 + (i % 1000));
     log.flush();
@@ -49,7 +49,7 @@ describe('BurstLog', () => {
     expect(lines.reduce((sum, [count]) => sum + count, 0)).toBe(1000);
   });
 
-  test('goes by the clock that nobody sets where it gets no time', () => {
+  test('uses the monotonic clock if it gets no time', () => {
     vi.useFakeTimers();
     try {
       const { log, lines } = make();
@@ -66,7 +66,7 @@ describe('BurstLog', () => {
   });
 });
 
-test('the console gets warnings and errors, and nothing else', () => {
+test('the default logger writes only warnings and errors to the console', () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const error = vi.spyOn(console, 'error').mockImplementation(() => {});
   consoleLogger.warn('slow', { engine: 'log' });

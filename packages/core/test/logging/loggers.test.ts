@@ -47,8 +47,8 @@ class CardError extends Error {
   readonly code = 'E_CARD';
 }
 
-describe.each(loggers)('%s, as it is', (_, make, messageName, most) => {
-  test('gets the message, the fields, and all of an error', () => {
+describe.each(loggers)('%s without an adapter', (_, make, messageName, most) => {
+  test('gets the message, the fields, and every part of an error', () => {
     const logger = adaptedLogger(make());
     const error = new CardError('declined', { cause: new RangeError(cause) });
     logger.warn('it failed', { topic: 'a', error });
@@ -67,7 +67,7 @@ describe.each(loggers)('%s, as it is', (_, make, messageName, most) => {
     expect(second).toMatchObject({ [messageName]: 'it failed again' });
   });
 
-  test('is told by a bus of an event whose attempts are used up', async () => {
+  test('gets a warning from a bus about an event without attempts left', async () => {
     const bus = createEventBus({ logger: make() });
     await bus.start();
     const fail = (): never => {
@@ -90,7 +90,7 @@ describe.each(loggers)('%s, as it is', (_, make, messageName, most) => {
   });
 });
 
-test('the console shows an error as it always does', async () => {
+test('the console shows an error in its usual form', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const bus = createEventBus({ logger: console });
   await bus.start();
@@ -112,8 +112,8 @@ test('the console shows an error as it always does', async () => {
   await bus.stop();
 });
 
-describe('whatever is given', () => {
-  test('causes in a circle, several errors, and errors that throw while they are read are shown', () => {
+describe('an unusual value', () => {
+  test('is logged: circular causes, several errors, and errors that throw when they are read', () => {
     const circle = new Error('circle');
     circle.cause = circle;
     const hostile = Object.defineProperty(new Error('x'), 'message', {
@@ -132,7 +132,7 @@ describe('whatever is given', () => {
     expect(lines[2]).toContain('it failed');
   });
 
-  test('a logger that throws ends nothing, and a level that it does not have is left out', () => {
+  test('does no harm: a logger that throws, or that lacks a level', () => {
     const logger = adaptedLogger({
       warn: () => {
         throw new Error('disk full');
@@ -143,7 +143,7 @@ describe('whatever is given', () => {
     expect(Object.keys(logger)).toEqual(['warn', 'error']);
   });
 
-  test('a logger whose promises reject does not end the process', async () => {
+  test('does not end the process: a logger whose promises reject', async () => {
     const fails = async (): Promise<void> => {
       await Promise.resolve();
       throw new Error('disk full');
@@ -159,7 +159,7 @@ describe('whatever is given', () => {
     expect(unhandled).toEqual([]);
   });
 
-  test('an error of another realm shows in JSON too', () => {
+  test('is logged in JSON too: an error of another realm', () => {
     const error: unknown = runInNewContext('new RangeError("too far")');
     adaptedLogger(winston()).error('it failed', { error });
     expect(JSON.parse(lines[0]!)).toMatchObject({ error: { name: 'RangeError', message: 'too far' } });

@@ -35,7 +35,7 @@ async function twoEngines(
   return { router, first };
 }
 
-test('a drain waits for an event that arrives while another engine releases one', async () => {
+test('drain waits for an event that arrives while another engine releases one', async () => {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => (open = resolve));
   const { router, first } = await twoEngines(() => {
@@ -56,7 +56,7 @@ test('a drain waits for an event that arrives while another engine releases one'
 });
 
 test.each(['released', 'enqueued'] as const)(
-  'a drain ends although an engine does not count %s',
+  'drain ends although an engine does not count %s',
   async (name) => {
     const { router } = await twoEngines(() => ({ [name]: undefined }) as Partial<DeliveryStats>);
     await router.drain!();
