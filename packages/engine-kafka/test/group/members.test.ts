@@ -3,9 +3,8 @@ import type { EventHandler } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { spawnMember } from '../child-member.ts';
 import { ownKafka } from '../read/foreign.ts';
-import { adminOf, newName, startEngine, until } from '../support.ts';
+import { adminOf, newName, startEngine, until, spawnMember } from '../support.ts';
 
 describeWithBroker('kafka', 'members of a group', async () => {
   const { brokers } = await ownKafka();

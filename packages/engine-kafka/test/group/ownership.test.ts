@@ -1,17 +1,16 @@
 import { once } from 'node:events';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { type ChildMember, spawnMember } from '../child-member.ts';
 import { ownKafka } from '../read/foreign.ts';
-import { newName, startEngine, until } from '../support.ts';
+import { type Fixture, newName, startEngine, until, spawnMember } from '../support.ts';
 
 type Said = { readonly begun?: number; readonly ended?: number; readonly did?: string };
 
-function saidOf({ said }: ChildMember, what: 'begun' | 'ended'): number[] {
+function saidOf({ said }: Fixture, what: 'begun' | 'ended'): number[] {
   return said.flatMap((one) => (one as Said)[what] ?? []);
 }
 
-async function tell(member: ChildMember, command: string): Promise<void> {
+async function tell(member: Fixture, command: string): Promise<void> {
   member.say(command);
   await until(command, () => member.said.some((one) => (one as Said).did === command));
 }

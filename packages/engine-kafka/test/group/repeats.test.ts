@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import type { EventHandler, SubscribeOptions } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { spawnMember } from '../child-member.ts';
 import { ownKafka } from '../read/foreign.ts';
-import { adminOf, newName, startEngine, until } from '../support.ts';
+import { adminOf, newName, startEngine, until, spawnMember } from '../support.ts';
 
 const never = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
 

@@ -22,7 +22,7 @@ describeWithBroker('redis', 'connections that are lost', async () => {
       bufferSize: 10_000,
       concurrency: 3,
     });
-    const flow = new Flow(publisher, 'load');
+    const flow = new Flow(publisher, 'load', 3);
     const admin = adminOf(url);
     for (let round = 0; round < 60; round++) {
       await flow.reaches(40);

@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { adminOf, newPrefix, spawnFixture, startEngine, until } from '../support.ts';
+import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
   /** A consumer in a process of its own, and what it has begun so far. */
   async function spawnConsumer(
     prefix: string,
   ): Promise<{ child: ChildProcess; began: { attempt: number }[] }> {
-    const { child, said } = await spawnFixture('hung-consumer', url, prefix);
+    const { child, said } = await spawnMember('hung-consumer', url, prefix);
     return {
       child,
       get began() {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { adminOf, newPrefix, spawnFixture, startEngine, until } from '../support.ts';
+import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 /** What a member in another process says of an event. */
 interface Said {
@@ -19,7 +19,7 @@ describeWithBroker('redis', 'a member of a group that falls silent', ({ url }) =
   test('and has died is found dead while its keys get events all the time', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs });
-    const dying = await spawnFixture('member', url, keyPrefix, `${claimIdleMs}`, 'for ever');
+    const dying = await spawnMember('member', url, keyPrefix, `${claimIdleMs}`, 'for ever');
     const publish = (n: number): Promise<void> =>
       engine.publish({ topic: 'work', payload: n, key: `key-${n % keys}` });
     let published = 0;
@@ -50,7 +50,7 @@ describeWithBroker('redis', 'a member of a group that falls silent', ({ url }) =
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs });
     const args = [url, keyPrefix, `${claimIdleMs}`, '10'];
-    const members = await Promise.all([spawnFixture('member', ...args), spawnFixture('member', ...args)]);
+    const members = await Promise.all([spawnMember('member', ...args), spawnMember('member', ...args)]);
     const saidBy = (member: { said: readonly unknown[] }): Said[] =>
       member.said.filter((one): one is Said => typeof one === 'object');
     const ended = (): Set<number | undefined> =>

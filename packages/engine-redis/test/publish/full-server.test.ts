@@ -2,7 +2,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { ownRedis } from '../read/foreign.ts';
-import { adminOf, newPrefix, spawnFixture, startEngine, until } from '../support.ts';
+import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 /*
  * A server that refuses each command that could take memory. What frees memory, and what that needs, has to go on.
@@ -32,7 +32,7 @@ describeWithBroker('redis', 'a full server', async () => {
       await first.publish({ topic: 'work', payload: -1, key: 'key-0' });
       await before.cancel();
       const stream = `${config.keyPrefix}work`;
-      const dying = await spawnFixture('hung-consumer', url, config.keyPrefix);
+      const dying = await spawnMember('hung-consumer', url, config.keyPrefix);
       for (let n = 0; n < 100; n++) await first.publish({ topic: 'work', payload: n, key: `key-${n % 4}` });
       await until('a member to have some in its handlers', () => dying.said.length === 4);
       const unfill = await fill(admin);

@@ -1,0 +1,7 @@
+export { attachToTest } from './attach.ts';
+export { Flow } from './flow.ts';
+export { LogLines } from './log-lines.ts';
+export { newName } from './names.ts';
+export { Seen } from './seen.ts';
+export { type Fixture, spawnFixture } from './spawn-fixture.ts';
+export { until } from './until.ts';
