@@ -26,6 +26,7 @@ export { validateConfig } from '../config/validate.ts';
 export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
+export { type Decoded, undecodable } from './decoded.ts';
 export { onAbort } from './on-abort.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';
 export {

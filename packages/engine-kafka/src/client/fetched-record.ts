@@ -1,5 +1,4 @@
-import type { Event } from '@polybus/core';
-import type { RawRecord } from '@polybus/core/engine';
+import type { Decoded } from '@polybus/core/engine-kit';
 
 export interface FetchedRecord {
   readonly offset: number;
@@ -16,8 +15,3 @@ export interface FetchedRecord {
    */
   decoded: Decoded | undefined;
 }
-
-/** An event, or a record that could not be decoded. */
-export type Decoded =
-  | { readonly event: Event; readonly raw?: undefined }
-  | { readonly event?: undefined; readonly raw: RawRecord };

@@ -1,5 +1,6 @@
 import type { Acknowledgement, ListenRequest, Receiver } from '@polybus/core/engine';
-import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
+import type { Decoded } from '@polybus/core/engine-kit';
+import type { FetchedRecord } from '../client/fetched-record.ts';
 import { decode } from '../read/decode.ts';
 import type { BusyKey } from './busy-keys.ts';
 

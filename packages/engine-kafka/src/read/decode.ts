@@ -1,4 +1,4 @@
-import { type Event, UndecodableRecordError } from '@polybus/core';
+import type { Event } from '@polybus/core';
 import {
   type DecodeContext,
   contentMode,
@@ -7,7 +7,8 @@ import {
   structuredContentType,
 } from '@polybus/core/cloudevents';
 import { foreignEvent } from '@polybus/core/engine';
-import type { Decoded, FetchedRecord } from '../client/fetched-record.ts';
+import { type Decoded, undecodable } from '@polybus/core/engine-kit';
+import type { FetchedRecord } from '../client/fetched-record.ts';
 
 /**
  * Decodes a record of polybus, of another CloudEvents producer, or of any other producer. Never throws.
@@ -25,10 +26,8 @@ function decodeNow(topic: string, partition: number, record: FetchedRecord): Dec
   try {
     return { event: decodeAny(partition, record, new RecordContext(topic, record)) };
   } catch (error) {
-    const cause =
-      error instanceof UndecodableRecordError ? error : new UndecodableRecordError(String(error), { topic });
-    const bytes = new Uint8Array(record.value ?? []);
-    return { raw: { topic, bytes, headers: headersText(record), key: keyOf(record), error: cause } };
+    const bytes = record.value ?? new Uint8Array();
+    return undecodable(error, { topic, bytes, headers: headersText(record), key: keyOf(record) });
   }
 }
 
@@ -59,19 +58,12 @@ function decodeAny(partition: number, record: FetchedRecord, context: RecordCont
   const { headers, value } = record;
   const contentType = headers['content-type'];
   if (value !== null && Buffer.isBuffer(contentType) && contentType.equals(ownContentType)) {
-    return decodeStructured(utf8Of(value), context);
+    return decodeStructured(value, context);
   }
   // By its headers alone: without them any JSON object would be taken for an envelope.
   const mode = contentMode({ headers, body: undefined });
   if (mode === 'foreign' && !isEnvelope(value)) return foreign(partition, record, context);
-  if (mode === 'binary' || value === null) return decodeRecord({ headers, body: value }, context);
-  return decodeRecord({ headers, body: utf8Of(value) }, context);
-}
-
-/** As text, several times faster than a strict decoder. Returns the bytes if they are not UTF-8, so that the decoder reports it. */
-function utf8Of(value: Buffer): string | Buffer {
-  const text = value.toString();
-  return text.includes('\ufffd') ? value : text;
+  return decodeRecord({ headers, body: value }, context);
 }
 
 /** True for a structured CloudEvent without the header for its content type. */

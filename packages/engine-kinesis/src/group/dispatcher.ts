@@ -1,5 +1,5 @@
 import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core/engine';
-import type { Decoded } from '../read/record.ts';
+import type { Decoded } from '@polybus/core/engine-kit';
 import {
   type EventLease,
   type GroupEvent,

@@ -1,8 +1,9 @@
 import { matchesTopic } from '@polybus/core/engine';
+import type { Decoded } from '@polybus/core/engine-kit';
 import type { ShardInfo } from '../client/shard.ts';
 import { Cursor, type CursorOwner } from '../read/cursor.ts';
 import type { Position } from '../read/position.ts';
-import { type Decoded, type ShardRecord, compareSequence } from '../read/record.ts';
+import { type ShardRecord, compareSequence } from '../read/record.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import {
   type LeaseEntry,

@@ -1,5 +1,5 @@
 import type { Receiver } from '@polybus/core/engine';
-import type { Decoded } from '../read/record.ts';
+import type { Decoded } from '@polybus/core/engine-kit';
 import type { OpenRecord } from './settled-prefix.ts';
 
 /** A subscription of the group in this process. */

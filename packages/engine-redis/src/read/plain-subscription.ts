@@ -1,6 +1,6 @@
 import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
+import type { Decoded } from '@polybus/core/engine-kit';
 import { messageOf } from '../errors.ts';
-import type { Decoded } from '../store/decode.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, timeOf } from '../store/stream-ids.ts';
 import type { StreamStore } from '../store/stream-store.ts';

@@ -1,6 +1,7 @@
 import type { Event } from '@polybus/core';
 import type { DecodeContext } from '@polybus/core/cloudevents';
-import { type Decoded, decode } from './decode.ts';
+import type { Decoded } from '@polybus/core/engine-kit';
+import { decode } from './decode.ts';
 import { timeOf } from './stream-ids.ts';
 import { eventField, keyField } from './stream-keys.ts';
 
