@@ -30,7 +30,7 @@ function publishAll(
 }
 
 describe('drop', () => {
-  test('drops what the buffer cannot take, counts it, and the publisher never waits', async () => {
+  test('drops and counts events that do not fit into the buffer, and never makes the publisher wait', async () => {
     const { engine } = await started({ defaultEventBufferSize: 3, workerCount: 1 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -44,7 +44,7 @@ describe('drop', () => {
     expect(engine.stats()).toMatchObject({ enqueued: 11, delivered: 4, dropped: 7 });
   });
 
-  test('logs drops once a second at most, with how many there were', async () => {
+  test('logs drops at most once per second, with their number', async () => {
     const { engine, log } = await started({ defaultEventBufferSize: 1, workerCount: 1 });
     const held = new HeldHandler();
     const subscription = await engine.subscribeAsync('a', held.handle);
@@ -62,7 +62,7 @@ describe('drop', () => {
 });
 
 describe('block', () => {
-  test('an awaited publish is held back until there is room', async () => {
+  test('an awaited publish waits until there is room', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 2, workerCount: 1 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -78,7 +78,7 @@ describe('block', () => {
     expect(engine.stats().dropped).toBe(0);
   });
 
-  test('one slow subscription holds back the publisher, not its neighbours', async () => {
+  test('a slow subscription holds back its publisher, but no other subscription', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 1, workerCount: 2 });
     const slow = new HeldHandler();
     const fast = new HeldHandler();
@@ -93,7 +93,7 @@ describe('block', () => {
     await expect.poll(() => slow.got).toEqual([0, 1, 2, 3]);
   });
 
-  test('a publish whose signal its own handler aborts at once does not wait for that handler', async () => {
+  test('a publish does not wait for a handler that aborts the signal of the publish', async () => {
     const { engine } = await started({ deliveryMode: 'block' });
     const controller = new AbortController();
     let open!: () => void;
@@ -107,7 +107,7 @@ describe('block', () => {
     open();
   });
 
-  test('a publish given up by its signal is dropped and counted, and holds nobody up', async () => {
+  test('a publish that is aborted is dropped and counted, and blocks no other publish', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 1, workerCount: 1 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -125,7 +125,7 @@ describe('block', () => {
     expect(engine.stats()).toMatchObject({ dropped: 1, delivered: 3, pending: 0 });
   });
 
-  test('handlers that publish to their own full topic, or round in a circle, do not lock up', async () => {
+  test('handlers that publish to their own full topic, or to each other in a cycle, do not deadlock', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 1, workerCount: 1 });
     const seen: string[] = [];
     await engine.subscribeAsync<number>('a', async ({ payload }) => {
@@ -141,7 +141,7 @@ describe('block', () => {
     expect(engine.stats().dropped).toBe(0);
   });
 
-  test('a chain of topics holds its first publisher back', async () => {
+  test('a chain of topics holds back its first publisher', async () => {
     const { engine } = await started({ deliveryMode: 'block', defaultEventBufferSize: 2, workerCount: 2 });
     const held = new HeldHandler();
     await engine.subscribeAsync('b', held.handle, { concurrency: 1 });
@@ -158,7 +158,7 @@ describe('block', () => {
 });
 
 describe('timeout', () => {
-  test('waits so long for room, then drops', async () => {
+  test('waits up to publishBlockTimeout for room, then drops the event', async () => {
     const { engine, log } = await started({
       deliveryMode: 'timeout',
       publishBlockTimeout: '20ms',
@@ -179,7 +179,7 @@ describe('timeout', () => {
     held.open();
   });
 
-  test('takes the event where room comes in time', async () => {
+  test('accepts the event if there is room in time', async () => {
     const { engine } = await started({
       deliveryMode: 'timeout',
       publishBlockTimeout: '1h',
@@ -195,7 +195,7 @@ describe('timeout', () => {
     expect(engine.stats().dropped).toBe(0);
   });
 
-  test('a timeout of zero drops at once', async () => {
+  test('drops at once with a timeout of zero', async () => {
     const { engine } = await started({ deliveryMode: 'timeout', defaultEventBufferSize: 1, workerCount: 1 });
     await engine.subscribeAsync('a', new HeldHandler().handle, { concurrency: 1 });
     await publishAll(engine, 5).all;
@@ -204,8 +204,8 @@ describe('timeout', () => {
   });
 });
 
-describe('bounds', () => {
-  test('maxEventQueueSize bounds a topic over all its subscriptions, and no other topic', async () => {
+describe('limits', () => {
+  test('maxEventQueueSize limits a topic over all its subscriptions, and no other topic', async () => {
     const { engine } = await started({ maxEventQueueSize: 4, defaultEventBufferSize: 100, workerCount: 1 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -219,7 +219,7 @@ describe('bounds', () => {
     expect(engine.stats().dropped).toBe(16);
   });
 
-  test('maxEventQueueSize holds the publisher back in block mode, and lets it go on as events settle', async () => {
+  test('maxEventQueueSize makes publishers wait in block mode until events are settled', async () => {
     const { engine } = await started({ deliveryMode: 'block', maxEventQueueSize: 2, workerCount: 1 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -230,7 +230,7 @@ describe('bounds', () => {
     await expect.poll(() => held.got).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test('workerCount bounds the handlers of all async subscriptions together', async () => {
+  test('workerCount limits the handlers of all async subscriptions together', async () => {
     const { engine } = await started({ workerCount: 3, defaultEventBufferSize: 100 });
     const held = new HeldHandler();
     await engine.subscribeAsync('a', held.handle);
@@ -256,7 +256,7 @@ describe('bounds', () => {
     expect(log[0]).toMatchObject({ fields: { reason: 'expired' } });
   });
 
-  test('rotateSubscriberOrder begins each publish at another subscription', async () => {
+  test('rotateSubscriberOrder starts each publish with another subscription', async () => {
     const { engine } = await started({ rotateSubscriberOrder: true });
     const order: string[] = [];
     for (const name of ['x', 'y', 'z']) await engine.subscribe('a', () => void order.push(name));

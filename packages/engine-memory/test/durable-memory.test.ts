@@ -31,7 +31,7 @@ test('a bus without a configuration loses none of 1,000 awaited publishes to an 
   expect(bus.stats()).toMatchObject({ published: 1000, delivered: 1000, dropped: 0 });
 });
 
-test('an event that has waited for days is handled all the same', async () => {
+test('an event does not expire, even after days', async () => {
   const { engine, log } = await started({ workerCount: 1 });
   const held = new HeldHandler();
   await engine.subscribeAsync('a', held.handle);
@@ -49,7 +49,7 @@ test('an event that has waited for days is handled all the same', async () => {
   expect(log).toEqual([]);
 });
 
-test('what fails is tried again, and is dead-lettered in the end', async () => {
+test('a failed event is retried, and becomes a dead letter after its last attempt', async () => {
   const { engine } = await started({ retry: { backoff: { initialMs: 0 } } });
   const letters: unknown[] = [];
   await engine.subscribe('_dead.*', ({ payload }) => void letters.push(payload));
@@ -69,7 +69,7 @@ test.each([
   [{ maxDurableQueueDepth: 0, maxEventQueueSize: 4 }, 4],
   [{ defaultEventBufferSize: 5 }, 1 + 5],
 ] as const)(
-  '%j takes %i events, the running one included, before a publisher waits',
+  '%j accepts %i events, including the running event, before a publisher waits',
   async (config, taken) => {
     const { engine } = await started({ ...config, workerCount: 1 });
     const held = new HeldHandler();

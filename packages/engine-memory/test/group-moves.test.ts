@@ -2,7 +2,7 @@ import { durableMemoryEngine } from '@polybus/engine-memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { HeldHandler } from './held-handler.ts';
 
-test('a handler that awaits a publish goes on when the event moves from a member that leaves to its own subscription', async () => {
+test("a handler that awaits a publish continues when the published event moves from a leaving member to the handler's own subscription", async () => {
   const engine = durableMemoryEngine();
   onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
   await engine.start();

@@ -2,7 +2,7 @@ import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { HeldHandler } from './held-handler.ts';
 
-test('publish does not wait for an event of a group that has to wait until a leaving member has settled its key', async () => {
+test('publish does not wait for a group event that waits until a leaving member has settled its key', async () => {
   const engine = memoryEngine({});
   onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
   await engine.start();
@@ -36,7 +36,7 @@ async function withAKeyThatWaits(
   return { held, publish };
 }
 
-test('events that wait for their key in a group do not fill their topic for other keys', async () => {
+test('events of a group that wait for their key do not count towards the topic limit of other keys', async () => {
   const seen: unknown[] = [];
   const { held, publish } = await withAKeyThatWaits((payload) => void seen.push(payload));
   for (const payload of [1, 2, 3]) await publish(payload, 'k');
@@ -46,7 +46,7 @@ test('events that wait for their key in a group do not fill their topic for othe
   await expect.poll(() => seen).toEqual(['of no key', 1, 2, 3]);
 });
 
-test('what a handler publishes under its key comes behind what waits for that key', async () => {
+test('an event that a handler publishes with its key comes after the events that already wait for that key', async () => {
   const seen: unknown[] = [];
   const { held, publish } = await withAKeyThatWaits((payload, publishNext) => {
     seen.push(payload);

@@ -43,7 +43,7 @@ function givingBack(onEvent: () => void): Receiver {
 }
 
 test.each([1, 2])(
-  '%i member(s) of a group that give an event back and stay do not stop the process',
+  '%i member(s) of a group that release an event and stay do not end the process',
   async (count) => {
     const transport = new MemoryTransport(resolveOptions({}, false, 'config'), context);
     let offered = 0;

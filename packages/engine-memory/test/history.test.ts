@@ -29,7 +29,7 @@ async function replayed(
 }
 
 describe('history', () => {
-  test('is replayed in order, by pattern, and live events follow', async () => {
+  test('is replayed in order for a pattern, and new events follow', async () => {
     const engine = await started({});
     for (let i = 0; i < 30; i++)
       await engine.publish({ topic: i % 2 === 0 ? 'a.even' : 'a.odd', payload: i });
@@ -40,20 +40,20 @@ describe('history', () => {
     expect(odd).toEqual([...Array.from({ length: 15 }, (_, i) => 2 * i + 1), 'live']);
   });
 
-  test('holds the last historySize events', async () => {
+  test('keeps the last historySize events', async () => {
     const engine = await started({ historySize: 5 });
     for (let i = 0; i < 12; i++) await engine.publish({ topic: 'a', payload: i });
     expect(await replayed(engine, 'a')).toEqual([7, 8, 9, 10, 11]);
   });
 
-  test('has nothing older than retentionDays, also behind younger events', async () => {
+  test('contains no event older than retentionDays, even behind newer events', async () => {
     const engine = await started({ retentionDays: 1 });
     await engine.publish({ topic: 'a', payload: 'young' });
     await engine.publish({ topic: 'a', payload: 'old', createdAt: new Date(Date.now() - 2 * dayMs) });
     expect(await replayed(engine, 'a')).toEqual(['young']);
   });
 
-  test('goes back retentionDays, and a replay from a date begins there', async () => {
+  test('contains the events of retentionDays, and a replay from a date starts there', async () => {
     const engine = await started({ retentionDays: 2 });
     const now = Date.now();
     for (const days of [5, 3, 1.5, 1, 0]) {
@@ -63,7 +63,7 @@ describe('history', () => {
     expect(await replayed(engine, 'a', new Date(now - 1.2 * dayMs))).toEqual([1, 0]);
   });
 
-  test('a slow replay drops nothing, and live events line up behind it', async () => {
+  test('drops no event in a slow replay, and new events wait behind it', async () => {
     const engine = await started({ defaultEventBufferSize: 2, workerCount: 1 });
     for (let i = 0; i < 20; i++) await engine.publish({ topic: 'a', payload: i });
     const held = new HeldHandler();
@@ -74,7 +74,7 @@ describe('history', () => {
     expect(engine.stats().dropped).toBe(0);
   });
 
-  test('a group that comes back goes on where it left off', async () => {
+  test('lets a group that returns continue where it stopped', async () => {
     const engine = await started({});
     const got: unknown[] = [];
     const join = () =>
@@ -90,7 +90,7 @@ describe('history', () => {
     expect(got).toEqual([1, 2, 3, 4]);
   });
 
-  test('a wall clock that is set forward or back expires nothing', async () => {
+  test('expires no event when the wall clock is set forward or back', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const engine = await started({ retentionDays: 1 });
@@ -105,7 +105,7 @@ describe('history', () => {
     expect(await replayed(engine, 'a')).toEqual(['before', 30, -30]);
   });
 
-  test('a group finds what its last member gave back, also if the history has lost it', async () => {
+  test('gives a returning group the events that its last member released, even if the history has lost them', async () => {
     const engine = await started({ historySize: 2 });
     const gate = new HeldHandler();
     const group = { group: 'g', bufferSize: 10 };
@@ -121,7 +121,7 @@ describe('history', () => {
     expect(got).toEqual([1, 2, 3, 4, 7, 8]);
   });
 
-  test('a group is told what the history has lost while it was away, and nothing else', async () => {
+  test('reports to a group the events that the history has lost during its absence, and no others', async () => {
     const engine = memoryEngine({ historySize: 3 });
     engines.push(engine);
     const log = captureLog(engine);
@@ -155,7 +155,7 @@ describe('history', () => {
     ]);
   });
 
-  test('what nobody came back for is dropped and counted when the engine stops', async () => {
+  test('drops and counts released events at stop() if the group has not returned', async () => {
     const engine = await started({});
     const gate = new HeldHandler();
     const leaving = await engine.subscribeAsync('a', gate.handle, { group: 'g', concurrency: 1 });
@@ -169,7 +169,7 @@ describe('history', () => {
     expect(engine.stats()).toMatchObject({ enqueued: 5, delivered: 1, dropped: 4, pending: 0 });
   });
 
-  test('without one there is no replay', async () => {
+  test('does not support replay if it is off', async () => {
     const engine = await started({ historySize: 0 });
     expect(engine.capabilities.replay).toBe(false);
     await expect(replayed(engine, 'a')).rejects.toMatchObject({

@@ -20,7 +20,7 @@ function made(work: () => void): Record<string, number> {
 // Created by the first use of the storage that handlers run in, and not by an event.
 new AsyncLocalStorage<number>().run(1, () => {});
 
-test('an event whose handlers return at once makes no promise and no timer, on an engine and on a bus', async () => {
+test('an event whose handlers return synchronously creates no promise and no timer, on an engine and on a bus', async () => {
   const engine: EventBus = memoryEngine({});
   const bus: EventBus = createEventBus({ engines: [{ name: 'm', engine: memoryEngine({}) }] }).untyped;
   for (const one of [engine, bus]) {

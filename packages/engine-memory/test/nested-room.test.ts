@@ -10,7 +10,7 @@ async function started(config: Parameters<typeof durableMemoryEngine>[0]): Promi
   return engine;
 }
 
-test('what a handler publishes to its own topic does not overtake what waits for room', async () => {
+test('an event that a handler publishes to its own topic does not overtake events that wait for room', async () => {
   const engine = await started({ defaultEventBufferSize: 1 });
   const seen: unknown[] = [];
   let publish!: () => void;
@@ -28,7 +28,7 @@ test('what a handler publishes to its own topic does not overtake what waits for
   expect(seen).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('a handler that publishes to a topic which is full of events that wait for this handler goes on', async () => {
+test('a handler can publish to a topic that is full of events for the same handler', async () => {
   const engine = await started({ maxEventQueueSize: 2 });
   const held = new HeldHandler();
   // It waits for the handler of "inner", and holds all that its topic has room for.

@@ -7,7 +7,7 @@ describeWithBroker('redis', 'an ACL user', ({ url }) => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
   test.each(['pubsub', 'streams'] as const)(
-    'a user with the permissions of the README can do it all, mode %s',
+    'with the permissions of the README can use every feature, mode %s',
     async (mode) => {
       const permissions = /the user needs `([^`]+)`/.exec(readme)?.[1]?.split(' ') ?? [];
       expect(permissions.length).toBeGreaterThan(3);

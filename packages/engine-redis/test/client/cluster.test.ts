@@ -78,7 +78,7 @@ describeWithBroker('redis', 'a cluster', () => {
     },
   );
 
-  test('pubsub keeps the order of a topic, whichever nodes are there', async () => {
+  test('pubsub keeps the order of a topic, whichever nodes carry it', async () => {
     const engine = await startEngine({ client: clusterClient(), keyPrefix: newPrefix() });
     const seen = new Map<string, unknown[]>();
     await engine.subscribe('order.*', ({ topic, payload }) => {
@@ -93,7 +93,7 @@ describeWithBroker('redis', 'a cluster', () => {
   });
 
   test.each(['given', 'made'])(
-    'a subscriber whose connection is lost tells of the gap, client %s',
+    'a subscriber that loses its connection reports the gap, client %s',
     async (how) => {
       const keyPrefix = newPrefix();
       const config = how === 'given' ? { client: clusterClient() } : { createClient: clusterClient };
@@ -114,7 +114,7 @@ describeWithBroker('redis', 'a cluster', () => {
     },
   );
 
-  test('streams lose nothing when the connections to a node are lost', async () => {
+  test('streams lose no accepted event when the connections to a node are lost', async () => {
     const config = { createClient: clusterClient, mode: 'streams', keyPrefix: `{${newPrefix()}}` } as const;
     const engine = await startEngine(config);
     const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
@@ -134,7 +134,7 @@ describeWithBroker('redis', 'a cluster', () => {
   });
 
   test(
-    'streams lose nothing when the process of a node is killed and comes back',
+    'streams lose no accepted event when the process of a node is killed and restarted',
     { timeout: 120_000 },
     async () => {
       const config = {
@@ -168,7 +168,7 @@ describeWithBroker('redis', 'a cluster', () => {
     },
   );
 
-  test('createClient may make clusters: streams then have a prefix with a hash tag, or start refuses', async () => {
+  test('createClient can create cluster clients: streams then need a prefix with a hash tag, or start rejects', async () => {
     const createClient = clusterClient;
     const refused = makeEngine({ createClient, mode: 'streams', keyPrefix: 'app:' });
     const problem = {
@@ -184,7 +184,7 @@ describeWithBroker('redis', 'a cluster', () => {
     await until('the events', () => seen.size === 3);
   });
 
-  test('a script that a node does not know is sent in full, also where the client counts that as its last redirection', async () => {
+  test('a script that a node does not know is sent in full, even if the client allows no redirection', async () => {
     for (const { url } of nodes) await adminOf(url).script('FLUSH');
     // As after a restart, for which a client tries again and again until the node is there, and has no scripts.
     const createClient = () => clusterClient(0);

@@ -3,7 +3,7 @@ import { Deadlines } from '../../src/client/command-deadlines.ts';
 import { compareIds } from '../../src/store/stream-ids.ts';
 import { until } from '../support.ts';
 
-test('what is watched ends in its time, also where a later deadline was there first', async () => {
+test('a watched command ends at its deadline, even if a later deadline was added first', async () => {
   const waiting = new Map([
     ['late', performance.now() + 60_000],
     ['soon', performance.now() + 30],
@@ -28,7 +28,7 @@ test.each([
   ['10-0', '9-99', 1],
   ['9-10', '10-1', -1],
   ['1-18446744073709551615', '1-18446744073709551614', 1],
-])('of the ids %s and %s the order is that of their numbers', (a, b, order) => {
+])('the ids %s and %s are compared as numbers', (a, b, order) => {
   expect(Math.sign(compareIds(a, b))).toBe(order);
   expect(Math.sign(compareIds(b, a))).toBe(order === 0 ? 0 : -order);
 });

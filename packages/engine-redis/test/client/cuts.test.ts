@@ -17,7 +17,7 @@ describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
     ['an acknowledgement', 'group', /xack/i],
   ] as const;
 
-  test.each(kinds)('to %s keeps nothing from arriving once', async (_, kind, after) => {
+  test.each(kinds)('to %s loses and repeats no event', async (_, kind, after) => {
     const group = kind === 'group' ? 'g' : undefined;
     const makeLane = async () => {
       const proxy = await CuttingProxy.start(url);
@@ -60,7 +60,7 @@ describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
     ['pubsub', /publish/i],
     ['streams', /xadd/i],
   ] as const)(
-    'to a publish is a typed error at most, and the next one works, mode %s',
+    'to a publish causes at most a typed error, and the next publish works, mode %s',
     async (mode, after) => {
       const proxy = await CuttingProxy.start(url);
       const keyPrefix = newPrefix();
@@ -90,7 +90,7 @@ describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
     },
   );
 
-  test('to the last acknowledgement of a member that leaves does not keep it in its group', async () => {
+  test('to the last acknowledgement of a leaving member does not keep the member in its group', async () => {
     const proxy = await CuttingProxy.start(url);
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url: proxy.url, mode: 'streams', keyPrefix });
@@ -115,7 +115,7 @@ describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
     });
   });
 
-  test('to a subscribe is a typed error at most, and the next one works', async () => {
+  test('to a subscribe causes at most a typed error, and the next subscribe works', async () => {
     const proxy = await CuttingProxy.start(url);
     const engine = await startEngine({ url: proxy.url, mode: 'streams', keyPrefix: newPrefix() });
     const after = /evalsha|eval\b/i;

@@ -11,7 +11,7 @@ async function timeOf(work: Promise<unknown>): Promise<number> {
   return performance.now() - since;
 }
 
-describeWithBroker('redis', 'connections that are being opened', async () => {
+describeWithBroker('redis', 'opening a connection', async () => {
   const broker = await ownRedis();
   const { url } = broker;
 
@@ -26,7 +26,7 @@ describeWithBroker('redis', 'connections that are being opened', async () => {
   }
 
   describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
-    test('start beside a paused server rejects when connectTimeout is over', () =>
+    test('start rejects at connectTimeout if the server is paused', () =>
       paused(async () => {
         const engine = makeEngine({ url, mode, clientOptions: { connectTimeout: 300 } });
         const failure = { code: 'CONNECTION_FAILED', message: expect.stringContaining('300 ms') };
@@ -34,14 +34,14 @@ describeWithBroker('redis', 'connections that are being opened', async () => {
         expect((await engine.health()).status).toBe('down');
       }));
 
-    test('a client of createClient that has begun to connect is given up too', () =>
+    test('a client of createClient that has started to connect is closed too', () =>
       paused(async () => {
         const createClient = (): Redis => new Redis(url, { connectTimeout: 300 });
         const engine = makeEngine({ createClient, mode });
         await expect(engine.start()).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
       }));
 
-    test('stop ends a start beside a paused server', () =>
+    test('stop ends a start on a paused server', () =>
       paused(async () => {
         const engine = makeEngine({ url, mode });
         const starting = engine.start().catch((error: { code?: string }) => error.code);
@@ -50,40 +50,40 @@ describeWithBroker('redis', 'connections that are being opened', async () => {
       }));
   });
 
+  test.each([undefined, 'g'])('stop ends a first subscribe on a paused server, group %s', async (group) => {
+    const engine = await startEngine({ url, mode: 'streams', keyPrefix: newPrefix() });
+    await paused(async () => {
+      const subscribing = engine
+        .subscribe('a', () => {}, { group })
+        .catch((error: { code?: string }) => error.code);
+      expect(await timeOf(engine.stop({ timeoutMs: 100 }))).toBeLessThan(4000);
+      expect(await subscribing).toBe('EVENT_BUS_NOT_STARTED');
+    });
+  });
+
   test.each([undefined, 'g'])(
-    'stop ends a first subscribe beside a paused server, group %s',
+    'a first subscribe waits for a server that is down, group %s',
     async (group) => {
-      const engine = await startEngine({ url, mode: 'streams', keyPrefix: newPrefix() });
-      await paused(async () => {
-        const subscribing = engine
-          .subscribe('a', () => {}, { group })
-          .catch((error: { code?: string }) => error.code);
-        expect(await timeOf(engine.stop({ timeoutMs: 100 }))).toBeLessThan(4000);
-        expect(await subscribing).toBe('EVENT_BUS_NOT_STARTED');
+      const engine = await startEngine({
+        url,
+        mode: 'streams',
+        keyPrefix: newPrefix(),
+        commandTimeoutMs: 30_000,
       });
+      await broker.kill();
+      const subscribing = engine.subscribe('a', () => {}, { group });
+      let isSettled = false;
+      subscribing.finally(() => (isSettled = true)).catch(() => {});
+      const probe = new Redis(url, { retryStrategy: () => null, lazyConnect: true });
+      probe.on('error', () => {});
+      await expect(probe.connect()).rejects.toThrow(/closed/);
+      expect(isSettled).toBe(false);
+      await broker.restart();
+      await subscribing;
     },
   );
 
-  test.each([undefined, 'g'])('a first subscribe waits for a server that is out, group %s', async (group) => {
-    const engine = await startEngine({
-      url,
-      mode: 'streams',
-      keyPrefix: newPrefix(),
-      commandTimeoutMs: 30_000,
-    });
-    await broker.kill();
-    const subscribing = engine.subscribe('a', () => {}, { group });
-    let isSettled = false;
-    subscribing.finally(() => (isSettled = true)).catch(() => {});
-    const probe = new Redis(url, { retryStrategy: () => null, lazyConnect: true });
-    probe.on('error', () => {});
-    await expect(probe.connect()).rejects.toThrow(/closed/);
-    expect(isSettled).toBe(false);
-    await broker.restart();
-    await subscribing;
-  });
-
-  test('a connection that could not be made is not held against the engine when the server is back', async () => {
+  test('a failed connection does not degrade the engine after the server is back', async () => {
     const config = { url, mode: 'streams', keyPrefix: newPrefix(), commandTimeoutMs: 200 } as const;
     const engine = await startEngine(config);
     await broker.kill();

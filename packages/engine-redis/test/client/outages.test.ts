@@ -13,7 +13,7 @@ describeWithBroker('redis', 'outages', async () => {
   const roomy = { bufferSize: 100_000 };
 
   describe('mode streams', () => {
-    test('loses nothing that was accepted while the server restarts under load, in a group and without', async () => {
+    test('loses no accepted event while the server restarts under load, in a group and without', async () => {
       const config = { url: broker.url, mode: 'streams', keyPrefix: newPrefix() } as const;
       const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
       const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
@@ -34,7 +34,7 @@ describeWithBroker('redis', 'outages', async () => {
       expect(new Set(flow.refused)).toEqual(new Set(flow.refused.length === 0 ? [] : ['PUBLISH_FAILED']));
     });
 
-    test('goes on after CLIENT KILL of each of its connections, without loss', async () => {
+    test('continues after CLIENT KILL of each of its connections, without loss', async () => {
       const config = { url: broker.url, mode: 'streams', keyPrefix: newPrefix() } as const;
       const engine = await startEngine(config);
       const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
@@ -59,7 +59,7 @@ describeWithBroker('redis', 'outages', async () => {
       });
     });
 
-    test('follows a failover that ends no connection: the old primary is a replica, and new connections reach the new one', async () => {
+    test('follows a failover that closes no connection: the old primary becomes a replica, and new connections reach the new primary', async () => {
       // Two containers would not reach each other at the addresses that we know.
       const paired = { providers: ['local'], args: ['--repl-diskless-sync-delay', '0'] } as const;
       const [old, next] = [await ownRedis(paired), await ownRedis(paired)];
@@ -115,7 +115,7 @@ describeWithBroker('redis', 'outages', async () => {
       await until('the events after it', () => [2, 3].every((n) => grouped.has(n) && plain.has(n)));
     });
 
-    test('stops beside a paused server, and what it had not settled goes to another member', async () => {
+    test('stops while the server is paused, and its unsettled events go to another member', async () => {
       const config = { url: broker.url, mode: 'streams', keyPrefix: newPrefix(), claimIdleMs: 300 } as const;
       const [leaving, publisher] = [await startEngine(config), await startEngine(config)];
       let began = 0;
@@ -142,7 +142,7 @@ describeWithBroker('redis', 'outages', async () => {
   });
 
   describe('mode pubsub', () => {
-    test('subscribes again after CLIENT KILL, and tells of the gap', async () => {
+    test('subscribes again after CLIENT KILL, and reports the gap', async () => {
       const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix() });
       const seen = new Set<unknown>();
       await engine.subscribe('kill', ({ payload }) => void seen.add(payload));
@@ -158,7 +158,7 @@ describeWithBroker('redis', 'outages', async () => {
       expect(details).toMatchObject({ mode: 'pubsub', gaps: 1, lastGap: { since: expect.any(String) } });
     });
 
-    test('tells an observer of each topic and pattern that was not listened to meanwhile, once for each gap', async () => {
+    test('reports each gap once to observers, for each topic and pattern that had no connection', async () => {
       const bus = createEventBus({
         engines: [{ name: 'live', engine: redisEngine({ url: broker.url, keyPrefix: newPrefix() }) }],
         logger: new LogLines(),
@@ -191,7 +191,7 @@ describeWithBroker('redis', 'outages', async () => {
       expect(topicsFrom(2)).toEqual(new Set(['gap.*', 'gap.a']));
     });
 
-    test('finds that the subscriber hears nothing any more, and tells of the gap', async () => {
+    test('detects that the subscriber receives nothing any more, and reports the gap', async () => {
       const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 1000 });
       const seen = new Set<unknown>();
       await engine.subscribe('silent', ({ payload }) => void seen.add(payload));
@@ -210,7 +210,7 @@ describeWithBroker('redis', 'outages', async () => {
       await until('the event', () => seen.has(1));
     });
 
-    test('subscriptions of one topic or pattern share one on the server, which ends with the last', async () => {
+    test('subscriptions to the same topic or pattern share one subscription on the server, which ends with the last', async () => {
       const keyPrefix = newPrefix();
       const engine = await startEngine({ url: broker.url, keyPrefix });
       const admin = adminOf(broker.url);
@@ -231,7 +231,7 @@ describeWithBroker('redis', 'outages', async () => {
       await until('the server to be told', async () => String(await counts()) === `0,${before}`);
     });
 
-    test('a publish beside a paused server is rejected in time, and stop does not wait for the server', async () => {
+    test('a publish rejects in time if the server is paused, and stop does not wait for the server', async () => {
       const engine = await startEngine({ url: broker.url, keyPrefix: newPrefix(), commandTimeoutMs: 1000 });
       await engine.subscribe('pause', () => {});
       await broker.pause();

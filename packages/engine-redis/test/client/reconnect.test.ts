@@ -4,10 +4,10 @@ import { expect, test } from 'vitest';
 import { ownRedis } from '../read/foreign.ts';
 import { Flow, adminOf, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'connections that are lost', async () => {
+describeWithBroker('redis', 'lost connections', async () => {
   const { url } = await ownRedis();
 
-  test('a group handles no settled event again, and keeps the order of a key', async () => {
+  test('a group does not handle settled events again, and keeps the order of each key', async () => {
     const keyPrefix = newPrefix();
     const config = { url, mode: 'streams', keyPrefix } as const;
     const [publisher, consumer] = [await startEngine(config), await startEngine(config)];
@@ -41,7 +41,7 @@ describeWithBroker('redis', 'connections that are lost', async () => {
   }
 
   test.each(['pubsub', 'streams'] as const)(
-    'a publish waits for the next connection from the moment at which its own begins to end, mode %s',
+    'a publish waits for a new connection as soon as the current connection starts to close, mode %s',
     async (mode) => {
       const clients: Redis[] = [];
       const createClient = (): Redis => {

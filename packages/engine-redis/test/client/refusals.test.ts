@@ -19,7 +19,7 @@ describeWithBroker('redis', 'refusals', async () => {
   const full = await ownRedis({ args: ['--maxmemory-policy', 'noeviction'] });
 
   describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
-    test('a wrong password is told by start, and is in no message, log or cause', async () => {
+    test('start rejects a wrong password, which appears in no message, log or cause', async () => {
       const url = guarded.url.replace(':right@', `:${secret}@`);
       for (const config of [
         { url },
@@ -41,7 +41,7 @@ describeWithBroker('redis', 'refusals', async () => {
       expect((await right.health()).status).toBe('up');
     });
 
-    test('a wrong password of a cluster is in no message, log or cause', async () => {
+    test('a wrong password of a cluster appears in no message, log or cause', async () => {
       const { hostname, port } = new URL(guarded.url);
       const node = { host: hostname, port: Number(port) };
       const createClient = (): Cluster =>
@@ -56,7 +56,7 @@ describeWithBroker('redis', 'refusals', async () => {
       expect(everything).not.toContain(secret);
     });
 
-    test('a server that is not there is told by start at once', async () => {
+    test('start rejects at once if no server listens', async () => {
       const engine = makeEngine({ url: `redis://user:${secret}@127.0.0.1:1`, mode });
       const error = await failureOf(engine.start());
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
@@ -69,7 +69,7 @@ describeWithBroker('redis', 'refusals', async () => {
     ['streams', undefined],
     ['streams', 'g'],
   ] as const)(
-    'a subscription that gets no answer in time says of which topic, %s, group %s',
+    'a subscribe that gets no answer in time names its topic, %s, group %s',
     async (mode, group) => {
       const { url } = await ownRedis();
       const engine = await startEngine({ url, mode, commandTimeoutMs: 200 });
@@ -79,7 +79,7 @@ describeWithBroker('redis', 'refusals', async () => {
     },
   );
 
-  test('a full server refuses a group with an error that says what to do', async () => {
+  test('on a full server, subscribing with a group rejects with an error that says what to do', async () => {
     const { url } = await ownRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] });
     const engine = await startEngine({ url, mode: 'streams' });
     const error = await failureOf(engine.subscribe('orders', () => {}, { group: 'g' }));
@@ -91,7 +91,7 @@ describeWithBroker('redis', 'refusals', async () => {
     });
   });
 
-  test('a replica refuses a group, and an event, with errors that say what it is', async () => {
+  test('on a replica, subscribing with a group and publishing reject with errors that name the cause', async () => {
     const { url } = await ownRedis();
     const engine = await startEngine({ url, mode: 'streams' });
     await adminOf(url).replicaof('127.0.0.1', await freePort());
@@ -108,22 +108,25 @@ describeWithBroker('redis', 'refusals', async () => {
     }
   });
 
-  test.each([undefined, 'g'])('what is no stream cannot be subscribed to, group %s', async (group) => {
-    const keyPrefix = newPrefix();
-    const url = full.url;
-    await adminOf(url).set(`${keyPrefix}taken`, 'text');
-    const engine = await startEngine({ url, mode: 'streams', keyPrefix });
-    const error = await failureOf(engine.subscribe('taken', () => {}, { group }));
-    expect(error).toMatchObject({
-      code: 'COMMAND_FAILED',
-      topic: 'taken',
-      engine: 'redis',
-      message: expect.stringMatching(/WRONGTYPE.*keyPrefix/),
-    });
-  });
+  test.each([undefined, 'g'])(
+    'a key that is not a stream cannot be subscribed to, group %s',
+    async (group) => {
+      const keyPrefix = newPrefix();
+      const url = full.url;
+      await adminOf(url).set(`${keyPrefix}taken`, 'text');
+      const engine = await startEngine({ url, mode: 'streams', keyPrefix });
+      const error = await failureOf(engine.subscribe('taken', () => {}, { group }));
+      expect(error).toMatchObject({
+        code: 'COMMAND_FAILED',
+        topic: 'taken',
+        engine: 'redis',
+        message: expect.stringMatching(/WRONGTYPE.*keyPrefix/),
+      });
+    },
+  );
 
   test.each([undefined, 'g'])(
-    'a topic whose stream gives way to something else keeps no other topic waiting, group %s',
+    'a topic whose stream is replaced by another type delays no other topic, group %s',
     async (group) => {
       const keyPrefix = newPrefix();
       const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix, blockMs: 200 });
@@ -185,7 +188,7 @@ describeWithBroker('redis', 'refusals', async () => {
       return { member, publish, allowAll, refuseBad, whenNamed, leasePasses };
     }
 
-    test('goes on with its other topics while the server refuses one of them', async () => {
+    test('continues with its other topics while the server rejects one topic', async () => {
       const { member, publish, allowAll, refuseBad, whenNamed, leasePasses } = await pair();
       const seen: unknown[] = [];
       await member.subscribe('*', ({ payload }) => void seen.push(payload), { group: 'g' });
@@ -207,7 +210,7 @@ describeWithBroker('redis', 'refusals', async () => {
       expect(new Set(seen).size).toBe(seen.length);
     });
 
-    test('begins no event of a topic whose lease it cannot renew', async () => {
+    test('starts no handler for a topic whose lease it cannot renew', async () => {
       const { member, publish, allowAll, refuseBad, leasePasses } = await pair();
       const seen: unknown[] = [];
       let letGo!: () => void;
@@ -232,7 +235,7 @@ describeWithBroker('redis', 'refusals', async () => {
       expect(seen).toEqual(['good 1', 'good 2', 'good 3', 'bad 1', 'bad 2']);
     });
 
-    test('hears of new topics that come after one that the server refuses', async () => {
+    test('finds new topics after the server has rejected a topic', async () => {
       const { member, publish, allowAll, refuseBad, whenNamed } = await pair();
       const seen: unknown[] = [];
       await refuseBad();
@@ -247,7 +250,7 @@ describeWithBroker('redis', 'refusals', async () => {
     });
   });
 
-  test('a full server refuses to publish with a typed error that says so, and takes events again when it has room', async () => {
+  test('on a full server, publishing rejects with a typed error, and works again when there is room', async () => {
     const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix: newPrefix() });
     const admin = adminOf(full.url);
     // An empty server takes more in one version than in another.

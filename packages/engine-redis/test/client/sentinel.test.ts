@@ -51,7 +51,7 @@ describeWithBroker('redis', 'Sentinel', async () => {
     });
   }
 
-  test('streams go on after a failover under load: all that the new primary has arrives', async () => {
+  test('streams continue after a failover under load: every event that the new primary has arrives', async () => {
     await replicaIsReady();
     const keyPrefix = newPrefix();
     const config = { clientOptions, mode: 'streams', keyPrefix, commandTimeoutMs: 1000 } as const;

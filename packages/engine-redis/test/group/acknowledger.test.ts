@@ -13,7 +13,7 @@ function makeAcknowledger() {
   return { acknowledger: new Acknowledger(commands as unknown as ConsumerCommands, new LogLines()), sent };
 }
 
-test('an attempt that outlives its turn is told at the end of that turn, and what is settled with it', async () => {
+test('an attempt that is still running at the end of the event-loop turn is reported then, with the acknowledgements of that turn', async () => {
   const { acknowledger, sent } = makeAcknowledger();
   acknowledger.begun('1-0', 1);
   acknowledger.settled('2-0', '');
@@ -21,7 +21,7 @@ test('an attempt that outlives its turn is told at the end of that turn, and wha
   expect(sent).toEqual(['attempt', 'acknowledged']);
 });
 
-test('an acknowledgement alone lets what has come by now go first', async () => {
+test('acknowledgements without a running attempt are sent one turn of the event loop later', async () => {
   const { acknowledger, sent } = makeAcknowledger();
   acknowledger.begun('1-0', 1);
   acknowledger.settled('1-0', '');

@@ -4,7 +4,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
+describeWithBroker('redis', 'when a consumer is killed', ({ url }) => {
   /** A consumer in a process of its own, and what it has begun so far. */
   async function spawnConsumer(
     prefix: string,
@@ -18,7 +18,7 @@ describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
     };
   }
 
-  test('what a consumer had that was killed in its handlers goes to others, in order, none lost', async () => {
+  test('events of its running handlers go to other members, in order and without loss', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
     const consumer = await spawnConsumer(keyPrefix);
@@ -47,7 +47,7 @@ describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
     });
   });
 
-  test('an event whose handler kills its process again and again becomes a dead letter', async () => {
+  test('an event whose handler kills the process each time becomes a dead letter', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
     // A group must be there before, or the first consumer would not get the event.
@@ -80,7 +80,7 @@ describeWithBroker('redis', 'a consumer that is killed', ({ url }) => {
     expect(dead).toEqual(['poison']);
   });
 
-  test('events that a dying consumer had read, and not begun, lose no attempt by it', async () => {
+  test('events that it had read but not started lose no attempt', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
     await (await engine.subscribe('work', () => {}, { group: 'workers' })).cancel();

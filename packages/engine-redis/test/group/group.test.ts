@@ -12,7 +12,7 @@ import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
 const numbers = Array.from({ length: 200 }, (_, n) => n);
 
-describeWithBroker('redis', 'groups, as the server sees them', async () => {
+describeWithBroker('redis', 'commands of groups', async () => {
   // Of its own: what it counts must be of nobody else.
   const { url } = await ownRedis();
 
@@ -23,7 +23,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
 
   test.each([undefined, 'key'])(
-    'events that settle together are acknowledged together (key: %s)',
+    'events that are settled together are acknowledged together (key: %s)',
     async (key) => {
       const keyPrefix = newPrefix();
       const config = { url, keyPrefix, mode: 'streams', workerCount: numbers.length } as const;
@@ -52,7 +52,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
   );
 
   test.each(['pubsub', 'streams'] as const)(
-    'publishes of one turn share a round trip, mode %s',
+    'publishes of one event-loop turn share a round trip, mode %s',
     async (mode) => {
       const engine = await startEngine({ url, keyPrefix: newPrefix(), mode });
       await engine.publish({ topic: 'work', payload: 'to announce it' });
@@ -64,7 +64,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     },
   );
 
-  test('a member reads no more than it has room for, and leaves the rest to others', async () => {
+  test('a member reads no more events than it has room for, and leaves the others to other members', async () => {
     const keyPrefix = newPrefix();
     const [full, free] = [
       await startEngine({ url, keyPrefix, mode: 'streams' }),
@@ -91,7 +91,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     await until('everything to be settled', async () => (await pending()) === 0);
   });
 
-  test('a key that is in progress in one topic brings a member nothing of a topic that it has not subscribed to', async () => {
+  test('a member that handles a key of one topic gets no event of that key in a topic without its subscription', async () => {
     const keyPrefix = newPrefix();
     const [orders, users] = [
       await startEngine({ url, keyPrefix, mode: 'streams' }),
@@ -112,7 +112,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     expect(new Set(ofUsers)).toEqual(new Set(['users.new']));
   });
 
-  test('what was passed on to a member arrives although something new comes in the same moment', async () => {
+  test('an event that was passed to a member arrives, even if a new event comes at the same moment', async () => {
     const keyPrefix = newPrefix();
     // Only a wake-up may make it read.
     const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 600_000 } as const;
@@ -154,7 +154,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     expect(new Set(seen)).toEqual(new Set(['first', 'new', 'passed on']));
   });
 
-  test('what was left behind without a wake-up is found by the heartbeat, although something new comes all the time', async () => {
+  test('the heartbeat finds events that were left without a wake-up, even if new events come all the time', async () => {
     const keyPrefix = newPrefix();
     const config = { url, keyPrefix, mode: 'streams', blockMs: 120_000, claimIdleMs: 1500 } as const;
     const engine = await startEngine(config);
@@ -184,7 +184,7 @@ describeWithBroker('redis', 'groups, as the server sees them', async () => {
     );
   });
 
-  test('what others left behind is handled without a pause, though little of it is read at once', async () => {
+  test('events that other members left are handled without a pause, even if each read returns few of them', async () => {
     const keyPrefix = newPrefix();
     // Neither a heartbeat nor the end of a blocking read makes the member look again in time.
     const config = { url, keyPrefix, mode: 'streams', claimIdleMs: 600_000, blockMs: 600_000 } as const;

@@ -5,7 +5,7 @@ import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts'
 
 const claimIdleMs = 500;
 
-describeWithBroker('redis', 'consumers that live', ({ url }) => {
+describeWithBroker('redis', 'live consumers', ({ url }) => {
   /** A subscription whose handler lasts until it is let go, and what it was handed. */
   async function join(keyPrefix: string): Promise<{ seen: unknown[]; log: LogLines; letGo: () => void }> {
     const log = new LogLines();
@@ -27,13 +27,13 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     return new Map(infos.map((info) => [String(info[1]), Number(info[info.indexOf('idle') + 1])]));
   }
 
-  test('are members of the group before they have read anything', async () => {
+  test('are members of the group before their first read', async () => {
     const keyPrefix = newPrefix();
     await join(keyPrefix);
     expect((await idleOf(adminOf(url), `${keyPrefix}work`)).size).toBe(1);
   });
 
-  test('keep an event for as long as its handler takes, and it is handled once', async () => {
+  test('keep an event as long as its handler runs, so it is handled once', async () => {
     const keyPrefix = newPrefix();
     const members = [await join(keyPrefix), await join(keyPrefix)];
     const admin = adminOf(url);
@@ -61,7 +61,7 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     expect(new Set(seen())).toEqual(new Set([0, 1, 2]));
   });
 
-  test('begin nothing that others have taken over', async () => {
+  test('start no event that other members have taken over', async () => {
     const keyPrefix = newPrefix();
     const log = new LogLines();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);
@@ -94,7 +94,7 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     );
   });
 
-  test('begin nothing once their lease is over, until the server has answered again', async () => {
+  test('start no event after their lease expires, until the server answers again', async () => {
     const proxy = await CuttingProxy.start(url);
     const engine = await startEngine({
       url: proxy.url,
@@ -126,7 +126,7 @@ describeWithBroker('redis', 'consumers that live', ({ url }) => {
     expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test('are heard of while there is nothing to do', async () => {
+  test('send heartbeats while there are no events', async () => {
     const keyPrefix = newPrefix();
     const { log } = await join(keyPrefix);
     const admin = adminOf(url);

@@ -2,8 +2,8 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'how far groups are behind', ({ url }) => {
-  test('what waits and what is not acknowledged counts, for each topic and group', async () => {
+describeWithBroker('redis', 'the lag of groups', ({ url }) => {
+  test('counts waiting and unacknowledged events, for each topic and group', async () => {
     const engine = await startEngine({ url, mode: 'streams', keyPrefix: newPrefix() });
     let open!: () => void;
     const gate = new Promise<void>((resolve) => (open = resolve));
@@ -26,7 +26,7 @@ describeWithBroker('redis', 'how far groups are behind', ({ url }) => {
     );
   });
 
-  test('is counted where the server does not know, because an entry was deleted', async () => {
+  test('is counted if the server does not know it because an entry was deleted', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, mode: 'streams', keyPrefix });
     let open!: () => void;
@@ -42,7 +42,7 @@ describeWithBroker('redis', 'how far groups are behind', ({ url }) => {
     await until('nothing to be behind', async () => (await engine.lag!())[0]?.events === 0);
   });
 
-  test('what the server answers instead is a typed error that names the topic', async () => {
+  test('is a typed error that names the topic if the server returns another answer', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, mode: 'streams', keyPrefix });
     await engine.subscribe('work', () => {}, { group: 'g' });
@@ -54,7 +54,7 @@ describeWithBroker('redis', 'how far groups are behind', ({ url }) => {
     });
   });
 
-  test('Pub/Sub keeps nothing, so nothing is behind', async () => {
+  test('is empty on Pub/Sub, which stores nothing', async () => {
     const engine = await startEngine({ url, keyPrefix: newPrefix() });
     await engine.subscribe('a', () => {});
     expect(await engine.lag!()).toEqual([]);

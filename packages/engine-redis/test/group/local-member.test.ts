@@ -57,7 +57,7 @@ function makeMember(answer: () => Promise<void> = () => Promise.resolve()) {
   return { topic, reads, taken, givenBack };
 }
 
-test.each(turns)('room that comes %i microtasks after there was none is read for', async (turn) => {
+test.each(turns)('a read follows if room appears %i microtasks after there was none', async (turn) => {
   const { topic, reads, taken } = makeMember();
   void topic.poll();
   while (taken.length < 2) await Promise.resolve();
@@ -67,7 +67,7 @@ test.each(turns)('room that comes %i microtasks after there was none is read for
   expect(reads.length).toBeGreaterThan(1);
 });
 
-test('what a read brings that was sent before an entry was released goes back behind that entry', async () => {
+test('entries of a read that was sent before an entry was released are returned behind that entry', async () => {
   let answer = (): void => {};
   const { topic, reads, taken, givenBack } = makeMember(() =>
     reads.length < 2 ? Promise.resolve() : new Promise((resolve) => (answer = resolve)),

@@ -82,7 +82,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
   const eventsOf = (entries: readonly StreamEntry[]): string[] =>
     entries.map((entry) => String(fieldOf(entry, 'event')));
 
-  test('while some of a key is on its way to a member that leaves, nobody gets what comes after it', async () => {
+  test('while a leaving member has an unread answer for a key, no member gets later events of that key', async () => {
     const store = await makeStore();
     const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -97,7 +97,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await staying.read())).toEqual(['first', 'second', 'third']);
   });
 
-  test('what is given back of a key that the member still handles comes to others when it has ended', async () => {
+  test('released events of a key that the member still handles go to other members when its handler ends', async () => {
     const store = await makeStore();
     const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'handled');
@@ -110,7 +110,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await staying.read())).toEqual(['too late']);
   });
 
-  test('a member that leaves wakes the others if all it had of a key was given back before', async () => {
+  test('a leaving member wakes the others if it has released all events of a key before', async () => {
     const store = await makeStore();
     const leaving = await Member.join(store, 'a.1');
     await Member.join(store, 'b.1');
@@ -124,7 +124,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await wakeUps(store, 'b')).toBe(before + 1);
   });
 
-  test('what one read passes on to another member wakes it once', async () => {
+  test('a read that passes several events to another member wakes it once', async () => {
     const store = await makeStore();
     const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -135,7 +135,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await owner.read())).toEqual(['second', 'third', 'fourth']);
   });
 
-  test('what is settled of a key that another member has by now leaves the key with that one', async () => {
+  test('settling an event of a key that has moved to another member does not move the key', async () => {
     const store = await makeStore();
     const [silent, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -149,7 +149,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await heir.read())).toEqual(['second']);
   });
 
-  test('what comes of a key whose owner is no member any more goes to who reads it, after what that one left', async () => {
+  test('new events of a key whose owner has left go to the member that reads them, after the events that the owner left', async () => {
     const store = await makeStore();
     const [gone, heir] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -159,7 +159,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await heir.readNewFirst()).toEqual(['first', 'second']);
   });
 
-  test('an empty key of a foreign producer is no key, and one that is no text is settled like any other', async () => {
+  test('an empty key of a foreign producer counts as no key, and a key of arbitrary bytes is settled like any other', async () => {
     const store = await makeStore();
     const member = await Member.join(store, 'a.1');
     const stream = store.keys.stream(topic);
@@ -173,7 +173,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await owners(store)).toBe(0);
   });
 
-  test('the count of a key comes right again where an entry was deleted by hand', async () => {
+  test('the count of a key is corrected after an entry was deleted by hand', async () => {
     const store = await makeStore();
     const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -190,7 +190,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await owners(store)).toBe(0);
   });
 
-  test('what was passed on to a member is not forgotten over newer entries that another left behind', async () => {
+  test('an event that was passed to a member is not skipped because of newer entries that another member left', async () => {
     const store = await makeStore();
     const [member, other] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'had');
@@ -202,7 +202,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(eventsOf(await member.read(1))).toEqual(['passed on']);
   });
 
-  test('a read of what is new first brings what was passed on of the same key before it', async () => {
+  test('a read that prefers new events first returns passed events of the same keys', async () => {
     const store = await makeStore();
     const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');
@@ -215,7 +215,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await owner.readNewFirst()).toEqual(['fourth']);
   });
 
-  test('a read of what is new first brings what was left behind of the same key before it', async () => {
+  test('a read that prefers new events first returns events of the same keys that a member left', async () => {
     const store = await makeStore();
     const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first', 'second');
@@ -227,7 +227,7 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
     expect(await staying.readNewFirst()).toEqual(['fourth']);
   });
 
-  test('a read of what is new first leaves the rest for the next one', async () => {
+  test('a read that prefers new events leaves other events to the next read', async () => {
     const store = await makeStore();
     const [owner, reader] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
     await add(store, 'k', 'first');

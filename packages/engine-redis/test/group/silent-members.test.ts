@@ -15,8 +15,8 @@ interface Said {
 const claimIdleMs = 3000;
 const keys = 100;
 
-describeWithBroker('redis', 'a member of a group that falls silent', ({ url }) => {
-  test('and has died is found dead while its keys get events all the time', async () => {
+describeWithBroker('redis', 'a group member that stops answering', ({ url }) => {
+  test('and has died is detected although its keys get events all the time', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs });
     const dying = await spawnMember('member', url, keyPrefix, `${claimIdleMs}`, 'for ever');
@@ -46,7 +46,7 @@ describeWithBroker('redis', 'a member of a group that falls silent', ({ url }) =
     for (const numbers of byKey.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
   });
 
-  test('and goes on begins nothing that another has by then', async () => {
+  test('and continues later starts no event that another member has by then', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs });
     const args = [url, keyPrefix, `${claimIdleMs}`, '10'];

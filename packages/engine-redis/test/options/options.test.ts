@@ -31,11 +31,11 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
       expect(problemsOf(config)).toEqual([path]);
     });
 
-    test('a password in a URL that is refused is not shown', () => {
+    test('the error for an invalid URL does not show its password', () => {
       expect(() => redisEngine({ url: 'http://user:hunter2@host' })).toThrow(/\[hidden\]/);
     });
 
-    test('a bus takes the engine by name, with the fields of a bus with one engine', async () => {
+    test('a bus creates the engine by name, with the fields of a bus with one engine', async () => {
       const bus = createEventBus({ engine: 'redis', externalBrokerURL: url, workerCount: 2 });
       await bus.start();
       onTestFinished(() => bus.stop());
@@ -54,29 +54,26 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
         .split('\n')
         .filter((line) => / name=lazy-/.test(line)).length;
 
-    test.each(['pubsub', 'streams'] as const)(
-      'there are none before start and none after stop, mode %s',
-      async (mode) => {
-        const admin = adminOf(url);
-        const engine: Engine = redisEngine({ url, mode, keyPrefix: newPrefix() });
-        engine.attach!({
-          name: 'lazy',
-          logger: console,
-          source: 'test',
-          observer: { active: false, received: () => {}, failed: () => {}, missed: () => {} },
-          publishDeadLetter: async () => {},
-        });
-        expect(await named(admin)).toBe(0);
-        await engine.start();
-        await engine.subscribe('a.*', () => {});
-        expect(await named(admin)).toBe(mode === 'pubsub' ? 2 : 3);
-        await engine.stop();
-        await until('no connection to be left', async () => (await named(admin)) === 0);
-      },
-    );
+    test.each(['pubsub', 'streams'] as const)('exist only between start and stop, mode %s', async (mode) => {
+      const admin = adminOf(url);
+      const engine: Engine = redisEngine({ url, mode, keyPrefix: newPrefix() });
+      engine.attach!({
+        name: 'lazy',
+        logger: console,
+        source: 'test',
+        observer: { active: false, received: () => {}, failed: () => {}, missed: () => {} },
+        publishDeadLetter: async () => {},
+      });
+      expect(await named(admin)).toBe(0);
+      await engine.start();
+      await engine.subscribe('a.*', () => {});
+      expect(await named(admin)).toBe(mode === 'pubsub' ? 2 : 3);
+      await engine.stop();
+      await until('no connection to be left', async () => (await named(admin)) === 0);
+    });
 
     test.each(['pubsub', 'streams'] as const)(
-      'a client that is given publishes, and is not closed, mode %s',
+      'a given client is used for publishing and is not closed, mode %s',
       async (mode) => {
         const client = new Redis(url);
         onTestFinished(() => client.disconnect());
@@ -90,7 +87,7 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
       },
     );
 
-    test('createClient makes each connection; several publish with poolSize, in order per topic', async () => {
+    test('createClient creates each connection; with poolSize several connections publish, in order per topic', async () => {
       let made = 0;
       const createClient = (): Redis => {
         made++;
@@ -115,7 +112,7 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
     };
 
     test.each(['clientOptions', 'createClient'])(
-      'options of the client that the engine cannot do with are set otherwise, %s',
+      'client options that the engine cannot work with are overridden, %s',
       async (how) => {
         const createClient = (): Redis => new Redis(url, hostile);
         const config = how === 'clientOptions' ? { url, clientOptions: hostile } : { createClient };
@@ -131,13 +128,13 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
       },
     );
 
-    test('a client that is given with a keyPrefix is refused', () => {
+    test('a given client with a keyPrefix is refused', () => {
       const client = new Redis(url, { keyPrefix: 'theirs:', lazyConnect: true });
       expect(problemsOf({ client })).toEqual(['redisEngine.client']);
     });
 
     test.each(['pubsub', 'streams'] as const)(
-      'a client that is given with auto-pipelining keeps the order, mode %s',
+      'a given client with auto-pipelining keeps the order, mode %s',
       async (mode) => {
         const client = new Redis(url, { enableAutoPipelining: true });
         onTestFinished(() => client.disconnect());

@@ -17,7 +17,7 @@ describeWithBroker('redis', 'a full server', async () => {
   }
 
   test.each(['work', 'wor*'])(
-    'lets members join a group that is there, who drain it in order, subscribed to %s',
+    'lets members join an existing group and drain it in order, subscribed to %s',
     async (pattern) => {
       const config = {
         url,
@@ -68,7 +68,7 @@ describeWithBroker('redis', 'a full server', async () => {
     },
   );
 
-  test('is trimmed by an engine that can publish nothing to it', async () => {
+  test('is trimmed by an engine that cannot publish to it', async () => {
     const config = { url, mode: 'streams', keyPrefix: newPrefix(), maxLen: 100 } as const;
     const admin = adminOf(url);
     const before = await startEngine({ ...config, maxLen: 10_000 });

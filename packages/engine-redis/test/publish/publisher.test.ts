@@ -7,7 +7,7 @@ const reason = new Error('no longer wanted');
 
 describeWithBroker('redis', 'a publish with a signal', ({ url }) => {
   for (const mode of ['pubsub', 'streams'] as const) {
-    test(`that aborts before it has left is not sent, mode ${mode}`, async () => {
+    test(`that aborts before the event is sent is not sent, mode ${mode}`, async () => {
       const proxy = await CuttingProxy.start(url);
       const keyPrefix = newPrefix();
       const engine = await startEngine({ url: proxy.url, mode, keyPrefix });
@@ -40,7 +40,7 @@ describeWithBroker('redis', 'a publish with a signal', ({ url }) => {
     });
   }
 
-  test('that many share has one listener', async () => {
+  test('that many publishes share has one listener', async () => {
     const engine = await startEngine({ url, keyPrefix: newPrefix() });
     const warnings: Error[] = [];
     const warn = (warning: Error): void => void warnings.push(warning);

@@ -15,7 +15,7 @@ describeWithBroker('redis', 'a burst', ({ url }) => {
   for (const kind of ['subscribe', 'subscribeAsync'] as const)
     for (const group of [undefined, 'g'])
       test.each(sizes)(
-        `of %i events in one read, where there is room for %i, is handled (${kind}, ${group ?? 'no group'})`,
+        `of %i events in one read, with room for %i, is handled (${kind}, ${group ?? 'no group'})`,
         async (count, bufferSize) => {
           const config = { url, mode: 'streams', keyPrefix: newPrefix(), blockMs: 60_000 } as const;
           const engine = await startEngine(config);
@@ -42,7 +42,7 @@ describeWithBroker('redis', 'a burst', ({ url }) => {
         },
       );
 
-  test('of many topics at once does not take in more than a buffer of a pattern that begins in the past', async () => {
+  test('of many topics at once loads no more events than fit into the buffer of a pattern that replays', async () => {
     const config = { url, mode: 'streams', keyPrefix: newPrefix() } as const;
     const engine = await startEngine(config);
     const topics = Array.from({ length: 100 }, (_, n) => `many.${n}`);

@@ -19,7 +19,7 @@ vi.mock('../../src/read/busy-poll.ts', async (importOriginal) => {
 
 describeWithBroker('redis', 'polling before sleeping', ({ url }) => {
   test.each([undefined, 'g'])(
-    'is for what the engine has published itself, and not for what others publish, group %s',
+    'waits for events of this engine, and not for events of other publishers, group %s',
     async (group) => {
       const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
       const [engine, other] = [await startEngine(config), await startEngine(config)];

@@ -32,7 +32,7 @@ function makePoll() {
   };
 }
 
-test('it polls until the answer is there', () => {
+test('polls until the answer arrives', () => {
   const { poll, publish, read, turn } = makePoll();
   read(0.05);
   publish();
@@ -44,7 +44,7 @@ test('it polls until the answer is there', () => {
   expect(turn()).toBe(false);
 });
 
-test('it polls for 0.1 ms at most', () => {
+test('polls for 0.1 ms at most', () => {
   const { poll, publish, read, pass, turn } = makePoll();
   read(0.05);
   publish();
@@ -56,7 +56,7 @@ test('it polls for 0.1 ms at most', () => {
   expect(turn()).toBe(false);
 });
 
-test('it sleeps where the last answer took its time, as from a server that is far away', () => {
+test('sleeps if the last answer was slow, as from a distant server', () => {
   const { poll, publish, read, turn } = makePoll();
   read(0.05);
   read(0.2);
@@ -65,14 +65,14 @@ test('it sleeps where the last answer took its time, as from a server that is fa
   expect(turn()).toBe(false);
 });
 
-test('it sleeps where the engine has published nothing since the last time', () => {
+test('sleeps if the engine has published nothing since the last read', () => {
   const { poll, read, turn } = makePoll();
   read(0.05);
   poll.begin();
   expect(turn()).toBe(false);
 });
 
-test('one that begins in the turn in which another ended is polled for once a turn, and only for its own reasons', () => {
+test('a poll that begins in the event-loop turn in which another ended runs once per turn, and only if it has its own reason', () => {
   const { poll, publish, read, turns, turn } = makePoll();
   read(0.05);
   publish();

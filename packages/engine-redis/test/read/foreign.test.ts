@@ -19,7 +19,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
   const redisCli = async (...args: string[]): Promise<string> =>
     (await run('redis-cli', ['-u', url, ...args])).stdout;
 
-  test('redis-cli publishes to a channel', async () => {
+  test('publishes to a channel', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix });
     const seen: unknown[] = [];
@@ -33,7 +33,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     expect(seen).toEqual([{ id: 'foreign-1', payload: { name: 'Ada' }, key: 'u1', metadata }]);
   });
 
-  test('redis-cli subscribes to a channel', async () => {
+  test('subscribes to a channel', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix });
     const child = spawn('redis-cli', ['-u', url, 'SUBSCRIBE', `${keyPrefix}user.created`]);
@@ -55,7 +55,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     });
   });
 
-  test('redis-cli adds to a stream; what is no event becomes a dead letter with its bytes', async () => {
+  test('adds to a stream; an entry that is not an event becomes a dead letter with its bytes', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
     const [seen, dead]: [unknown[], unknown[]] = [[], []];
@@ -69,7 +69,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     expect(texts).toEqual(['not an event', '["name","Ada"]']);
   });
 
-  test('an entry of another producer has the key of its field, and no limits of ours', async () => {
+  test('adds an entry whose key is the field `key`, without the limits of publishing', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
     const seen: Event[] = [];
@@ -84,7 +84,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     expect(seen[0]?.createdAt.getTime()).not.toBeNaN();
   });
 
-  test('redis-cli reads a stream', async () => {
+  test('reads a stream', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams' });
     await engine.publish({ topic: 'user.created', payload: { name: 'Ada' }, key: 'u1' });

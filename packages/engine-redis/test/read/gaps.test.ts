@@ -5,8 +5,8 @@ import { redisEngine } from '../../src/index.ts';
 import { CuttingProxy } from '../cutting-proxy.ts';
 import { LogLines, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'what a subscriber misses while its connection stalls', ({ url }) => {
-  test('lies within the gap that is told', async () => {
+describeWithBroker('redis', 'events that a subscriber misses while its connection stalls', ({ url }) => {
+  test('are within the reported gap', async () => {
     const proxy = await CuttingProxy.start(url);
     const keyPrefix = newPrefix();
     const engine = redisEngine({ url: proxy.url, keyPrefix, commandTimeoutMs: 1000 });

@@ -66,7 +66,7 @@ function makeReceiver(): SeeingReceiver {
 
 const request = { pattern: 't', from: 'latest', concurrency: 1 } as unknown as ListenRequest;
 
-test('what a read brings that was sent from further on is not taken for what comes next', async () => {
+test('the answer to a read from a later position is not used for a subscription at an earlier position', async () => {
   const { hub, reads, ranges } = makeHub();
   const first = await hub.listen(request, makeReceiver());
   await until('a read', () => reads.length === 1);
@@ -88,7 +88,7 @@ test('what a read brings that was sent from further on is not taken for what com
   await until('both events', () => receiver.seen.length === 2);
 });
 
-test('an answer is polled for from when the read is sent until it is there', async () => {
+test('polling lasts from the sending of a read until its answer', async () => {
   const { hub, reads, polls } = makeHub();
   await hub.listen(request, makeReceiver());
   await until('a read', () => reads.length === 1);

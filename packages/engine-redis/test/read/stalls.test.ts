@@ -3,12 +3,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { CuttingProxy } from '../cutting-proxy.ts';
 import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'reading that stands still', ({ url }) => {
+describeWithBroker('redis', 'stalled reading', ({ url }) => {
   describe.each([
     ['without a group', undefined, ['xread', 'xrange']],
     ['in a group', 'g', ['evalsha', 'eval']],
   ] as const)('%s', (_, group, commands) => {
-    test('makes health degraded and say why, until it goes on', async () => {
+    test('makes health degraded with the reason, until reading continues', async () => {
       const admin = adminOf(url);
       const keyPrefix = newPrefix();
       const username = keyPrefix.slice(0, -1);
@@ -43,7 +43,7 @@ describeWithBroker('redis', 'reading that stands still', ({ url }) => {
     ['publisher', 'pubsub', undefined],
     ['subscriber', 'pubsub', undefined],
   ] as const)(
-    'because the connection of the %s answers nothing ends with another one, mode %s',
+    'on the connection of the %s ends with a new connection, mode %s',
     async (role, mode, group) => {
       const proxy = await CuttingProxy.start(url);
       const config = { keyPrefix: newPrefix(), mode, commandTimeoutMs: 1000, blockMs: 500 } as const;

@@ -10,7 +10,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
   const { url } = await ownRedis();
   const config = { url, mode: 'streams', blockMs: 200, claimIdleMs: 300 } as const;
 
-  test('after FLUSHALL a topic that a group has made again is announced to who subscribes to a pattern', async () => {
+  test('after FLUSHALL, a topic that a group has created again is announced to pattern subscriptions', async () => {
     const keyPrefix = newPrefix();
     const [publisher, reader, late] = [
       await startEngine({ ...config, keyPrefix }),
@@ -30,7 +30,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
     expect(plain).toEqual([2]);
   });
 
-  test('after FLUSHALL groups have their patterns again, and get topics that are new then from their first event', async () => {
+  test('after FLUSHALL, groups have their patterns again, and read new topics from their first event', async () => {
     const keyPrefix = newPrefix();
     const [publisher, reader] = [
       await startEngine({ ...config, keyPrefix }),
@@ -45,7 +45,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
     expect(groups.map(([, name]) => name)).toEqual(['g']);
   });
 
-  test('a group that was destroyed leaves nothing that holds back the one of its name', async () => {
+  test('a destroyed group leaves nothing that holds back the new group with its name', async () => {
     const keyPrefix = newPrefix();
     const [engine, publisher] = [
       await startEngine({ ...config, keyPrefix }),
@@ -69,7 +69,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
     expect(seen).toEqual([2]);
   });
 
-  test('one group that cannot be created again keeps no other from living', async () => {
+  test('a group that cannot be created again does not stop the heartbeats of other groups', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ ...config, keyPrefix });
     for (const topic of ['many.a', 'many.b']) await engine.publish({ topic, payload: 0 });
@@ -91,7 +91,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
     });
   });
 
-  test('what another member passed on before the server went back in time is had after it', async () => {
+  test('an event that another member passed on before the server lost its latest data still arrives', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, mode: 'streams', keyPrefix });
     const seen: unknown[] = [];

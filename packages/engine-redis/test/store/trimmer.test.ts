@@ -16,7 +16,7 @@ function makeTrimmer(trim: (topic: string) => Promise<{ hasMore: boolean; isHeld
   return trimmer;
 }
 
-test('a topic that is no longer published to is trimmed as its events grow old', async () => {
+test('a topic is still trimmed by age after its last publish', async () => {
   const trimmed: string[] = [];
   const trimmer = makeTrimmer(async (topic) => {
     trimmed.push(topic);
@@ -29,7 +29,7 @@ test('a topic that is no longer published to is trimmed as its events grow old',
   expect(trimmed.length).toBeGreaterThan(3);
 });
 
-test('a trim that failed is tried again', async () => {
+test('a failed trim is repeated', async () => {
   let tries = 0;
   const trimmer = makeTrimmer(async () => {
     if (++tries === 1) throw new Error('no connection');

@@ -2,8 +2,8 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts';
 
-describeWithBroker('redis', 'streams in the long run', ({ url }) => {
-  test('maxLen trims a stream, but nothing that a group has not settled', async () => {
+describeWithBroker('redis', 'trimming of streams', ({ url }) => {
+  test('maxLen trims a stream, but no event that a group has not settled', async () => {
     const keyPrefix = newPrefix();
     const log = new LogLines();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 100 }, log);
@@ -34,7 +34,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     });
   });
 
-  test('the clock of a publisher does not decide what is trimmed', async () => {
+  test('the clock of a publisher does not affect what is trimmed', async () => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', retentionDays: 1, maxLen: 400 });
     const now = Date.now.bind(Date);
@@ -48,7 +48,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     expect(await length()).toBeGreaterThanOrEqual(400);
   });
 
-  test('a topic that is new is not trimmed before the groups of its patterns have had it', async () => {
+  test('a new topic is not trimmed before the groups with a matching pattern have handled it', async () => {
     const keyPrefix = newPrefix();
     const [reader, publisher] = [
       await startEngine({ url, keyPrefix, mode: 'streams' }),
@@ -80,7 +80,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     await until('every event', () => numbers.every((n) => seen.has(n)));
   });
 
-  test('a plain subscription is told where a trim was faster; one that starts with what there is, is not', async () => {
+  test('a subscription without a group reports events that were trimmed too early; a replay from the earliest event does not', async () => {
     const keyPrefix = newPrefix();
     const log = new LogLines();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams' }, log);
@@ -113,7 +113,7 @@ describeWithBroker('redis', 'streams in the long run', ({ url }) => {
     expect(missed()[0]).toContain('trimmed before this subscription received them');
   });
 
-  test('a group gets the topics of its pattern that were new while none of its members was there', async () => {
+  test('a group gets topics that match its pattern and were created while it had no members', async () => {
     const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
     const [engine, other] = [await startEngine(config), await startEngine(config)];
     await (await engine.subscribe('order.*', () => {}, { group: 'g' })).cancel();
