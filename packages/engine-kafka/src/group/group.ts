@@ -20,6 +20,7 @@ import type { Subscriber } from './entry.ts';
 import { Membership, type MembershipHandler } from './membership.ts';
 import { GroupOffsets } from './offsets.ts';
 import { GroupPartitions } from './partitions.ts';
+import { GroupStarts, type StartOwner } from './starts.ts';
 import { GroupTopics } from './topics.ts';
 
 export interface GroupContext {
@@ -45,6 +46,7 @@ export class Group {
   readonly #session: GroupSession;
   readonly #membership: Membership;
   readonly #offsets: GroupOffsets;
+  readonly #starts: GroupStarts;
   readonly #commits: CommitSchedule;
   readonly #dispatch: GroupDispatcher;
   readonly #topics: GroupTopics;
@@ -67,6 +69,7 @@ export class Group {
     this.#topics = new GroupTopics(catalog, () => this.#dispatch.subscribers);
     this.#session = client.group(groupId);
     this.#offsets = new GroupOffsets(client, this.#session, catalog);
+    this.#starts = new GroupStarts(this.#offsets, this.#startOwner, context.closing);
     this.#commits = new CommitSchedule({ groupId, options, logger }, this.#offsets, () =>
       this.#partitions.all(),
     );
@@ -160,11 +163,13 @@ export class Group {
       try {
         const refusal = this.#topics.refusalOf(request);
         if (refusal !== undefined) throw refusal;
+        const { failures } = this.#starts;
+        for (const topic of this.#topics.of(request)) if (failures.has(topic)) throw failures.get(topic)!;
         if (await this.#offsets.isStarted(this.#topics.of(request))) return;
         deadline = performance.now() + startTimeoutMs;
       } catch (error) {
         // The connection or the coordinator may be away for a moment.
-        if (!isFailure(error, 'passing') || performance.now() >= deadline) throw error;
+        if (!isFailure(error, 'passing', 'unknown-topic') || performance.now() >= deadline) throw error;
       }
       await pause(startPollMs, this.#context.closing);
     }
@@ -210,22 +215,27 @@ export class Group {
   };
 
   async #assigned(assignment: Assignment): Promise<void> {
-    const { reader } = this.#context;
     this.#partitions.dropWhere(({ topic, partition }) => assignment.get(topic)?.includes(partition) !== true);
     const missing = this.#partitions.missing(assignment);
     await this.#learn(missing);
-    const { starts, refusals } = await this.#offsets.start(missing, (topic) => ({
+    await this.#starts.begin(missing);
+    this.#assignments++;
+    this.#commits.start();
+  }
+
+  readonly #startOwner: StartOwner = {
+    beginningOf: (topic) => ({
       from: this.#dispatch.subscriberFor(topic)?.request.from ?? 'latest',
       isCreated: this.#topics.isCreated(topic),
-    }));
-    this.#partitions.isReading = true;
-    this.#assignments++;
-    for (const start of starts) this.#partitions.add(start);
-    reader.wake();
-    this.#partitions.refill();
-    this.#commits.start();
-    if (refusals.size > 0) this.#joinWithout(refusals);
-  }
+    }),
+    started: ({ starts, refusals }) => {
+      this.#partitions.isReading = true;
+      for (const start of starts) this.#partitions.add(start);
+      this.#context.reader.wake();
+      this.#partitions.refill();
+      if (refusals.size > 0) this.#joinWithout(refusals);
+    },
+  };
 
   /** Joins again without topics that this user may not read, so that members of other users can get them. */
   #joinWithout(refusals: ReadonlyMap<string, Error>): void {
@@ -245,8 +255,10 @@ export class Group {
       return { message: `cannot join: ${messageOf(failure)}`, isLasting };
     }
     const { refused } = this.#topics;
-    if (refused.length === 0) return undefined;
-    return { message: `may not read: ${refused.join(', ')}`, isLasting: true };
+    if (refused.length > 0) return { message: `may not read: ${refused.join(', ')}`, isLasting: true };
+    for (const [topic, reason] of this.#starts.failures)
+      return { message: `cannot begin to read "${topic}": ${reason.message}`, isLasting: false };
+    return undefined;
   }
 
   /** The group stands still during a rebalance, which waits for the handlers of all members. */
@@ -267,6 +279,7 @@ export class Group {
 
   #pause(): void {
     this.#partitions.isReading = false;
+    this.#starts.end();
     this.#commits.pause();
     this.#dispatch.withdraw();
   }

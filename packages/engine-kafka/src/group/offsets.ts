@@ -7,6 +7,8 @@ import type {
   OffsetPosition,
   PartitionsByTopic,
 } from '../client/kafka-client.ts';
+import { messageOf } from '../errors.ts';
+import { withTimeout } from '../with-timeout.ts';
 import { type PartitionState, decodeMetadata, encodeMetadata, maxMetadataLength } from './metadata.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
@@ -28,6 +30,8 @@ export interface StartPoints {
   readonly starts: readonly StartPoint[];
   /** Topics that this user may not read, with the error. */
   readonly refusals: ReadonlyMap<string, KafkaFailure>;
+  /** Topics whose offsets could not be looked up, with the error. */
+  readonly failures: ReadonlyMap<string, KafkaFailure>;
 }
 
 /** A partition for which the group has no committed offset. */
@@ -59,33 +63,58 @@ export class GroupOffsets {
   /**
    * Where to begin in these partitions. Commits the start offset of a partition that has no committed offset: whichever member
    * gets the partition later begins at the same event.
+   *
+   * @param timeoutMs - How long the lookup of a topic may take.
+   * @param isWanted - False if another member may have the partitions by now: then nothing is committed or returned.
    */
   async start(
     partitions: PartitionsByTopic,
     beginningOf: (topic: string) => Beginning,
+    timeoutMs: number,
+    isWanted: () => boolean = () => true,
   ): Promise<StartPoints> {
     const known = await this.#session.committed(this.#allOf(partitions));
     const starts: StartPoint[] = [];
-    const uncommitted: Uncommitted[] = [];
-    for (const [topic, ids] of partitions) {
+    const uncommitted: StartPoint[] = [];
+    const failures = new Map<string, KafkaFailure>();
+    // Topic by topic, so that a topic for which no broker answers does not hold up the others.
+    const lookups = [...partitions].map(async ([topic, ids]) => {
       const ofTopic = known.filter((one) => one.topic === topic);
-      const { from, isCreated } = beginningOf(topic);
-      const before = partitionsBefore(ofTopic) ?? (isCreated ? 0 : ofTopic.length);
-      for (const partition of ids) {
-        const at = ofTopic.find((one) => one.partition === partition);
-        if (at !== undefined && at.offset >= 0) {
-          starts.push({ at, state: decodeMetadata(at.offset, at.metadata) ?? nothingBeyond(before) });
-        } else {
-          const position = partition >= before ? 'earliest' : from;
-          uncommitted.push({ topic, partition, partitionsBefore: before, from: position });
-        }
+      try {
+        const lookup = this.#startOf(topic, ids, ofTopic, beginningOf(topic));
+        const { committed, found } = await withTimeout(lookup, timeoutMs);
+        starts.push(...committed);
+        uncommitted.push(...found);
+      } catch (error) {
+        failures.set(topic, isFailure(error) ? error : new KafkaFailure('passing', messageOf(error), error));
+      }
+    });
+    await Promise.all(lookups);
+    if (!isWanted()) return { starts: [], refusals: new Map(), failures: new Map() };
+    const refusals = await this.#commitEach(uncommitted.map(({ at }) => at));
+    starts.push(...uncommitted.filter(({ at }) => !refusals.has(at.topic)));
+    return { starts, refusals, failures };
+  }
+
+  async #startOf(
+    topic: string,
+    ids: readonly number[],
+    known: readonly CommittedOffset[],
+    { from, isCreated }: Beginning,
+  ): Promise<{ readonly committed: readonly StartPoint[]; readonly found: readonly StartPoint[] }> {
+    const starts: StartPoint[] = [];
+    const uncommitted: Uncommitted[] = [];
+    const before = partitionsBefore(known) ?? (isCreated ? 0 : known.length);
+    for (const partition of ids) {
+      const at = known.find((one) => one.partition === partition);
+      if (at !== undefined && at.offset >= 0) {
+        starts.push({ at, state: decodeMetadata(at.offset, at.metadata) ?? nothingBeyond(before) });
+      } else {
+        const position = partition >= before ? 'earliest' : from;
+        uncommitted.push({ topic, partition, partitionsBefore: before, from: position });
       }
     }
-    const committed = await this.#withinTheirLogs(starts);
-    if (uncommitted.length === 0) return { starts: committed, refusals: new Map() };
-    const found = await this.#find(uncommitted);
-    const refusals = await this.#commitEach(found.map(({ at }) => at));
-    return { starts: [...committed, ...found.filter(({ at }) => !refusals.has(at.topic))], refusals };
+    return { committed: await this.#withinTheirLogs(starts), found: await this.#find(uncommitted) };
   }
 
   /** A log that ends before a settled offset has lost events: other events have those offsets now, or will have them. */
@@ -105,6 +134,7 @@ export class GroupOffsets {
   /** Commits topic by topic if the cluster refuses a commit, because its answer does not name the topic. Returns the refusals. */
   async #commitEach(offsets: readonly CommittedOffset[]): Promise<Map<string, KafkaFailure>> {
     const refusals = new Map<string, KafkaFailure>();
+    if (offsets.length === 0) return refusals;
     try {
       await this.#session.commit(offsets);
     } catch (error) {

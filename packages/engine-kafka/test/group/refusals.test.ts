@@ -72,3 +72,42 @@ test('a member that cannot join for a reason that lasts warns once', async () =>
   await until('the failures, and a join', () => joins.length === 0 && group.trouble === undefined);
   expect(warnings(simulation, 'could not join').length).toBe(1);
 });
+
+test('a topic that Kafka cannot answer for does not keep a group from reading the others, and is read once it can', async () => {
+  const simulation = await withTopics('whole', 'broken');
+  const { group, client, topics } = simulation;
+  const ask = client.offsets.bind(client);
+  let isBroken = true;
+  client.offsets = (partitions, at) => {
+    if (isBroken && partitions.has('broken')) return Promise.reject(failure('passing'));
+    return ask(partitions, at);
+  };
+  const [one, other] = [new HeldReceiver(), new HeldReceiver()];
+  await group.listen(request('whole'), one);
+  const listening = group.listen(request('broken'), other);
+  await until('the failure', () => group.trouble !== undefined);
+  expect(group.trouble).toEqual({ message: 'cannot begin to read "broken": passing', isLasting: false });
+  topics.get('whole')!.records.push('one');
+  await until('an event of the other', () => one.held.length === 1);
+  one.held[0]!.acknowledgement.settled();
+  isBroken = false;
+  await listening;
+  expect(group.trouble).toBeUndefined();
+  topics.get('broken')!.records.push('two');
+  await until('an event of the topic that was broken', () => other.held.length === 1);
+  other.held[0]!.acknowledgement.settled();
+});
+
+test('a broker that does not answer for one topic does not keep a group from reading the others', async () => {
+  const simulation = await withTopics('whole', 'silent');
+  const { group, client, topics } = simulation;
+  const ask = client.offsets.bind(client);
+  client.offsets = (partitions, at) =>
+    partitions.has('silent') ? new Promise(() => {}) : ask(partitions, at);
+  const receiver = new HeldReceiver();
+  void group.listen(request('silent'), new HeldReceiver()).catch(() => {});
+  await group.listen(request('whole'), receiver);
+  topics.get('whole')!.records.push('one');
+  await until('an event', () => receiver.held.length === 1);
+  receiver.held[0]!.acknowledgement.settled();
+});
