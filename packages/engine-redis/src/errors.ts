@@ -15,17 +15,21 @@ export class RedisCommandError extends PolybusError {
   }
 }
 
-/** The server's errors if the user or the password is wrong, or if the user lacks a permission. */
-const refusal = /^(?:WRONGPASS|NOAUTH|NOPERM)|invalid password|invalid username/i;
+/** The server's errors if the user or the password is wrong. */
+const wrongLogin = /^(?:WRONGPASS|NOAUTH)|invalid password|invalid username/i;
+/** The server's errors if the user lacks a permission. Versions differ in what they say about a command of a script. */
+const noPermission = /^NOPERM|ACL failure in script|user executing the script can't/i;
+
+const isRefused = (text: string): boolean => wrongLogin.test(text) || noPermission.test(text);
 
 /** True if another attempt with the same user and password would fail, too. */
 export function isRefusal(error: unknown): boolean {
-  return refusal.test(messageOf(error));
+  return isRefused(messageOf(error));
 }
 
-/** True for an error that the server returned, except for a refused user; false for an error of the connection. */
+/** True for an error that the server returned, except for a refused login; false for an error of the connection. */
 export function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && !isRefusal(error);
+  return error instanceof Error && error.name === 'ReplyError' && !wrongLogin.test(error.message);
 }
 
 /** True for any error that the server returned: the connection works. */
@@ -68,9 +72,16 @@ const origins = ['cause', 'lastNodeError', 'previousErrors', 'errors'] as const;
 
 type ClientError = { command?: { name?: unknown } } & { [origin in (typeof origins)[number]]?: unknown };
 
+/** Since Redis 7.2, the error for a missing permission names the user. */
+const userName = /\bUser \S+ has no permissions/g;
+
+function masked(text: string): string {
+  return maskUrl(text).replace(userName, 'the user has no permissions');
+}
+
 /**
- * Removes the command's arguments from an error of the client and from the errors that caused it: they may contain a password or a
- * payload.
+ * Removes the command's arguments and the user's name from an error of the client and from the errors that caused it: the arguments
+ * may contain a password or a payload.
  */
 export function withoutArguments(error: unknown): unknown {
   strip(error, new Set());
@@ -86,15 +97,19 @@ function strip(error: unknown, seen: Set<unknown>): void {
   }
   const failed = error as ClientError;
   if ('command' in failed) failed.command = { name: failed.command?.name };
+  if (error instanceof Error && error.message.search(userName) >= 0) {
+    error.message = masked(error.message);
+    error.stack = masked(error.stack ?? '');
+  }
   for (const origin of origins) strip(failed[origin], seen);
 }
 
-/** The message of an error of the client, without the password of a URL in it. */
+/** The message of an error of the client, without the password of a URL and without the user's name. */
 export function messageOf(error: unknown): string {
   // If no node of a cluster answers, the error of the last node is the reason.
   const { lastNodeError } = (error ?? {}) as ClientError;
   if (lastNodeError instanceof Error) return messageOf(lastNodeError);
-  return maskUrl(error instanceof Error ? error.message : String(error));
+  return masked(error instanceof Error ? error.message : String(error));
 }
 
 /** The typed error for a refused command or a failed connection, with topic and engine. Returns any other error as it is. */
@@ -126,7 +141,7 @@ function advice(text: string): string | undefined {
   if (text.startsWith('OOM')) {
     return 'The server is full: raise its maxmemory, or keep fewer events (maxLen, retentionDays).';
   }
-  if (refusal.test(text)) return 'Check the user, the password, and the permissions of that user.';
+  if (isRefused(text)) return 'Check the user, the password, and the permissions of that user.';
   if (text.startsWith('READONLY')) {
     return 'The server is a replica, perhaps after a failover: publish again once the new primary is found.';
   }

@@ -1,4 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions as ClientOptions } from 'ioredis';
+import { backoffMs } from '@polybus/core/engine-kit';
 import { type RedisClient, isCluster } from '../options/options.ts';
 
 /** How long the first connections may take if the client has no `connectTimeout`. */
@@ -6,7 +7,7 @@ const openTimeoutMs = 10_000;
 
 /** The pause before the client connects again. */
 export function reconnectPauseMs(times: number): number {
-  return Math.min(50 * 2 ** Math.min(times, 6), 2000);
+  return backoffMs(times, 100, 2000);
 }
 
 /** The format of replies. The engine reads replies of RESP2, and needs nothing that RESP3 adds: see the README. */

@@ -96,7 +96,7 @@ export class GroupReader {
     member.lease.renewed(since);
     // Reading earlier news again is harmless: the group exists already, and creating it again changes nothing.
     this.#newsAt ??= news;
-    for (const [topic] of topics) this.#add(member, topic);
+    for (const [topic, after] of topics) this.#add(member, topic, after);
     this.#reader.interrupt();
   }
 
@@ -107,15 +107,16 @@ export class GroupReader {
     if (!isPattern(pattern)) return;
     if (!(await this.#store.registerPattern(pattern, group, startOf(from)))) return;
     const snapshot = await this.#store.snapshot(pattern, group, firstId, consumer);
-    for (const [topic] of snapshot.topics)
-      if (!topics.has(topic) && this.#members.has(member)) this.#add(member, topic);
+    for (const [topic, after] of snapshot.topics)
+      if (!topics.has(topic) && this.#members.has(member)) this.#add(member, topic, after);
   }
 
-  #add(member: LocalMember, topic: string): void {
+  /** @param after - The id after which the group begins if it does not exist yet. */
+  #add(member: LocalMember, topic: string, after?: string): void {
     let members = this.#byTopic.get(topic);
     if (members === undefined) this.#byTopic.set(topic, (members = new Set()));
     members.add(member);
-    void member.add(topic).poll();
+    void member.add(topic, after).poll();
   }
 
   #leave(member: LocalMember): void {
@@ -223,7 +224,7 @@ export class GroupReader {
       // A topic that the server refuses must not keep the member from later topics. The member keeps trying to read it.
       if (!isAnswer(error)) throw error;
     }
-    if (this.#members.has(member)) this.#add(member, topic);
+    if (this.#members.has(member)) this.#add(member, topic, start);
     // It was stopped meanwhile.
     else await new ConsumerCommands(this.#store, topic, group, consumer).leave();
   }

@@ -57,10 +57,15 @@ export class LocalMember implements TopicOwner {
     receiver.mayBegin = this.lease.isHeld;
   }
 
-  /** Returns the member's part in a topic, which it makes if it is new. */
-  add(topic: string): MemberTopic {
+  /**
+   * Returns the member's part in a topic, which it makes if it is new.
+   *
+   * @param after - The id after which the group begins if it does not exist yet.
+   */
+  add(topic: string, after?: string): MemberTopic {
     let found = this.topics.get(topic);
-    if (found === undefined) this.topics.set(topic, (found = new MemberTopic(topic, this, this.#store)));
+    if (found === undefined)
+      this.topics.set(topic, (found = new MemberTopic(topic, this, this.#store, after)));
     return found;
   }
 

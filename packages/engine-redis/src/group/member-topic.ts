@@ -30,6 +30,8 @@ export class MemberTopic implements LeasedTopic {
   readonly #held: HeldEntries;
   /** The highest id that this consumer has read, as its last read returned it. */
   #cursor: string = firstId;
+  /** The id after which the group begins if it does not exist: the server may have refused to create it. */
+  #after: string;
   #end: string | undefined;
   #polling: Promise<void> | undefined;
   #isPollWanted = false;
@@ -49,8 +51,9 @@ export class MemberTopic implements LeasedTopic {
   /** An answer was lost, so entries may be pending for this consumer that it does not know. */
   #isUncertain = false;
 
-  constructor(topic: string, member: TopicOwner, store: StreamStore) {
+  constructor(topic: string, member: TopicOwner, store: StreamStore, after: string = firstId) {
     this.topic = topic;
+    this.#after = after;
     this.#member = member;
     this.#store = store;
     this.#commands = new ConsumerCommands(store, topic, member.group, member.consumer);
@@ -209,6 +212,8 @@ export class MemberTopic implements LeasedTopic {
       member.reserve(-count);
     }
     this.#reads++;
+    // The group exists. If it is missing from now on, it was lost.
+    this.#after = firstId;
     this.#failure = undefined;
     this.#end = read.end;
     this.#isWaitingToSettle = read.isHeld;
@@ -285,15 +290,16 @@ export class MemberTopic implements LeasedTopic {
     if (this.#isUncertain || !this.#isFollowing) void this.poll();
   }
 
-  /** The group was lost with all data, or in a failover: whatever the stream holds now is new to the group. */
+  /** If the group was lost with all data, or in a failover, whatever the stream holds now is new to it. */
   async #recreateGroup(): Promise<void> {
     const { topic } = this;
     const { group, consumer } = this.#member;
     try {
-      await this.#store.createGroup(topic, group, firstId, consumer);
+      const after = this.#after;
+      await this.#store.createGroup(topic, group, after, consumer);
       const message =
         'a consumer group was missing and has been created again from the beginning of its stream';
-      this.#store.logger.warn(message, { topic, group });
+      if (after === firstId) this.#store.logger.warn(message, { topic, group });
       this.#isPollWanted = true;
     } catch (error) {
       this.#debug('a consumer group could not be created', error);

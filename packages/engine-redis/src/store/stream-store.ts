@@ -14,7 +14,8 @@ import { trim } from './trim-script.ts';
 export interface Snapshot {
   /** The last topic announced before the snapshot: topics announced later are not in it. */
   readonly news: string;
-  readonly topics: readonly (readonly [topic: string, lastId: string])[];
+  /** Each with the id after which the group begins if it does not exist; without a group, with the id of the last event. */
+  readonly topics: readonly (readonly [topic: string, after: string])[];
 }
 
 /** The commands of mode `streams` that concern topics and their streams. For those of a consumer, see `group/consumer-commands.ts`. */

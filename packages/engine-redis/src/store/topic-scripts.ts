@@ -11,6 +11,12 @@ local function lastOf(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
 end
+-- The id after which later events come, also if the server refuses to read the stream.
+local function endOf(stream)
+  local last = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  if last.err then return string.format('%.0f-18446744073709551615', serverTime() - 1) end
+  return last[1] and last[1][1] or '0-0'
+end
 local function hasGroup(stream, group)
   for _, info in ipairs(redis.pcall('XINFO', 'GROUPS', stream)) do
     for i = 1, #info, 2 do
@@ -75,9 +81,10 @@ announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
 `);
 
 /**
- * Returns the id of the last announcement, and the topics with a prefix, each with the id of its last event. Creates the group in
- * each of them if it does not exist: at the given id ('$' for the end), or, if the group had this pattern before, at the topic's
- * beginning, because the group had no member when the topic was announced.
+ * Returns the id of the last announcement, and the topics with a prefix, each with the id after which the group begins if it does
+ * not exist; without a group, with the id of the last event. Creates the group in each of the topics if it does not exist: at the given
+ * id ('$' for the end), or, if the group had this pattern before, at the topic's beginning, because the group had no member when the
+ * topic was announced. A topic that the server refuses, because of its type or of the user's permissions, does not affect the others.
  *
  * KEYS topics, news, patterns. ARGV prefix of streams, prefix of topics, group or '', the id after which it begins, consumer or '',
  * milliseconds of its lease.
@@ -91,11 +98,13 @@ for i = 1, #all, 2 do
   local topic = all[i]
   if matches(prefix, topic) then
     local stream = streams .. topic
-    if group ~= '' and not create(stream, group, isNew and start or all[i + 1]).err then
-      join(stream, group, consumer, leaseMs)
+    local first = endOf(stream)
+    if group ~= '' then
+      if not isNew then first = all[i + 1] elseif start ~= '$' then first = start end
+      if not create(stream, group, first).err then join(stream, group, consumer, leaseMs) end
     end
     found[#found + 1] = topic
-    found[#found + 1] = lastOf(stream)
+    found[#found + 1] = first
   end
 end
 if isNew then redis.call('HSET', KEYS[3], group .. ' ' .. prefix, start == '$' and '0-0' or start) end

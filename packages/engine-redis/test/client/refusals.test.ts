@@ -126,6 +126,25 @@ describeWithBroker('redis', 'refusals', async () => {
   );
 
   test.each([undefined, 'g'])(
+    'a key that is not a stream does not keep a pattern from its other topics, group %s',
+    async (group) => {
+      const keyPrefix = newPrefix();
+      const engine = await startEngine({ url: full.url, mode: 'streams', keyPrefix, blockMs: 200 });
+      for (const topic of ['broken', 'whole']) await engine.publish({ topic, payload: 'before' });
+      const admin = adminOf(full.url);
+      await admin.multi().del(`${keyPrefix}broken`).set(`${keyPrefix}broken`, 'text').exec();
+      const seen: unknown[] = [];
+      await engine.subscribe('*', ({ payload }) => void seen.push(payload), { group });
+      await engine.publish({ topic: 'whole', payload: 1 });
+      await until('the event of the other topic', () => seen.includes(1));
+      await admin.del(`${keyPrefix}broken`);
+      await engine.publish({ topic: 'broken', payload: 2 });
+      await until('the event of the topic that is well again', () => seen.includes(2));
+      expect(seen).toEqual([1, 2]);
+    },
+  );
+
+  test.each([undefined, 'g'])(
     'a topic whose stream is replaced by another type delays no other topic, group %s',
     async (group) => {
       const keyPrefix = newPrefix();
@@ -148,7 +167,7 @@ describeWithBroker('redis', 'refusals', async () => {
     },
   );
 
-  describe('a group with a pattern', () => {
+  describe('a subscription whose user may not use some topics', () => {
     const claimIdleMs = 500;
 
     /** A publisher that may do everything, and a subscriber whose user may not use the streams of some topics. */
@@ -187,6 +206,34 @@ describeWithBroker('redis', 'refusals', async () => {
       };
       return { member, publish, allowAll, refuseBad, whenNamed, leasePasses };
     }
+
+    test.each([undefined, 'g'])(
+      'receives the other topics of its pattern from the start, group %s',
+      async (group) => {
+        const { member, publish, allowAll, refuseBad, whenNamed } = await pair();
+        for (const topic of ['bad', 'good']) await publish(topic, `${topic} before`);
+        await refuseBad();
+        const seen: unknown[] = [];
+        await member.subscribe('*', ({ payload }) => void seen.push(payload), { group });
+        await publish('bad', 'bad 1');
+        await publish('good', 'good 1');
+        await until('the event of the other topic', () => seen.includes('good 1'));
+        await whenNamed('bad');
+        await allowAll();
+        await until('the event of the topic that is allowed', () => seen.includes('bad 1'));
+        expect(seen).toEqual(['good 1', 'bad 1']);
+      },
+    );
+
+    test.each([undefined, 'g'])('is rejected with that reason, group %s', async (group) => {
+      const { member, refuseBad } = await pair();
+      await refuseBad();
+      const error = await failureOf(member.subscribe('bad', () => {}, { group }));
+      expect(error).toMatchObject({
+        code: 'COMMAND_FAILED',
+        message: expect.stringMatching(/NOPERM.*permissions of that user/),
+      });
+    });
 
     test('continues with its other topics while the server rejects one topic', async () => {
       const { member, publish, allowAll, refuseBad, whenNamed, leasePasses } = await pair();

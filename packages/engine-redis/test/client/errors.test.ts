@@ -1,0 +1,13 @@
+import { inspect } from 'node:util';
+import { expect, test } from 'vitest';
+import { publishError } from '../../src/errors.ts';
+
+// The server of the tests may be too old to say it.
+test.each([
+  "NOPERM User alice has no permissions to run the 'xadd' command",
+  "ERR ACL failure in script: User alice has no permissions to access the 'orders' key script: 1, on @user_script:1.",
+])('an error that names the user loses the name, and says what to check: %s', (message) => {
+  const error = publishError(Object.assign(new Error(message), { name: 'ReplyError' }), 'orders', 'redis');
+  expect(inspect(error, { depth: null, showHidden: true })).not.toContain('alice');
+  expect(error.message).toMatch(/the user has no permissions.*Check the user/);
+});
