@@ -48,7 +48,7 @@ export class PubSubTransport implements Transport {
     const { keyPrefix, commandTimeoutMs, poolSize } = options;
     return withConnections(options, context, async (connections) => {
       const publishing = await Promise.all(
-        Array.from({ length: poolSize }, () => connections.make('publisher', 'shared')),
+        Array.from({ length: poolSize }, () => connections.make('publisher', 'publish')),
       );
       const listening = await connections.makeSubscriber(publishing[0]!);
       const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };

@@ -54,6 +54,8 @@ export class Connection {
   /** When it last became ready, by `performance.now()`. */
   #readyAt = performance.now();
   #watchdog: Watchdog | undefined;
+  /** The connection has reached a primary at some time. */
+  #hadPrimary = false;
 
   constructor(role: string, client: RedisClient, isOwn: boolean, logger: Logger) {
     this.#role = role;
@@ -194,9 +196,10 @@ export class Connection {
    * Replaces the connection if the server has not answered for this time; on a cluster, the connection to that node. Also replaces a
    * connection that has existed for this time if its server has become a replica: a new connection may reach the new primary.
    *
-   * @param canAsk - Whether to send PING. A server does not answer it behind a blocking read.
+   * @param question - The command that asks the server for an answer: ROLE also finds a replica, which refuses other commands than
+   *   PUBLISH. Undefined for a connection with blocking reads, behind which the server does not answer.
    */
-  watch(everyMs: number, canAsk: boolean): void {
+  watch(everyMs: number, question: 'ping' | 'role' | undefined): void {
     const onSilent = (client: Redis): void => {
       this.#logger.warn('a Redis connection has stopped answering and is replaced', {
         connection: this.#role,
@@ -209,9 +212,23 @@ export class Connection {
     if (!isCluster(this.client))
       this.client.options.reconnectOnError ??= (error) =>
         isError(error, 'READONLY') && performance.now() - this.#readyAt >= everyMs;
-    const options = { everyMs, canAsk, onSilent, onAnswer: this.#alive };
+    // A cluster passes on what is published to a replica.
+    const ask = question === 'role' && !isCluster(this.client) ? this.#askRole : (of: Redis) => of.ping();
+    const options = { everyMs, ask: question && ask, onSilent, onAnswer: this.#alive };
     this.#watchdog = new Watchdog(() => this.#nodes(), options);
   }
+
+  /** A server that was a replica from the start was chosen by the application. */
+  readonly #askRole = async (client: Redis): Promise<void> => {
+    const [role] = await client.role();
+    if (role === 'master') this.#hadPrimary = true;
+    else if (this.#hadPrimary) {
+      this.#logger.warn('the server of a Redis connection has become a replica; the connection is replaced', {
+        connection: this.#role,
+      });
+      client.disconnect(true);
+    }
+  };
 
   #nodes(): Redis[] {
     const client = this.client as RedisClient;

@@ -26,9 +26,10 @@ const minimumWatchMs = 1000;
 
 /**
  * The use of a connection. `shared`: nothing blocks the client or changes its mode, so it may be the application's client.
+ * `publish`: as `shared`, for commands that a replica accepts although they belong to the primary.
  * `blocking`: the server may not answer for some time because of a blocking read.
  */
-export type ConnectionUse = 'shared' | 'own' | 'blocking';
+export type ConnectionUse = 'shared' | 'publish' | 'own' | 'blocking';
 
 /** Opens the connections of one engine. */
 export class Connections {
@@ -51,7 +52,8 @@ export class Connections {
   /** @throws {@link RedisConnectionError} */
   make(role: string, use: ConnectionUse = 'own'): Promise<Connection> {
     const { client, createClient } = this.#options;
-    if (client !== undefined && use === 'shared') return this.#openWith(role, client, use, false);
+    const canShare = use === 'shared' || use === 'publish';
+    if (client !== undefined && canShare) return this.#openWith(role, client, use, false);
     const made = createClient?.() ?? this.#makeClient(role);
     requireOptions(made);
     return this.#openWith(role, made, use);
@@ -85,7 +87,8 @@ export class Connections {
       throw error;
     }
     this.#hasWorked = true;
-    if (isOwn) connection.watch(Math.max(minimumWatchMs, this.#timeoutMs), use !== 'blocking');
+    const question = use === 'blocking' ? undefined : use === 'publish' ? 'role' : 'ping';
+    if (isOwn) connection.watch(Math.max(minimumWatchMs, this.#timeoutMs), question);
     return connection;
   }
 

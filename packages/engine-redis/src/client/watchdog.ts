@@ -3,11 +3,11 @@ import type { Redis } from 'ioredis';
 /** Options of a watchdog. */
 export interface WatchdogOptions {
   readonly everyMs: number;
-  /** Whether to send PING; otherwise only connections that are being opened are checked. */
-  readonly canAsk: boolean;
+  /** Sends a command that the server answers at once. Undefined: only connections that are being opened are checked. */
+  readonly ask: ((client: Redis) => Promise<unknown>) | undefined;
   /** Nothing came from the server since the last check, although it due an answer. */
   readonly onSilent: (client: Redis) => void;
-  /** @param since - When the PING was sent that the server has answered, by `performance.now()`. */
+  /** @param since - When the command was sent that the server has answered, by `performance.now()`. */
   readonly onAnswer: (since: number) => void;
 }
 
@@ -25,6 +25,7 @@ export class Watchdog {
   constructor(clients: () => readonly Redis[], options: WatchdogOptions) {
     this.#clients = clients;
     this.#options = options;
+    this.#check();
     // After data that has arrived is read: otherwise a process that was busy for long would take the server for silent.
     this.#timer = setInterval(() => setImmediate(() => this.#check()), options.everyMs).unref();
   }
@@ -38,7 +39,7 @@ export class Watchdog {
     const due = new Map<Redis['stream'], number>();
     for (const client of this.#clients()) {
       const { stream, status } = client;
-      const isAsked = this.#options.canAsk && status === 'ready';
+      const isAsked = this.#options.ask !== undefined && status === 'ready';
       if (!stream || !(isAsked || status === 'connect')) continue;
       if (this.#due.get(stream) === stream.bytesRead) {
         this.#options.onSilent(client);
@@ -52,7 +53,7 @@ export class Watchdog {
 
   #ask(client: Redis): void {
     const since = performance.now();
-    client.ping().then(
+    this.#options.ask?.(client).then(
       () => this.#options.onAnswer(since),
       () => {},
     );

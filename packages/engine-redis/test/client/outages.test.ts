@@ -60,16 +60,7 @@ describeWithBroker('redis', 'outages', async () => {
     });
 
     test('follows a failover that closes no connection: the old primary becomes a replica, and new connections reach the new primary', async () => {
-      // Two containers would not reach each other at the addresses that we know.
-      const paired = { providers: ['local'], args: ['--repl-diskless-sync-delay', '0'] } as const;
-      const [old, next] = [await ownRedis(paired), await ownRedis(paired)];
-      const [oldAdmin, nextAdmin] = [adminOf(old.url), adminOf(next.url)];
-      const isCopy = async (admin: Redis): Promise<boolean> =>
-        (await admin.info('replication')).includes('master_link_status:up');
-      const addressOf = (url: string): [string, number] => ['127.0.0.1', Number(new URL(url).port)];
-      await nextAdmin.replicaof(...addressOf(old.url));
-      await until('the replica to have caught up', () => isCopy(nextAdmin));
-      const proxy = await CuttingProxy.start(old.url);
+      const { proxy, failOver } = await pairOfServers();
       // As long as a connection is kept at least, a second.
       const config = {
         url: proxy.url,
@@ -83,10 +74,7 @@ describeWithBroker('redis', 'outages', async () => {
       await engine.subscribe('fa*', ({ payload }) => void plain.add(payload));
       await engine.publish({ topic: 'fail', payload: 'before' });
       await until('the first event', () => grouped.size === 1 && plain.size === 1);
-      await nextAdmin.replicaof('NO', 'ONE');
-      await oldAdmin.replicaof(...addressOf(next.url));
-      await until('the old primary to be a replica', () => isCopy(oldAdmin));
-      proxy.turnTo(next.url);
+      await failOver();
       await until('an event to be accepted', () =>
         engine.publish({ topic: 'fail', payload: 'after' }).then(
           () => true,
@@ -210,6 +198,27 @@ describeWithBroker('redis', 'outages', async () => {
       await until('the event', () => seen.has(1));
     });
 
+    test('publishes to the new primary after a failover that closes no connection', async () => {
+      const { proxy, next, failOver } = await pairOfServers();
+      const keyPrefix = newPrefix();
+      const publisher = await startEngine({ url: proxy.url, keyPrefix, commandTimeoutMs: 1000 });
+      const subscriber = await startEngine({ url: next.url, keyPrefix });
+      const seen = new Set<unknown>();
+      await subscriber.subscribe('fail', ({ payload }) => void seen.add(payload));
+      // A publish that is on its way when the connection is replaced rejects.
+      const publish = (payload: string): Promise<void> =>
+        publisher.publish({ topic: 'fail', payload }).catch(() => {});
+      await until('an event over the old primary', async () => {
+        await publish('before');
+        return seen.has('before');
+      });
+      await failOver();
+      await until('an event over the new primary', async () => {
+        await publish('after');
+        return seen.has('after');
+      });
+    });
+
     test('subscriptions to the same topic or pattern share one subscription on the server, which ends with the last', async () => {
       const keyPrefix = newPrefix();
       const engine = await startEngine({ url: broker.url, keyPrefix });
@@ -245,6 +254,28 @@ describeWithBroker('redis', 'outages', async () => {
       }
     });
   });
+
+  /** A primary behind a proxy, and its replica, which can take its part. */
+  async function pairOfServers() {
+    // Two containers would not reach each other at the addresses that we know.
+    const paired = { providers: ['local'], args: ['--repl-diskless-sync-delay', '0'] } as const;
+    const [old, next] = [await ownRedis(paired), await ownRedis(paired)];
+    const [oldAdmin, nextAdmin] = [adminOf(old.url), adminOf(next.url)];
+    const isCopy = async (admin: Redis): Promise<boolean> =>
+      (await admin.info('replication')).includes('master_link_status:up');
+    const addressOf = (url: string): [string, number] => ['127.0.0.1', Number(new URL(url).port)];
+    await nextAdmin.replicaof(...addressOf(old.url));
+    await until('the replica to have caught up', () => isCopy(nextAdmin));
+    const proxy = await CuttingProxy.start(old.url);
+    /** Connections stay where they are, and new ones reach the new primary. */
+    const failOver = async (): Promise<void> => {
+      await nextAdmin.replicaof('NO', 'ONE');
+      await oldAdmin.replicaof(...addressOf(next.url));
+      await until('the old primary to be a replica', () => isCopy(oldAdmin));
+      proxy.turnTo(next.url);
+    };
+    return { proxy, next, failOver };
+  }
 
   async function killConnection(admin: ReturnType<typeof adminOf>, name: string): Promise<void> {
     const list = String(await admin.client('LIST'));
