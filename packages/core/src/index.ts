@@ -82,6 +82,7 @@ export {
   InvalidTopicError,
   NextCalledTwiceError,
   PublishError,
+  RecordTooLargeError,
   SchemaValidationError,
   ShutdownTimeoutError,
   SubscriptionNotFoundError,

@@ -1,4 +1,4 @@
-import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
+import { PolybusError, type PolybusErrorOptions, PublishError, RecordTooLargeError } from '@polybus/core';
 import { type FailureKind, KafkaFailure } from './client/failure.ts';
 
 /** The cluster cannot be reached or refuses the user. `cause` is the error of the client. */
@@ -12,26 +12,6 @@ export class KafkaConnectionError extends PolybusError {
 export class KafkaTopicError extends PolybusError {
   constructor(message: string, options: PolybusErrorOptions = {}) {
     super('TOPIC_REFUSED', message, options);
-  }
-}
-
-/** An event is larger than its topic accepts (`max.message.bytes`), or than its brokers do (`socket.request.max.bytes`). */
-export class RecordTooLargeError extends PolybusError {
-  /** The size of the record, without its batch. */
-  readonly bytes: number;
-  /** The limit of the topic; undefined if the cluster does not say. */
-  readonly maxBytes: number | undefined;
-
-  constructor(bytes: number, maxBytes: number | undefined, options: PolybusErrorOptions = {}) {
-    super(
-      'RECORD_TOO_LARGE',
-      `Kafka did not accept the event: its record has ${bytes} bytes, and the topic "${options.topic}" accepts ` +
-        `${maxBytes === undefined ? 'fewer' : `at most ${maxBytes}`}. Raise max.message.bytes of the topic and ` +
-        'socket.request.max.bytes of the brokers, compress, or publish a reference to the data.',
-      options,
-    );
-    this.bytes = bytes;
-    this.maxBytes = maxBytes;
   }
 }
 
@@ -79,4 +59,23 @@ function adviceFor(kind: FailureKind | undefined): string {
   if (kind === 'invalid-record')
     return 'A compacted topic does not accept an event without a key: publish with a key.';
   return 'The event may have arrived: publish it again with the same id if handlers are idempotent.';
+}
+
+/**
+ * The error of an event that is larger than its topic accepts (`max.message.bytes`), or than its brokers do
+ * (`socket.request.max.bytes`).
+ *
+ * @param limit - The limit of the topic; undefined if the cluster does not report it.
+ */
+export function tooLargeError(
+  size: number,
+  limit: number | undefined,
+  options: PolybusErrorOptions,
+): RecordTooLargeError {
+  const accepted = limit === undefined ? 'fewer' : `at most ${limit}`;
+  return new RecordTooLargeError(
+    `Kafka did not accept the event: its record has ${size} bytes, and the topic "${options.topic}" accepts ${accepted}. Raise ` +
+      'max.message.bytes of the topic and socket.request.max.bytes of the brokers, compress, or publish a reference to the data.',
+    { size, limit, ...options },
+  );
 }

@@ -1,4 +1,4 @@
-export { KafkaConnectionError, KafkaTopicError, RecordTooLargeError } from './errors.ts';
-export type { Compression, ContentMode, KafkaConfig, Keyless } from './options/config.ts';
+export { KafkaConnectionError, KafkaTopicError } from './errors.ts';
+export type { Compression, KafkaConfig, Keyless } from './options/config.ts';
 export { configSchemas } from './options/options.ts';
 export { engines, kafkaEngine } from './kafka-engine.ts';

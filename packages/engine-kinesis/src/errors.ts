@@ -1,4 +1,4 @@
-import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
+import { PolybusError, type PolybusErrorOptions, PublishError, RecordTooLargeError } from '@polybus/core';
 import { maskUrl } from '@polybus/core/engine-kit';
 
 /** Kinesis cannot be reached, denies access, or does not create the stream. `cause` is the error of the client. */
@@ -13,25 +13,6 @@ export class InvalidShardCountError extends PolybusError {
   constructor(got: unknown, path: string) {
     const shown = typeof got === 'number' || typeof got === 'string' ? JSON.stringify(got) : typeof got;
     super('INVALID_SHARD_COUNT', `${path}.shardCount: expected a whole number of at least 1, got ${shown}.`);
-  }
-}
-
-/** The encoded event is larger than the stream's maximum record size. The event is not in the stream. */
-export class RecordTooLargeError extends PolybusError {
-  /** Size of the record with its partition key, in bytes. */
-  readonly size: number;
-  /** Maximum record size of the stream, in bytes. */
-  readonly limit: number;
-
-  constructor(size: number, limit: number, options: PolybusErrorOptions = {}) {
-    super(
-      'RECORD_TOO_LARGE',
-      `The event takes ${size} bytes as a record, and the stream takes ${limit}. Publish a reference to the data, or raise the ` +
-        'maximum record size of the stream (UpdateMaxRecordSize, up to 10 MiB) and start the engine again.',
-      options,
-    );
-    this.size = size;
-    this.limit = limit;
   }
 }
 
@@ -167,5 +148,18 @@ export function connectionError(error: unknown, streamName: string, engine: stri
   return new KinesisConnectionError(
     `The stream "${streamName}" could not be opened: ${messageOf(error)}. ${hint}`,
     { cause: error, engine },
+  );
+}
+
+/** The error of an event that is larger than the stream accepts. */
+export function tooLargeError(
+  size: number,
+  limit: number,
+  options: PolybusErrorOptions,
+): RecordTooLargeError {
+  return new RecordTooLargeError(
+    `The event takes ${size} bytes as a record, and the stream takes ${limit}. Publish a reference to the data, or raise the ` +
+      'maximum record size of the stream (UpdateMaxRecordSize, up to 10 MiB) and start the engine again.',
+    { size, limit, ...options },
   );
 }

@@ -1,5 +1,5 @@
 export type { CheckpointStore, StoredDocument } from './stores/checkpoint-store.ts';
-export { InvalidShardCountError, KinesisConnectionError, RecordTooLargeError } from './errors.ts';
+export { InvalidShardCountError, KinesisConnectionError } from './errors.ts';
 export { engines, kinesisEngine } from './kinesis-engine.ts';
 export { MemoryCheckpointStore } from './stores/memory-store.ts';
 export type { KinesisConfig } from './options/config.ts';

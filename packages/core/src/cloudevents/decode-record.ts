@@ -3,11 +3,8 @@ import { type HeaderBinding, type IncomingMessage, decodeBinary, headerOf, kafka
 import { decodeStructured } from './structured.ts';
 import type { Event } from '../contract/event.ts';
 
-/**
- * How a record contains an event. `structured`: `decodeStructured` reads it. `binary`: `decodeBinary` reads it. `unsupported`: a batch,
- * or a CloudEvents format other than JSON. `foreign`: not a CloudEvent.
- */
-export type ContentMode = 'structured' | 'binary' | 'unsupported' | 'foreign';
+/** How a record contains an event. `structured`: its body is the whole event as JSON. `binary`: its body is the payload, and headers hold the rest. */
+export type ContentMode = 'structured' | 'binary';
 
 /** Returns true for the media type of a structured CloudEvent in JSON, ignoring parameters. */
 export function isStructured(contentType: string): boolean {
@@ -15,7 +12,8 @@ export function isStructured(contentType: string): boolean {
 }
 
 /**
- * Returns how a record contains an event. The header `content-type` decides first, then a `specversion` header (Kafka protocol binding
+ * Returns how a record contains an event; `unsupported` for a batch or a CloudEvents format other than JSON, and `foreign` for a record
+ * that is not a CloudEvent. The header `content-type` decides first, then a `specversion` header (Kafka protocol binding
  * 1.0.2, section 3), then whether the body is a JSON object, because not every broker has headers.
  *
  * @throws {@link UndecodableRecordError} if these headers are not UTF-8.
@@ -24,7 +22,7 @@ export function contentMode(
   message: IncomingMessage,
   binding: HeaderBinding = kafkaHeaders,
   context: DecodeContext = {},
-): ContentMode {
+): ContentMode | 'unsupported' | 'foreign' {
   const headers = message.headers ?? {};
   const contentType = headerOf(headers, 'content-type', context)?.trim() ?? '';
   if (isStructured(contentType)) return 'structured';

@@ -21,7 +21,7 @@ export interface Transport {
    * Sends an event. Resolves, or returns undefined, when the broker has accepted it. Concurrent calls may be sent as one batch.
    *
    * @throws {@link PublishError} if the broker did not accept the event, with the client's error as `cause`. If the event is too large
-   *   for the broker, a `PolybusError` with the code `RECORD_TOO_LARGE`: core then cuts a dead letter until it fits.
+   *   for the broker, a {@link RecordTooLargeError}: core then cuts a dead letter until it fits.
    */
   send(event: Event, signal?: AbortSignal): Promise<void> | void;
   /** Starts to read for a subscription. Resolves when the receiver gets every event published from then on. */

@@ -240,6 +240,27 @@ export class PublishError extends PolybusError {
   }
 }
 
+/** An event is larger than its broker accepts. It was not published. */
+export class RecordTooLargeError extends PolybusError {
+  /** The size of the event as a record of the broker, in bytes. */
+  readonly size: number;
+  /** The size that the broker accepts, in bytes; undefined if the broker does not report it. */
+  readonly limit: number | undefined;
+
+  constructor(
+    message: string,
+    {
+      size,
+      limit,
+      ...options
+    }: PolybusErrorOptions & { readonly size: number; readonly limit: number | undefined },
+  ) {
+    super('RECORD_TOO_LARGE', message, options);
+    this.size = size;
+    this.limit = limit;
+  }
+}
+
 /** A middleware called `next` twice for one event. */
 export class NextCalledTwiceError extends PolybusError {
   constructor(topic: string) {

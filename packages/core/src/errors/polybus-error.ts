@@ -1,4 +1,4 @@
-/** The codes of the errors that core throws. */
+/** The codes of the error classes in core. */
 export const coreErrorCodes = [
   'CONFIG_FILE',
   'CONTRACT_VERSION',
@@ -20,6 +20,7 @@ export const coreErrorCodes = [
   'NEXT_CALLED_TWICE',
   'NO_SUBJECT_FOR_EVENT_EMISSION',
   'PUBLISH_FAILED',
+  'RECORD_TOO_LARGE',
   'SCHEMA_VALIDATION',
   'SHUTDOWN_TIMEOUT',
   'SUBSCRIPTION_NOT_FOUND',
@@ -33,8 +34,8 @@ export const coreErrorCodes = [
 
 export type CoreErrorCode = (typeof coreErrorCodes)[number];
 
-/** The codes that several engines use: the broker cannot be reached, or an event is too large for it. */
-export type EngineErrorCode = 'CONNECTION_FAILED' | 'RECORD_TOO_LARGE';
+/** The code that several engines use: the broker cannot be reached. */
+export type EngineErrorCode = 'CONNECTION_FAILED';
 
 /**
  * The code of a {@link PolybusError}. The codes of core and of several engines are listed, so that editors complete them; an

@@ -37,6 +37,7 @@ const all: readonly PolybusError[] = [
   new errors.NoSubjectForEventEmissionError('com.example.done'),
   new errors.InvalidSubscriptionError(7),
   new errors.PublishError('no leader'),
+  new errors.RecordTooLargeError('too large', { size: 2, limit: 1, topic: 't' }),
   new errors.NextCalledTwiceError('t'),
 ];
 

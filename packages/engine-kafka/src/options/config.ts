@@ -1,9 +1,7 @@
+import type { ContentMode } from '@polybus/core/cloudevents';
 import type { DeliveryOptions } from '@polybus/core/engine-kit';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
-
-/** `structured`: the value of a record is the whole event as JSON. `binary`: the value is the payload, and headers hold the rest. */
-export type ContentMode = 'structured' | 'binary';
 
 /** `gzip` is built in. The others need a codec in `CompressionCodecs` of kafkajs. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';

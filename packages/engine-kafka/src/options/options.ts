@@ -1,4 +1,5 @@
 import { InvalidConfigError } from '@polybus/core';
+import type { ContentMode } from '@polybus/core/cloudevents';
 import type { DeliveryDefaults } from '@polybus/core/engine';
 import {
   atLeastOne,
@@ -14,7 +15,7 @@ import {
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 import * as v from 'valibot';
-import type { Compression, ContentMode, Keyless } from './config.ts';
+import type { Compression, Keyless } from './config.ts';
 import { propertiesOf } from './properties.ts';
 
 /** How to reach the cluster. */

@@ -4,7 +4,7 @@ import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { KafkaClient, OnLate, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
-import { RecordTooLargeError, messageOf, publishError } from '../errors.ts';
+import { messageOf, publishError, tooLargeError } from '../errors.ts';
 import { pause } from '../pause.ts';
 import { type Outgoing, type SizedRecord, byTopic } from './outgoing-batch.ts';
 
@@ -177,8 +177,8 @@ export class BatchSender {
     return publishError(error, outgoing.topic, this.#context.engine);
   }
 
-  tooLarge({ topic, message }: Outgoing, cause?: unknown): RecordTooLargeError {
+  tooLarge({ topic, message }: Outgoing, cause?: unknown): PolybusError {
     const { engine, limits } = this.#context;
-    return new RecordTooLargeError(message.bytes, limits.known(topic), { topic, engine, cause });
+    return tooLargeError(message.bytes, limits.known(topic), { topic, engine, cause });
   }
 }

@@ -1,7 +1,11 @@
 import type { Event } from '@polybus/core';
-import { encodeBinary, encodeStructured, structuredContentType } from '@polybus/core/cloudevents';
+import {
+  type ContentMode,
+  encodeBinary,
+  encodeStructured,
+  structuredContentType,
+} from '@polybus/core/cloudevents';
 import type { OutgoingRecord } from '../client/kafka-client.ts';
-import type { ContentMode } from '../options/config.ts';
 
 const structuredHeaders = { 'content-type': structuredContentType };
 

@@ -85,9 +85,9 @@ describeWithBroker('kafka', 'publishing', async () => {
     );
     const refused = outcomes.flatMap((one, n) => (one.status === 'rejected' ? [[n, one.reason]] : []));
     expect(refused).toEqual([
-      [7, expect.objectContaining({ code: 'RECORD_TOO_LARGE', topic, maxBytes: 20_000, engine: 'kafka' })],
+      [7, expect.objectContaining({ code: 'RECORD_TOO_LARGE', topic, limit: 20_000, engine: 'kafka' })],
     ]);
-    expect(refused).toEqual([[7, expect.objectContaining({ bytes: expect.any(Number) })]]);
+    expect(refused).toEqual([[7, expect.objectContaining({ size: expect.any(Number) })]]);
     await engine.publish({ topic, payload: { n: 20 } });
     await until('the others', () => seen.size === 20);
     expect(seen.has(7)).toBe(false);
@@ -134,14 +134,14 @@ describeWithBroker('kafka', 'publishing', async () => {
     const payload = 'x'.repeat(300_000);
     await Promise.all(Array.from({ length: 10 }, () => engine.publish({ topic, payload })));
     const huge = engine.publish({ topic, payload: 'x'.repeat(1_500_000) });
-    await expect(huge).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', maxBytes: 1_000_000 - 1024 });
+    await expect(huge).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', limit: 1_000_000 - 1024 });
   });
 
   test('an event is not too large any more once its topic takes more', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers });
     const large = { topic, payload: 'x'.repeat(50_000) };
-    await expect(engine.publish(large)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', maxBytes: 20_000 });
+    await expect(engine.publish(large)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', limit: 20_000 });
     const admin = await adminOf(brokers);
     const configEntries = [{ name: 'max.message.bytes', value: '100000' }];
     const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }];

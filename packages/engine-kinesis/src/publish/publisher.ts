@@ -5,7 +5,7 @@ import { encodeStructured } from '@polybus/core/cloudevents';
 import { PendingPublishes, backoffMs } from '@polybus/core/engine-kit';
 import type { KinesisApi } from '../client/kinesis-api.ts';
 import { maxRecordBytesOf, minRecordLimit } from '../client/stream.ts';
-import { RecordTooLargeError, isInvalid, isPermanent, isThrottle, publishError } from '../errors.ts';
+import { isInvalid, isPermanent, isThrottle, publishError, tooLargeError } from '../errors.ts';
 import { KeyQueues, type Outgoing, type OutgoingRecord } from './key-queues.ts';
 
 export interface PublisherOptions {
@@ -68,9 +68,9 @@ export class Publisher {
     return outgoing.settled;
   }
 
-  #tooLarge(topic: string, size: number): RecordTooLargeError {
+  #tooLarge(topic: string, size: number): Error {
     const { engine } = this.#options;
-    return new RecordTooLargeError(size, this.#queues.maxRecordBytes, { topic, engine });
+    return tooLargeError(size, this.#queues.maxRecordBytes, { topic, engine });
   }
 
   #schedule(): void {

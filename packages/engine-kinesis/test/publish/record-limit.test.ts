@@ -1,7 +1,7 @@
 import { DescribeStreamSummaryCommand, UpdateMaxRecordSizeCommand } from '@aws-sdk/client-kinesis';
+import { RecordTooLargeError } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
-import { RecordTooLargeError } from '../../src/index.ts';
 import { FakeKinesis, named, overFake } from '../fake-kinesis.ts';
 import { addressOf, plainClient, quick } from '../read/foreign.ts';
 import { newStream, patient, startEngine, until } from '../support.ts';
