@@ -66,9 +66,14 @@ function jsonOf(error: Error, causes: number): Fields {
     message,
     ...(code === undefined ? {} : { code }),
     ...(stack === null ? {} : { stack }),
-    ...(isError(cause) && causes > 0 ? { cause: jsonOf(cause, causes - 1) } : {}),
+    ...(cause !== undefined && causes > 0 ? { cause: shownCause(cause, causes - 1) } : {}),
     ...(error instanceof AggregateError && causes > 0
-      ? { errors: error.errors.map((inner: unknown) => (isError(inner) ? jsonOf(inner, causes - 1) : inner)) }
+      ? { errors: error.errors.map((inner: unknown) => shownCause(inner, causes - 1)) }
       : {}),
   };
+}
+
+/** A cause need not be an Error. Any other value is shown as text, because JSON may not be able to represent it. */
+function shownCause(cause: unknown, causes: number): unknown {
+  return isError(cause) ? jsonOf(cause, causes) : describeError(cause).message;
 }

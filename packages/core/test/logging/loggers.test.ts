@@ -132,6 +132,22 @@ describe('an unusual value', () => {
     expect(lines[2]).toContain('it failed');
   });
 
+  test('is shown as text: a cause that is no Error, also if JSON cannot represent it', () => {
+    const logger = adaptedLogger({
+      warn: () => {},
+      error: (_, fields) => lines.push(JSON.stringify(fields)),
+    });
+    const causes = ['no such card', { status: 402 }, { amount: 1n }];
+    for (const cause of causes) logger.error('it failed', { error: new Error('declined', { cause }) });
+    logger.error('it failed', { error: new AggregateError([{ amount: 1n }], 'both') });
+    expect(lines.map((line) => (JSON.parse(line) as { error: object }).error)).toMatchObject([
+      { message: 'declined', cause: 'no such card' },
+      { message: 'declined', cause: '{"status":402}' },
+      { message: 'declined', cause: 'a value that cannot be shown' },
+      { message: 'both', errors: ['a value that cannot be shown'] },
+    ]);
+  });
+
   test('does no harm: a logger that throws, or that lacks a level', () => {
     const logger = adaptedLogger({
       warn: () => {
