@@ -34,3 +34,13 @@ export interface RetryPolicy {
   readonly jitter: 'full' | 'none';
   readonly shouldRetry: ((error: unknown) => boolean) | undefined;
 }
+
+/** The defaults that {@link RetryOptions} and {@link BackoffOptions} describe. */
+export const defaultRetry: RetryPolicy = {
+  attempts: 5,
+  initialMs: 100,
+  maxMs: 30_000,
+  factor: 2,
+  jitter: 'full',
+  shouldRetry: undefined,
+};

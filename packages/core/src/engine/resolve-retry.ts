@@ -1,5 +1,5 @@
 import { longestTimerMs } from '../contract/timer-limit.ts';
-import type { BackoffOptions, RetryOptions, RetryPolicy } from '../contract/retry.ts';
+import { type BackoffOptions, type RetryOptions, type RetryPolicy, defaultRetry } from '../contract/retry.ts';
 import { InvalidOptionError } from '../errors/errors.ts';
 import { type OptionNames, assertOptionNames } from './call-options.ts';
 
@@ -38,15 +38,17 @@ export function resolveRetry(options: RetryOptions | false | undefined): RetryPo
   if (shouldRetry !== undefined && typeof shouldRetry !== 'function') {
     throw new InvalidOptionError('retry.shouldRetry', shouldRetry, 'a function of the error');
   }
-  const jitter = backoff.jitter ?? 'full';
+  const jitter = backoff.jitter ?? defaultRetry.jitter;
   if (jitter !== 'full' && jitter !== 'none') {
     throw new InvalidOptionError('retry.backoff.jitter', jitter, '"full" or "none"');
   }
   return {
-    attempts: atLeast('retry.attempts', attempts ?? 5, 1, { isWhole: true }),
-    initialMs: atLeast('retry.backoff.initialMs', backoff.initialMs ?? 100, 0, { most: longestTimerMs }),
-    maxMs: atLeast('retry.backoff.maxMs', backoff.maxMs ?? 30_000, 0, { most: longestTimerMs }),
-    factor: atLeast('retry.backoff.factor', backoff.factor ?? 2, 1),
+    attempts: atLeast('retry.attempts', attempts ?? defaultRetry.attempts, 1, { isWhole: true }),
+    initialMs: atLeast('retry.backoff.initialMs', backoff.initialMs ?? defaultRetry.initialMs, 0, {
+      most: longestTimerMs,
+    }),
+    maxMs: atLeast('retry.backoff.maxMs', backoff.maxMs ?? defaultRetry.maxMs, 0, { most: longestTimerMs }),
+    factor: atLeast('retry.backoff.factor', backoff.factor ?? defaultRetry.factor, 1),
     jitter,
     shouldRetry,
   };
