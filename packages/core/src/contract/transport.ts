@@ -86,7 +86,13 @@ export interface Listener {
 
 /** Takes the events that a transport reads for one subscription. */
 export interface Receiver {
-  /** How many more events the subscription can take. If it is zero or less, deliver no more until `onRoom` is called. */
+  /**
+   * How many more events the subscription can take. If it is zero or less, deliver no more until `onRoom` is called.
+   *
+   * It does not show that a subscription has ended. After `Listener.stop`, and after a `listen` that rejected, core closes the queue of
+   * the receiver: `capacity` may be above zero, but the queue releases each event at once. A transport that continues to read into a
+   * closed queue reads the same events forever.
+   */
   readonly capacity: number;
   /** Set by the transport. Called each time capacity becomes available after there was none. */
   onRoom: (() => void) | undefined;
@@ -148,7 +154,9 @@ export interface Acknowledgement {
   /** Called to acknowledge the event: it was handled, or its dead letter is written. */
   settled(): void;
   /**
-   * Called to release the event without acknowledging it.
+   * Called to release the event without acknowledging it. A closed queue calls it before `deliver` has returned. A transport that
+   * delivers a released event to the same receiver again must do so in a later turn of the event loop, because a closed queue releases
+   * it again.
    *
    * @returns true if the event will be delivered again, in this or another process; false if it is lost and counts as dropped.
    */
