@@ -1,4 +1,5 @@
 import type { DeliveryStats, Duration, Logger, ObservableBus } from '@polybus/core';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import { StatsD } from 'hot-shots';
 import { ExporterClosedError } from './exporter-closed-error.ts';
 import { addressOf, intervalMsOf, prefixOf, tagsOf } from './options.ts';
@@ -20,6 +21,15 @@ export interface RunOptions {
   /** Ends the periodic exports when it aborts. `close` still sends a last export. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames = {
+  prefix: true,
+  addr: true,
+  interval: true,
+  baseTags: true,
+  logger: true,
+} satisfies OptionNames<DatadogStatsdExporterOptions>;
+const runOptionNames = { signal: true } satisfies OptionNames<RunOptions>;
 
 /** The gauges, each with its counter in the statistics. */
 const gauges: readonly (readonly [name: string, field: keyof DeliveryStats])[] = [
@@ -61,8 +71,9 @@ export class DatadogStatsdExporter implements AsyncDisposable {
   #isFailing = false;
   #closing: Promise<void> | undefined;
 
-  /** @throws {@link InvalidOptionError} if an option is invalid. */
+  /** @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option is invalid. */
   constructor(bus: Pick<ObservableBus, 'router'>, options: DatadogStatsdExporterOptions = {}) {
+    assertOptionNames('DatadogStatsdExporter', options, optionNames);
     const {
       prefix = '',
       addr = '127.0.0.1:8125',
@@ -89,7 +100,9 @@ export class DatadogStatsdExporter implements AsyncDisposable {
   }
 
   /** Exports now and then at every interval, until the signal aborts or the exporter is closed. */
-  run({ signal }: RunOptions = {}): void {
+  run(options: RunOptions = {}): void {
+    assertOptionNames('run', options, runOptionNames);
+    const { signal } = options;
     if (this.#closing !== undefined) throw new ExporterClosedError('run');
     if (signal?.aborted === true) return;
     signal?.addEventListener('abort', () => this.#stop(), { once: true, signal: this.#closed.signal });

@@ -169,6 +169,15 @@ test.each([
   );
 });
 
+test('an option that there is not is refused', async () => {
+  const bus = await startedBus();
+  const refused = (option: string) =>
+    expect.objectContaining({ code: 'UNKNOWN_OPTION', option }) as unknown as Error;
+  expect(() => new DatadogStatsdExporter(bus, { tags: ['env:test'] } as object)).toThrow(refused('tags'));
+  await using exporter = new DatadogStatsdExporter(bus);
+  expect(() => exporter.run({ sginal: AbortSignal.abort() } as object)).toThrow(refused('sginal'));
+});
+
 test.each([
   ['localhost', 'localhost', 8125],
   ['127.0.0.1:1', '127.0.0.1', 1],

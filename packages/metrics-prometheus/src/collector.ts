@@ -1,4 +1,5 @@
 import { InvalidOptionError, type ObservableBus } from '@polybus/core';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import { register as globalRegistry } from 'prom-client';
 import { addBrokerGauges } from './broker-gauges.ts';
 import { addCounts } from './counts.ts';
@@ -16,6 +17,12 @@ export interface PrometheusCollectorOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+const optionNames = {
+  namespace: true,
+  register: true,
+  buckets: true,
+  timeoutMs: true,
+} satisfies OptionNames<PrometheusCollectorOptions>;
 const defaultBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -33,8 +40,12 @@ export class PrometheusCollector implements Disposable {
   readonly #metrics: Metrics;
   readonly #endDurations: () => void;
 
-  /** @throws {@link InvalidOptionError} if an option is invalid, or if the registry already has metrics of that namespace. */
+  /**
+   * @throws {@link InvalidOptionError} if an option is invalid, or if the registry already has metrics of that namespace.
+   * @throws {@link UnknownOptionError}
+   */
   constructor(bus: ObservableBus, options: PrometheusCollectorOptions = {}) {
+    assertOptionNames('PrometheusCollector', options, optionNames);
     const { namespace = 'modular_eventbus', register = globalRegistry } = options;
     const { buckets = defaultBuckets, timeoutMs = 1000 } = options;
     assertNamespace(namespace);

@@ -324,6 +324,17 @@ test('handlers are timed while a collector is there, and no longer', async () =>
   expect(timed).toBe(0);
 });
 
+test('an option that there is not is refused', async () => {
+  const bus = await twoEngines();
+  const register = new Registry();
+  expect(() => new PrometheusCollector(bus, { registry: register } as object)).toThrow(
+    expect.objectContaining({
+      code: 'UNKNOWN_OPTION',
+      message: expect.stringContaining('did you mean "register"?') as string,
+    }) as Error,
+  );
+});
+
 test.each([
   ['namespace', { namespace: 'has-dash' }],
   ['namespace', { namespace: '' }],

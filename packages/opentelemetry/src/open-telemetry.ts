@@ -13,12 +13,14 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import {
   type Event,
   type HandleMiddleware,
+  InvalidOptionError,
   type Middleware,
   type PublishMiddleware,
   type RouterView,
   tenantOf,
 } from '@polybus/core';
 import { isPattern } from '@polybus/core/engine';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import {
   type Operation,
   attribute,
@@ -53,6 +55,14 @@ export interface OpenTelemetryOptions {
   readonly template?: ((topic: string) => string | undefined) | undefined;
 }
 
+const optionNames = {
+  tracerProvider: true,
+  meterProvider: true,
+  propagator: true,
+  processSpan: true,
+  template: true,
+} satisfies OptionNames<OpenTelemetryOptions>;
+
 /** The `middleware` of a bus that creates traces and metrics. */
 export interface OpenTelemetryMiddleware extends Middleware {
   readonly publish: readonly PublishMiddleware[];
@@ -73,8 +83,16 @@ export interface OpenTelemetryMiddleware extends Middleware {
  * ```ts
  * const bus = createEventBus({ middleware: openTelemetry() });
  * ```
+ *
+ * @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option is invalid.
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetryMiddleware {
+  assertOptionNames('openTelemetry', options, optionNames);
+  const { processSpan, template } = options;
+  if (processSpan !== undefined && processSpan !== 'child' && processSpan !== 'link')
+    throw new InvalidOptionError('processSpan', processSpan, '"child" or "link"');
+  if (template !== undefined && typeof template !== 'function')
+    throw new InvalidOptionError('template', template, 'a function of the topic');
   return new MessagingTelemetry(options);
 }
 

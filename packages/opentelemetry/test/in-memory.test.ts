@@ -409,6 +409,16 @@ describe('metrics', () => {
   });
 });
 
+test.each([
+  [{ procesSpan: 'link' }, 'UNKNOWN_OPTION', 'procesSpan'],
+  [{ processSpan: 'Link' }, 'INVALID_OPTION', 'processSpan'],
+  [{ template: 'user.{id}' }, 'INVALID_OPTION', 'template'],
+])('the options %j are refused', (options, code, option) => {
+  expect(() => openTelemetry(options as OpenTelemetryOptions)).toThrow(
+    expect.objectContaining({ code, option }) as Error,
+  );
+});
+
 test('without an SDK events pass as they are', async () => {
   const bus = createEventBus({ middleware: openTelemetry(), logger });
   await bus.start();

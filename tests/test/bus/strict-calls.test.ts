@@ -5,6 +5,7 @@ import {
   createEventBus,
   forTenant,
   loadConfig,
+  tenantMiddleware,
 } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { type } from 'arktype';
@@ -111,6 +112,23 @@ describe('what is no options, and no observer', () => {
     await expect(bus.publish('a', 1, none)).rejects.toMatchObject(refused);
     await expect(bus.redrive('a', none)).rejects.toMatchObject(refused);
     await expect(bus.stop(none)).rejects.toMatchObject(refused);
+  });
+
+  test('the options of tenantMiddleware are checked', () => {
+    const make = (options: object) => () => tenantMiddleware(options);
+    expect(make({ requierd: false })).toThrow('did you mean "required"?');
+    expect(make({ required: 'no' })).toThrow('expected true or false, got "no"');
+  });
+
+  test('the view of a tenant redrives for no other tenant', async () => {
+    const view = forTenant(await startedBus(), 'acme');
+    await expect(view.redrive('a', { tenant: 'globex' } as object)).rejects.toMatchObject({
+      code: 'INVALID_TENANT',
+    });
+    await expect(view.redrive('a', [] as object)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(view.subscribe('a', () => {}, [] as object)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
   });
 
   test('an observer is a function', async () => {

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PublishOptions, SubscribeOptions } from '../contract/bus.ts';
 import type { TypedEventBus } from './typed-event-bus.ts';
-import { InvalidTenantError } from '../errors/errors.ts';
+import { type OptionNames, assertOptionNames } from '../engine/call-options.ts';
+import { InvalidOptionError, InvalidTenantError } from '../errors/errors.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { EventStream } from './event-stream.ts';
 import type { HandleMiddleware, Middleware, PublishMiddleware } from './middleware.ts';
@@ -23,6 +24,8 @@ export interface TenantMiddlewareOptions {
   readonly required?: boolean | undefined;
 }
 
+const optionNames = { required: true } satisfies OptionNames<TenantMiddlewareOptions>;
+
 /**
  * Middleware for a bus whose events belong to tenants. An event that a handler publishes gets the tenant of the event being handled,
  * unless it names another. Publishing an event without a tenant, or with an invalid tenant, is refused.
@@ -31,8 +34,13 @@ export interface TenantMiddlewareOptions {
  * ```ts
  * const bus = createEventBus({ middleware: tenantMiddleware() });
  * ```
+ *
+ * @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option is invalid.
  */
-export function tenantMiddleware({ required = true }: TenantMiddlewareOptions = {}): Middleware {
+export function tenantMiddleware(options: TenantMiddlewareOptions = {}): Middleware {
+  assertOptionNames('tenantMiddleware', options, optionNames);
+  const { required = true } = options;
+  if (typeof required !== 'boolean') throw new InvalidOptionError('required', required, 'true or false');
   const handled = new AsyncLocalStorage<string | undefined>();
   const publish: PublishMiddleware = ({ event, next }) => {
     const { topic, metadata } = event;
@@ -86,8 +94,11 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
 ): TenantBus<Topics, Published> {
   assertTenant(tenant);
   const untyped = bus as unknown as TypedEventBus<Record<string, unknown>>;
-  const ofTenant = (options?: SubscribeOptions): SubscribeOptions => {
-    if (options?.tenant !== undefined && options.tenant !== tenant) throw otherTenant(options.tenant, tenant);
+  const ofTenant = <O extends SubscribeOptions | RedriveOptions>(options?: O): O & { tenant: string } => {
+    // A copy of an array, for example, would be valid options: the call refuses the original.
+    if (typeof options !== 'object' || options === null || Array.isArray(options))
+      return (options === undefined ? { tenant } : options) as never;
+    if (options.tenant !== undefined && options.tenant !== tenant) throw otherTenant(options.tenant, tenant);
     return { ...options, tenant };
   };
   return {
@@ -109,8 +120,7 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
     subscribeAsync: async (topic: string, handler: never, options?: SubscribeOptions) =>
       untyped.subscribeAsync(topic, handler, ofTenant(options)),
     events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, ofTenant(options)),
-    redrive: async (topic: string, options?: RedriveOptions) =>
-      untyped.redrive(topic, { ...options, tenant }),
+    redrive: async (topic: string, options?: RedriveOptions) => untyped.redrive(topic, ofTenant(options)),
   } as unknown as TenantBus<Topics, Published>;
 }
 
