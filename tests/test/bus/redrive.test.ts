@@ -55,6 +55,24 @@ async function failingBilling(count: number) {
   return { bus, seen, state };
 }
 
+/** A bus whose broker takes events of at most `broker.limit` characters. */
+async function busWithLimit() {
+  const broker = { limit: Number.POSITIVE_INFINITY, sizes: [] as number[] };
+  const engine = memoryEngine({ deadLetter: true });
+  const publish = engine.publish.bind(engine);
+  engine.publish = async (event, options) => {
+    const size = JSON.stringify(event).length;
+    if (size > broker.limit) throw new PolybusError('RECORD_TOO_LARGE', `${size} characters`);
+    broker.sizes.push(size);
+    await publish(event, options);
+  };
+  const logger = quietLogger();
+  const bus = createEventBus({ engines: [{ name: 'm', engine }], logger });
+  stops.push(() => bus.stop());
+  await bus.start();
+  return { bus, broker, logger };
+}
+
 describe('redrive', () => {
   test('reaches only the dead letters that the history of the memory engine holds', async () => {
     const bus = await startedBus(20);
@@ -89,19 +107,7 @@ describe('redrive', () => {
   });
 
   test('keeps a dead letter whose copy is too large for the broker with less of its error, and redrives it later', async () => {
-    let limit = Number.POSITIVE_INFINITY;
-    const sizes: number[] = [];
-    const engine = memoryEngine({ deadLetter: true });
-    const publish = engine.publish.bind(engine);
-    engine.publish = async (event, options) => {
-      const size = JSON.stringify(event).length;
-      if (size > limit) throw new PolybusError('RECORD_TOO_LARGE', `${size} bytes`);
-      sizes.push(size);
-      await publish(event, options);
-    };
-    const bus = createEventBus({ engines: [{ name: 'm', engine }], logger: quietLogger() });
-    stops.push(() => bus.stop());
-    await bus.start();
+    const { bus, broker } = await busWithLimit();
     const handled: unknown[] = [];
     let fails = true;
     await bus.subscribe(
@@ -114,7 +120,7 @@ describe('redrive', () => {
     );
     const payload = 'p'.repeat(5000);
     await bus.publish('order.placed', payload);
-    limit = Math.max(...sizes) + 20;
+    broker.limit = Math.max(...broker.sizes) + 20;
     expect(await bus.redrive('order.placed', { idleMs, filter: () => false })).toEqual({
       redriven: 0,
       kept: 1,
@@ -122,6 +128,32 @@ describe('redrive', () => {
     fails = false;
     expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 1, kept: 0 });
     expect(handled).toEqual([payload]);
+  });
+
+  test.each([
+    ['is no dead letter', {}],
+    ['has the field of a dead letter, and other content in it', { 'polybus.deadLetter': {} }],
+    ['has a note of redrive that is none', { 'polybus.kept': null }],
+  ])('reports a record that is too large to keep and %s, and goes on', async (_, metadata) => {
+    const { bus, broker, logger } = await busWithLimit();
+    const handled: unknown[] = [];
+    let fails = true;
+    const handler = ({ payload }: Event): void => {
+      if (fails) throw new Error('down');
+      handled.push(payload);
+    };
+    await bus.subscribe('order.placed', handler, { group: 'billing' });
+    const payload = 'p'.repeat(50_000);
+    await bus.publish('_dead.order.placed', payload, { id: 'foreign', metadata });
+    await bus.publish('order.placed', 1);
+    broker.limit = 40_000;
+    fails = false;
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 1, kept: 0 });
+    expect(handled).toEqual([1]);
+    expect(logger.lines.filter(({ message }) => message.startsWith('redrive'))).toMatchObject([
+      { level: 'warn', fields: { id: 'foreign', topic: '_dead.order.placed' } },
+    ]);
+    expect(await bus.redrive('order.placed', { idleMs })).toEqual({ redriven: 0, kept: 0 });
   });
 
   test('publishes dead letters back, and only the group that failed handles them again', async () => {

@@ -14,7 +14,13 @@ import type { Capabilities } from '../contract/capabilities.ts';
 import { createEvent } from '../contract/create-event.ts';
 import type { Engine } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
-import type { AttemptObserver, ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
+import type {
+  AttemptObserver,
+  ConsumerLag,
+  DeliveryStats,
+  EngineHealth,
+  Logger,
+} from '../contract/observing.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
 import { assertSubscription } from '../engine/assert-subscription.ts';
@@ -47,6 +53,7 @@ export class UntypedEventBus implements Engine {
   readonly type = 'bus';
   readonly router: Router;
   readonly config: ParsedConfig;
+  readonly #logger: Logger;
   readonly #lifecycle: Lifecycle;
   readonly #schemas: ReadonlyMap<string, StandardSchema>;
   readonly #handleMiddleware: readonly HandleMiddleware[];
@@ -71,6 +78,7 @@ export class UntypedEventBus implements Engine {
     const { config, made } = parseAndMake(givenConfig, sourceOf);
     const logger = adaptedLogger(givenLogger);
     this.config = config;
+    this.#logger = logger;
     this.#lifecycle = new Lifecycle(config.source, logger);
     this.#subscriptions = new BusSubscriptions(this.#lifecycle);
     for (const observer of observers) this.#lifecycle.observe(observer);
@@ -262,6 +270,7 @@ export class UntypedEventBus implements Engine {
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult> {
     const bus: RedriveBus = {
       router: this.router,
+      logger: this.#logger,
       publish: (event, engine) => this.#publisher.send(event, undefined, engine),
       subscribe: (engine, deadLetters, handler, subscribeOptions) =>
         this.#subscribeRouted(deadLetters, handler, false, subscribeOptions, engine),

@@ -85,8 +85,25 @@ export function sourceOfDeadLetters(topicOrPattern: string): string | undefined 
 /** Returns the provenance of an event from a dead-letter topic; undefined for any other event. */
 export function deadLetterOf(event: Event): DeadLetter | undefined {
   const origin = event.metadata[deadLetterKey];
-  const isObject = typeof origin === 'object' && origin !== null && !Array.isArray(origin);
-  return isObject ? (origin as DeadLetter) : undefined;
+  return isDeadLetter(origin) ? origin : undefined;
+}
+
+/** Returns false for the field of a foreign publisher: what reads a dead letter relies on these parts. */
+function isDeadLetter(value: unknown): value is DeadLetter {
+  if (!isObject(value) || typeof value['sourceTopic'] !== 'string') return false;
+  const { error, cut, headers } = value;
+  return (
+    isObject(error) &&
+    typeof error['name'] === 'string' &&
+    typeof error['message'] === 'string' &&
+    (error['stack'] === null || typeof error['stack'] === 'string') &&
+    (cut === undefined || (isObject(cut) && Array.isArray(cut['fields']))) &&
+    (headers === undefined || isObject(headers))
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Creates the dead letter of an event that failed on every attempt: its id, payload, key, time and metadata, with provenance. */

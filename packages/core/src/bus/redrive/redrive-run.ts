@@ -1,10 +1,12 @@
 import type { EventHandler, SubscribeOptions, Subscription } from '../../contract/bus.ts';
 import { newEventId } from '../../contract/event-id.ts';
 import { type Event, PublishedEvent } from '../../contract/event.ts';
+import type { Logger } from '../../contract/observing.ts';
 import { groupFor, tenantOf } from '../../contract/tenant.ts';
 import { publishFitting } from '../../dead-letters/cut-dead-letter.ts';
 import { type DeadLetter, deadLetterKey, deadLetterOf, keptTopic } from '../../dead-letters/dead-letter.ts';
 import { type RedriveTarget, redriveKey } from '../../dead-letters/redrive-target.ts';
+import { PolybusError } from '../../errors/polybus-error.ts';
 import type { Router } from '../../routing/router.ts';
 
 export interface RedriveOptions {
@@ -26,6 +28,7 @@ export interface RedriveOptions {
 /** What a redrive needs of its bus. */
 export interface RedriveBus {
   readonly router: Router;
+  readonly logger: Logger;
   /**
    * Publishes an event without middleware, which the dead letter passed when it was first published.
    *
@@ -99,40 +102,48 @@ export class RedriveRun {
 
   /** Writes the mark behind the dead letters that earlier runs kept. */
   mark(): Promise<void> {
-    return this.#keep(this.#mark, undefined, {}, undefined, new Date());
+    return this.#keep(new PublishedEvent(this.#mark, this.keptTopic, undefined, {}, undefined, new Date()));
   }
 
   /** Redrives or keeps one dead letter. Returns `end` for the mark of this run. */
   async take(given: Event): Promise<'end' | undefined> {
-    const kept = given.metadata[keptKey] as KeptNote | undefined;
-    if (kept?.isMark === true) return given.id === this.#mark ? 'end' : undefined;
-    const { [keptKey]: _, ...metadata } = given.metadata;
-    const { id, payload, createdAt } = given;
-    const key = kept === undefined ? given.key : (kept.key ?? undefined);
-    const event = new PublishedEvent(id, given.topic, payload, metadata, key, createdAt);
+    const { [keptKey]: value, ...metadata } = given.metadata;
+    const note = noteOf(value);
+    if (note?.isMark === true) return given.id === this.#mark ? 'end' : undefined;
+    const { id, topic, payload, createdAt } = given;
+    const key = note === undefined ? given.key : (note.key ?? undefined);
+    const event = new PublishedEvent(id, topic, payload, metadata, key, createdAt);
     const origin = deadLetterOf(event);
     if (origin !== undefined && this.#isWanted(event, origin)) {
       await this.#bus.publish(publishedBack(event, origin));
       this.#redrivenFor.add(eventFor(event, origin));
       this.redriven++;
-    } else {
-      await this.#keep(id, payload, metadata, key, createdAt);
+    } else if (await this.#isKept(event)) {
       this.kept++;
     }
     return undefined;
   }
 
+  /** Keeps a record. Returns false if it is too large for its broker: it must not hold up the dead letters behind it forever. */
+  async #isKept(event: Event): Promise<boolean> {
+    try {
+      await this.#keep(event);
+      return true;
+    } catch (error) {
+      if (!PolybusError.is(error) || error.code !== 'RECORD_TOO_LARGE') throw error;
+      this.#bus.logger.warn(
+        'redrive: a record of the dead-letter topic is too large to be copied for the next redrive, which will not see it',
+        { engine: this.engineName, topic: this.deadLetter, id: event.id, error },
+      );
+      return false;
+    }
+  }
+
   /**
-   * Publishes to this engine, whatever the current routing rules, and under one key, which keeps the order. The copy has a note more
-   * than the dead letter, so it can be too large for the broker: it is then cut, first only in its error.
+   * Publishes a copy to this engine, whatever the current routing rules, and under one key, which keeps the order. The copy has a note
+   * more than the dead letter, so it can be too large for the broker: it is then cut, first only in its error.
    */
-  async #keep(
-    id: string,
-    payload: unknown,
-    metadata: Event['metadata'],
-    key: string | undefined,
-    createdAt: Date,
-  ): Promise<void> {
+  async #keep({ id, payload, metadata, key, createdAt }: Event): Promise<void> {
     const note: KeptNote = { key: key ?? null, isMark: id === this.#mark };
     const copy = new PublishedEvent(
       id,
@@ -155,6 +166,14 @@ export class RedriveRun {
     if (this.#group !== undefined && origin.group !== this.#group) return false;
     return filter === undefined || filter(event, origin);
   }
+}
+
+/** Returns undefined for a record without a note, and for the field of a foreign publisher. */
+function noteOf(value: unknown): KeptNote | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { key, isMark } = value as Partial<KeptNote>;
+  const isNote = (key === null || typeof key === 'string') && typeof isMark === 'boolean';
+  return isNote ? { key, isMark } : undefined;
 }
 
 /** Returns true for a dead letter with a complete event, which the dead letter of an undecodable record does not have. */

@@ -46,7 +46,8 @@ export interface RedriveResult {
  * the process ends between publishing and acknowledging a dead letter, that dead letter may be redriven twice.
  *
  * Rejects with the first error of a publish or of `filter`. The dead letters before it are redriven; it and those behind it stay for
- * the next redrive.
+ * the next redrive. A record that
+ * is too large to be kept is reported as a warning, and does not end the redrive.
  *
  * @throws {@link InvalidTopicError} or {@link InvalidOptionError} if an argument is invalid.
  * @throws {@link UnsupportedCapabilityError} if an engine lacks `groups` or `replay`, or if it is `crossProcess` and not durable, such as
