@@ -156,6 +156,76 @@ test('what JSON cannot write is no payload', () => {
   void wrong.subscribe('sum', ({ payload }) => expectTypeOf(payload).toBeNever());
 });
 
+test('what publish refuses does not compile: errors, binary data inside a payload, and what toJSON cannot mend', () => {
+  class Sum {
+    readonly amount: bigint = 1n;
+    toJSON(): { readonly amount: bigint } {
+      return { amount: this.amount };
+    }
+  }
+  class Named {
+    toJSON(key: string): string {
+      return key;
+    }
+  }
+  class Listed extends Map<string, number> {
+    toJSON(): string[] {
+      return [...this.keys()];
+    }
+  }
+  interface Failure {
+    readonly name: string;
+    readonly message: string;
+    readonly stack?: string;
+    readonly cause?: Failure;
+  }
+  const wrong = createEventBus<{
+    error: Error;
+    inside: { readonly error: TypeError };
+    bytes: { readonly image: Uint8Array };
+    floats: Float64Array;
+    sum: Sum;
+    weak: WeakMap<object, number>;
+  }>();
+  // @ts-expect-error JSON shows nothing of an error
+  void wrong.publish('error', new Error('no'));
+  // @ts-expect-error nor inside of another
+  void wrong.publish('inside', { error: new TypeError('no') });
+  // @ts-expect-error binary data is a whole payload, or text
+  void wrong.publish('bytes', { image: new Uint8Array(1) });
+  // @ts-expect-error binary data is a Uint8Array
+  void wrong.publish('floats', new Float64Array(1));
+  // @ts-expect-error JSON has no bigint
+  void wrong.publish('sum', new Sum());
+  // @ts-expect-error JSON shows nothing of a WeakMap
+  void wrong.publish('weak', new WeakMap<object, number>());
+  void wrong.subscribe('error', ({ payload }) => expectTypeOf(payload).toBeNever());
+
+  const right = createEventBus<{
+    named: Named;
+    listed: Listed;
+    failure: Failure;
+    bytes: Buffer;
+    gaps: readonly (Date | undefined)[];
+    holes: (string | undefined)[];
+  }>();
+  void right.publish('named', new Named());
+  void right.publish('listed', new Listed());
+  void right.publish('failure', { name: 'Error', message: 'no' });
+  void right.publish('bytes', Buffer.from('a'));
+  void right.publish('gaps', [undefined, new Date()]);
+  void right.subscribe('named', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<string>());
+  void right.subscribe('listed', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<string[]>());
+  void right.subscribe('failure', ({ payload }) =>
+    expectTypeOf(payload.cause?.message).toEqualTypeOf<string | undefined>(),
+  );
+  void right.subscribe('bytes', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<Uint8Array>());
+  void right.subscribe('gaps', ({ payload }) =>
+    expectTypeOf(payload).toEqualTypeOf<readonly (string | null)[]>(),
+  );
+  void right.subscribe('holes', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<(string | null)[]>());
+});
+
 test('a typed bus stands wherever an event bus, or an engine, is wanted', () => {
   const take = (one: EventBus): EventBus => one;
   take(bus);

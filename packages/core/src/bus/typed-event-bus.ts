@@ -64,6 +64,9 @@ export interface TypedEventBus<
    * Publishes an event: `publish(topic, payload, options)` or `publish(event, options)`. Resolves when the broker has accepted it; on
    * the memory engines, when every sync handler has finished. A failing handler never makes it reject.
    *
+   * A payload that JSON cannot represent does not compile, as far as its type shows that. It rejects with {@link InvalidEventError} for
+   * the rest: numbers that are not finite, invalid dates, functions in fields, cycles, and such values in parts of type `unknown`.
+   *
    * @throws {@link InvalidTopicError}, {@link InvalidEventError} or {@link SchemaValidationError} if the event is invalid. Nothing was
    *   sent.
    * @throws {@link PublishError} if the broker did not accept the event.
