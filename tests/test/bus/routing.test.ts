@@ -1,7 +1,8 @@
 import { type Event, PolybusError, createEventBus } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { HandTransport, handEngine } from './hand-engine.ts';
 import { quietLogger } from './quiet-logger.ts';
 
 const logger = quietLogger();
@@ -155,6 +156,43 @@ describe('routing', () => {
       expect.stringContaining('after 20 ms with 1 handler(s) running') as string,
     ]);
     expect((await bus.health()).status).toBe('down');
+  });
+
+  const never = new Promise<never>(() => {});
+
+  test.each([
+    [
+      'the connection',
+      'the engine did not close in time',
+      (transport: HandTransport) => void (transport.close = () => never),
+    ],
+    [
+      'a subscription',
+      'a subscription did not end in time',
+      (transport: HandTransport) => void (transport.listen = async () => ({ stop: () => never })),
+    ],
+  ])('stop ends if %s of an engine never ends, and names that engine', async (_, message, hang) => {
+    const transport = new HandTransport();
+    hang(transport);
+    const good = memoryEngine();
+    const lines = quietLogger();
+    const bus = createEventBus({
+      engines: [
+        { name: 'good', engine: good },
+        { name: 'hung', engine: handEngine(transport) },
+      ],
+      routing: [{ topics: ['hung.*'], engine: 'hung' }],
+      logger: lines,
+    });
+    await bus.start();
+    await bus.subscribe('*', () => {});
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const stopping = bus.stop({ timeoutMs: 100 });
+    await vi.advanceTimersByTimeAsync(10_100);
+    await stopping;
+    expect(lines.lines).toMatchObject([{ level: 'warn', message, fields: { engine: 'hung' } }]);
+    expect((await good.health()).state).toBe('stopped');
   });
 
   test('what a handler publishes to another engine while the bus stops is still handled', async () => {

@@ -80,7 +80,10 @@ export interface ListenRequest {
 }
 
 export interface Listener {
-  /** Stops delivering events to the receiver. May be called twice. Delivered events may still be settled afterwards. */
+  /**
+   * Stops delivering events to the receiver. May be called twice. Delivered events may still be settled afterwards. Core continues
+   * without a listener that takes longer than 10 seconds to stop.
+   */
   stop(): Promise<void>;
 }
 

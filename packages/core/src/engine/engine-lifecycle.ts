@@ -97,7 +97,7 @@ export class EngineLifecycle {
       (error: unknown) => error,
     );
     if (timeout !== undefined) for (const queue of subscriptions.queues) queue.abandon(timeout);
-    await subscriptions.removeAll(host().logger);
+    await subscriptions.removeAll(host());
     const { transport } = this;
     this.transport = undefined;
     if (transport !== undefined) await closeTransport(transport, host());
@@ -136,7 +136,7 @@ export class EngineLifecycle {
     this.state = 'stopping';
     stalls.end();
     // Within one process only the running handlers publish now, and their events are still handled.
-    if (capabilities.crossProcess) await subscriptions.stopListening(host().logger);
+    if (capabilities.crossProcess) await subscriptions.stopListening(host());
     const { queues } = subscriptions;
     // A durable broker delivers unhandled events again. Those of any other broker are handled before the engine closes.
     if (capabilities.durable) for (const queue of queues) queue.close('stopped');

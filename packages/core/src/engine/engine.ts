@@ -228,7 +228,7 @@ class TransportEngine implements Engine {
       this.#lifecycle.assertOpen('unsubscribe', undefined);
       throw new SubscriptionNotFoundError(subscription.id);
     }
-    await this.#subscriptions.remove(subscription, this.#host.logger);
+    await this.#subscriptions.remove(subscription, this.#host);
   }
 
   topics(): string[] {

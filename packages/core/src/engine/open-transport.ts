@@ -1,5 +1,5 @@
 import type { EngineHost } from '../contract/engine.ts';
-import type { OpenTransport, Transport, TransportContext } from '../contract/transport.ts';
+import type { Listener, OpenTransport, Transport, TransportContext } from '../contract/transport.ts';
 import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 
 /** How long a start that is given up waits for what it has opened to close, in milliseconds. */
@@ -22,14 +22,45 @@ export async function openTransport(open: OpenTransport, context: TransportConte
   }
 }
 
-/** Closes a transport. If that fails, it logs why. */
+/** How long core waits for a subscription or a connection to end before it continues without it, in milliseconds. */
+const endLimitMs = 10_000;
+
+/** Closes a transport. If that fails or takes longer than the limit, it logs why. */
 export async function closeTransport(
   transport: Transport,
   { name, logger }: Pick<EngineHost, 'name' | 'logger'>,
 ): Promise<void> {
-  try {
-    await transport.close();
-  } catch (error) {
-    logger.warn('the engine did not close cleanly', { engine: name, error });
-  }
+  await endWithin(() => transport.close(), {
+    failed: (error) => logger.warn('the engine did not close cleanly', { engine: name, error }),
+    hung: () => logger.warn('the engine did not close in time', { engine: name, limitMs: endLimitMs }),
+  });
+}
+
+/**
+ * Stops a listener. If that fails or takes longer than the limit, it logs why.
+ *
+ * @returns False if it took longer than the limit.
+ */
+export function stopListener(
+  listener: Listener,
+  topic: string,
+  { name, logger }: Pick<EngineHost, 'name' | 'logger'>,
+): Promise<boolean> {
+  const fields = { engine: name, topic };
+  return endWithin(() => listener.stop(), {
+    failed: (error) => logger.warn('a subscription did not end cleanly', { ...fields, error }),
+    hung: () => logger.warn('a subscription did not end in time', { ...fields, limitMs: endLimitMs }),
+  });
+}
+
+/** @returns False if it took longer than the limit. It then continues, and may still fail. */
+async function endWithin(
+  end: () => Promise<void>,
+  { failed, hung }: { failed: (error: unknown) => void; hung: () => void },
+): Promise<boolean> {
+  // Begins at once, also if the transport throws instead of rejecting.
+  const ended = (async () => end())().catch(failed);
+  const isEnded = await settlesWithin(ended, endLimitMs);
+  if (!isEnded) hung();
+  return isEnded;
 }

@@ -1,10 +1,11 @@
-import type { Logger } from '../contract/observing.ts';
+import type { EngineHost } from '../contract/engine.ts';
 import type { Subscription } from '../contract/bus.ts';
 import type { Unsettled } from '../dispatch/reporting/counters.ts';
 import type { DeliveryOwner } from '../dispatch/delivery.ts';
 import type { DeliveryQueue } from '../dispatch/delivery-queue.ts';
 import { TopicMatcher, assertTopicOrPattern, isPattern } from '../contract/topics.ts';
 import type { Listener } from '../contract/transport.ts';
+import { stopListener } from './open-transport.ts';
 
 /** One live subscription of an engine. */
 export interface SubscriptionEntry {
@@ -23,6 +24,7 @@ export class SubscriptionSet {
   readonly #queues = new Set<DeliveryQueue>();
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
+  readonly #hung = new WeakSet<Listener>();
 
   /** Registers a subscription that is being made, because its handler may already get events and cancel it. */
   begin(subscription: Subscription, queue: DeliveryQueue): void {
@@ -77,25 +79,25 @@ export class SubscriptionSet {
     return (isPattern(topic) ? this.#byTopic.get(topic) : this.#byTopic.match(topic)).length;
   }
 
-  async stopListening(logger: Logger): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ listener }) => stop(listener, logger)));
+  async stopListening(host: EngineHost): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => this.#stop(entry, host)));
   }
 
-  async removeAll(logger: Logger): Promise<void> {
-    await Promise.all([...this.#entries.keys()].map((subscription) => this.remove(subscription, logger)));
+  async removeAll(host: EngineHost): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((subscription) => this.remove(subscription, host)));
   }
 
   /** Stops taking events for the subscription, then waits for its running handlers, except a handler that makes this call. */
-  async remove(subscription: Subscription, logger: Logger): Promise<void> {
+  async remove(subscription: Subscription, host: EngineHost): Promise<void> {
     const entry = this.#entries.get(subscription);
     if (entry === undefined) {
       this.#cancelledEarly.add(subscription);
       return;
     }
-    const { queue, listener, unlink } = entry;
+    const { queue, unlink } = entry;
     this.#byTopic.remove(subscription.topic, entry);
     unlink();
-    await stop(listener, logger);
+    await this.#stop(entry, host);
     queue.close('unsubscribed');
     const endWait = queue.beginWait();
     if (endWait !== false) {
@@ -105,12 +107,10 @@ export class SubscriptionSet {
     this.#entries.delete(subscription);
     void queue.whenIdle().then(() => this.#queues.delete(queue));
   }
-}
 
-async function stop(listener: Listener, logger: Logger): Promise<void> {
-  try {
-    await listener.stop();
-  } catch (error) {
-    logger.warn('a subscription did not end cleanly', { error });
+  /** Stops the listener, unless an earlier call took too long. */
+  async #stop({ listener, subscription }: SubscriptionEntry, host: EngineHost): Promise<void> {
+    if (this.#hung.has(listener)) return;
+    if (!(await stopListener(listener, subscription.topic, host))) this.#hung.add(listener);
   }
 }
