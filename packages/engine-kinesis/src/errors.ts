@@ -104,7 +104,7 @@ export function storeError(error: unknown): KinesisConnectionError {
 /** The error for a group whose stream was replaced by another of the same name. */
 export function streamReplacedError(name: string): KinesisConnectionError {
   return new KinesisConnectionError(
-    `The stream of the group "${name}" was deleted and created again while this engine ran. Stop the engine and start it again.`,
+    `The stream of the group "${name}" was deleted and created again. The engine continues when it finds the new stream; if it does not, start the engine again.`,
   );
 }
 
@@ -122,7 +122,8 @@ function advice(error: unknown): string {
     return 'The shards of the stream take no more: add shards, spread the keys, or publish less at once.';
   }
   const name = nameOf(error);
-  if (name === 'ResourceNotFoundException') return 'The stream is gone: start the engine again to create it.';
+  if (name === 'ResourceNotFoundException')
+    return 'The stream is gone: create it again, or start the engine again, which creates it.';
   if (isInvalid(error)) return 'Check the event against the limits of the stream.';
   if (isPermanent(error))
     return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';

@@ -24,14 +24,13 @@ import { InterruptibleSleep } from './client/interruptible-sleep.ts';
 import { PlainSubscription } from './read/plain-subscription.ts';
 import { Publisher } from './publish/publisher.ts';
 import { ShardReaders } from './read/shard-readers.ts';
-import { StreamIdentity } from './client/stream-identity.ts';
+import { type ReplacedStream, StreamIdentity, missedIn } from './client/stream-identity.ts';
 import { openStream } from './client/stream.ts';
 
 /** What opening the transport has made. */
 interface Parts {
   readonly api: KinesisApi;
   readonly identity: StreamIdentity;
-  readonly streamCreatedAt: string;
   readonly publisher: Publisher;
   readonly readers: ShardReaders;
   readonly logger: Logger;
@@ -54,6 +53,7 @@ export class KinesisTransport implements Transport {
   private constructor(options: KinesisOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
+    parts.identity.onReplaced = (replaced) => this.#follow(replaced);
   }
 
   /** @throws {@link KinesisConnectionError} if the stream cannot be reached or created. */
@@ -70,8 +70,8 @@ export class KinesisTransport implements Transport {
       const stream = await openStream(api, options, logger, opening, () => signal.aborted);
       signal.throwIfAborted();
       const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
-      api.onNotFound = () => identity.check();
-      const readers = new ShardReaders(api, options, logger);
+      api.onDoubt = () => identity.check();
+      const readers = new ShardReaders(api, options, context);
       const publisher = new Publisher(api, {
         source,
         engine: name,
@@ -83,7 +83,6 @@ export class KinesisTransport implements Transport {
       return new KinesisTransport(options, {
         api,
         identity,
-        streamCreatedAt: stream.createdAt,
         publisher,
         readers,
         logger,
@@ -131,6 +130,15 @@ export class KinesisTransport implements Transport {
     return { stop };
   }
 
+  /** Goes on with another stream of the same name, from its first records. */
+  #follow(replaced: ReplacedStream): void {
+    for (const subscription of this.#plain) {
+      this.#parts.readers.missed(missedIn(subscription.request.pattern, replaced));
+      void subscription.startOver();
+    }
+    for (const group of this.#groups.values()) group.follow(replaced.createdAt);
+  }
+
   #assertOpen({ pattern: topic }: ListenRequest): void {
     if (this.#isClosed) throw new EventBusNotStartedError('subscribe', 'stopping', { topic });
   }
@@ -145,8 +153,8 @@ export class KinesisTransport implements Transport {
     if (group === undefined) {
       // The transport may have been closed meanwhile.
       this.#assertOpen(request);
-      const { streamCreatedAt, readers } = this.#parts;
-      group = new Group(name, streamCreatedAt, readers, (ended) => this.#end(ended));
+      const { identity, readers } = this.#parts;
+      group = new Group(name, identity.createdAt, readers, (ended) => this.#end(ended));
       this.#groups.set(name, group);
     }
     return group.join(request, receiver);
@@ -211,13 +219,11 @@ export class KinesisTransport implements Transport {
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
     const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
-    const replaced = this.#parts.identity.trouble;
     const groups = [...this.#groups.values()].map(({ name, leases }): [string, string[]] => [
       name,
       [...new Set([...leases].map(({ shardId }) => shardId))],
     ]);
     const details = { streamName, leases: recordByName(groups) };
-    if (trouble !== '') return { status: 'down', error: trouble, details };
-    return replaced === undefined ? { details } : { status: 'degraded', error: replaced, details };
+    return trouble === '' ? { details } : { status: 'down', error: trouble, details };
   }
 }

@@ -7,6 +7,8 @@ import {
   type GetShardIteratorCommandInput,
   KinesisClient,
   ListShardsCommand,
+  type ListShardsCommandInput,
+  type ListShardsCommandOutput,
   PutRecordsCommand,
   type PutRecordsCommandOutput,
   type PutRecordsRequestEntry,
@@ -43,8 +45,10 @@ export class KinesisApi {
   readonly #running = new Set<AbortController>();
   readonly #sleeping = new Set<InterruptibleSleep>();
   #isClosed = false;
+  /** The first sequence number of each shard that was listed. */
+  readonly #starts = new Map<string, string>();
   /** Called for each answer that may mean that the stream is gone or another. */
-  onNotFound: () => void = () => {};
+  onDoubt: () => void = () => {};
 
   constructor(options: KinesisOptions) {
     this.#isOwn = options.connection.client === undefined;
@@ -94,7 +98,7 @@ export class KinesisApi {
       }
     } catch (error) {
       if (controller.signal.aborted && !this.#isClosed) throw timeoutError(timeoutMs);
-      if (notFound.has(nameOf(error))) this.onNotFound();
+      if (notFound.has(nameOf(error))) this.onDoubt();
       throw hideRequest(error);
     } finally {
       clearTimeout(timer);
@@ -130,8 +134,7 @@ export class KinesisApi {
     do {
       // With a token, the name must be absent: "ListShards", NextToken.
       const input = token === undefined ? { StreamName: this.#streamName } : { NextToken: token };
-      const command = new ListShardsCommand(input);
-      const page = await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }));
+      const page = await this.#list(input);
       for (const shard of page.Shards ?? []) shards.push(shardInfo(shard));
       token = page.NextToken;
     } while (token !== undefined);
@@ -140,8 +143,23 @@ export class KinesisApi {
 
   async ping(timeoutMs: number): Promise<void> {
     // ListShards is limited to 1000 calls per second and stream, and DescribeStreamSummary to 20 per second and account.
-    const command = new ListShardsCommand({ StreamName: this.#streamName, MaxResults: 1 });
-    await this.#withTimeout((abortSignal) => this.#client.send(command, { abortSignal }), timeoutMs);
+    await this.#list({ StreamName: this.#streamName, MaxResults: 1 }, timeoutMs);
+  }
+
+  async #list(input: ListShardsCommandInput, timeoutMs?: number): Promise<ListShardsCommandOutput> {
+    const command = new ListShardsCommand(input);
+    const page = await this.#withTimeout(
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      timeoutMs,
+    );
+    for (const { ShardId = '', SequenceNumberRange } of page.Shards ?? []) {
+      const start = SequenceNumberRange?.StartingSequenceNumber;
+      if (start === undefined) continue;
+      // A shard id begins at another record only if the stream is another.
+      if ((this.#starts.get(ShardId) ?? start) !== start) this.onDoubt();
+      this.#starts.set(ShardId, start);
+    }
+    return page;
   }
 
   async iterator(shardId: string, start: IteratorStart): Promise<DatedIterator> {

@@ -1,22 +1,35 @@
-import type { Logger } from '@polybus/core';
+import type { Logger, MissedData } from '@polybus/core';
+import { backoffMs } from '@polybus/core/engine-kit';
 import type { KinesisApi } from './kinesis-api.ts';
 import { createdAtOf } from './stream.ts';
 
-/** Milliseconds between two checks while there is no stream. */
-const recheckMs = 1000;
+/** A stream that took the place of another of the same name. Both times are ISO times of creation. */
+export interface ReplacedStream {
+  readonly previous: string;
+  readonly createdAt: string;
+}
+
+/** What a subscription may have missed: events that it had not read when the previous stream was deleted. */
+export function missedIn(topic: string, { previous, createdAt }: ReplacedStream): Omit<MissedData, 'engine'> {
+  const reason = 'the stream was deleted and created again';
+  return { topic, since: new Date(Date.parse(previous) || 0), until: new Date(createdAt), reason };
+}
+
+const initialRecheckMs = 1000;
+const maxRecheckMs = 5000;
 
 /**
- * Detects that the stream was deleted and created again after the engine opened it. The new stream may have shards that this engine does
- * not know and does not read, and no call fails because of that.
+ * Detects that the stream was deleted and created again after the engine opened it. The new stream has other records under the same shard
+ * ids, and a call for a position in the old stream does not always fail.
  */
 export class StreamIdentity {
   readonly #api: KinesisApi;
   readonly #streamName: string;
-  readonly #createdAt: string;
   readonly #logger: Logger;
+  #createdAt: string;
   #isChecking = false;
-  /** What health reports; undefined while the stream is the one that was opened. */
-  trouble: string | undefined;
+  /** Called once for each new stream. */
+  onReplaced: (replaced: ReplacedStream) => void = () => {};
 
   constructor(api: KinesisApi, streamName: string, createdAt: string, logger: Logger) {
     this.#api = api;
@@ -25,30 +38,44 @@ export class StreamIdentity {
     this.#logger = logger;
   }
 
-  /** Checks the stream after an answer that a server gives if the stream is gone or another. While there is none, the check is repeated. */
+  /** When the stream was created, as an ISO time. */
+  get createdAt(): string {
+    return this.#createdAt;
+  }
+
+  /** Checks the stream after a sign that it is gone or another. While there is none, the check is repeated. */
   check(): void {
-    if (!this.#isChecking && this.trouble === undefined) void this.#checkUntilKnown();
+    if (!this.#isChecking) void this.#checkUntilKnown();
   }
 
   async #checkUntilKnown(): Promise<void> {
     this.#isChecking = true;
-    while (!this.#api.isClosed && !(await this.#isKnown())) await this.#api.sleep(recheckMs);
+    for (let round = 1; !this.#api.isClosed && !(await this.#isKnown()); round++) {
+      // The limit of this call is the account's, and every process of a deployment checks at the same time.
+      await this.#api.sleep(initialRecheckMs + backoffMs(round, initialRecheckMs, maxRecheckMs));
+    }
     this.#isChecking = false;
   }
 
   async #isKnown(): Promise<boolean> {
+    let createdAt: string;
     try {
       const stream = await this.#api.describe();
       // Not before it has its shards.
       if (stream?.StreamStatus !== 'ACTIVE') return false;
-      if (createdAtOf(stream) === this.#createdAt) return true;
+      createdAt = createdAtOf(stream);
     } catch {
       return false;
     }
-    this.trouble =
-      `the stream "${this.#streamName}" was deleted and created again while this engine ran, and the engine does not read all of its ` +
-      'shards: stop the engine and start it again';
-    this.#logger.error(this.trouble);
+    const previous = this.#createdAt;
+    // A server that does not tell the time has no other identity for a stream.
+    if ([createdAt, ''].includes(previous) || createdAt === '' || this.#api.isClosed) return true;
+    this.#createdAt = createdAt;
+    this.#logger.warn(
+      'the stream was deleted and created again; the engine continues with the first records of the new stream',
+      { streamName: this.#streamName, createdAt },
+    );
+    this.onReplaced({ previous, createdAt });
     return true;
   }
 }

@@ -15,6 +15,8 @@ export interface OpenStream {
 
 /** How long a stream may take until it is active, in milliseconds. */
 const activationTimeoutMs = 120_000;
+const minPauseMs = 50;
+const maxPauseMs = 2000;
 /** The smallest maximum record size that a stream can have (UpdateMaxRecordSize, "MaxRecordSizeInKiB"), and the default. In bytes. */
 export const minRecordLimit: number = 1024 * 1024;
 
@@ -60,7 +62,7 @@ export async function openStream(
     if (performance.now() > until)
       throw lastError ?? new Error(`the stream is not active after ${activationTimeoutMs} ms`);
     // DescribeStreamSummary: 20 times per second for the whole account.
-    await sleep.sleep(Math.min(1000, 50 * 1.5 ** round++) + backoffMs(1, 50, 50));
+    await sleep.sleep(minPauseMs + backoffMs(++round, minPauseMs, maxPauseMs));
     if (isStopped()) throw new Error('the engine was stopped while it started');
   }
 }

@@ -5,15 +5,20 @@ import type { ShardReaders } from '../read/shard-readers.ts';
 
 /** The leases of a new group, with checkpoints where its first subscription starts. */
 export async function firstLeases({ from }: ListenRequest, readers: ShardReaders): Promise<LeasesByShard> {
-  const shards = await readers.shards();
   if (from === 'latest') {
-    const open = shards.filter(({ isClosed }) => !isClosed);
+    const open = (await readers.shards()).filter(({ isClosed }) => !isClosed);
     const leases = open.map(async ({ id }): Promise<[string, LeaseEntry]> => {
       const { iterator, serverTime } = await readers.endOf(id);
       return [id, { checkpoint: { iterator, since: serverTime }, token: 0 }];
     });
     return recordByName(await Promise.all(leases));
   }
+  return allLeases(from, readers);
+}
+
+/** The leases of all shards, with checkpoints at their first record or at a time. */
+export async function allLeases(from: 'earliest' | Date, readers: ShardReaders): Promise<LeasesByShard> {
+  const shards = await readers.shards();
   const notBefore = from === 'earliest' ? undefined : from.getTime();
   const entries = shards.map(({ id, parents }): [string, LeaseEntry] => [
     id,

@@ -105,6 +105,15 @@ export class Group implements LeaseListener {
     return splitLeases(table.leases[wider] ?? {}, (shardId) => this.#leases.get(wider, shardId)?.taken);
   }
 
+  /**
+   * Continues with another stream of the same name, from its first records.
+   *
+   * @param stream - When it was created, as an ISO time.
+   */
+  follow(stream: string): void {
+    void this.#leases.follow(stream).then(() => this.changed());
+  }
+
   #leave(member: LocalMember): void {
     this.#dispatcher.leave(member);
     this.#endWhenIdle();

@@ -3,6 +3,8 @@ import { patternCovers } from '@polybus/core/engine';
 import type { ShardInfo } from '../client/shard.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
+import { missedIn } from '../client/stream-identity.ts';
+import { allLeases } from './first-leases.ts';
 import { LeaseStore } from './lease-store.ts';
 import {
   type LeaseEntry,
@@ -58,6 +60,11 @@ export class HeldLeases implements Iterable<Lease> {
       // So that there is time for another attempt before the leases run out.
       timeoutMs: leaseDurationMs / 2,
       onForgotten: () => this.#warnForgotten(),
+      onReplaced: () => readers.api.onDoubt(),
+      firstLeases: () => allLeases('earliest', readers),
+      onStartedOver: (replaced, patterns) => {
+        for (const pattern of patterns) readers.missed(missedIn(pattern, replaced));
+      },
     });
     this.#live = new LiveMembers(leaseDurationMs);
   }
@@ -87,6 +94,14 @@ export class HeldLeases implements Iterable<Lease> {
       () => {},
     );
     return working;
+  }
+
+  /** Ends every lease, and continues with another stream of the same name. */
+  follow(stream: string): Promise<void> {
+    return this.#queue(async () => {
+      this.clear();
+      this.#store.follow(stream);
+    });
   }
 
   read(): Promise<LeaseTable> {

@@ -23,6 +23,7 @@ export class PlainSubscription implements Listener {
   readonly #known = new Map<string, ShardInfo>();
   readonly #ended = new Set<string>();
   #isStopped = false;
+  #hasStartedOver = false;
   #isRefillPlanned = false;
   /** A reader has found no room, and waits for a wake-up. */
   #isBlocked = false;
@@ -53,12 +54,25 @@ export class PlainSubscription implements Listener {
       for (const shard of open) this.#known.set(shard.id, shard);
       // Reading begins once all shards have their position: a handler could publish.
       const cursors = await Promise.all(open.map((shard) => this.#cursorAtEnd(shard)));
-      if (this.#isStopped) return;
+      if (this.#isStopped || this.#hasStartedOver) return;
       open.forEach((shard, i) => this.#begin(shard, cursors[i]!));
       return;
     }
+    if (this.#isStopped || this.#hasStartedOver) return;
     for (const shard of shards) this.#known.set(shard.id, shard);
-    for (const shard of shards) if (this.#isDue(shard)) this.#begin(shard, this.#cursorFor(shard));
+    this.#beginDue();
+  }
+
+  /** Continues with the first records of another stream of the same name. */
+  async startOver(): Promise<void> {
+    this.#hasStartedOver = true;
+    for (const shardId of [...this.#cursors.keys()]) this.#leave(shardId);
+    this.#known.clear();
+    this.#ended.clear();
+    const listed = await this.#readers.listed(() => !this.#isStopped);
+    if (listed === undefined || this.#isStopped) return;
+    for (const shard of listed.values()) this.#known.set(shard.id, shard);
+    this.#beginDue();
   }
 
   async #cursorAtEnd(shard: ShardInfo): Promise<Cursor> {
@@ -112,9 +126,11 @@ export class PlainSubscription implements Listener {
   }
 
   async #onShardEnded(shardId: string, children: readonly ShardInfo[]): Promise<void> {
+    const cursor = this.#cursors.get(shardId);
     // Listed after the children appeared, so that it contains every shard before them.
-    const listed = await this.#readers.listed(() => !this.#isStopped);
-    if (listed !== undefined) this.#readNext(shardId, children, listed);
+    const listed = await this.#readers.listed(() => this.#cursors.get(shardId) === cursor);
+    if (listed !== undefined && this.#cursors.get(shardId) === cursor)
+      this.#readNext(shardId, children, listed);
   }
 
   /** The records of the shard have expired. The list shows which shards came after it. */
@@ -134,6 +150,10 @@ export class PlainSubscription implements Listener {
     this.#ended.add(shardId);
     for (const shard of withAncestors(next, listed, (id) => this.#known.has(id)))
       this.#known.set(shard.id, shard);
+    this.#beginDue();
+  }
+
+  #beginDue(): void {
     for (const shard of this.#known.values())
       if (this.#isDue(shard)) this.#begin(shard, this.#cursorFor(shard));
   }

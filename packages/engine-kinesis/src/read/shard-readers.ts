@@ -1,4 +1,5 @@
 import type { Logger } from '@polybus/core';
+import type { TransportContext } from '@polybus/core/engine';
 import type { Cursor } from './cursor.ts';
 import type { KinesisApi } from '../client/kinesis-api.ts';
 import type { KinesisOptions } from '../options/config.ts';
@@ -18,6 +19,7 @@ export class ShardReaders implements ReaderContext {
   readonly api: KinesisApi;
   readonly options: KinesisOptions;
   readonly logger: Logger;
+  readonly missed: TransportContext['missed'];
   readonly #readers = new Map<string, ShardReader>();
   /** They outlive the readers: repeated subscribing does not read a shard more often than its limit. */
   readonly #limits = new Map<string, ShardLimits>();
@@ -28,10 +30,15 @@ export class ShardReaders implements ReaderContext {
   /** Readers whose last read is in progress. */
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(api: KinesisApi, options: KinesisOptions, logger: Logger) {
+  constructor(
+    api: KinesisApi,
+    options: KinesisOptions,
+    { logger, missed }: Pick<TransportContext, 'logger' | 'missed'>,
+  ) {
     this.api = api;
     this.options = options;
     this.logger = logger;
+    this.missed = missed;
   }
 
   /** The shards, listed now or later. */

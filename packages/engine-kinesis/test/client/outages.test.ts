@@ -1,9 +1,24 @@
-import { CreateStreamCommand, DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  CreateStreamCommand,
+  DeleteStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+} from '@aws-sdk/client-kinesis';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { expect, onTestFinished, test } from 'vitest';
 import { addressOf, ownKinesis, plainClient, quick } from '../read/foreign.ts';
-import { Flow, Seen, makeEngine, newStream, patient, startEngine, storesById, until } from '../support.ts';
+import {
+  Flow,
+  LogLines,
+  Seen,
+  makeEngine,
+  newStream,
+  patient,
+  startEngine,
+  storesById,
+  until,
+} from '../support.ts';
 
 describeWithBroker('kinesis', 'outages', async () => {
   const broker = await ownKinesis();
@@ -100,29 +115,57 @@ describeWithBroker('kinesis', 'outages', async () => {
     },
   );
 
-  test(
-    'health tells of a stream that was made again, and the next start reads all of it',
+  test.each([
+    ['when a read fails', 100, false],
+    ['when health() is asked, if no read fails', '1h', false],
+    ['also in a group that was away, wherever it would begin', 100, true],
+  ] as const)(
+    'a stream that is deleted and created again is read from its first record, %s',
     patient,
-    async () => {
-      const config = { ...configOf(newStream()), shardCount: 1, requestTimeoutMs: 5000 };
+    async (_, pollInterval, isAway) => {
+      const config = { ...configOf(newStream()), pollInterval, shardCount: 1, requestTimeoutMs: 5000 };
       const { streamName: StreamName } = config;
       const client = plainClient(broker);
-      const engine = await startEngine(config);
-      await engine.subscribe('again', () => {});
+      const active = async (): Promise<void> => {
+        const about = new DescribeStreamSummaryCommand({ StreamName });
+        await until('the stream to be active', async () => {
+          const answer = await client.send(about).catch(() => undefined);
+          return answer?.StreamDescriptionSummary?.StreamStatus === 'ACTIVE';
+        });
+      };
+      const log = new LogLines();
+      const engine = await startEngine(config, log);
+      const publisher = await startEngine(config);
+      const [grouped, plain] = [new Set<unknown>(), new Set<unknown>()];
+      const subscribe = async (): Promise<void> => {
+        await engine.subscribe('again', ({ payload }) => void grouped.add(payload), { group: 'g' });
+        if (!isAway) await engine.subscribe('again', ({ payload }) => void plain.add(payload));
+      };
+      await subscribe();
+      if (isAway) await engine.stop();
       await client.send(new DeleteStreamCommand({ StreamName }));
-      await until('health to be down', async () => (await engine.health()).status === 'down');
-      await client.send(new CreateStreamCommand({ StreamName, ShardCount: 4 }));
-      await until('health to tell', async () => {
-        const { status, error = '' } = await engine.health();
-        return status === 'degraded' && error.includes('deleted and created again');
+      await until('the stream to be gone', () =>
+        client.send(new CreateStreamCommand({ StreamName, ShardCount: 4 })).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await active();
+      const numbers = Array.from({ length: 20 }, (_, n) => n);
+      for (const payload of numbers) {
+        await publisher.publish({ topic: 'again', payload, key: `key-${payload}` });
+      }
+      if (isAway) {
+        await engine.start();
+        await subscribe();
+      }
+      await until('every event', async () => {
+        await engine.health();
+        return [grouped, ...(isAway ? [] : [plain])].every(({ size }) => size === numbers.length);
       });
-      await engine.stop();
-      await engine.start();
-      const seen = new Set<unknown>();
-      await engine.subscribe('again', ({ payload }) => void seen.add(payload));
-      for (let n = 0; n < 20; n++) await engine.publish({ topic: 'again', payload: n, key: `key-${n}` });
-      await until('every event', () => seen.size === 20);
-      expect((await engine.health()).status).toBe('up');
+      const missed = log.lines.filter((line) => line.includes('the stream was deleted and created again"'));
+      expect(missed).toHaveLength(isAway ? 1 : 2);
+      await until('health to be up', async () => (await engine.health()).status === 'up');
     },
   );
 
