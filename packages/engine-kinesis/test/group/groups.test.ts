@@ -88,9 +88,10 @@ describe('a store that misbehaves', () => {
     await other.stop();
     await other.start();
     await other.subscribe('other', () => {}, group);
-    await until('the document to be of the new stream', () =>
-      checkpointStore.text.includes(fake.createdAt.toISOString()),
-    );
+    await until('both members to be in the document of the new stream', () => {
+      const { stream, members } = JSON.parse(checkpointStore.text) as { stream: string; members: object };
+      return stream === fake.createdAt.toISOString() && Object.keys(members).length === 2;
+    });
     await other.publish({ topic: 't', payload: 1 });
     await until('the event', () => seen.length === 1);
     expect(await leasesOf(first, 'g')).toEqual(['shard-0']);
