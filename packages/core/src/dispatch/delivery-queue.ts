@@ -36,10 +36,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   readonly #deliveries: Deliveries;
   readonly #outcomes: Outcomes;
   readonly #undecodable: UndecodableRecords;
-  readonly #idle = new IdleWaiters(
-    () =>
-      this.#deliveries.running.size === 0 && this.#deliveries.waiting === 0 && this.#undecodable.size === 0,
-  );
+  readonly #idle = new IdleWaiters(() => this.unsettled === 0);
   #pumping = false;
   #pumpScheduled = false;
 
@@ -74,6 +71,11 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
 
   get running(): number {
     return this.#deliveries.running.size;
+  }
+
+  /** Events and records that are not settled: queued or running, or not an event and not a dead letter yet. */
+  get unsettled(): number {
+    return this.#deliveries.waiting + this.#deliveries.running.size + this.#undecodable.size;
   }
 
   /** How many of the queued events wait for another attempt, or for their dead letter to be written. */
@@ -255,6 +257,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       if (delivery.state === 'running') this.#reporter.attempted(delivery, 'released');
       this.#outcomes.release(delivery);
     }
+    this.#undecodable.abandon();
     this.pump();
     this.#flushLogs();
   }

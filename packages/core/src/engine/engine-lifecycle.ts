@@ -141,12 +141,12 @@ export class EngineLifecycle {
     // A durable broker delivers unhandled events again. Those of any other broker are handled before the engine closes.
     if (capabilities.durable) for (const queue of queues) queue.close('stopped');
     if (await drainQueues(queues, timeoutMs, signal)) return;
-    const busy = [...queues].filter((queue) => queue.queued + queue.running > 0);
+    const busy = [...queues].filter((queue) => queue.unsettled > 0);
     throw new ShutdownTimeoutError(
       signal?.aborted === true ? Math.round(performance.now() - startedAt) : timeoutMs,
       {
         inFlight: busy.reduce((sum, queue) => sum + queue.running, 0),
-        queued: busy.reduce((sum, queue) => sum + queue.queued, 0),
+        queued: busy.reduce((sum, queue) => sum + queue.unsettled - queue.running, 0),
         subscriptions: busy.map(({ subscription }) => `${subscription.id} on "${subscription.topic}"`),
       },
       { engine: host().name },

@@ -17,8 +17,8 @@ export class UndecodableRecords {
   readonly #deadLetters: DeadLetterWriter;
   readonly #onEnd: () => void;
   readonly #retries = new Map<NodeJS.Timeout, PendingRecord>();
-  /** The numbers of the unsettled records, in the order in which they came. */
-  readonly #pending = new Set<number>();
+  /** The unsettled records by their numbers, in the order in which they came. */
+  readonly #pending = new Map<number, PendingRecord>();
   #count = 0;
   /** Records with a lower number are released if their dead letter cannot be written. */
   #withdrawnBelow = 0;
@@ -38,12 +38,12 @@ export class UndecodableRecords {
 
   /** The number of the oldest unsettled record; undefined if there is none. */
   get oldest(): number | undefined {
-    return this.#pending.values().next().value;
+    return this.#pending.keys().next().value;
   }
 
   add(record: RawRecord, acknowledgement: Acknowledgement): void {
     const pending = { record, acknowledgement, number: this.#count++ };
-    this.#pending.add(pending.number);
+    this.#pending.set(pending.number, pending);
     this.#write(pending);
   }
 
@@ -52,13 +52,17 @@ export class UndecodableRecords {
       this.#release(pending);
       return;
     }
-    const writing = this.#deadLetters
-      .writeUndecodable(pending.record)
-      .then((hasDeadLetter) => this.#reporter.undecodable(pending.record, hasDeadLetter));
-    writing.then(
-      () => this.#end(pending, () => pending.acknowledgement.settled()),
+    this.#deadLetters.writeUndecodable(pending.record).then(
+      (hasDeadLetter) => this.#settle(pending, hasDeadLetter),
       () => this.#retry(pending),
     );
+  }
+
+  #settle(pending: PendingRecord, hasDeadLetter: boolean): void {
+    this.#end(pending, () => {
+      this.#reporter.undecodable(pending.record, hasDeadLetter);
+      pending.acknowledgement.settled();
+    });
   }
 
   #retry(pending: PendingRecord): void {
@@ -82,7 +86,8 @@ export class UndecodableRecords {
   }
 
   #end({ number }: PendingRecord, outcome: () => void): void {
-    this.#pending.delete(number);
+    // It was abandoned before.
+    if (!this.#pending.delete(number)) return;
     try {
       outcome();
     } catch (error) {
@@ -95,6 +100,11 @@ export class UndecodableRecords {
   close(): void {
     this.#closed = true;
     this.withdraw();
+  }
+
+  /** Releases all records, also those whose dead letter is being written or that `onUndecodable` has not returned. */
+  abandon(): void {
+    for (const pending of [...this.#pending.values()]) this.#release(pending);
   }
 
   /** Releases the records that wait for another attempt. A dead letter that is being written is finished, but not tried again. */

@@ -17,7 +17,7 @@ export async function drainQueues(
   const unlink = onAbort(signal, giveUp!);
   try {
     for (;;) {
-      const busy = [...queues].filter((queue) => queue.queued + queue.running > 0);
+      const busy = [...queues].filter((queue) => queue.unsettled > 0);
       const waits = busy
         .map((queue) => [queue, queue.beginWait()] as const)
         .filter(([, end]) => end !== false);
