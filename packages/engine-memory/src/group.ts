@@ -1,5 +1,11 @@
 import type { Event, StartPosition } from '@polybus/core';
-import { type ListenRequest, type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/engine';
+import {
+  type ListenRequest,
+  type ReadProgress,
+  type TopicMatcher,
+  matchesTopic,
+  patternCovers,
+} from '@polybus/core/engine';
 import type { DeliveryOwner, GroupDelivery } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -110,6 +116,22 @@ export class Group implements DeliveryOwner, LossListener {
     // If other members stay subscribed to all of its topics, their position counts.
     const isCovered = this.#members.some(({ request }) => patternCovers(request.pattern, pattern));
     if (!isCovered) this.#positions.leave(pattern, nextSequence);
+  }
+
+  /**
+   * The keys whose events wait for the last handler of a member that left. The queue of that member does not have these events. A key
+   * of a member that stays is not among them, because its event may only wait for another attempt.
+   */
+  *progress(name: string): Iterable<ReadProgress> {
+    for (const { member, unsettled, parked } of this.#keys.values()) {
+      const [first] = parked;
+      if (first === undefined || !member.isClosed) continue;
+      yield {
+        source: `the event ${first.event.id} in the group "${name}"`,
+        position: unsettled,
+        behind: `${parked.length} event(s) of its key wait for the handler of a subscription that has ended`,
+      };
+    }
   }
 
   /** The engine stops: no member will take the released deliveries. */

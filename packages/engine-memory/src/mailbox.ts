@@ -45,6 +45,8 @@ export class Mailbox {
 
   /** Delivers waiting events, as far as there is room. */
   drain(): void {
+    // While it closes, events that leave its waiting room make room for others: these go to its group too, behind the first.
+    if (this.isClosed) return;
     for (const envelope of this.#waiting) {
       if (this.receiver.capacity <= 0 || (envelope.load.isFull && this.#beyondLoad === 0)) return;
       this.#leave(envelope);

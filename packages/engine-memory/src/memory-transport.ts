@@ -3,6 +3,7 @@ import {
   type Acknowledgement,
   type ListenRequest,
   type Listener,
+  type ReadProgress,
   type Receiver,
   TopicMatcher,
   type Transport,
@@ -175,6 +176,10 @@ export class MemoryTransport implements Transport {
     if (group === undefined) this.#replay(mailbox);
     else this.#join(mailbox, group);
     return { stop: async () => this.#leave(mailbox, group) };
+  }
+
+  *progress(): Iterable<ReadProgress> {
+    for (const [name, group] of this.#groups) yield* group.progress(name);
   }
 
   #groupOf(name: string): Group {

@@ -1,0 +1,46 @@
+import { durableMemoryEngine } from '@polybus/engine-memory';
+import { expect, onTestFinished, test } from 'vitest';
+import { HeldHandler } from './held-handler.ts';
+
+test('a subscription that ends takes no more events from its waiting room, and its group gets them in order', async () => {
+  const engine = durableMemoryEngine({ maxEventQueueSize: 1 });
+  onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
+  await engine.start();
+  const held = new HeldHandler();
+  await engine.subscribe('full', held.handle);
+  const leaving: unknown[] = [];
+  const leaver = await engine.subscribe('*', ({ payload }) => void leaving.push(payload), { group: 'g' });
+  // This event waits for room in its topic, and the events behind it wait for their turn.
+  const published = [engine.publish({ topic: 'full', payload: 0 })];
+  for (const payload of [1, 2, 3]) published.push(engine.publish({ topic: 'free', payload, key: 'k' }));
+  const staying: unknown[] = [];
+  await engine.subscribe('*', ({ payload }) => void staying.push(payload), { group: 'g' });
+  await leaver.cancel();
+  held.open();
+  await Promise.all(published);
+  await expect.poll(() => staying).toEqual([0, 1, 2, 3]);
+  expect(leaving).toEqual([]);
+});
+
+test('health() reports events that wait for the handler of a subscription that has ended', async () => {
+  const engine = durableMemoryEngine({ stallLimitMs: 50 });
+  onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
+  await engine.start();
+  const held = new HeldHandler();
+  const leaver = await engine.subscribe('a', held.handle, { group: 'g' });
+  const first = engine.publish({ topic: 'a', payload: 1, key: 'k' });
+  const left = leaver.cancel();
+  const staying: unknown[] = [];
+  await engine.subscribe('a', ({ payload }) => void staying.push(payload), { group: 'g' });
+  await engine.publish({ topic: 'a', payload: 2, key: 'k', id: 'waiting' });
+  await expect
+    .poll(() => engine.health(), { timeout: 10_000 })
+    .toMatchObject({
+      status: 'degraded',
+      error: expect.stringMatching(/event waiting in the group "g" .* 1 event\(s\) of its key/) as string,
+    });
+  held.open();
+  await Promise.all([first, left]);
+  await expect.poll(() => staying).toEqual([2]);
+  expect(await engine.health()).toMatchObject({ status: 'up' });
+});
