@@ -23,6 +23,8 @@ interface TopicReader {
 
 /** The maximum number of entries of each stream in one read. */
 const readCount = 500;
+/** A process whose timer comes this much late stood still, and events may have been trimmed meanwhile. Milliseconds. */
+const stoodStillMs = 250;
 
 /** Reads each topic once for all subscriptions without a group, and decodes each event once. */
 export class SharedReader {
@@ -36,6 +38,9 @@ export class SharedReader {
   };
   /** The last topic that was announced; undefined as long as there is no pattern. */
   #newsAt: string | undefined;
+  /** When the timer fired last, by `performance.now()`. */
+  #tickedAt = performance.now();
+  readonly #timer: NodeJS.Timeout;
 
   constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
     this.#store = store;
@@ -48,6 +53,7 @@ export class SharedReader {
       onRefused: () => this.#separateAll(),
     };
     this.#reader = new BlockingReader(connection, store, source, { id, count: readCount, busyPoll });
+    this.#timer = setInterval(() => this.#tick(), stoodStillMs).unref();
   }
 
   /** Resolves when the subscription has a position in every topic: it misses no later event. */
@@ -173,6 +179,13 @@ export class SharedReader {
     subscription.add(topic, start, false, from !== 'latest');
   }
 
+  #tick(): void {
+    const now = performance.now();
+    const hasStoodStill = now - this.#tickedAt > 2 * stoodStillMs;
+    this.#tickedAt = now;
+    if (hasStoodStill) this.#separateAll();
+  }
+
   /** Lets each follower read for itself, to find events that were trimmed meanwhile: the shared reader would not notice these. */
   #separateAll(): void {
     for (const { followers } of this.#topics.values())
@@ -192,6 +205,7 @@ export class SharedReader {
   }
 
   stop(): Promise<void> {
+    clearInterval(this.#timer);
     for (const subscription of this.#subscriptions) subscription.stop();
     return this.#reader.stop();
   }

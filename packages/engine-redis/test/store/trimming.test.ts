@@ -1,6 +1,6 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts';
+import { LogLines, adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 describeWithBroker('redis', 'trimming of streams', ({ url }) => {
   test('maxLen trims a stream, but no event that a group has not settled', async () => {
@@ -111,6 +111,30 @@ describeWithBroker('redis', 'trimming of streams', ({ url }) => {
     expect(seen.length).toBeLessThan(last);
     expect(missed()).toHaveLength(1);
     expect(missed()[0]).toContain('trimmed before this subscription received them');
+  });
+
+  test('a subscription without a group reports what was trimmed while its process was frozen', async () => {
+    const keyPrefix = newPrefix();
+    const publisher = await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 10 });
+    const { child, said } = await spawnMember('plain', url, keyPrefix);
+    await publisher.publish({ topic: 'work', payload: 0 });
+    await until('the first event', () => said.includes(0));
+    child.kill('SIGSTOP');
+    const frozenAt = performance.now();
+    const admin = adminOf(url);
+    let last = 0;
+    await until('a trim', async () => {
+      await Promise.all(
+        Array.from({ length: 100 }, () => publisher.publish({ topic: 'work', payload: ++last })),
+      );
+      // For long enough that the process notices it.
+      const isLong = performance.now() > frozenAt + 1000;
+      return isLong && last > 500 && (await admin.xlen(`${keyPrefix}work`)) < 200;
+    });
+    child.kill('SIGCONT');
+    await until('the last event', () => said.includes(last));
+    expect(said.filter((line) => typeof line === 'number').length).toBeLessThan(last);
+    await until('the report', () => JSON.stringify(said).includes('may have been missed'));
   });
 
   test('a group gets topics that match its pattern and were created while it had no members', async () => {
