@@ -69,6 +69,7 @@ export class PubSubTransport implements Transport {
   async close(): Promise<void> {
     await this.#parts.publishers.close();
     this.#parts.connections.closeAll();
+    this.#parts.channels.close();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
@@ -120,10 +121,12 @@ export class PubSubTransport implements Transport {
       throw new RedisConnectionError('The engine has not subscribed to its channels again yet.');
   }
 
-  describe(): Pick<EngineHealth, 'details'> {
+  describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { mode } = this.#options;
     const { connections, channels } = this.#parts;
-    return { details: { mode, connections: connections.states, ...channels.gaps } };
+    const details = { mode, connections: connections.states, ...channels.gaps };
+    const error = channels.problem;
+    return error === undefined ? { details } : { details, status: 'degraded', error };
   }
 }
 

@@ -1,7 +1,6 @@
 import { type Receiver, type TransportContext, isPattern } from '@polybus/core/engine';
-import type { Redis } from 'ioredis';
 import type { Connection } from '../client/connection.ts';
-import { messageOf } from '../errors.ts';
+import { isAnswer, messageOf } from '../errors.ts';
 
 /** A channel, or a pattern of channels, that the engine is subscribed to, and its receivers. */
 interface Channel {
@@ -14,6 +13,10 @@ interface Channel {
   ready: Promise<unknown>;
   /** The server has confirmed the subscription: from then on, a lost connection means missed events. */
   isConfirmed: boolean;
+  /** Since when events may have been missed; undefined while the channel is subscribed to. */
+  lostAt: Date | undefined;
+  /** Why the server refuses to subscribe to the channel again. */
+  refusal: string | undefined;
 }
 
 /** A time in which the engine did not receive messages. Without `until`, it lasts. */
@@ -52,6 +55,7 @@ export class Channels {
   #lostAt: Date | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, options: ChannelsOptions) {
     this.#connection = connection;
@@ -93,7 +97,9 @@ export class Channels {
     channel.receivers.add(receiver);
     channel.list = [...channel.receivers];
     try {
-      await channel.ready;
+      // The channel may have been confirmed over a connection that is lost now.
+      const isSubscribed = this.#lostAt === undefined && channel.refusal === undefined;
+      await (isSubscribed ? channel.ready : this.#subscribe(channel));
     } catch (error) {
       this.remove(pattern, receiver);
       throw error;
@@ -130,11 +136,17 @@ export class Channels {
     const { index, name } = this.#keyOf(pattern);
     let channel = index.get(name);
     if (channel === undefined) {
-      const ready = this.#connection.run(
-        (client) => (index === this.#patterns ? client.psubscribe(name) : client.subscribe(name)),
-        this.#timeoutMs,
-      );
-      const made: Channel = { name, pattern, receivers: new Set(), list: [], ready, isConfirmed: false };
+      const ready = this.#subscribe({ name, pattern });
+      const made: Channel = {
+        name,
+        pattern,
+        receivers: new Set(),
+        list: [],
+        ready,
+        isConfirmed: false,
+        lostAt: undefined,
+        refusal: undefined,
+      };
       ready.then(
         () => (made.isConfirmed = true),
         () => {},
@@ -145,16 +157,19 @@ export class Channels {
     return channel;
   }
 
+  #subscribe({ name, pattern }: Pick<Channel, 'name' | 'pattern'>): Promise<unknown> {
+    return this.#connection.run(
+      (client) => (isPattern(pattern) ? client.psubscribe(name) : client.subscribe(name)),
+      this.#timeoutMs,
+    );
+  }
+
   async #resubscribe(): Promise<void> {
     const lostAt = this.#lostAt ?? this.#lastAlive;
-    const [exact, patterns] = [[...this.#exact.keys()], [...this.#patterns.keys()]];
-    const run = (command: (client: Redis) => Promise<unknown>): Promise<unknown> =>
-      this.#connection.run(command, this.#timeoutMs);
+    const channels = this.#all;
+    for (const channel of channels) channel.lostAt ??= lostAt;
     try {
-      await Promise.all([
-        exact.length === 0 ? undefined : run((client) => client.subscribe(...exact)),
-        patterns.length === 0 ? undefined : run((client) => client.psubscribe(...patterns)),
-      ]);
+      await this.#subscribeAgain(channels);
     } catch (error) {
       // The connection was probably lost again, and the engine tries again when it is restored. Otherwise, replaces the connection.
       this.#context.logger.warn('the engine could not subscribe to its channels again', {
@@ -164,11 +179,67 @@ export class Channels {
       return;
     }
     this.#lostAt = undefined;
-    const until = new Date();
-    this.#gap = { since: lostAt.toISOString(), until: until.toISOString() };
+    this.#gap = { since: lostAt.toISOString(), until: new Date().toISOString() };
     this.#gaps++;
-    for (const { pattern: topic, isConfirmed } of [...this.#exact.values(), ...this.#patterns.values()]) {
-      if (isConfirmed) this.#context.missed({ topic, since: lostAt, until, reason: gapReason });
+    this.#warnOfRefused();
+  }
+
+  /** Subscribes to each channel with a command of its own: if the server refuses a channel, it refuses the whole command. */
+  async #subscribeAgain(channels: readonly Channel[]): Promise<void> {
+    await Promise.all(
+      channels.map(async (channel) => {
+        try {
+          await this.#subscribe(channel);
+          channel.refusal = undefined;
+        } catch (error) {
+          if (!isAnswer(error)) throw error;
+          channel.refusal = messageOf(error);
+        }
+      }),
+    );
+    const until = new Date();
+    for (const channel of channels) {
+      const { pattern: topic, isConfirmed, lostAt: since, refusal, receivers } = channel;
+      if (refusal !== undefined || since === undefined) continue;
+      channel.lostAt = undefined;
+      if (isConfirmed && receivers.size > 0) this.#context.missed({ topic, since, until, reason: gapReason });
     }
+    clearTimeout(this.#retryTimer);
+    if (this.#refused.length > 0) this.#retryTimer = setTimeout(this.#retry, this.#timeoutMs).unref();
+  }
+
+  /** The server may allow the channels again. */
+  readonly #retry = (): void => {
+    // If the connection is lost, the engine subscribes to all channels when it is restored.
+    this.#subscribeAgain(this.#refused).catch(() => {});
+  };
+
+  #warnOfRefused(): void {
+    const refused = this.#refused;
+    if (refused.length === 0) return;
+    this.#context.logger.warn('the server refuses channels; the engine continues with the others', {
+      topics: refused.map(({ pattern }) => pattern),
+      error: refused[0]?.refusal,
+    });
+  }
+
+  get #all(): Channel[] {
+    return [...this.#exact.values(), ...this.#patterns.values()];
+  }
+
+  get #refused(): Channel[] {
+    return this.#all.filter(({ refusal }) => refusal !== undefined);
+  }
+
+  /** Why the engine does not receive the messages of some channels, although the connection works. */
+  get problem(): string | undefined {
+    const [first, ...others] = this.#refused;
+    if (first === undefined) return undefined;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return `the server refuses the channel of "${first.pattern}"${more}: ${first.refusal}`;
+  }
+
+  close(): void {
+    clearTimeout(this.#retryTimer);
   }
 }

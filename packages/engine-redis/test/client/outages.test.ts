@@ -198,6 +198,25 @@ describeWithBroker('redis', 'outages', async () => {
       await until('the event', () => seen.has(1));
     });
 
+    test('a second subscription to a topic that is made during an outage waits for the new connection', async () => {
+      const proxy = await CuttingProxy.start(broker.url);
+      const keyPrefix = newPrefix();
+      const publisher = await startEngine({ url: broker.url, keyPrefix });
+      const engine = await startEngine({ url: proxy.url, keyPrefix });
+      await engine.subscribe('outage', () => {});
+      proxy.down();
+      await until('the subscriber to notice the loss', async () => {
+        const { details } = await engine.health();
+        return (details as { lastGap?: object }).lastGap !== undefined;
+      });
+      const seen: unknown[] = [];
+      const subscribing = engine.subscribe('outage', ({ payload }) => void seen.push(payload));
+      proxy.up();
+      await subscribing;
+      await publisher.publish({ topic: 'outage', payload: 1 });
+      await until('the event', () => seen.length === 1);
+    });
+
     test('publishes to the new primary after a failover that closes no connection', async () => {
       const { proxy, next, failOver } = await pairOfServers();
       const keyPrefix = newPrefix();

@@ -207,6 +207,45 @@ describeWithBroker('redis', 'refusals', async () => {
       return { member, publish, allowAll, refuseBad, whenNamed, leasePasses };
     }
 
+    test('receives its other channels after a reconnect, and this one when the server allows it again', async () => {
+      const { url } = full;
+      const keyPrefix = newPrefix();
+      const username = keyPrefix.slice(0, -1);
+      const admin = adminOf(url);
+      const allow = (...topics: readonly string[]): Promise<unknown> => {
+        const channels = topics.map((topic) => `&${keyPrefix}${topic}`);
+        const rules = ['on', '>secret', '+@all', 'allkeys', 'resetchannels', ...channels];
+        return admin.call('ACL', 'SETUSER', username, ...rules);
+      };
+      await allow('good', 'bad', 'good.*');
+      onTestFinished(() => void admin.call('ACL', 'DELUSER', username).catch(() => {}));
+      const publisher = await startEngine({ url, keyPrefix });
+      const config = { url, username, password: 'secret', keyPrefix, commandTimeoutMs: 500 };
+      const subscriber = await startEngine(config);
+      const seen: unknown[] = [];
+      for (const topic of ['bad', 'good', 'good.*'])
+        await subscriber.subscribe(topic, ({ payload }) => void seen.push(payload));
+      // The server closes the connections of the user.
+      await allow('good', 'good.*');
+      const arrives = (topic: string, payload: string): Promise<void> =>
+        until(payload, async () => {
+          await publisher.publish({ topic, payload });
+          return seen.includes(payload);
+        });
+      await arrives('good', 'by its topic');
+      await arrives('good.one', 'by a pattern');
+      expect(await subscriber.health()).toMatchObject({
+        status: 'degraded',
+        error: expect.stringMatching(/"bad".*NOPERM/),
+      });
+      expect(await failureOf(subscriber.subscribe('bad', () => {}))).toMatchObject({
+        code: 'COMMAND_FAILED',
+      });
+      await allow('good', 'bad', 'good.*');
+      await arrives('bad', 'allowed again');
+      expect((await subscriber.health()).status).toBe('up');
+    });
+
     test.each([undefined, 'g'])(
       'receives the other topics of its pattern from the start, group %s',
       async (group) => {
