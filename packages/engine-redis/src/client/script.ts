@@ -25,12 +25,12 @@ export class Script {
 
   /** Sends the script in full: one round trip, whether the server has the script or not. */
   evaluate(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
-    return withBuffers(client).evalBuffer(...this.evalArguments(keys, args));
+    return withBuffers(client).evalBuffer(this.#lua, keys.length, keys, args);
   }
 
   /** Runs by its hash. @throws NOSCRIPT if the server does not have the script. */
   runKnown(client: Redis, keys: readonly string[], args: Arguments): Promise<unknown> {
-    return withBuffers(client).evalshaBuffer(this.#sha, keys.length, ...keys, ...args);
+    return withBuffers(client).evalshaBuffer(this.#sha, keys.length, keys, args);
   }
 
   /** The arguments of EVAL, for a pipeline. */
@@ -44,9 +44,12 @@ export class Script {
  * client loses the name of the command.
  */
 interface BufferCommands {
-  evalBuffer(...args: unknown[]): Promise<unknown>;
-  evalshaBuffer(...args: unknown[]): Promise<unknown>;
+  evalBuffer(...args: CommandArguments): Promise<unknown>;
+  evalshaBuffer(...args: CommandArguments): Promise<unknown>;
 }
+
+/** With arrays, which the client flattens: a call with an argument for each of 100,000 ids would overflow the stack. */
+type CommandArguments = [lua: string, keyCount: number, keys: readonly string[], args: Arguments];
 
 function withBuffers(client: Redis): BufferCommands {
   return client as unknown as BufferCommands;
