@@ -241,10 +241,11 @@ export class MemberTopic implements LeasedTopic {
     const member = this.#member;
     const { releases } = member;
     await this.#acknowledger.flush();
-    // Computed before the command is sent: an entry that settles meanwhile is pending in the answer.
+    // Before the command is sent: if a heartbeat finds meanwhile that the lease had ended, the answer may be older than that.
+    this.#isUncertain = false;
+    // Also before: an entry that settles meanwhile is pending in the answer.
     const known = this.#held.pending;
     const { missing, gone } = await this.#commands.comparePending(known);
-    this.#isUncertain = false;
     // The server may have restarted with older data, and deliver again what comes before this id.
     this.#cursor = firstId;
     if (this.#held.lose(gone)) {

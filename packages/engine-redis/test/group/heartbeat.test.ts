@@ -126,6 +126,27 @@ describeWithBroker('redis', 'live consumers', ({ url }) => {
     expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test('handle events again after others have removed them for their silence', async () => {
+    const keyPrefix = newPrefix();
+    const proxy = await CuttingProxy.start(url);
+    const config = { keyPrefix, mode: 'streams', claimIdleMs } as const;
+    const engine = await startEngine({ ...config, url: proxy.url });
+    const seen: unknown[] = [];
+    await engine.subscribe('work', ({ payload }) => void seen.push(payload), { group: 'workers' });
+    for (let round = 1; round <= 5; round++) {
+      proxy.down();
+      const log = new LogLines();
+      const other = await startEngine({ ...config, url }, log);
+      await other.subscribe('work', () => {}, { group: 'workers' });
+      await until('the removal', () => log.lines.some((line) => line.includes('silent')));
+      await other.stop();
+      proxy.up();
+      await engine.publish({ topic: 'work', payload: round });
+      await until('the event', () => seen.length === round);
+    }
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
   test('send heartbeats while there are no events', async () => {
     const keyPrefix = newPrefix();
     const { log } = await join(keyPrefix);
