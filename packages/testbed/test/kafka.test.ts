@@ -96,7 +96,10 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
   beforeAll(async () => {
     broker = await startKafka({
       controllable: true,
-      listeners: [{ name: 'SECURE', protocol: 'SASL_PLAINTEXT' }],
+      listeners: [
+        { name: 'SECURE', protocol: 'SASL_PLAINTEXT' },
+        { name: 'PROXIED', protocol: 'PLAINTEXT', advertised: '127.0.0.1:1' },
+      ],
       scramUsers: [{ mechanism: 'SCRAM-SHA-256', name: user.username, password: user.password }],
       config: {
         'message.max.bytes': '2000',
@@ -110,6 +113,14 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
   afterAll(async () => {
     await broker.stop();
     traces.clear();
+  });
+
+  test('answers at a listener, and advertises the address of the proxy in front of it', async () => {
+    const admin = kafkaClient({ brokers: [broker.listeners['PROXIED'] ?? ''] }).admin();
+    await admin.connect();
+    onTestFinished(() => admin.disconnect());
+    const { brokers } = await admin.describeCluster();
+    expect(brokers).toEqual([{ nodeId: 1, host: '127.0.0.1', port: 1 }]);
   });
 
   describe.each(['plain', 'scram-sha-256'] as const)('with a listener for %s', (mechanism) => {

@@ -1,7 +1,13 @@
 import { startBroker } from '../broker.ts';
 import { ContainerMachine } from '../machine/container-machine.ts';
 import { dockerEngine, ensureImage, imageOf } from '../machine/docker.ts';
-import { kafkaConfig, kafkaVariable, type PlacedListener, type StartKafkaOptions } from './options.ts';
+import {
+  kafkaConfig,
+  type KafkaListener,
+  kafkaVariable,
+  type PlacedListener,
+  type StartKafkaOptions,
+} from './options.ts';
 import { probeKafka } from './probe.ts';
 import { freePort } from '../machine/ports.ts';
 import type { KafkaBroker } from '../types.ts';
@@ -20,12 +26,16 @@ export async function startDockerKafka(options: StartKafkaOptions, since: number
   const engine = await dockerEngine();
   const image = imageOf('kafka');
   await ensureImage(engine, image);
-  const wanted = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT' as const }, ...(options.listeners ?? [])];
+  const wanted: KafkaListener[] = [
+    { name: 'PLAINTEXT', protocol: 'PLAINTEXT' },
+    ...(options.listeners ?? []),
+  ];
   const listeners: PlacedListener[] = [];
   for (const listener of wanted) {
     // The same port on both sides: a broker must know its advertised port before it starts.
     const port = await freePort();
-    listeners.push({ ...listener, bind: '0.0.0.0', advertised: `${engine.host}:${String(port)}`, port });
+    const address = `${engine.host}:${String(port)}`;
+    listeners.push({ advertised: address, ...listener, bind: '0.0.0.0', address, port });
   }
   const config = kafkaConfig(listeners, CONTROLLER_PORT, options);
   const machine = new ContainerMachine({
@@ -40,7 +50,7 @@ export async function startDockerKafka(options: StartKafkaOptions, since: number
     ports: new Map(listeners.map(({ port }) => [port, port])),
     graceSeconds: GRACE_SECONDS,
   });
-  const [plain, ...others] = listeners.map(({ name, advertised }) => [name, advertised] as const);
+  const [plain, ...others] = listeners.map(({ name, address }) => [name, address] as const);
   const brokers = plain === undefined ? [] : [plain[1]];
   let hasUsers = false;
   return startBroker({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { startBroker } from '../broker.ts';
 import { run } from '../machine/executables.ts';
 import { findJava, KAFKA_VERSION, kafkaJars } from './fetch.ts';
-import { kafkaConfig, type PlacedListener, type StartKafkaOptions } from './options.ts';
+import { kafkaConfig, type KafkaListener, type PlacedListener, type StartKafkaOptions } from './options.ts';
 import { probeKafka } from './probe.ts';
 import { freePort } from '../machine/ports.ts';
 import { ProcessMachine } from '../machine/process-machine.ts';
@@ -42,11 +42,15 @@ export async function kafkaTool(className: string): Promise<{ command: string; a
 }
 
 async function place(options: StartKafkaOptions): Promise<readonly PlacedListener[]> {
-  const wanted = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT' as const }, ...(options.listeners ?? [])];
+  const wanted: KafkaListener[] = [
+    { name: 'PLAINTEXT', protocol: 'PLAINTEXT' },
+    ...(options.listeners ?? []),
+  ];
   const placed: PlacedListener[] = [];
   for (const listener of wanted) {
     const port = await freePort();
-    placed.push({ ...listener, bind: HOST, advertised: `${HOST}:${String(port)}`, port });
+    const address = `${HOST}:${String(port)}`;
+    placed.push({ advertised: address, ...listener, bind: HOST, address, port });
   }
   return placed;
 }
@@ -85,7 +89,7 @@ export async function startLocalKafka(options: StartKafkaOptions, since: number)
       logFile: join(folder.path, 'kafka.log'),
     },
   });
-  const [plain, ...others] = listeners.map(({ name, advertised }) => [name, advertised] as const);
+  const [plain, ...others] = listeners.map(({ name, address }) => [name, address] as const);
   const brokers = plain === undefined ? [] : [plain[1]];
   return startBroker({
     name: 'kafka',

@@ -8,6 +8,8 @@ export interface KafkaListener {
    */
   readonly name: string;
   readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+  /** The `host:port` that it advertises instead of its own: of a proxy in front of it. Its own is in `broker.listeners`. */
+  readonly advertised?: string;
 }
 
 /** A user of the SCRAM mechanisms. */
@@ -29,6 +31,8 @@ export interface StartKafkaOptions extends StartOptions {
 
 /** The address of a listener, and the address that it advertises. */
 export interface PlacedListener extends KafkaListener {
+  /** The `host:port` where it can be reached. */
+  readonly address: string;
   /** The address that it binds to. */
   readonly bind: string;
   /** The `host:port` that it advertises to clients. */

@@ -1,0 +1,105 @@
+/** Runs schedules of faults on an engine, and ends with 1 if a promise did not hold. */
+import { type Options, readOptions, usage } from './options.ts';
+import { currentCommit, readRecord, record } from './record.ts';
+import { startBroker } from './run/broker.ts';
+import { type RunResult, removeRun, runSchedule } from './run/run-schedule.ts';
+import { type EngineName, engineNames } from './schedule/engines.ts';
+import { type Schedule, describeSchedule, makeSchedule } from './schedule/schedule.ts';
+
+const shortMs = 8000;
+
+async function main(): Promise<void> {
+  const options = optionsOrUsage();
+  process.exitCode = 2;
+  if (options === undefined) return;
+  const failures: string[] = [];
+  const commit = currentCommit();
+  for (const engine of options.engines) {
+    const schedules = schedulesOf(options, engine, commit);
+    if (options.isDryRun) for (const one of schedules) console.log(describeSchedule(one));
+    else failures.push(...(await runAll(schedules, options, commit)));
+  }
+  for (const line of failures) console.error(line);
+  process.exitCode = failures.length === 0 ? 0 : 1;
+}
+
+function optionsOrUsage(): Options | undefined {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    return undefined;
+  }
+}
+
+function schedulesOf(
+  { seeds, durationMs, isRecording, isShort }: Options,
+  engine: EngineName,
+  commit: string,
+): Schedule[] {
+  if (isShort) return [1, 2].map((n) => makeSchedule(engine, n * engineNames.length, shortMs));
+  const known = isRecording
+    ? readRecord().filter((run) => run.engine === engine && run.commit === commit)
+    : [];
+  return seeds
+    .filter((seed) => !known.some((run) => run.seed === seed))
+    .map((seed) => makeSchedule(engine, seed, durationMs));
+}
+
+/** Runs the schedules of an engine on one broker. Returns a line for each that broke a promise. */
+async function runAll(schedules: readonly Schedule[], options: Options, commit: string): Promise<string[]> {
+  const failures: string[] = [];
+  if (schedules.length === 0) return failures;
+  let broker = await startBroker(schedules[0]!.engine);
+  try {
+    for (const schedule of schedules) {
+      const date = new Date().toISOString();
+      console.log(describeSchedule(schedule));
+      const result = await runSchedule(schedule, broker);
+      console.log(summary(result));
+      const { happened, folder, ...found } = result;
+      const { engine, seed, durationMs } = schedule;
+      const own = broker === undefined ? {} : { broker: broker.version };
+      const run = {
+        engine,
+        seed,
+        commit,
+        date,
+        node: process.version,
+        ...own,
+        durationMs,
+        faults: happened,
+        ...found,
+      };
+      if (options.isRecording) record(run);
+      if (result.broken.length === 0) {
+        removeRun(result);
+        continue;
+      }
+      const replay = `npm run chaos -- --engine ${engine} --seeds ${seed} --duration ${durationMs / 1000}s`;
+      failures.push(`${engine}, seed ${seed}: a promise was broken. Ledgers: ${folder}. Again: ${replay}`);
+      for (const line of result.broken) console.log(`    BROKEN: ${line}`);
+      // The next schedule must not suffer from this one.
+      await broker?.stop();
+      broker = await startBroker(engine);
+    }
+  } finally {
+    await broker?.stop();
+  }
+  return failures;
+}
+
+function summary(result: RunResult): string {
+  const { accepted, rejected, rejectedWith, handlers, repeated, overlapping, takeoverMs, returnMs } = result;
+  const show = (counts: object): string =>
+    Object.entries(counts)
+      .map(([cause, count]) => `${count} ${cause}`)
+      .join(' ') || '0';
+  return [
+    `  accepted ${accepted}, rejected ${rejected} (${show(rejectedWith)}), handlers ${handlers}, given up ${result.givenUp}`,
+    `  lost ${result.lost}, stuck ${result.stuck}, reordered ${result.reordered}, repeated ${show(repeated)}, at once ${show(overlapping)}`,
+    `  unseen ${result.unseen}, unaccounted ${result.unaccounted}, takeover ${takeoverMs.join(' ')} ms, return ${returnMs.join(' ')} ms`,
+  ].join('\n');
+}
+
+await main();
