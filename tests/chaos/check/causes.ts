@@ -1,8 +1,11 @@
 import type { Disturbance, DisturbanceKind } from '../ledger/entries.ts';
 import { leaseMs } from '../schedule/engines.ts';
 
-/** Why an event was handled twice, or a key by two handlers. `none`: nothing happened that would explain it. */
-export type Cause = 'killed' | 'frozen' | 'broker' | 'network' | 'none';
+/**
+ * Why an event was handled twice, or a key by two handlers. `resent`: the answer to its publish came so late that the engine had sent
+ * it again. `none`: nothing happened that would explain it.
+ */
+export type Cause = 'killed' | 'frozen' | 'broker' | 'network' | 'resent' | 'none';
 
 /** In this order: the first that applies is the cause. */
 const causes: readonly DisturbanceKind[] = ['killed', 'frozen', 'broker', 'network'];

@@ -1,4 +1,5 @@
 import type { Disturbance } from '../ledger/entries.ts';
+import { resendMs } from '../schedule/engines.ts';
 import { type Cause, causeOf } from './causes.ts';
 import type { Handling, History, Sent, Subscriber } from './history.ts';
 
@@ -80,7 +81,9 @@ function repeats({ sent, disturbances }: History, { handlings }: Subscriber): Re
       // Its publish may have been sent twice.
       const publish =
         event === undefined ? [] : [{ from: event.at, until: event.settledAt, processes: [event.process] }];
-      return { id, first, again, cause: causeOf(disturbances, between, ...publish) };
+      const cause = causeOf(disturbances, between, ...publish);
+      const isResent = event !== undefined && event.settledAt - event.at >= resendMs;
+      return { id, first, again, cause: cause === 'none' && isResent ? 'resent' : cause };
     });
   });
 }

@@ -1,7 +1,7 @@
 import type { Engine } from '@polybus/core/engine';
 import type { RedisConfig } from '@polybus/engine-redis';
 import { join } from 'node:path';
-import { type EngineName, leaseMs } from '../schedule/engines.ts';
+import { type EngineName, leaseMs, resendMs } from '../schedule/engines.ts';
 import type { Settings } from './settings.ts';
 
 /** What all engines have in common: attempts that a fault does not use up, and a limit for handlers that hang. */
@@ -51,8 +51,7 @@ const makers: Readonly<Record<EngineName, (settings: Settings) => Promise<Engine
       pollInterval: 200,
       leaseDurationMs: leaseMs,
       checkpointIntervalMs: leaseMs / 10,
-      requestTimeoutMs: 2000,
-      publishTimeoutMs: 20_000,
+      requestTimeoutMs: resendMs,
       checkpointStore: new FileCheckpointStore(join(folder, 'checkpoints')),
     });
   },

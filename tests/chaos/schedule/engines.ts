@@ -18,3 +18,6 @@ export const durableEngines: readonly EngineName[] = ['redis-streams', 'kafka', 
  * `sessionTimeoutMs` and `leaseDurationMs`. Far below the defaults, so that a short schedule sees leases end.
  */
 export const leaseMs = 3000;
+
+/** How long an engine that sends events again waits for an answer, in milliseconds: `requestTimeoutMs` of Kinesis. */
+export const resendMs = 5000;

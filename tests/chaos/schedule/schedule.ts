@@ -86,7 +86,7 @@ export function makeSchedule(engine: EngineName, seed: number, durationMs: numbe
     durationMs,
     consumers: random.between(2, 4),
     producers: random.between(1, 3),
-    rate: random.pick([20, 40, 80]),
+    rate: random.pick(engine === 'kinesis' ? [5, 10, 20] : [20, 40, 80]),
     byPattern: random.next() < 0.5,
     faults,
   };

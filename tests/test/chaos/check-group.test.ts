@@ -81,6 +81,13 @@ describe('an event that was handled twice', () => {
     expect(causes(ledgers.disturb('network', 20, 20.1))).toEqual(['network']);
   });
 
+  test('has the cause that its publish waited so long for an answer that it was sent again', () => {
+    const ledgers = (settledAt: number): HandMade =>
+      new HandMade().publish(1, 'a', { settledAt }).handle('c1', 'a', 2, 3).handle('c1', 'a', 20, 21);
+    expect(causes(ledgers(5.9))).toEqual(['none']);
+    expect(causes(ledgers(6))).toEqual(['resent']);
+  });
+
   test('is not repeated if the first attempts failed', () => {
     const ledgers = new HandMade().publish(1, 'a').handle('c1', 'a', 1.1, 1.2, { ok: false });
     expect(causes(ledgers.handle('c1', 'a', 1.3, 1.4, { attempt: 2 }))).toEqual([]);

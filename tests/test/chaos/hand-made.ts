@@ -7,11 +7,12 @@ export class HandMade {
   #count = 0;
 
   /** A publish that settles a moment later, or never. */
-  publish(at: number, id: string, { key = 'k', seq = 0, outcome = 'accepted' }: PublishDetails = {}): this {
+  publish(at: number, id: string, more: PublishDetails = {}): this {
+    const { key = 'k', seq = 0, outcome = 'accepted', settledAt = at + 0.001 } = more;
     this.#write('p', { at: at * 1000, is: 'publish', id, key, seq });
-    if (outcome === 'accepted') this.#write('p', { at: at * 1000 + 1, is: 'accepted', id });
+    if (outcome === 'accepted') this.#write('p', { at: settledAt * 1000, is: 'accepted', id });
     if (outcome === 'rejected')
-      this.#write('p', { at: at * 1000 + 1, is: 'rejected', id, code: 'X', why: 'y' });
+      this.#write('p', { at: settledAt * 1000, is: 'rejected', id, code: 'X', why: 'y' });
     return this;
   }
 
@@ -73,6 +74,7 @@ export class HandMade {
 interface PublishDetails {
   readonly key?: string;
   readonly seq?: number;
+  readonly settledAt?: number;
   readonly outcome?: 'accepted' | 'rejected' | 'unknown';
 }
 
