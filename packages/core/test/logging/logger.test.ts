@@ -49,6 +49,28 @@ describe('BurstLog', () => {
     expect(lines.reduce((sum, [count]) => sum + count, 0)).toBe(1000);
   });
 
+  test('logs the rest of a burst a second later, although nothing follows', () => {
+    vi.useFakeTimers();
+    try {
+      const { log, lines } = make();
+      for (let n = 1; n <= 1000; n++) log.add({ n });
+      vi.advanceTimersByTime(999);
+      expect(lines).toEqual([[1, { n: 1 }]]);
+      vi.advanceTimersByTime(1);
+      expect(lines).toEqual([
+        [1, { n: 1 }],
+        [999, { n: 1000 }],
+      ]);
+      log.add({ n: 1001 });
+      expect(lines).toHaveLength(2);
+      vi.advanceTimersByTime(5000);
+      expect(lines).toHaveLength(3);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('uses the monotonic clock if it gets no time', () => {
     vi.useFakeTimers();
     try {
