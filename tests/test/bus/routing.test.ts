@@ -1,5 +1,5 @@
-import { type Event, PolybusError, createEventBus } from '@polybus/core';
-import type { Engine } from '@polybus/core/engine';
+import { type Event, type HandlerContext, PolybusError, createEventBus } from '@polybus/core';
+import { type Engine, createRouter } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { HandTransport, handEngine } from './hand-engine.ts';
@@ -29,6 +29,41 @@ const rules = [
   { topics: ['user.*', 'health'], engine: 'local' },
   { topics: ['*'], engine: 'log' },
 ];
+
+/** An engine that subscribes only when `open` is called. */
+function heldBack(engine: Engine): { engine: Engine; open: () => void } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const subscribe = engine.subscribe.bind(engine);
+  engine.subscribe = async (topic, handler, options) => {
+    await opened;
+    return subscribe(topic, handler, options);
+  };
+  return { engine, open };
+}
+
+test('a handler cancels its subscription of a router while one of the engines still subscribes', async () => {
+  const slow = heldBack(memoryEngine());
+  const engines = [
+    { name: 'first', engine: memoryEngine() },
+    { name: 'slow', engine: slow.engine },
+  ];
+  const router = createRouter({ engines, routing: [{ topics: ['slow.*'], engine: 'slow' }] });
+  stops.push(() => router.stop());
+  await router.start();
+  await router.publish({ topic: 'a', payload: 1 });
+  let cancelled: unknown;
+  const handler = (_: Event, { subscription }: HandlerContext): void => {
+    cancelled ??= subscription.cancel().then(() => 'cancelled');
+  };
+  const subscribing = router.subscribe('*', handler, { from: 'earliest' });
+  await expect.poll(() => cancelled).toBeDefined();
+  slow.open();
+  await subscribing;
+  expect(await cancelled).toBe('cancelled');
+  expect(router.topics()).toEqual([]);
+  expect(router.subscriberCount('a')).toBe(0);
+});
 
 describe('routing', () => {
   test('the first rule that matches wins, and what none matches goes to the first engine', async () => {

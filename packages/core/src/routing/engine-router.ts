@@ -49,6 +49,8 @@ class EngineRouter implements Router {
   /** For each subscription of the router, the subscriptions of the engines that it consists of. */
   readonly #parts = new WeakMap<Subscription, readonly Subscription[]>();
   readonly #spanning = new SpanningSubscriptions();
+  /** Subscriptions that the engines have not made yet, because their handlers may already get events and cancel them. */
+  readonly #unmade = new Set<Subscription>();
 
   constructor({ engines, routing = [], host }: RouterOptions) {
     const names = engines.map(({ name }) => name);
@@ -152,20 +154,24 @@ class EngineRouter implements Router {
       [identityOption]: options?.[identityOption] ?? subscription,
       [gateOption]: concurrency === undefined ? undefined : new WorkerPool(concurrency),
     };
+    this.#unmade.add(subscription);
     const subscribing = engines.map((engine) => subscribeOn(engine, shared));
     try {
       const parts = await allOrErrors(subscribing, `engines could not subscribe to "${topic}"`);
       this.#parts.set(subscription, parts);
       this.#spanning.add(subscription, names, options?.signal);
     } catch (error) {
+      this.#unmade.delete(subscription);
       await Promise.allSettled(subscribing.map(async (part) => (await part).cancel()));
       throw error;
     }
+    if (!this.#unmade.delete(subscription)) await subscription.cancel();
     return subscription;
   }
 
   async unsubscribe(subscription: Subscription): Promise<void> {
     assertSubscription(subscription);
+    if (this.#unmade.delete(subscription)) return;
     const parts = this.#parts.get(subscription);
     // A subscription of another bus: the first engine says whether it is too early or too late, or the wrong bus.
     if (parts === undefined)
