@@ -127,6 +127,27 @@ describe('events()', () => {
     },
   );
 
+  test('a loop ends if the bus is started again after drain(), as after stop()', async () => {
+    const bus = createEventBus({ logger: quietLogger() });
+    const reported: unknown[] = [];
+    bus.observe(({ type }) => void reported.push(type.replace('com.modular.eventbus.', '')));
+    await bus.start();
+    const stream = bus.events('a');
+    const next = stream.next();
+    await stream.ready;
+    await bus.drain();
+    await bus.start();
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(bus.topics()).toEqual([]);
+    expect(reported.slice(-4)).toEqual([
+      'subscription.removed',
+      'topic.deleted',
+      'bus.stopped',
+      'bus.started',
+    ]);
+    await bus.stop();
+  });
+
   test('an unread stream that is drained gives what it had to another member of its group', async () => {
     const bus = await startedBus();
     const events = bus.events('order.placed', { group: 'g' });

@@ -61,6 +61,7 @@ export class UntypedEventBus implements Engine {
   readonly #subscriptions: BusSubscriptions;
   readonly #streams = new EventStreams();
   #isStarted = false;
+  #isDrained = false;
   #isConfigReported = false;
   #starting: Promise<void> | undefined;
 
@@ -115,6 +116,8 @@ export class UntypedEventBus implements Engine {
   }
 
   async #start(options?: StartOptions): Promise<void> {
+    // As after `stop`: without its earlier subscriptions, whose streams would otherwise wait forever.
+    if (this.#isDrained) await this.#stop({}).catch(() => {});
     if (!this.#isConfigReported) {
       this.#isConfigReported = true;
       this.#reportConfig();
@@ -144,6 +147,7 @@ export class UntypedEventBus implements Engine {
    */
   async drain(options?: StopOptions): Promise<void> {
     assertOptionsOf('drain', options);
+    this.#isDrained = this.#isStarted;
     this.#streams.endUnread();
     await this.router.drain?.(options);
   }
@@ -157,12 +161,17 @@ export class UntypedEventBus implements Engine {
       await settlesWithin(this.#starting, timeLeft(), options?.signal);
       remaining = { ...options, timeoutMs: timeLeft() };
     }
+    await this.#stop(remaining);
+  }
+
+  async #stop(options: StopOptions | undefined): Promise<void> {
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
+    this.#isDrained = false;
     this.#streams.endUnread();
     let error: { name: string; message: string } | undefined;
     try {
-      await this.router.stop(remaining);
+      await this.router.stop(options);
     } catch (reason) {
       const { name, message } = describeError(reason);
       error = { name, message };
