@@ -197,7 +197,7 @@ export class Publisher {
       const { taken, left } = takeBatch(this.#again, none, this.#limits);
       this.#again = left;
       if (remainder?.isUnknown === true) await this.#batchSender.relearn(taken);
-      remainder = await this.#batchSender.attempt(taken);
+      remainder = await this.#batchSender.attempt(taken, this.#onLate);
       attempt = remainder?.events.length === taken.length ? attempt + 1 : 0;
       // In the order in which the events were published.
       this.#again = [...(remainder?.events ?? []), ...this.#again];

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { stubBroker } from '../stub-broker.ts';
-import { newName, startEngine } from '../support.ts';
+import { withTimeout } from '../../src/with-timeout.ts';
+import { apiKeys, stubBroker } from '../stub-broker.ts';
+import { newName, startEngine, until } from '../support.ts';
 
 // By murmur2 these keys go to the partitions 0 and 1 of two.
 const [healthyKey, frozenKey] = ['21', 'a-little-bit-longer-string'] as const;
@@ -79,4 +80,57 @@ test('events of a key keep their order over a broker that does not answer for a 
   }
   await Promise.all(publishing);
   expect(accepted).toEqual(numbers);
+});
+
+/** Less than a broker may take for an answer. */
+const soonMs = 15_000;
+/** NOT_LEADER_FOR_PARTITION */
+const notLeader = 6;
+
+/** Two brokers, which answer nothing while they are frozen. */
+async function brokersOf(topic: string, leaders: number[], produce: (partition: number) => number) {
+  const ports = new Map<number, number>();
+  const frozen = new Set<number>();
+  const answers = {
+    topics: () => new Map([[topic, leaders]]),
+    cluster: () => ports,
+    isFrozen: (port: number) => [...frozen].some((id) => ports.get(id) === port),
+    produce: (_: string, partition: number) => produce(partition),
+  };
+  const [first, second] = [await stubBroker(answers), await stubBroker(answers)];
+  ports.set(1, first.port).set(2, second.port);
+  return { config: { brokers: first.brokers, publishTimeoutMs: 60_000 }, second, frozen };
+}
+
+test('what another broker leads by then goes there, while the broker that led it does not answer', async () => {
+  const [topic, leaders] = [newName(), [1, 2]];
+  const { config, second, frozen } = await brokersOf(topic, leaders, () => 0);
+  const engine = await startEngine(config);
+  for (const key of [healthyKey, frozenKey]) await engine.publish({ topic, payload: 0, key });
+  frozen.add(2);
+  const before = second.asked.get(apiKeys.produce)!;
+  void engine.publish({ topic, payload: 1, key: frozenKey }).catch(() => {});
+  await until('the request without an answer', () => second.asked.get(apiKeys.produce)! > before);
+  leaders[1] = 1;
+  const others = Array.from({ length: 10 }, (_, n) => engine.publish({ topic, payload: n, key: `key-${n}` }));
+  await withTimeout(Promise.all(others), soonMs);
+});
+
+test('a broker that does not answer when refused events are sent again holds up those of no other', async () => {
+  const topic = newName();
+  let [refusals, isRefusing] = [0, false];
+  const { config, frozen } = await brokersOf(topic, [1, 2], () => {
+    if (!isRefusing) return 0;
+    if (++refusals === 2) {
+      isRefusing = false;
+      frozen.add(2);
+    }
+    return notLeader;
+  });
+  const engine = await startEngine(config);
+  for (const key of [healthyKey, frozenKey]) await engine.publish({ topic, payload: 0, key });
+  isRefusing = true;
+  void engine.publish({ topic, payload: 1, key: frozenKey }).catch(() => {});
+  await withTimeout(engine.publish({ topic, payload: 1, key: healthyKey }), soonMs);
+  expect(refusals).toBe(2);
 });

@@ -16,7 +16,7 @@ const metadataMs = 300_000;
 /** How long a broker may take for an answer before `send` continues without it, in milliseconds. */
 const lateMs = 1000;
 
-/** How long topics are cached after a lookup without an answer, in milliseconds. */
+/** How long topics are cached while a broker does not answer, in milliseconds: others may come to lead its partitions. */
 const lateMetadataMs = 5000;
 
 const compressionTypes = {
@@ -83,6 +83,7 @@ export class KafkajsSender {
     for (const [broker, answer] of waiting) {
       waiting.delete(broker);
       this.#late.add(broker);
+      this.#until = Math.min(this.#until, performance.now() + lateMetadataMs);
       onLate?.(
         shares.get(broker)!.flatMap(({ records }) => records),
         answer,
@@ -101,7 +102,7 @@ export class KafkajsSender {
   async #look(): Promise<void> {
     const { topicMetadata } = await this.connections.look();
     this.#topics = new Map(topicMetadata.map((one) => [one.topic, one]));
-    this.#until = performance.now() + metadataMs;
+    this.#until = performance.now() + (this.#late.size > 0 ? lateMetadataMs : metadataMs);
   }
 
   /** The records by the leader of their partition. Records without a leader are refused. */
