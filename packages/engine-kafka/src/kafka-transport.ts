@@ -1,5 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import { type ConsumerLag, type EngineHealth, type Event, EventBusNotStartedError } from '@polybus/core';
+import {
+  type ConsumerLag,
+  type EngineHealth,
+  type Event,
+  EventBusNotStartedError,
+  InvalidOptionError,
+} from '@polybus/core';
 import {
   type ListenRequest,
   type Listener,
@@ -112,6 +118,12 @@ export class KafkaTransport implements Transport {
   }
 
   async #listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    // Two members with one group: each would get a part of the events.
+    if (request.group !== undefined && request.group === this.#options.groupId)
+      throw new InvalidOptionError('group', request.group, 'a name other than the groupId of the engine', {
+        topic: request.pattern,
+        engine: this.#engine,
+      });
     // A new subscription must know all topics and partitions that exist now.
     await this.#catalog.refresh();
     if (!isPattern(request.pattern)) await this.#catalog.ensure(request.pattern);
@@ -183,7 +195,7 @@ export class KafkaTransport implements Transport {
     for (const subscription of this.#subscriptions) yield* subscription.unread();
     yield* this.#reader.progress();
     yield this.#publisher.progress;
-    for (const group of this.#groups.values()) yield group.progress;
+    for (const group of this.#groups.values()) yield* group.progress();
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {

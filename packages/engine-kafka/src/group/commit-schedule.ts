@@ -1,4 +1,5 @@
 import type { Logger } from '@polybus/core';
+import type { ReadProgress } from '@polybus/core/engine';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
@@ -21,6 +22,10 @@ export class CommitSchedule {
   #committing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #settled = 0;
+  /** How often a commit succeeded. */
+  #commits = 0;
+  /** Why the last commit failed; undefined if it succeeded. */
+  #failure: string | undefined;
   /** When all offsets were last committed, by `performance.now()`. */
   #renewedAt = performance.now();
   /** False during a rebalance, when the coordinator refuses commits: settled events wait for the next generation. */
@@ -41,6 +46,12 @@ export class CommitSchedule {
     this.#isActive = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Without commits, all events that are settled would be repeated after a restart. */
+  get progress(): ReadProgress {
+    const behind = this.#failure === undefined ? undefined : `the last commit failed: ${this.#failure}`;
+    return { source: `committing for the group "${this.#context.groupId}"`, position: this.#commits, behind };
   }
 
   onSettled(): void {
@@ -64,12 +75,19 @@ export class CommitSchedule {
     if (isAll) this.#renewedAt = performance.now();
     const committing = before
       .then(() => this.#offsets.commit(this.#partitions(), isAll))
-      .catch((error: unknown) => {
-        this.#context.logger.debug?.('offsets could not be committed; the next commit includes them', {
-          group: this.#context.groupId,
-          error: messageOf(error),
-        });
-      })
+      .then(
+        () => {
+          this.#commits++;
+          this.#failure = undefined;
+        },
+        (error: unknown) => {
+          this.#failure = messageOf(error);
+          this.#context.logger.debug?.('offsets could not be committed; the next commit includes them', {
+            group: this.#context.groupId,
+            error: this.#failure,
+          });
+        },
+      )
       .finally(() => {
         if (this.#committing === committing) this.#committing = undefined;
       });

@@ -262,11 +262,12 @@ export class Group {
   }
 
   /** The group stands still during a rebalance, which waits for the handlers of all members. */
-  get progress(): ReadProgress {
+  *progress(): Iterable<ReadProgress> {
+    if (this.isClosing) return;
     const isWaiting = !this.#partitions.isReading && this.#dispatch.size > 0;
-    const waits = isWaiting ? 'it waits for a rebalance to end' : undefined;
-    const behind = this.isClosing ? undefined : (this.trouble?.message ?? waits);
-    return { source: `the group "${this.groupId}"`, position: this.#assignments, behind };
+    const behind = this.trouble?.message ?? (isWaiting ? 'it waits for a rebalance to end' : undefined);
+    yield { source: `the group "${this.groupId}"`, position: this.#assignments, behind };
+    yield this.#commits.progress;
   }
 
   /** The member that assigned the partitions may know partitions that were added after the last refresh. */

@@ -213,4 +213,18 @@ describeWithBroker('kafka', 'members of a group', async () => {
     }
     expect(seen.reduce((sum, had) => sum + had.sync.size, 0)).toBe(60);
   });
+
+  test('a subscription cannot name the groupId of its engine as its group, and so take a part of the events of the others', async () => {
+    const [topic, groupId] = [newName(), newName('g')];
+    const engine = await startEngine({ brokers: [...brokers], groupId });
+    const seen: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
+    await expect(engine.subscribe(topic, () => {}, { group: groupId })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'group',
+      engine: 'kafka',
+    });
+    for (let n = 0; n < 10; n++) await engine.publish({ topic, payload: n, key: `key-${n}` });
+    await until('all events', () => seen.length === 10);
+  });
 });

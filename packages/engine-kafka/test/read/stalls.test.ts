@@ -152,4 +152,22 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await until('the second', () => seen.includes(2));
     await untilUp(engine);
   });
+
+  test('a group whose offsets cannot be committed is told', async () => {
+    const proxy = await CuttingProxy.start(broker);
+    const [topic, group] = [newName(), newName('g')];
+    const engine = await startEngine({ client: proxy.kafka(), stallLimitMs: 300, numPartitions: 1 });
+    let count = 0;
+    await engine.subscribe(topic, () => void count++, { group });
+    await engine.publish({ topic, payload: 1 });
+    await until('the event', () => count === 1);
+    const reason = `committing for the group "${group}" has made no progress`;
+    await until('health to say so', async () => {
+      proxy.cut = { apiKey: apiKeys.offsetCommit, bytes: 0 };
+      const { status, error } = await engine.health();
+      return status === 'degraded' && error?.includes(reason) === true;
+    });
+    proxy.cut = undefined;
+    await untilUp(engine);
+  });
 });
