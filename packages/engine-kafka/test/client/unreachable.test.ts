@@ -59,6 +59,17 @@ test.each(['silent', 'hangs up'] as const)('so does one that takes connections a
   expect(await failedStart(brokers)).toBeLessThan(5000);
 });
 
+test('an engine starts although one of its brokers takes connections and says nothing', async () => {
+  const { brokers, calls } = await server('silent');
+  const stub = await stubBroker({ topics: () => new Map() });
+  for (let n = 0; n < 20 && calls() === 0; n++) {
+    const engine = makeEngine({ brokers: [...brokers, ...stub.brokers] });
+    await engine.start();
+    await engine.stop();
+  }
+  expect(calls()).toBeGreaterThan(0);
+});
+
 test('a start that is given up ends at once, tries no more, and leaves no rejection that nobody handles', async () => {
   const reasons = unhandled();
   const { brokers, calls } = await server('hangs up');

@@ -20,12 +20,17 @@ interface Connection {
   processData(bytes: Buffer): void;
 }
 
+interface SocketRequest {
+  readonly requestTimeout: number;
+  readonly entry: { readonly apiKey: number };
+}
+
 interface RequestQueue {
   requestTimeout: number;
   readonly maxInFlightRequests: number | null;
   readonly pending: readonly unknown[];
   /** Requests without an answer, in the order of sending, which is the order of the answers. */
-  readonly inflight: ReadonlyMap<number, { readonly requestTimeout: number }>;
+  readonly inflight: ReadonlyMap<number, SocketRequest>;
   throttledUntil: number;
   throttleCheckTimeoutId: unknown;
   requestTimeoutIntervalId?: NodeJS.Timeout;
@@ -42,6 +47,9 @@ const lengthBytes = 4;
 /** As in kafkajs. */
 const pendingCheckMs = 10;
 const answerCheckMs = 100;
+const apiVersions = 18;
+/** How long a broker may take for the first answer of all, which needs no work. Then another one of `brokers` is tried. */
+const firstAnswerMs = 3000;
 /** If more time passes between two checks, the process was suspended, and unread answers may be waiting. */
 const standstillMs = 1000;
 
@@ -177,11 +185,15 @@ function correctTimeouts(connection: Connection, answerMs: number): void {
         oldest = first;
         bytesRead = socket?.bytesRead ?? 0;
         since = now;
-      } else if (first !== undefined && now - since > first.requestTimeout) {
+      } else if (first !== undefined && now - since > limitOf(first)) {
         // With an error, because kafkajs otherwise goes on waiting for answers.
-        socket?.destroy(new Error(`the broker has not answered for ${first.requestTimeout} ms`));
+        socket?.destroy(new Error(`the broker has not answered for ${limitOf(first)} ms`));
       }
       if (!connection.isConnected()) queue.destroy();
     }, answerCheckMs);
   };
+}
+
+function limitOf({ requestTimeout, entry }: SocketRequest): number {
+  return entry.apiKey === apiVersions ? Math.min(requestTimeout, firstAnswerMs) : requestTimeout;
 }
