@@ -100,3 +100,26 @@ test('of a request of which a part is refused in passing, only that part is sent
   await publishing;
   expect(sent.filter((topic) => topic !== topics[1])).toEqual([topics[0], topics[2]]);
 });
+
+test('a broker that does not know its cluster yet has not deleted any topics, which would be read again from their beginning', async () => {
+  const topic = newName();
+  let isNew = false;
+  const ports = new Map<number, number>();
+  const stub = await stubBroker({
+    topics: () => new Map(isNew ? [] : [[topic, [1]]]),
+    cluster: () => (isNew ? new Map() : ports),
+  });
+  ports.set(1, stub.port);
+  const engine = await startEngine({ brokers: stub.brokers, metadataRefreshMs: 20 });
+  await engine.subscribe(topic, () => {});
+  const asked = (apiKey: number): number => stub.asked.get(apiKey) ?? 0;
+  const lookups = asked(apiKeys.listOffsets);
+  isNew = true;
+  const before = asked(apiKeys.metadata);
+  await until('some answers', () => asked(apiKeys.metadata) >= before + 5);
+  isNew = false;
+  const after = asked(apiKeys.metadata);
+  await until('some more', () => asked(apiKeys.metadata) >= after + 5);
+  expect((await engine.health()).status).toBe('up');
+  expect(asked(apiKeys.listOffsets)).toBe(lookups);
+});

@@ -107,6 +107,9 @@ class LenientConnections implements Connections {
     broker.metadata = async (topics) => {
       const turn = ++this.#asked;
       const answer = await firstAnswer(ask(topics), () => this.#askOthers(broker, topics));
+      // A broker that has just started. Its topics are missing, too, and must not count as deleted.
+      if (answer.brokers.length === 0)
+        throw new KafkaFailure('passing', 'a broker does not know its cluster yet', undefined);
       if (turn > this.#answered) {
         this.#answered = turn;
         this.seen = answer;
