@@ -99,7 +99,7 @@ async function brokersOf(topic: string, leaders: number[], produce: (partition: 
   };
   const [first, second] = [await stubBroker(answers), await stubBroker(answers)];
   ports.set(1, first.port).set(2, second.port);
-  return { config: { brokers: first.brokers, publishTimeoutMs: 60_000 }, second, frozen };
+  return { config: { brokers: first.brokers, publishTimeoutMs: 60_000 }, ports, second, frozen };
 }
 
 test('what another broker leads by then goes there, while the broker that led it does not answer', async () => {
@@ -134,3 +134,23 @@ test('a broker that does not answer when refused events are sent again holds up 
   await withTimeout(engine.publish({ topic, payload: 1, key: healthyKey }), soonMs);
   expect(refusals).toBe(2);
 });
+
+test.each([false, true])(
+  'what was sent to a broker that does not answer goes to another, once the cluster does without that broker; idempotent: %s',
+  async (idempotent) => {
+    const [topic, leaders] = [newName(), [1, 2]];
+    const { config, ports, second, frozen } = await brokersOf(topic, leaders, () => 0);
+    const engine = await startEngine({ ...config, idempotent });
+    for (const key of [healthyKey, frozenKey]) await engine.publish({ topic, payload: 0, key });
+    // So that this connection waits for an answer, too, when the broker is missing.
+    await engine.subscribe(topic, () => {});
+    frozen.add(2);
+    const before = second.asked.get(apiKeys.produce)!;
+    const late = engine.publish({ topic, payload: 1, key: frozenKey });
+    await until('the request without an answer', () => second.asked.get(apiKeys.produce)! > before);
+    leaders[1] = 1;
+    ports.delete(2);
+    await withTimeout(late, soonMs);
+    expect((await engine.health()).status).toBe('up');
+  },
+);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { settlesWithin } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
 
 /** The connections of kafkajs to a broker, which its types leave out. */
@@ -39,6 +40,8 @@ interface RequestQueue {
   checkPendingRequests(): void;
   scheduleCheckPendingRequests(): void;
   scheduleRequestTimeoutCheck(): void;
+  waitForPendingRequests(): Promise<void>;
+  rejectAll(error: Error): void;
   destroy(): void;
 }
 
@@ -50,6 +53,8 @@ const answerCheckMs = 100;
 const apiVersions = 18;
 /** How long a broker may take for the first answer of all, which needs no work. Then another one of `brokers` is tried. */
 const firstAnswerMs = 3000;
+/** How long a connection that is closed waits for answers, in milliseconds. */
+const lastAnswersMs = 1000;
 /** If more time passes between two checks, the process was suspended, and unread answers may be waiting. */
 const standstillMs = 1000;
 
@@ -63,6 +68,7 @@ export function correctConnections({ pool }: ConnectionPool, answerMs: number): 
   for (const connection of pool) {
     correctSockets(connection);
     correctQueue(connection.requestQueue);
+    correctEnd(connection.requestQueue);
     correctTimeouts(connection, answerMs);
   }
 }
@@ -160,6 +166,17 @@ function correctQueue(queue: RequestQueue): void {
       },
       throttledFor > 0 ? throttledFor : pendingCheckMs,
     );
+  };
+}
+
+/**
+ * Before it closes a connection, kafkajs waits for answers, and waits forever if the socket ends before they come. Until then it
+ * looks up no topics: it closes the connection to a broker that is missing from the metadata while it looks them up.
+ */
+function correctEnd(queue: RequestQueue): void {
+  const wait = queue.waitForPendingRequests.bind(queue);
+  queue.waitForPendingRequests = async () => {
+    if (!(await settlesWithin(wait(), lastAnswersMs))) queue.rejectAll(closed());
   };
 }
 

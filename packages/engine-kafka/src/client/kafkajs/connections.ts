@@ -81,6 +81,8 @@ class LenientConnections implements Connections {
   readonly #pool: BrokerPool;
   /** How each broker is asked for metadata, without the others. */
   readonly #asks = new WeakMap<LenientBroker, LenientBroker['metadata']>();
+  /** Brokers that have not answered in time. Others are asked at the same time until they do. */
+  readonly #late = new WeakSet<LenientBroker>();
   #asked = 0;
   #answered = 0;
 
@@ -106,7 +108,14 @@ class LenientConnections implements Connections {
     this.#asks.set(broker, ask);
     broker.metadata = async (topics) => {
       const turn = ++this.#asked;
-      const answer = await firstAnswer(ask(topics), () => this.#askOthers(broker, topics));
+      const asked = ask(topics);
+      const waitMs = this.#late.has(broker) ? 0 : lateMs;
+      const answer = await firstAnswer(asked, waitMs, () => {
+        this.#late.add(broker);
+        const answered = (): unknown => this.#late.delete(broker);
+        asked.then(answered, answered);
+        return this.#askOthers(broker, topics);
+      });
       // A broker that has just started. Its topics are missing, too, and must not count as deleted.
       if (answer.brokers.length === 0)
         throw new KafkaFailure('passing', 'a broker does not know its cluster yet', undefined);
@@ -150,11 +159,15 @@ export function askAny<T>(
   const ids = cluster.getNodeIds().map(Number);
   const first = preferred < 0 ? (ids[Math.floor(Math.random() * ids.length)] ?? -1) : preferred;
   const askOne = async (id: number): Promise<T> => ask(await brokerOf(cluster, id));
-  return firstAnswer(askOne(first), () => ids.filter((id) => id !== first).map(askOne));
+  return firstAnswer(askOne(first), lateMs, () => ids.filter((id) => id !== first).map(askOne));
 }
 
 /** A broker that does not answer, although it is connected, does not hold up what others can answer. */
-async function firstAnswer<T>(asked: Promise<T>, askOthers: () => readonly Promise<T>[]): Promise<T> {
-  if (await settlesWithin(asked, lateMs)) return asked;
+async function firstAnswer<T>(
+  asked: Promise<T>,
+  waitMs: number,
+  askOthers: () => readonly Promise<T>[],
+): Promise<T> {
+  if (await settlesWithin(asked, waitMs)) return asked;
   return Promise.any([asked, ...askOthers()]);
 }

@@ -17,7 +17,7 @@ const metadataMs = 300_000;
 const lateMs = 1000;
 
 /** How long topics are cached while a broker does not answer, in milliseconds: others may come to lead its partitions. */
-const lateMetadataMs = 5000;
+const lateMetadataMs = 3000;
 
 const compressionTypes = {
   none: kafkajs.CompressionTypes.None,
@@ -46,6 +46,8 @@ export class KafkajsSender {
   #topics: ReadonlyMap<string, TopicMetadata> = new Map();
   /** Brokers that have not answered a request in time: nothing is sent to them until they do, or their connection ends. */
   readonly #late = new Set<number>();
+  /** Looks up topics while brokers do not answer, also if nothing else is sent: kafkajs then notices that a broker is gone. */
+  #lookups: NodeJS.Timeout | undefined;
   /** Until when the topics are cached, by `performance.now()`. */
   #until = 0;
 
@@ -75,21 +77,33 @@ export class KafkajsSender {
       waiting.set(broker, answer);
       const refused = await answer;
       if (waiting.delete(broker)) refusals.push(...refused);
-      else this.#late.delete(broker);
+      else this.#answered(broker);
     });
     const all = Promise.all(answers);
-    if (onLate === undefined) await all;
-    else await settlesWithin(all, lateMs);
+    await settlesWithin(all, lateMs);
+    if (waiting.size > 0)
+      this.#lookups ??= setInterval(() => void this.#look().catch(() => {}), lateMetadataMs).unref();
+    if (onLate === undefined) await all.finally(() => this.#endLookups());
     for (const [broker, answer] of waiting) {
       waiting.delete(broker);
       this.#late.add(broker);
-      this.#until = Math.min(this.#until, performance.now() + lateMetadataMs);
       onLate?.(
         shares.get(broker)!.flatMap(({ records }) => records),
         answer,
       );
     }
     return refusals;
+  }
+
+  #answered(broker: number): void {
+    this.#late.delete(broker);
+    this.#endLookups();
+  }
+
+  #endLookups(): void {
+    if (this.#late.size > 0) return;
+    clearInterval(this.#lookups);
+    this.#lookups = undefined;
   }
 
   /** @param isBounded - True to continue with the cached topics if no broker answers soon. */
@@ -102,7 +116,7 @@ export class KafkajsSender {
   async #look(): Promise<void> {
     const { topicMetadata } = await this.connections.look();
     this.#topics = new Map(topicMetadata.map((one) => [one.topic, one]));
-    this.#until = performance.now() + (this.#late.size > 0 ? lateMetadataMs : metadataMs);
+    this.#until = performance.now() + metadataMs;
   }
 
   /** The records by the leader of their partition. Records without a leader are refused. */
