@@ -10,7 +10,7 @@ import {
 
 const context = { name: 'local', path: 'engines[0].config' };
 
-test('a filter by prefix lets its topics through and counts the others', async () => {
+test('a prefix filter passes its topics and counts the others', async () => {
   const engine = customEngine({ eventFilters: [{ type: 'topicPrefix', prefixes: ['user.', 'order.'] }] });
   await using bus = createEventBus({ engines: [{ name: 'local', engine }] });
   await bus.start();
@@ -25,7 +25,7 @@ test('a filter by prefix lets its topics through and counts the others', async (
   });
 });
 
-test('a filter without prefixes lets everything through', async () => {
+test('a filter without prefixes passes everything', async () => {
   const engine = customEngine({ eventFilters: [{ type: 'topicPrefix', prefixes: [] }] });
   await engine.start();
   const seen: string[] = [];
@@ -66,7 +66,7 @@ test('a dead letter passes every filter', async () => {
   await engine.stop();
 });
 
-test('metrics know the average time of the handlers, and begin anew when they are reset', async () => {
+test('metrics contain the average time of the handlers, and start at zero after a reset', async () => {
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
   const engine = customEngine();
   await engine.start();
@@ -97,7 +97,7 @@ test('metrics are logged every metricsInterval while the engine runs', async () 
   await bus.stop();
 });
 
-test('without metrics there are none, and handlers are called all the same', async () => {
+test('an engine without metrics reports none, and calls handlers', async () => {
   const engine = customEngine({ enableMetrics: false });
   await engine.start();
   let count = 0;
@@ -109,7 +109,7 @@ test('without metrics there are none, and handlers are called all the same', asy
   await engine.stop();
 });
 
-test('an engine that is full drops, and counts', async () => {
+test('a full engine drops and counts events', async () => {
   const engine = customEngine({ maxEventQueueSize: 1 });
   await engine.start();
   const { promise, resolve } = withResolver();
@@ -122,7 +122,7 @@ test('an engine that is full drops, and counts', async () => {
   expect(engine.stats()).toMatchObject({ enqueued: 2, dropped: 1, delivered: 1, pending: 0 });
 });
 
-test('so does a subscription whose buffer is full, and its neighbour gets the event', async () => {
+test('a subscription with a full buffer drops its event, and other subscriptions get it', async () => {
   const engine = customEngine({ defaultEventBufferSize: 1 });
   await engine.start();
   const { promise, resolve } = withResolver();
@@ -138,7 +138,7 @@ test('so does a subscription whose buffer is full, and its neighbour gets the ev
   await engine.stop();
 });
 
-test('a configuration with mistakes is refused with all of them', () => {
+test('a configuration with mistakes is refused with all mistakes', () => {
   const config = { metricsInterval: 'soon', eventFilters: [{ type: 'regex' }], enableMetric: true };
   expect(() => engines['custom']?.(config, context)).toThrow(
     expect.objectContaining({
@@ -152,7 +152,7 @@ test('a configuration with mistakes is refused with all of them', () => {
   );
 });
 
-test('a bus finds it by its type, without an import', async () => {
+test('a bus finds the engine by its type, without an import', async () => {
   await using bus = createEventBus({
     engines: [
       {
@@ -166,7 +166,7 @@ test('a bus finds it by its type, without an import', async () => {
   expect(bus.router.engine('local').type).toBe('custom');
 });
 
-test('a bus with one engine hands it the fields that every engine has', async () => {
+test('a bus with one engine passes on the fields that every engine has', async () => {
   await using bus = createEventBus({ engine: 'custom', workerCount: 1, defaultEventBufferSize: 3 });
   await bus.start();
   const { promise, resolve } = withResolver();

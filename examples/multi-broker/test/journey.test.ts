@@ -4,7 +4,7 @@ import { Journeys } from '../src/journey.ts';
 const placed = { id: '1', topic: 'order.placed' };
 const paid = { id: '2', topic: 'order.paid' };
 
-test('an event that comes twice is one step, and neither it nor those of others complete the way', async () => {
+test('an event that arrives twice is one step, and neither it nor events of other orders complete the journey', async () => {
   const journeys = new Journeys(['o-1'], 2);
   let isComplete = false;
   void journeys.complete.then(() => (isComplete = true));
@@ -20,7 +20,7 @@ test('an event that comes twice is one step, and neither it nor those of others 
   expect(journeys.lines()).toEqual(['o-1: order.placed (engine-1) → order.paid (engine-2)']);
 });
 
-test('an event that two engines bring shows both', () => {
+test('an event that two engines deliver shows both engines', () => {
   const journeys = new Journeys(['o-1'], 1);
   journeys.saw('o-1', placed);
   for (const engine of ['log', 'work']) journeys.brought('1', engine);

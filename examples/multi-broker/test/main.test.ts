@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 describeWithBroker('redis', 'multi-broker', ({ url }) => {
   describeWithBroker('kafka', 'with Kafka', ({ brokers }) => {
     describeWithBroker('kinesis', 'with Kinesis', ({ endpoint }) => {
-      test('shows the way of every order over four brokers, and balances', async () => {
+      test('shows the journey of every order over four brokers, and its totals add up', async () => {
         const { stdout } = await promisify(execFile)(
           process.execPath,
           ['--import', 'tsx', '--conditions=@polybus/source', 'examples/multi-broker/src/main.ts'],

@@ -42,7 +42,7 @@ describe('after each case', () => {
   test.each([
     ['a handler that waited at a gate', 1],
     ['an event between two attempts', 2],
-  ])('such an event beside %s fails the case, too', async (_, attempts) => {
+  ])('a stuck event next to %s fails the case, too', async (_, attempts) => {
     const one = leaving(async (t) => {
       const engine = await t.started();
       const gate = t.gate();
@@ -61,7 +61,7 @@ describe('after each case', () => {
     );
   });
 
-  test('events that wait behind a handler, at a gate or between two attempts pass', async () => {
+  test('events that wait behind a blocked handler or between two attempts pass', async () => {
     const one = leaving(async (t) => {
       const engine = await t.started();
       const gate = t.gate();

@@ -33,7 +33,7 @@ describe('the list of cases', () => {
 });
 
 describe('the table of wildcards', () => {
-  test.each(wildcardTable)("is what core's matcher does: $pattern", ({ pattern, matches, passes }) => {
+  test.each(wildcardTable)("has the result of core's matcher: $pattern", ({ pattern, matches, passes }) => {
     expect(matches.filter((topic) => !matchesTopic(pattern, topic))).toEqual([]);
     expect(passes.filter((topic) => matchesTopic(pattern, topic))).toEqual([]);
   });

@@ -8,7 +8,7 @@ import { FileCheckpointStore } from '../src/stores/file-store.ts';
 import { kinesisEngine } from '../src/index.ts';
 import { addressOf, ownKinesis, producer, quick } from './read/foreign.ts';
 
-describeWithBroker('kinesis', 'the conformance suite, positions in files', async () => {
+describeWithBroker('kinesis', 'the conformance suite, checkpoints in files', async () => {
   const broker = await ownKinesis();
   const folder = await mkdtemp(join(tmpdir(), 'polybus-kinesis-'));
   afterAll(() => rm(folder, { recursive: true, force: true }));

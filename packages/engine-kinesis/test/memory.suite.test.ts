@@ -4,7 +4,7 @@ import { kinesisEngine } from '../src/index.ts';
 import { addressOf, ownKinesis, producer, quick } from './read/foreign.ts';
 import { storesById } from './support.ts';
 
-describeWithBroker('kinesis', 'the conformance suite, positions in memory', async () => {
+describeWithBroker('kinesis', 'the conformance suite, checkpoints in memory', async () => {
   const broker = await ownKinesis();
   const { put, removeStream } = producer(broker);
   const config = { ...addressOf(broker), ...quick };

@@ -57,7 +57,7 @@ describe('over a UDP socket', () => {
     }
   });
 
-  test('sends each interval, until the signal aborts', async () => {
+  test('sends at each interval until the signal aborts', async () => {
     await using agent = await Agent.listen();
     const bus = await startedBus();
     const exporter = new DatadogStatsdExporter(bus, { addr: agent.addr, interval: '5ms' });
@@ -77,7 +77,7 @@ describe('over a UDP socket', () => {
     expect(delivered().filter((value) => value === 4)).toEqual([4]);
   });
 
-  test('close sends a last time, once, however often it is called', async () => {
+  test('sends a last time at close, once, however often close is called', async () => {
     await using agent = await Agent.listen();
     const bus = await startedBus();
     const exporter = new DatadogStatsdExporter(bus, { addr: agent.addr, interval: '1h', prefix: '' });
@@ -92,7 +92,7 @@ describe('over a UDP socket', () => {
     await expect(exporter.flush()).rejects.toMatchObject({ code: 'EXPORTER_CLOSED' });
   });
 
-  test('does nothing where its signal has aborted already', async () => {
+  test('does nothing if its signal has already aborted', async () => {
     await using agent = await Agent.listen();
     const bus = await startedBus();
     const exporter = new DatadogStatsdExporter(bus, { addr: agent.addr, interval: '1ms' });
@@ -101,7 +101,7 @@ describe('over a UDP socket', () => {
     await expect.poll(() => agent.values('eventbus.pending', 'engine:_all'), patience).toEqual([0]);
   });
 
-  test('keeps no process alive', async () => {
+  test('does not keep a process alive', async () => {
     await using agent = await Agent.listen();
     const fixture = fileURLToPath(new URL('fixtures/forgotten-exporter.ts', import.meta.url));
     const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, agent.addr];
@@ -112,11 +112,11 @@ describe('over a UDP socket', () => {
   }, 90_000);
 });
 
-describe('an address that cannot be sent to', () => {
+describe('an address that cannot be reached', () => {
   // The broadcast address, which the system refuses to a socket that did not ask for it: nothing leaves the machine.
   const addr = '255.255.255.255:8125';
 
-  test('is logged once, and harms nobody', async () => {
+  test('is logged once, and throws nothing', async () => {
     const logged: [string, unknown][] = [];
     const logger = { warn: (message: string, fields: unknown) => void logged.push([message, fields]) };
     const bus = await startedBus();
@@ -134,7 +134,7 @@ describe('an address that cannot be sent to', () => {
     expect(bus.stats()).toMatchObject({ delivered: 1, failed: 0 });
   });
 
-  test('harms nobody where the logger throws either', async () => {
+  test('throws nothing if the logger throws', async () => {
     const logger = {
       warn: () => {
         throw new Error('bad logger');
@@ -184,6 +184,6 @@ test.each([
   ['[::1]:65535', '::1', 65_535],
   ['[::1]', '::1', 8125],
   ['agent.example.org:9125', 'agent.example.org', 9125],
-])('the address %s is taken', (addr, host, port) => {
+])('the address %s is accepted', (addr, host, port) => {
   expect(addressOf(addr)).toEqual({ host, port });
 });

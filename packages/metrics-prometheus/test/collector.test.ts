@@ -77,7 +77,7 @@ describe('a scrape over HTTP', () => {
     release();
   });
 
-  test('never shows a counter that shrank: neither by a publish that fails nor by what is given back', async () => {
+  test('never shows a decreasing counter, after a failed publish or a release', async () => {
     let fail!: (error: Error) => void;
     const engine = laggingEngine({
       lag: () => Promise.resolve([]),
@@ -114,7 +114,7 @@ describe('a scrape over HTTP', () => {
     expect(after('modular_eventbus_released_total', { engine: 'log' })).toBe(1);
   });
 
-  test('shows how long handlers took, by subscription and outcome: a pattern is one series', async () => {
+  test('shows handler durations by subscription and outcome; a pattern is one series', async () => {
     const bus = await twoEngines();
     const register = new Registry();
     using _ = new PrometheusCollector(bus, { register, buckets: [1000] });
@@ -168,7 +168,7 @@ describe('a scrape over HTTP', () => {
     expect(await statusOf('far')).toEqual(['down']);
   });
 
-  test('shows how far consumers are behind, where the broker knows it', async () => {
+  test('shows the consumer lag if the broker knows it', async () => {
     const lag = () =>
       Promise.resolve([
         { topic: 'a', group: 'g', partition: '0', events: 3, ms: 1500 },
@@ -199,7 +199,7 @@ describe('a scrape over HTTP', () => {
     expect(value('modular_eventbus_consumer_lag_events', unnamed)).toBe(7);
   });
 
-  test('does not wait for a broker that does not answer, nor ask it again meanwhile', async () => {
+  test('does not wait for a broker that does not answer, and does not ask it again meanwhile', async () => {
     const asked = { lag: 0, ping: 0 };
     let answer!: () => void;
     const dead = new Promise<void>((resolve) => (answer = resolve));
@@ -239,7 +239,7 @@ describe('a scrape over HTTP', () => {
       .toBe(1);
   });
 
-  test('asks again where an answer never comes, so that an engine which is back is up', async () => {
+  test('asks again if an answer never arrives, so that an engine that is back is up', async () => {
     let asked = 0;
     const engine = laggingEngine({
       lag: () => Promise.resolve([]),
@@ -258,7 +258,7 @@ describe('a scrape over HTTP', () => {
 });
 
 describe('the registry', () => {
-  test('takes two buses with namespaces of their own, and gives the metrics back at close', async () => {
+  test('accepts two buses with different namespaces, and removes the metrics at close', async () => {
     const [one, two] = [await twoEngines(), await twoEngines()];
     const register = new Registry();
     const other = new Counter({ name: 'other_total', help: 'Not ours.', registers: [register] });
@@ -278,7 +278,7 @@ describe('the registry', () => {
     expect([...(await scrape(register)).families.keys()]).toEqual(['other_total']);
   });
 
-  test('a namespace in use is refused, and neither collector leaves anything behind', async () => {
+  test('refuses a namespace in use, and the refused collector leaves nothing behind', async () => {
     const bus = await twoEngines();
     const register = new Registry();
     const first = new PrometheusCollector(bus, { register });
@@ -293,7 +293,7 @@ describe('the registry', () => {
     expect(again).toBeDefined();
   });
 
-  test('is prom-client’s own where none is given', async () => {
+  test('is the default registry of prom-client if none is given', async () => {
     const bus = await twoEngines();
     const collector = new PrometheusCollector(bus);
     expect(globalRegistry.getSingleMetric('modular_eventbus_delivered_total')).toBeDefined();
@@ -301,7 +301,7 @@ describe('the registry', () => {
     expect(globalRegistry.getMetricsAsArray()).toEqual([]);
   });
 
-  test('may be of the OpenMetrics format', async () => {
+  test('can use the OpenMetrics format', async () => {
     const bus = await twoEngines();
     const register = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
     register.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -314,7 +314,7 @@ describe('the registry', () => {
   });
 });
 
-test('handlers are timed while a collector is there, and no longer', async () => {
+test('handlers are timed only while a collector exists', async () => {
   const bus = await twoEngines();
   let timed = 0;
   const observed = { router: bus.router, observeAttempts: () => (timed++, () => void timed--) };

@@ -10,7 +10,7 @@ import { scrape } from './scrape.ts';
 const patience = { timeout: 60_000 };
 
 describeWithBroker('redis', 'a real broker', () => {
-  test('tells its lag; one that does not answer is down, holds no scrape up, and comes back', async () => {
+  test('reports its lag; a broker that does not answer is down, does not delay scrapes, and recovers', async () => {
     const broker = await startRedis({ controllable: true });
     onTestFinished(() => broker.stop());
     const engine = redisEngine({ url: broker.url, mode: 'streams' });

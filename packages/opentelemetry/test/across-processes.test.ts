@@ -19,7 +19,7 @@ interface PublishedSpan {
 
 const patience = { timeout: 60_000 };
 
-describeWithBroker('redis', 'two processes and a broker', ({ url }) => {
+describeWithBroker('redis', 'spans of two processes and a broker', ({ url }) => {
   const fixture = fileURLToPath(new URL('fixtures/publisher.ts', import.meta.url));
 
   /** Has another process publish, and tells of its spans. */
@@ -30,7 +30,7 @@ describeWithBroker('redis', 'two processes and a broker', ({ url }) => {
     return new Map(spans.map((span) => [span.name, span]));
   }
 
-  test('are one trace: what is handled here is a child of what was sent there, at each attempt', async () => {
+  test('are one trace: a process span in one process is a child of the send span in the other, at each attempt', async () => {
     const { tracerProvider, meterProvider, spans, metric } = telemetry();
     const keyPrefix = `t-${randomUUID()}:`;
     const engine = redisEngine({

@@ -2,7 +2,7 @@ import * as official from '@opentelemetry/semantic-conventions/incubating';
 import { expect, test } from 'vitest';
 import { attribute, metric, operationAttributes } from '../src/conventions.ts';
 
-test('every name is one of the conventions, as their own package has them', () => {
+test('every name is in the package of the OpenTelemetry conventions', () => {
   expect(attribute).toEqual({
     system: official.ATTR_MESSAGING_SYSTEM,
     systemName: official.ATTR_MESSAGING_SYSTEM_NAME,

@@ -27,7 +27,7 @@ async function traced(options: OpenTelemetryOptions = {}, busOptions: EventBusOp
 }
 
 describe('spans', () => {
-  test('a publish is a send span, and each handling a process span, child of it and linked to it', async () => {
+  test('are a send span for a publish, and a linked child process span for each handling', async () => {
     const { bus, spans, span } = await traced();
     const active: (string | undefined)[] = [];
     const subscription = await bus.subscribe(
@@ -80,7 +80,7 @@ describe('spans', () => {
     expect(spans()).toHaveLength(2);
   });
 
-  test('a send span is a child of what is active, and what a handler publishes a child of its process span', async () => {
+  test('are nested: a send span in the active span, and publishes of a handler in its process span', async () => {
     const { bus, spans, tracer } = await traced();
     await bus.subscribe('a', () => bus.publish('b', 1));
     await bus.subscribeAsync('b', () => {});
@@ -101,7 +101,7 @@ describe('spans', () => {
     expect(new Set(spans().map((span) => span.spanContext().traceId)).size).toBe(1);
   });
 
-  test('each attempt is a span; a failed one says so', async () => {
+  test('cover each attempt; a failed attempt has an error status', async () => {
     const { bus, span } = await traced();
     await bus.subscribe('a', (_, { attempt }) => {
       if (attempt === 1) throw new RangeError('once');
@@ -123,7 +123,7 @@ describe('spans', () => {
     expect([first, second].map((one) => one.parentSpanContext?.spanId)).toEqual([spanId, spanId]);
   });
 
-  test('names the engine that delivered, whatever the rules say', async () => {
+  test('name the engine that delivered, even if the routing rules name another', async () => {
     const right = memoryEngine();
     Object.defineProperty(right, 'type', { value: 'kafka' });
     const engines = [
@@ -141,7 +141,7 @@ describe('spans', () => {
     expect(outer.span(1).attributes).toMatchObject({ 'polybus.engine': 'inner' });
   });
 
-  test('a publish that is refused ends its span with the code of its error', async () => {
+  test('of a refused publish end with the code of its error', async () => {
     const { bus, spans } = await traced();
     await bus.stop();
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
@@ -154,7 +154,7 @@ describe('spans', () => {
     ]);
   });
 
-  test('what is no Error is an error too', async () => {
+  test('of a handler that throws a value other than an Error have an error status', async () => {
     const { bus, span } = await traced();
     await bus.subscribe('a', () => Promise.reject(Object.create(null) as Error), { retry: false });
     await bus.publish('a', 1);
@@ -165,7 +165,7 @@ describe('spans', () => {
     });
   });
 
-  test('the span of a handler that hangs ends when its time is over', async () => {
+  test('of a hanging handler end at its timeout', async () => {
     const { bus, spans } = await traced();
     await bus.subscribe('a', () => new Promise(() => {}), { retry: false, handlerTimeoutMs: 1 });
     await bus.publish('a', 1);
@@ -175,7 +175,7 @@ describe('spans', () => {
     ]);
   });
 
-  test('an event that a loop gave back has not failed', async () => {
+  test('of an event that a loop released have no error status', async () => {
     const { bus, span } = await traced();
     const stream = bus.events('a');
     await stream.ready;
@@ -189,7 +189,7 @@ describe('spans', () => {
     });
   });
 
-  test('processSpan: link makes traces of their own, linked to what sent the event', async () => {
+  test('are separate traces with a link to the send span with processSpan: link', async () => {
     const { bus, span } = await traced({ processSpan: 'link' });
     await bus.subscribe('a', () => {});
     await bus.publish('a', 1);
@@ -200,7 +200,7 @@ describe('spans', () => {
     expect(process.links).toMatchObject([{ context: { traceId, spanId } }]);
   });
 
-  test('a template stands for the topic in names', async () => {
+  test('use a template instead of the topic in names', async () => {
     const { bus, spans, span } = await traced({
       template: (topic) => (/^user\.\d+$/.test(topic) ? 'user.{id}' : undefined),
     });
@@ -220,7 +220,7 @@ describe('spans', () => {
     ['kinesis', 'aws.kinesis', undefined],
     ['durable-memory', 'memory', undefined],
     ['carrier-pigeon', 'carrier-pigeon', undefined],
-  ])('the system of the engine type %s is %s', async (type, system, key) => {
+  ])('of the engine type %s have the system %s', async (type, system, key) => {
     const engine = memoryEngine();
     Object.defineProperty(engine, 'type', { value: type });
     const { bus, span } = await traced({}, { engines: [{ name: 'm', engine }] });
@@ -233,7 +233,7 @@ describe('spans', () => {
 describe('the context of an event', () => {
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-  test('is carried in its metadata, beside what the publisher put there', async () => {
+  test('is in its metadata, with the metadata of the publisher', async () => {
     const { bus, span } = await traced();
     const seen: unknown[] = [];
     await bus.subscribe('a', ({ metadata }) => void seen.push(metadata));
@@ -242,7 +242,7 @@ describe('the context of an event', () => {
     expect(seen).toEqual([{ tenant: 't1', traceparent: `00-${traceId}-${spanId}-01` }]);
   });
 
-  test('is left as it is where the publisher gave one, and the send span is linked to that', async () => {
+  test('is not changed if the publisher set it, and the send span links to it', async () => {
     const { bus, span } = await traced();
     const seen: unknown[] = [];
     await bus.subscribe('a', ({ metadata }) => void seen.push(metadata));
@@ -257,7 +257,7 @@ describe('the context of an event', () => {
     expect(process.spanContext().traceState?.serialize()).toBe('vendor=1');
   });
 
-  test('that is not one stays the publisher’s own', async () => {
+  test('is kept as the publisher set it if it is invalid', async () => {
     const { bus, span } = await traced();
     const seen: unknown[] = [];
     await bus.subscribe('a', ({ metadata }) => void seen.push(metadata));
@@ -269,7 +269,7 @@ describe('the context of an event', () => {
     expect(span(1).parentSpanContext).toBeUndefined();
   });
 
-  test('stays with a dead letter', async () => {
+  test('is kept in a dead letter', async () => {
     const { bus, spans, span } = await traced();
     await bus.subscribe('_dead.a', () => {});
     await bus.subscribe('a', () => Promise.reject(new Error('no')), { retry: false, deadLetter: true });
@@ -282,7 +282,7 @@ describe('the context of an event', () => {
     for (const { links } of rest) expect(links).toMatchObject([{ context: { spanId } }]);
   });
 
-  test('has baggage where the propagator has', async () => {
+  test('contains baggage if the propagator supports it', async () => {
     const propagator = new CompositePropagator({
       propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
     });
@@ -303,7 +303,7 @@ describe('the context of an event', () => {
 });
 
 describe('a batch', () => {
-  test('is one process span, linked to each of the spans that sent its events', async () => {
+  test('is one process span that links to the send spans of its events', async () => {
     const { bus, spans, span, middleware, metric } = await traced();
     const gathered: Event[] = [];
     await bus.subscribe('*', (event) => void gathered.push(event));
@@ -342,7 +342,7 @@ describe('a batch', () => {
 });
 
 describe('metrics', () => {
-  test('count and time what was sent and processed', async () => {
+  test('count and time sent and processed events', async () => {
     const { bus, metric } = await traced();
     await bus.subscribe('a', () => Promise.reject(new RangeError('no')), { group: 'g' });
     await bus.subscribe('user.*', () => {});
@@ -392,7 +392,7 @@ describe('metrics', () => {
     expect(await metric('messaging.process.duration')).toEqual({ unit: 's', points: processed });
   });
 
-  test('go to a provider that is registered after the middleware was made', async () => {
+  test('use a provider that is registered after the middleware was created', async () => {
     const { meterProvider, tracerProvider, metric, spans } = telemetry();
     const bus = createEventBus({ middleware: openTelemetry(), logger });
     onTestFinished(() => bus.stop());
@@ -419,7 +419,7 @@ test.each([
   );
 });
 
-test('without an SDK events pass as they are', async () => {
+test('without an SDK, events pass unchanged', async () => {
   const bus = createEventBus({ middleware: openTelemetry(), logger });
   await bus.start();
   const seen: unknown[] = [];

@@ -22,7 +22,7 @@ async function expectForeign(broker: Broker, start: () => Promise<Broker>): Prom
 }
 
 describeWithBroker('redis', 'a Redis given by URL', ({ url }) => {
-  test('is used, and left alone', async () => {
+  test('is used, and neither controlled nor stopped', async () => {
     vi.stubEnv('POLYBUS_TEST_REDIS_URL', url);
     const broker = await startRedis();
     expect(broker.url).toBe(url);
@@ -38,7 +38,7 @@ describeWithBroker('redis', 'a Redis given by URL', ({ url }) => {
     await expect(startRedis({ providers: ['url'], controllable: true })).rejects.toThrow('no redis broker');
   });
 
-  test('that does not answer is an error, not a missing broker', async () => {
+  test('causes an error if it does not answer, and does not count as a missing broker', async () => {
     vi.stubEnv('POLYBUS_TEST_REDIS_URL', 'redis://127.0.0.1:1');
     const start = startRedis({ timeoutMs: 300 });
     await expect(start).rejects.toThrow('POLYBUS_TEST_REDIS_URL is set, but no redis answers there');
@@ -46,7 +46,7 @@ describeWithBroker('redis', 'a Redis given by URL', ({ url }) => {
 });
 
 describeWithBroker('kafka', 'a Kafka given by address', ({ brokers }) => {
-  test('is used, and left alone', async () => {
+  test('is used, and neither controlled nor stopped', async () => {
     vi.stubEnv('POLYBUS_TEST_KAFKA_BROKERS', brokers.join(','));
     const broker = await startKafka();
     expect(broker.brokers).toEqual(brokers);
@@ -55,7 +55,7 @@ describeWithBroker('kafka', 'a Kafka given by address', ({ brokers }) => {
 });
 
 describeWithBroker('kinesis', 'a Kinesis given by endpoint', ({ endpoint }) => {
-  test('is used, and left alone', async () => {
+  test('is used, and neither controlled nor stopped', async () => {
     vi.stubEnv('POLYBUS_TEST_KINESIS_ENDPOINT', endpoint);
     const broker = await startKinesis();
     expect(broker.endpoint).toBe(endpoint);

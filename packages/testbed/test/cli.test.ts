@@ -37,7 +37,7 @@ describeWithBroker('redis', 'npm run brokers', () => {
     expect(child.output).toContain('set POLYBUS_TEST_REDIS_URL, or start Docker, or install redis-server');
   });
 
-  test('refuses what is no broker', async () => {
+  test('refuses an unknown broker name', async () => {
     const child = runNode(typescript(cli, 'rabbit'), {});
     expect(await child.ended).toBe(1);
     expect(child.output).toContain('unknown broker "rabbit"; the brokers are redis, kafka, kinesis');

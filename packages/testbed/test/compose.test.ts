@@ -16,7 +16,7 @@ const composed = parse(readFileSync(file, 'utf8')) as {
   readonly services: Readonly<Record<string, Service>>;
 };
 
-test('docker compose brings up the images that the testbed does, on loopback, each with a health check', () => {
+test('docker compose starts the images of the testbed, on loopback, each with a health check', () => {
   expect(composed.name).toBe('polybus');
   for (const [broker, image] of Object.entries(DEFAULT_IMAGES) as [keyof typeof IMAGE_VARIABLES, string][]) {
     // The testbed follows Redis 8; a person's broker has one version.

@@ -54,7 +54,7 @@ async function consume(kafka: Kafka, topic: string, expected: readonly string[])
 }
 
 describeWithBroker('kafka', 'a Kafka broker of the run', ({ brokers }) => {
-  test('takes records and gives them to a consumer group', async () => {
+  test('stores records and delivers them to a consumer group', async () => {
     const kafka = kafkaClient({ brokers: [...brokers] });
     const topic = `testbed-${randomUUID()}`;
     await createTopic(kafka, topic);
@@ -64,14 +64,14 @@ describeWithBroker('kafka', 'a Kafka broker of the run', ({ brokers }) => {
     expect(await consume(kafka, topic, ['two'])).toEqual(['one', 'two']);
   });
 
-  test('does not make topics by itself', async () => {
+  test('does not create topics automatically', async () => {
     const send = await connectProducer(kafkaClient({ brokers: [...brokers] }));
     await expect(send(`testbed-${randomUUID()}`, 'lost')).rejects.toThrow(
       'does not host this topic-partition',
     );
   });
 
-  test("is understood by Kafka's own tools", async () => {
+  test("works with Kafka's own tools", async () => {
     const kafka = kafkaClient({ brokers: [...brokers] });
     const topic = `testbed-${randomUUID()}`;
     await createTopic(kafka, topic);
@@ -89,7 +89,7 @@ describeWithBroker('kafka', 'a Kafka broker of the run', ({ brokers }) => {
   });
 });
 
-describeWithBroker('kafka', 'a Kafka broker of its own', () => {
+describeWithBroker('kafka', 'a separate Kafka broker', () => {
   const traces = markThisProcess();
   let broker: KafkaBroker;
   const connect = (): Kafka => kafkaClient({ brokers: [...broker.brokers] });
@@ -130,7 +130,7 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
         sasl: { mechanism: mechanism as 'plain', username: user.username, password },
       });
 
-    test('takes records from those who know the password', async () => {
+    test('accepts clients that know the password', async () => {
       const topic = `secure-${mechanism}`;
       await createTopic(connect(), topic);
       const send = await connectProducer(secure(user.password));
@@ -138,18 +138,18 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
       expect(await consume(connect(), topic, ['secret'])).toEqual(['secret']);
     });
 
-    test('refuses the others', async () => {
+    test('refuses other clients', async () => {
       await expect(connectProducer(secure('wrong'))).rejects.toThrow(/authentication failed/i);
     });
   });
 
-  test('has the settings that were asked for', async () => {
+  test('has the requested settings', async () => {
     await createTopic(connect(), 'small');
     const send = await connectProducer(connect());
     await expect(send('small', 'x'.repeat(3_000))).rejects.toThrow('larger than the max message size');
   });
 
-  test('restarted under load, has every record that it confirmed', { timeout: 60_000 }, async () => {
+  test('has every confirmed record after a restart under load', { timeout: 60_000 }, async () => {
     await createTopic(connect(), 'load');
     const send = await connectProducer(connect());
     const load = startLoad((value) => send('load', value));
@@ -166,7 +166,7 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
     expect(load.failures).toBeGreaterThan(0);
   });
 
-  test('paused, answers nobody; resumed, answers again', async () => {
+  test('does not answer while it is paused, and answers after it is resumed', async () => {
     await createTopic(connect(), 'paused');
     const send = await connectProducer(kafkaClient({ brokers: [...broker.brokers], requestTimeout: 1_000 }));
     await broker.pause();
@@ -175,7 +175,7 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
     await waitFor('an answer', () => send('paused', 'heard'), { timeoutMs: 15_000 });
   });
 
-  test('killed and restarted, is at the same address with the same data', { timeout: 60_000 }, async () => {
+  test('has the same address and data after a kill and a restart', { timeout: 60_000 }, async () => {
     await createTopic(connect(), 'kept');
     const send = await connectProducer(connect());
     await send('kept', 'yes');
@@ -185,7 +185,7 @@ describeWithBroker('kafka', 'a Kafka broker of its own', () => {
     expect(await consume(connect(), 'kept', ['yes'])).toEqual(['yes']);
   });
 
-  test('stopped, leaves nothing behind', async () => {
+  test('leaves nothing behind after a stop', async () => {
     const ports = [...broker.brokers, ...Object.values(broker.listeners)].map((address) =>
       Number(address.split(':')[1]),
     );

@@ -74,7 +74,7 @@ async function readAll(client: KinesisClient, stream: string): Promise<readonly 
   }
 }
 
-test('a local Kinesis that cannot write its data says so at its restart, and is empty at the next', async () => {
+test('a local Kinesis that cannot write its data rejects its restart, and is empty after the next restart', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'polybus-unwritable-'));
   vi.stubEnv('TMPDIR', folder);
   const broker = await startKinesis({ controllable: true, providers: ['local'] }).finally(() => {
@@ -100,7 +100,7 @@ test('a local Kinesis that cannot write its data says so at its restart, and is 
 });
 
 describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
-  test('takes records and gives them back', async () => {
+  test('stores records and returns them', async () => {
     const client = connect(kinesis);
     const stream = `testbed-${String(process.pid)}`;
     await createStream(client, stream);
@@ -109,7 +109,7 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
     expect(await readAll(client, stream)).toEqual(['one', 'two']);
   });
 
-  describe('a Kinesis of its own', () => {
+  describe('a separate Kinesis', () => {
     const traces = markThisProcess();
     let broker: KinesisBroker;
     beforeAll(async () => {
@@ -121,7 +121,7 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
     });
 
     test(
-      'restarted under load, has every record that it confirmed, if it keeps data',
+      'has every confirmed record after a restart under load, if it keeps data',
       { timeout: 240_000 },
       async () => {
         const client = connect(broker);
@@ -152,7 +152,7 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
       },
     );
 
-    test('paused, answers nobody; resumed, answers again', async () => {
+    test('does not answer while it is paused, and answers after it is resumed', async () => {
       const client = connect(broker);
       await createStream(client, 'paused');
       await broker.pause();
@@ -161,7 +161,7 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
       await waitFor('an answer', () => put(client, 'paused', 'heard'), { timeoutMs: 10_000 });
     });
 
-    test('killed and restarted, is at the same address and empty', async () => {
+    test('has the same address and no data after a kill and a restart', async () => {
       const client = connect(broker);
       await createStream(client, 'lost');
       await broker.kill();
@@ -171,7 +171,7 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
       expect(await readAll(client, 'lost')).toEqual([]);
     });
 
-    test('stopped, leaves nothing behind', async () => {
+    test('leaves nothing behind after a stop', async () => {
       await broker.stop();
       expect(await traces.gone([Number(new URL(broker.endpoint).port)])).toEqual([]);
     });

@@ -32,7 +32,7 @@ test('a missing broker fails a CI run, with its name and how to provide it', asy
   expect(run.output).not.toContain('1 passed');
 });
 
-test('elsewhere its suites show as not run, by name, and the others run', async () => {
+test('outside CI, the suites of a missing broker are reported as not run, and the others run', async () => {
   const run = runWithoutRedis('');
   expect(await run.ended).toBe(0);
   expect(run.output).toMatch(/redis +- +MISSING +-/);

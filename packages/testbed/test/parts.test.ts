@@ -8,7 +8,7 @@ import { formatTable } from '../src/vitest/table.ts';
 import { makeTempFolder } from '../src/machine/temp-folder.ts';
 import { waitFor } from '../src/wait.ts';
 
-test('the table lines up its columns and shows what is missing', () => {
+test('the table aligns its columns and shows missing brokers', () => {
   const table = formatTable([
     { name: 'redis', version: '8.2.1', provider: 'docker', startupMs: 1_234 },
     { name: 'kafka', missing: true },
@@ -27,7 +27,7 @@ test("Kafka's settings become the environment variables of its image", () => {
   );
 });
 
-test('free ports are free, each given once, and below those of outgoing connections', async () => {
+test('free ports are free, returned once, and below the ports of outgoing connections', async () => {
   const ports = await Promise.all(Array.from({ length: 20 }, freePort));
   expect(new Set(ports).size).toBe(ports.length);
   expect(Math.max(...ports)).toBeLessThan(32_768);
@@ -43,7 +43,7 @@ test('free ports are free, each given once, and below those of outgoing connecti
 test.each([
   ['keeps its data when it is killed', false],
   ['loses its data when it is killed', true],
-])('a process that will not end and %s: its end says what is lost', async (_, losesData) => {
+])('a process that does not end and %s: it is killed, and lost data is reported', async (_, losesData) => {
   const folder = await makeTempFolder('parts');
   const logFile = join(folder.path, 'log');
   let removals = 0;
@@ -73,7 +73,7 @@ test.each([
   expect(removals).toBe(losesData ? 1 : 0);
 });
 
-test('a process that loses its data when it is killed, and was killed by somebody else, says so at its end, once', async () => {
+test('a process that loses its data when somebody else kills it reports that once, at its stop', async () => {
   const folder = await makeTempFolder('parts');
   let removals = 0;
   const machine = new ProcessMachine({
@@ -100,7 +100,7 @@ test('a process that loses its data when it is killed, and was killed by somebod
   expect(removals).toBe(1);
 });
 
-test('a wait that runs out says what for, how long, and why', async () => {
+test('a wait that times out says for what it waited, how long, and the last error', async () => {
   const never = waitFor('Godot', () => Promise.reject(new Error('he is late')), {
     timeoutMs: 20,
     intervalMs: 1,

@@ -22,7 +22,7 @@ function connect(url: string): Redis {
 }
 
 describeWithBroker('redis', 'a Redis server of the run', (redis) => {
-  test('takes entries of a stream and gives them back', async () => {
+  test('stores entries of a stream and returns them', async () => {
     const client = connect(redis.url);
     await client.connect();
     await client.xadd('testbed:hello', '*', 'value', 'one');
@@ -35,7 +35,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
     await client.del('testbed:hello');
   });
 
-  test('carries messages from publisher to subscriber', async () => {
+  test('carries messages from publishers to subscribers', async () => {
     const [publisher, subscriber] = [connect(redis.url), connect(redis.url)];
     await Promise.all([publisher.connect(), subscriber.connect()]);
     const received: string[] = [];
@@ -46,12 +46,12 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
     expect(received).toEqual(['hello']);
   });
 
-  test('says what it is', () => {
+  test('reports its name, version and provider', () => {
     expect(redis.version).toMatch(/^\d+\.\d+\.\d+/);
     expect(redis.startupMs).toBeGreaterThanOrEqual(0);
   });
 
-  describe('a server of its own', () => {
+  describe('a separate server', () => {
     const traces = markThisProcess();
     let broker: RedisBroker;
     beforeAll(async () => {
@@ -66,7 +66,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       traces.clear();
     });
 
-    test('has the settings that were asked for', async () => {
+    test('has the requested settings', async () => {
       const client = connect(broker.url);
       await client.connect();
       expect(await client.config('GET', 'maxmemory')).toContain(String(64 * 1024 * 1024));
@@ -75,7 +75,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       await expect(connect(url.href).connect()).rejects.toThrow('Connection is closed');
     });
 
-    test('restarted under load, has every entry that it confirmed', async () => {
+    test('has every confirmed entry after a restart under load', async () => {
       const client = connect(broker.url);
       await client.connect();
       const load = startLoad((value) => client.xadd('load', '*', 'value', value));
@@ -91,7 +91,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       expect(load.failures).toBeGreaterThan(0);
     });
 
-    test('paused, answers nobody; resumed, answers again', async () => {
+    test('does not answer while it is paused, and answers after it is resumed', async () => {
       const client = connect(broker.url);
       await client.connect();
       await broker.pause();
@@ -101,7 +101,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       await waitFor('an answer', () => client.ping(), { timeoutMs: 5_000 });
     });
 
-    test('killed and restarted, is at the same address with the same data', async () => {
+    test('has the same address and data after a kill and a restart', async () => {
       const client = connect(broker.url);
       await client.connect();
       await client.set('kept', 'yes');
@@ -112,7 +112,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       expect(await waitFor('an answer', () => client.get('kept'), { timeoutMs: 5_000 })).toBe('yes');
     });
 
-    test('if it ends by itself, cannot be paused or resumed, and restarts', async () => {
+    test('cannot be paused or resumed after it has ended by itself, but can be restarted', async () => {
       const client = connect(broker.url);
       await client.connect();
       // It answers by closing the connection.
@@ -124,7 +124,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
       await expect(waitFor('an answer', () => client.ping(), { timeoutMs: 5_000 })).resolves.toBe('PONG');
     });
 
-    test('stopped, even while paused, leaves nothing behind', async () => {
+    test('leaves nothing behind after a stop, even while it is paused', async () => {
       await broker.pause();
       await broker.stop();
       await broker.stop();
@@ -133,7 +133,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
     });
   });
 
-  test('several servers run side by side', async () => {
+  test('several servers run at the same time', async () => {
     const [first, second] = await Promise.all([
       startRedis({ controllable: true }),
       startRedis({ controllable: true }),
@@ -148,7 +148,7 @@ describeWithBroker('redis', 'a Redis server of the run', (redis) => {
     expect(await two.get('who')).toBeNull();
   });
 
-  test('a server that refuses its settings fails with its own words', async () => {
+  test('a server that refuses its settings fails with its own error message', async () => {
     const start = startRedis({ controllable: true, args: ['--no-such-setting', 'yes'] });
     await expect(start).rejects.toThrow(/redis did not start: .*[\s\S]*no-such-setting/);
   });

@@ -5,7 +5,7 @@ import { run } from '../src/machine/executables.ts';
 import { waitFor } from '../src/wait.ts';
 import { runNode, typescript } from './support/child.ts';
 
-test('a program that fails, takes too long, or is not there is told with what it said', async () => {
+test('the error for a program that fails, takes too long or does not exist contains its output', async () => {
   const node = (script: string, timeoutMs = 60_000): Promise<string> =>
     run(process.execPath, ['-e', script], { timeoutMs });
   expect(await node('console.log("fine")')).toBe('fine');
@@ -29,7 +29,7 @@ function running(text: string): string[] {
   });
 }
 
-test('a program ends with the process that runs it, also where that one is killed', async () => {
+test('a program ends with the process that runs it, even if that process is killed', async () => {
   const marker = `polybus-${randomUUID()}`;
   const child = runNode(typescript(new URL('fixtures/run-and-hang.ts', import.meta.url), marker), {});
   onTestFinished(() => {

@@ -27,7 +27,7 @@ function blocksRunOn(broker: keyof typeof addressesInPages, address: string): vo
     .filter((block) => brokerOf(block) === broker)
     .map((block): [string, Block] => [`${block.page}:${block.line}`, block]);
 
-  test.each(named)('%s runs, prints what it says, and ends when it is asked to', async (_, block) => {
+  test.each(named)('%s runs, prints the expected output, and ends when it is asked to', async (_, block) => {
     expect(block.code).toContain(addressesInPages[broker]);
     mkdirSync(folder, { recursive: true });
     // Its own, because some write files; within the workspace, where it finds the packages.

@@ -38,13 +38,13 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
     .replaceAll('\\\n', '')
     .split('\n');
 
-  test('publishes what a subscription gets', async () => {
+  test('publishes an event to a subscription', async () => {
     const events = await received(redisEngine({ url }));
     await type(lines.find((line) => line.includes('PUBLISH'))!);
     await expect.poll(() => events).toMatchObject([{ id: '1', topic: 'user.created', payload: {} }]);
   });
 
-  test('adds what a subscription to a stream gets, with its key', async () => {
+  test('adds an entry with a key to a stream, for a subscription', async () => {
     const events = await received(redisEngine({ url, mode: 'streams' }));
     await type(lines.find((line) => line.includes('XADD'))!);
     await expect.poll(() => events).toMatchObject([{ id: '2', payload: {}, key: 'customer-1' }]);
@@ -60,7 +60,7 @@ describeWithBroker('redis', 'redis-cli', ({ url }) => {
 });
 
 describeWithBroker('kafka', 'kafka-console-producer.sh', ({ brokers }) => {
-  test('produces what a subscription gets, with its key and header', async () => {
+  test('produces a record with a key and a header, for a subscription', async () => {
     const events = await received(kafkaEngine({ brokers }));
     const [command] = commandsOf('packages/engine-kafka/README.md', 'kafka-console-producer.sh');
     const bin = mkdtempSync(join(tmpdir(), 'polybus-docs-'));

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { HandTransport, handEngine } from './hand-engine.ts';
 import { quietLogger } from './quiet-logger.ts';
 
-test('each attempt is told when it has ended, with its outcome, its pattern and its duration', async () => {
+test('each attempt is reported after it ends, with its outcome, its pattern and its duration', async () => {
   const attempts: AttemptData[] = [];
   const bus = createEventBus({
     engines: [{ name: 'm', engine: memoryEngine() }],
@@ -35,7 +35,7 @@ test('each attempt is told when it has ended, with its outcome, its pattern and 
   await bus.stop();
 });
 
-test('an attempt that is given back is told as released: a loop that was left, a stop that waited no longer', async () => {
+test('an attempt is reported as released if its loop ended or stop() timed out', async () => {
   const attempts: AttemptData[] = [];
   const bus = createEventBus({
     engines: [{ name: 'm', engine: durableMemoryEngine() }],
@@ -66,7 +66,7 @@ test('an attempt that is given back is told as released: a loop that was left, a
   ]);
 });
 
-test('an observer of attempts that throws is logged and harms nobody, and one that has ended is told no more', async () => {
+test('an observer of attempts that throws is logged and affects nothing else, and a removed observer gets no more attempts', async () => {
   const logger = quietLogger();
   const bus = createEventBus({ logger });
   await bus.start();
@@ -88,7 +88,7 @@ test('an observer of attempts that throws is logged and harms nobody, and one th
   await bus.stop();
 });
 
-test('middleware is given the router, which knows the engine of each topic', async () => {
+test('middleware gets the router, which knows the engine of each topic', async () => {
   const seen: string[] = [];
   const bus = createEventBus({
     engines: [
@@ -120,7 +120,7 @@ test('middleware is given the router, which knows the engine of each topic', asy
   await bus.stop();
 });
 
-test('lag is that of all engines, and by engine; one that cannot tell rejects', async () => {
+test('lag() covers all engines or one engine; it rejects if an engine cannot determine it', async () => {
   const transport = new HandTransport();
   const bus = createEventBus({
     engines: [

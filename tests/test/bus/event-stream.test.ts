@@ -34,7 +34,7 @@ describe('events()', () => {
     expect(bus.topics()).toEqual([]);
   });
 
-  test('is bounded: a slow loop holds the publisher back', async () => {
+  test('is bounded: a slow loop makes the publisher wait', async () => {
     const bus = await startedBus({ defaultEventBufferSize: 2 });
     const events = bus.events('order.placed');
     await events.ready;
@@ -55,7 +55,7 @@ describe('events()', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('ends when the bus stops, once the loop has finished the event it has', async () => {
+  test('ends when the bus stops, after the loop has handled its current event', async () => {
     const bus = await startedBus();
     const events = bus.events('order.placed');
     await events.ready;
@@ -80,7 +80,7 @@ describe('events()', () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  test.each([1, 2])('%i stream(s) of a group that nobody reads end when the bus stops', async (count) => {
+  test.each([1, 2])('%i stream(s) of a group without readers end when the bus stops', async (count) => {
     const bus = await startedBus();
     const streams = Array.from({ length: count }, () => bus.events('order.placed', { group: 'g' }));
     await Promise.all(streams.map(({ ready }) => ready));
@@ -92,7 +92,7 @@ describe('events()', () => {
     expect(bus.stats()).toMatchObject({ delivered: 0, dropped: 1, pending: 0 });
   });
 
-  test('an event that a loop was left with goes to another member of its group, and not back', async () => {
+  test('an event whose loop ended goes to another member of the group, and not back', async () => {
     const bus = await startedBus();
     const left = bus.events('order.placed', { group: 'g' });
     await left.ready;
@@ -105,7 +105,7 @@ describe('events()', () => {
     await other.return();
   });
 
-  test('tells of a subscription that cannot be made', async () => {
+  test('rejects if the subscription fails', async () => {
     const bus = await startedBus();
     await expect(bus.events('order.*', { bufferSize: 0 }).next()).rejects.toMatchObject({
       code: 'INVALID_OPTION',
@@ -115,7 +115,7 @@ describe('events()', () => {
   });
 
   test.each([1, 2])(
-    '%i unread stream(s) of a group end with the bus, and what they had is counted',
+    '%i unread stream(s) of a group end with the bus, and their events are counted',
     async (count) => {
       const bus = await startedBus();
       const streams = Array.from({ length: count }, () => bus.events('order.placed', { group: 'g' }));
@@ -148,7 +148,7 @@ describe('events()', () => {
     await bus.stop();
   });
 
-  test('an unread stream that is drained gives what it had to another member of its group', async () => {
+  test('an unread stream that is drained releases its events to another member of its group', async () => {
     const bus = await startedBus();
     const events = bus.events('order.placed', { group: 'g' });
     await events.ready;
@@ -159,7 +159,7 @@ describe('events()', () => {
     await expect.poll(() => seen).toEqual([1]);
   });
 
-  test('a loop ends when its signal aborts, after the event that it has', async () => {
+  test('a loop ends when its signal aborts, after its current event', async () => {
     const bus = await startedBus();
     const giveUp = new AbortController();
     const events = bus.events('order.placed', { signal: giveUp.signal });
@@ -187,7 +187,7 @@ describe('events()', () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  test('a loop does not get an event whose attempts were over before it asked', async () => {
+  test('a loop does not get an event whose attempts were used before it asked for the event', async () => {
     const bus = await startedBus();
     const dead: unknown[] = [];
     await bus.untyped.subscribe('_dead.order.placed', ({ payload }) => void dead.push(payload));

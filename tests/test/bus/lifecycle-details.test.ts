@@ -16,7 +16,7 @@ function record(): { events: LifecycleEvent[]; observe: (event: LifecycleEvent) 
 }
 
 describe('lifecycle events of the bus', () => {
-  test('config.loaded is told at the first start alone, with the engines, their types and the routing', async () => {
+  test('config.loaded is sent at the first start only, with the engines, their types and the routing', async () => {
     const { events, observe } = record();
     const bus = createEventBus({
       engines: [
@@ -49,7 +49,7 @@ describe('lifecycle events of the bus', () => {
     expect(events[1]!.data).toEqual({ engines: ['local', 'log'] });
   });
 
-  test('bus.started is not told where an engine did not start, and bus.stopped not where none was started', async () => {
+  test('bus.started is not sent if an engine did not start, and bus.stopped not if none was started', async () => {
     const { events, observe } = record();
     const transport = new HandTransport();
     transport.open = () => Promise.reject(new Error('the broker is out'));
@@ -63,7 +63,7 @@ describe('lifecycle events of the bus', () => {
     expect(events.map(short)).toEqual(['config.loaded']);
   });
 
-  test('bus.stopped comes last, says what went wrong, and the subscriptions are told to be removed before it', async () => {
+  test('bus.stopped is the last event, contains errors of the stop, and follows the removal of subscriptions', async () => {
     const { events, observe } = record();
     const bus = createEventBus({ observers: [observe], logger: quietLogger() });
     await bus.start();
@@ -91,7 +91,7 @@ describe('lifecycle events of the bus', () => {
 });
 
 describe('lifecycle events of topics and subscriptions', () => {
-  test('topic.created is told of the first subscription to a topic or pattern, topic.deleted of the last', async () => {
+  test('topic.created is sent for the first subscription to a topic or pattern, topic.deleted for the last', async () => {
     const { events, observe } = record();
     const bus = createEventBus({
       engines: [
@@ -136,7 +136,7 @@ describe('lifecycle events of topics and subscriptions', () => {
     ]);
   });
 
-  test('a subscription is told before its first event, although the engine hands that over before subscribe resolves', async () => {
+  test('subscription.created is sent before the first event, even if the engine delivers that before subscribe resolves', async () => {
     const { events, observe } = record();
     const transport = new HandTransport();
     transport.onListen = async (receiver) =>
@@ -152,7 +152,7 @@ describe('lifecycle events of topics and subscriptions', () => {
     await bus.stop();
   });
 
-  test('a subscription that could not be made is told only where its events were, and then with its end', async () => {
+  test('a failed subscription is reported only if it got events, and then with its end', async () => {
     const { events, observe } = record();
     const transport = new HandTransport();
     const bus = createEventBus({
@@ -181,7 +181,7 @@ describe('lifecycle events of topics and subscriptions', () => {
 });
 
 describe('lifecycle events of messages', () => {
-  test('a record that cannot be decoded is told, with what became of it', async () => {
+  test('an undecodable record is reported, with its outcome', async () => {
     const { events, observe } = record();
     const transport = new HandTransport();
     const bus = createEventBus({
@@ -218,7 +218,7 @@ describe('lifecycle events of messages', () => {
     await bus.stop();
   });
 
-  test('a time in which events may have been missed is told and logged', async () => {
+  test('a period in which events may have been missed is reported and logged', async () => {
     const { events, observe } = record();
     const logger = quietLogger();
     const transport = new HandTransport();
@@ -249,7 +249,7 @@ describe('lifecycle events of messages', () => {
     await bus.stop();
   });
 
-  test('a publish that is refused by a schema, a middleware or the broker is told once', async () => {
+  test('a publish that a schema, a middleware or the broker rejects is reported once', async () => {
     const { events, observe } = record();
     const transport = new HandTransport();
     const bus = createEventBus({
@@ -281,7 +281,7 @@ describe('lifecycle events of messages', () => {
     await bus.stop();
   });
 
-  test('a redrive tells of its subscription and of what it publishes back', async () => {
+  test('a redrive reports its subscription and the events that it publishes back', async () => {
     const { events, observe } = record();
     const bus = createEventBus({
       engines: [{ name: 'm', engine: durableMemoryEngine({ retry: false, deadLetter: true }) }],
@@ -323,7 +323,7 @@ describe('lifecycle events of messages', () => {
 });
 
 describe('observers', () => {
-  test('see one order, although the first of them publishes', async () => {
+  test('see the same order, even if the first observer publishes', async () => {
     const bus = createEventBus({ logger: quietLogger() });
     await bus.start();
     await bus.subscribe('a', () => {});
@@ -343,7 +343,7 @@ describe('observers', () => {
     await bus.stop();
   });
 
-  test('get events that are valid CloudEvents as JSON too, and that none of them can change', async () => {
+  test('get immutable events that are valid CloudEvents, also as JSON', async () => {
     const { events, observe } = record();
     const bus = createEventBus({ observers: [observe], logger: quietLogger() });
     await bus.start();
@@ -357,7 +357,7 @@ describe('observers', () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
-  test('a logger that throws, about an observer that throws, harms nobody', async () => {
+  test('affect nothing if an observer and the logger both throw', async () => {
     const thrower = (): never => {
       throw new Error('bad');
     };
@@ -370,7 +370,7 @@ describe('observers', () => {
     expect(handled).toBe(1);
   });
 
-  test('cost nothing where there are none: engines are told so', async () => {
+  test('cost nothing if there are none, because engines know it', async () => {
     let host!: EngineHost;
     const engine = memoryEngine();
     const attach = engine.attach!.bind(engine);

@@ -7,7 +7,7 @@ import { quietLogger } from './quiet-logger.ts';
 const short = ({ type }: LifecycleEvent): string => type.replace('com.modular.eventbus.', '');
 
 describe('lifecycle events', () => {
-  test('tell a bus’s whole life, in order, as valid CloudEvents', async () => {
+  test('cover the whole life of a bus, in order, as valid CloudEvents', async () => {
     const events: LifecycleEvent[] = [];
     const bus = createEventBus({
       engines: [{ name: 'm', engine: memoryEngine({ retry: { attempts: 2, backoff: { initialMs: 0 } } }) }],
@@ -71,7 +71,7 @@ describe('lifecycle events', () => {
     expect(new Set(events.map(({ source }) => source))).toEqual(new Set(['/orders']));
   });
 
-  test('an observer that throws or rejects harms nobody', async () => {
+  test('are not affected by an observer that throws or rejects', async () => {
     const logger = quietLogger();
     const seen: string[] = [];
     const bus = createEventBus({ logger });
@@ -90,7 +90,7 @@ describe('lifecycle events', () => {
       .toBe(6);
   });
 
-  test('a dropped event is told, with the reason', async () => {
+  test('include a dropped event, with the reason', async () => {
     const events: LifecycleEvent[] = [];
     const bus = createEventBus({
       engines: [{ name: 'm', engine: memoryEngine({ defaultEventBufferSize: 1 }) }],
@@ -115,7 +115,7 @@ describe('lifecycle events', () => {
     expect(bus.stats()).toMatchObject({ enqueued: 4, delivered: 2, dropped: 2, pending: 0 });
   });
 
-  test('a publish that fails is told', async () => {
+  test('include a failed publish', async () => {
     const events: LifecycleEvent[] = [];
     const bus = createEventBus({ observers: [(event) => void events.push(event)], logger: quietLogger() });
     await bus.start();

@@ -21,7 +21,7 @@ async function startedBus(middleware: Middleware) {
 }
 
 describe('middleware', () => {
-  test('runs in order on both sides, the first outermost', async () => {
+  test('runs in order on both sides, and the first is the outermost', async () => {
     const calls: string[] = [];
     const { bus } = await startedBus({
       publish: [
@@ -38,7 +38,7 @@ describe('middleware', () => {
     expect(calls).toEqual(['p1', 'p2', 'h1', 'h2', 'handler', '/h2', '/h1', '/p2', '/p1']);
   });
 
-  test('may change the event on either side', async () => {
+  test('can change the event on either side', async () => {
     const { bus } = await startedBus({
       publish: [({ event, next }) => next({ ...event, metadata: { ...event.metadata, tenant: 't1' } })],
       handle: [({ event, next }) => next({ ...event, payload: `${String(event.payload)}!` })],
@@ -51,7 +51,7 @@ describe('middleware', () => {
     expect(seen).toEqual(['hello!', { tenant: 't1' }, true]);
   });
 
-  test('may stop a publish, or a delivery, by not calling next', async () => {
+  test('can stop a publish or a delivery by not calling next', async () => {
     let stop = true;
     const { bus } = await startedBus({
       publish: [async ({ event: { topic }, next }) => (topic === 'secret' ? undefined : next())],
@@ -69,7 +69,7 @@ describe('middleware', () => {
     expect(handled).toBe(1);
   });
 
-  test('what it throws rejects the publish, or fails the attempt', async () => {
+  test('rejects the publish or fails the attempt if it throws', async () => {
     const { bus } = await startedBus({
       publish: [({ event, next }) => (event.topic === 'no' ? Promise.reject(new Error('refused')) : next())],
       handle: [() => Promise.reject(new Error('broken'))],
@@ -80,7 +80,7 @@ describe('middleware', () => {
     expect(bus.stats()).toMatchObject({ published: 1, delivered: 1, failed: 1 });
   });
 
-  test('a publish that its signal gives up is given up in the engine too', async () => {
+  test('is aborted together with the publish in the engine when the signal aborts', async () => {
     const logger = quietLogger();
     const bus = createEventBus({
       deliveryMode: 'block',
@@ -113,7 +113,7 @@ describe('middleware', () => {
     expect(handled).toEqual([1, 2]);
   });
 
-  test('a publish whose signal aborts while middleware waits is never sent; one that has left is not told otherwise', async () => {
+  test('never sends a publish whose signal aborts while it waits; a publish that was sent stays published', async () => {
     let go!: () => void;
     const waits = new Promise<void>((resolve) => (go = resolve));
     const { bus } = await startedBus({
@@ -138,7 +138,7 @@ describe('middleware', () => {
     expect(bus.stats()).toMatchObject({ published: 2 });
   });
 
-  test('is told which engine delivered, whatever the rules say', async () => {
+  test('gets the engine that delivered, even if the routing rules name another', async () => {
     const told: unknown[] = [];
     const bus = createEventBus({
       engines: [
@@ -166,13 +166,13 @@ describe('middleware', () => {
     ]);
   });
 
-  test('calling next twice is an error, and publishes once', async () => {
+  test('publishes once and gets an error if it calls next twice', async () => {
     const { bus } = await startedBus({ publish: [async ({ next }) => (await next(), next())] });
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'NEXT_CALLED_TWICE', topic: 'a' });
     expect(bus.stats().published).toBe(1);
   });
 
-  test('an event that a middleware breaks is refused like a publisher’s', async () => {
+  test('cannot publish an invalid event, like any publisher', async () => {
     const { bus } = await startedBus({
       publish: [({ event, next }) => next({ ...event, topic: 'not a topic' })],
     });

@@ -219,13 +219,13 @@ describe('redrive', () => {
     await expect(redriving).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
-  test('refuses a dead-letter topic that is none', async () => {
+  test('refuses an invalid dead-letter topic', async () => {
     const bus = await startedBus();
     const redriving = bus.redrive('order.placed', { deadLetter: 5 as unknown as string });
     await expect(redriving).rejects.toMatchObject({ code: 'INVALID_TOPIC' });
   });
 
-  test('keeps what the filter or the group leaves out, for a later time', async () => {
+  test('keeps dead letters that the filter or the group excludes, for a later redrive', async () => {
     const { bus, seen, state } = await failingBilling(4);
     state.fails = false;
     const even = { idleMs, filter: ({ payload }: { payload: unknown }) => (payload as number) % 2 === 0 };
@@ -238,7 +238,7 @@ describe('redrive', () => {
     expect(seen.billing.map((one) => (one as unknown[])[0])).toEqual([0, 2, 1, 3]);
   });
 
-  test('an event that failed in two groups has two dead letters', async () => {
+  test('redrives two dead letters of an event that failed in two groups', async () => {
     const { bus, seen, state } = await failingBilling(1);
     await bus.subscribe(
       'order.placed',
@@ -260,7 +260,7 @@ describe('redrive', () => {
     expect(seen.shipping).toEqual([0, 1, 1]);
   });
 
-  test('an event that fails again is not redriven for ever', async () => {
+  test('does not redrive an event forever that fails again', async () => {
     const { bus, state } = await failingBilling(2);
     const first = await bus.redrive('order.placed', { idleMs });
     expect(first.redriven).toBe(2);
@@ -269,7 +269,7 @@ describe('redrive', () => {
     expect((await bus.redrive('order.placed', { idleMs })).redriven).toBe(0);
   });
 
-  test('says that there is nothing on a topic that is misspelt, and writes nothing to the dead letters', async () => {
+  test('reports that a misspelt topic has no dead letters, and writes none', async () => {
     const { bus } = await failingBilling(2);
     const seen: string[] = [];
     await bus.subscribe('_dead.*', ({ id }) => void seen.push(id), { from: 'earliest' });
@@ -290,7 +290,7 @@ describe('redrive', () => {
     ['whole', undefined, 1],
     ['cut in what its error says', ['error.message', 'error.stack'], 1],
     ['cut in its payload too', ['error.stack', 'payload'], 0],
-  ])('of a dead letter that is %s', async (_, fields, redriven) => {
+  ])('handles a dead letter that is %s', async (_, fields, redriven) => {
     const { bus, state } = await failingBilling(1);
     state.fails = false;
     const [letter] = await lettersOf(bus);
@@ -305,7 +305,7 @@ describe('redrive', () => {
     expect(seen).toEqual(redriven === 1 ? [[0, 'k']] : []);
   });
 
-  test('what is kept has its key when it is published back later', async () => {
+  test('keeps the key of a kept dead letter for the later redrive', async () => {
     const { bus, state } = await failingBilling(0);
     const keys: unknown[] = [];
     await bus.subscribe('keyed', ({ key }) => {
@@ -321,7 +321,7 @@ describe('redrive', () => {
     expect(keys).toEqual(['k', undefined]);
   });
 
-  test('needs an engine that keeps events', async () => {
+  test('needs an engine that stores events', async () => {
     const bus = await startedBus(0);
     await expect(bus.redrive('order.placed')).rejects.toMatchObject({
       code: 'UNSUPPORTED_CAPABILITY',
@@ -375,14 +375,14 @@ describe('redrive over several engines', () => {
     return { bus, seen };
   }
 
-  test('takes the dead letters of each, up to the limit', async () => {
+  test('takes the dead letters of each engine, up to the limit', async () => {
     const { bus, seen } = await twoEngines(idleMs + 10);
     expect(await bus.redrive('a', { idleMs, limit: 4 })).toEqual({ redriven: 4, kept: 0 });
     expect(await bus.redrive('a', { idleMs })).toEqual({ redriven: 2, kept: 0 });
     expect(seen.toSorted()).toEqual(['acme 0', 'acme 1', 'acme 2', 'beta 0', 'beta 1', 'beta 2']);
   });
 
-  test('looks through all of them, whatever is left where it is on the first', async () => {
+  test('reads all engines, even if dead letters are kept on the first', async () => {
     const { bus, seen } = await twoEngines(idleMs + 10);
     const filter = ({ metadata }: Event): boolean => metadata['tenant'] === 'acme';
     expect(await bus.redrive('a', { idleMs, filter })).toEqual({ redriven: 3, kept: 3 });
@@ -390,7 +390,7 @@ describe('redrive over several engines', () => {
     expect(await bus.redrive('a', { idleMs, filter: () => false })).toEqual({ redriven: 0, kept: 3 });
   });
 
-  test('is for one tenant, and for a group of that tenant, where they are named', async () => {
+  test('is limited to a tenant, and to a group of that tenant, if they are set', async () => {
     const { bus, seen } = await twoEngines();
     expect(await bus.redrive('a', { idleMs, tenant: 'beta', group: 'g' })).toEqual({ redriven: 3, kept: 0 });
     expect(await forTenant(bus, 'acme').redrive('a', { idleMs, group: 'other' })).toEqual({
@@ -401,7 +401,7 @@ describe('redrive over several engines', () => {
     expect(seen).toEqual(['beta 0', 'beta 1', 'beta 2', 'acme 0', 'acme 1', 'acme 2']);
   });
 
-  test('waits for its group to form, however long that takes', async () => {
+  test('waits until its group has formed, however long that takes', async () => {
     const { bus } = await twoEngines(200);
     expect(await bus.redrive('a', { idleMs, tenant: 'acme' })).toEqual({ redriven: 3, kept: 0 });
   });

@@ -66,7 +66,7 @@ test('a handler cancels its subscription of a router while one of the engines st
 });
 
 describe('routing', () => {
-  test('the first rule that matches wins, and what none matches goes to the first engine', async () => {
+  test('uses the first matching rule, and the first engine for a topic without a matching rule', async () => {
     const bus = await startedBus(rules);
     expect(bus.router.engineFor('user.created')).toBe('local');
     expect(bus.router.engineFor('health')).toBe('local');
@@ -75,7 +75,7 @@ describe('routing', () => {
     expect(bus.router.engineNames()).toEqual(['local', 'log']);
   });
 
-  test('a pattern is subscribed on every engine that could carry a match, and on no other', async () => {
+  test('subscribes a pattern on every engine that can carry a matching topic, and on no other', async () => {
     const bus = await startedBus(rules);
     expect((await bus.subscribe('*', () => {})).engine).toBe('local,log');
     expect((await bus.subscribe('user.*', () => {})).engine).toBe('local');
@@ -83,7 +83,7 @@ describe('routing', () => {
     expect((await bus.subscribe('order.*', () => {})).engine).toBe('log');
   });
 
-  test('one subscription over two engines gets the events of both, one at a time', async () => {
+  test('delivers the events of both engines to one subscription, one at a time', async () => {
     const bus = await startedBus(rules);
     const seen: string[] = [];
     let running = 0;
@@ -101,7 +101,7 @@ describe('routing', () => {
     expect(bus.stats().delivered).toBe(4);
   });
 
-  test('a handler of one engine may await a publish to the other, which the same subscription handles', async () => {
+  test('lets a handler of one engine await a publish to another that the same subscription handles', async () => {
     const bus = await startedBus(rules);
     const seen: string[] = [];
     await bus.subscribe('*', async ({ topic }) => {
@@ -112,7 +112,7 @@ describe('routing', () => {
     await expect.poll(() => seen).toEqual(['user.a', 'order.a']);
   });
 
-  test('a dead letter stays on the engine of its event, where a subscription on the bus finds it', async () => {
+  test('keeps a dead letter on the engine of its event, for subscriptions on the bus', async () => {
     const bus = await startedBus(rules);
     const dead: Event[] = [];
     await bus.subscribe('_dead.order.placed', (event) => void dead.push(event));
@@ -125,7 +125,7 @@ describe('routing', () => {
     expect(dead[0]!.payload).toEqual({ id: 7 });
   });
 
-  test('cancelling through the context ends the subscription on every engine', async () => {
+  test('ends the subscription on every engine if a handler cancels it through its context', async () => {
     const bus = await startedBus(rules);
     let calls = 0;
     const subscription = await bus.subscribe('*', async (_, context) => {
@@ -139,7 +139,7 @@ describe('routing', () => {
     expect(bus.topics()).toEqual([]);
   });
 
-  test('an engine that does not start stops the others', async () => {
+  test('stops the other engines if one engine does not start', async () => {
     const good = memoryEngine();
     const bad: Engine = Object.assign(memoryEngine(), {
       start: () => Promise.reject(new Error('no broker')),
@@ -155,7 +155,7 @@ describe('routing', () => {
     await expect(bus.publish('a', 1)).rejects.toMatchObject({ code: 'EVENT_BUS_NOT_STARTED' });
   });
 
-  test('health never rejects: an engine whose own does is down', async () => {
+  test('reports an engine as down if its health() rejects', async () => {
     const bad: Engine = Object.assign(memoryEngine(), {
       health: () => Promise.reject(new Error('no answer')),
     });
@@ -170,7 +170,7 @@ describe('routing', () => {
     expect(await bus.health()).toMatchObject({ status: 'degraded', error: 'bad: no answer' });
   });
 
-  test('stop stops every engine and reports all that failed', async () => {
+  test('stops every engine and reports all engines that failed to stop', async () => {
     const bus = await startedBus(rules);
     let finish!: () => void;
     const finished = new Promise<void>((resolve) => (finish = resolve));
@@ -230,7 +230,7 @@ describe('routing', () => {
     expect((await good.health()).state).toBe('stopped');
   });
 
-  test('what a handler publishes to another engine while the bus stops is still handled', async () => {
+  test('handles events that a handler publishes to another engine while the bus stops', async () => {
     const bus = await startedBus(rules);
     const seen: unknown[] = [];
     let release!: () => void;
@@ -247,12 +247,12 @@ describe('routing', () => {
     expect(seen).toEqual(['last']);
   });
 
-  test('an unknown engine name is refused', async () => {
+  test('refuses an unknown engine name', async () => {
     const bus = await startedBus(rules);
     expect(() => bus.router.engine('nope')).toThrow(/There is no engine "nope"; the engines are local, log/);
   });
 
-  test('counts are summed over the engines and told per engine', async () => {
+  test('sums counts over the engines, and reports them per engine', async () => {
     const bus = await startedBus(rules);
     await bus.subscribe('*', () => {});
     await bus.publish('user.a', 1);

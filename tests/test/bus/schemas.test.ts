@@ -26,7 +26,7 @@ async function startedBus() {
 }
 
 describe('a schema per topic', () => {
-  test('publish refuses a payload that does not fit, naming the field, and enqueues nothing', async () => {
+  test('refuses a published payload that does not match, names the field, and enqueues nothing', async () => {
     const { bus } = await startedBus();
     await bus.subscribe('*', () => {});
     const bad = (topic: string, payload: unknown) =>
@@ -46,7 +46,7 @@ describe('a schema per topic', () => {
     expect(bus.stats()).toMatchObject({ published: 0, enqueued: 0 });
   });
 
-  test('a handler receives what the schema makes of the payload, the wire carries what the publisher gave', async () => {
+  test('passes its output to handlers and its input to the broker', async () => {
     const { bus } = await startedBus();
     const born: unknown[] = [];
     await bus.subscribe('zod.user', (event) => {
@@ -57,7 +57,7 @@ describe('a schema per topic', () => {
     expect(born).toEqual([new Date('2000-01-01')]);
   });
 
-  test('an event that reached the engine past the bus and does not fit is dead-lettered after one attempt', async () => {
+  test('makes a dead letter after one attempt of an event that does not match and did not come from the bus', async () => {
     const { bus } = await startedBus();
     const dead: Event[] = [];
     let attempts = 0;

@@ -29,7 +29,7 @@ const twoEngines: EventBusOptions = {
   routing: [{ topics: ['a.*'], engine: 'left' }],
 };
 
-describe('an option that a call does not have is refused, and the nearest is named', () => {
+describe('an unknown option is refused, with the nearest name', () => {
   test.each([[{}], [twoEngines]])('on a bus: %#', async (config) => {
     const bus = await startedBus(config);
     const handler = (): void => {};
@@ -80,7 +80,7 @@ describe('an option that a call does not have is refused, and the nearest is nam
     await bus.publish('a', 1);
   });
 
-  test('an event has no other fields than events have, and one that was received is published on', async () => {
+  test('unknown fields of an event are refused, and a received event can be published again', async () => {
     const bus = await startedBus();
     const misspelt = { topic: 'a', payload: 1, kye: 'k' } as never;
     await expect(bus.publish(misspelt)).rejects.toThrow(
@@ -95,7 +95,7 @@ describe('an option that a call does not have is refused, and the nearest is nam
     expect(seen).toEqual([1]);
   });
 
-  test('a stream hands out one event at a time, and says so', async () => {
+  test('a stream rejects a concurrency, because it hands out one event at a time', async () => {
     const bus = await startedBus();
     await expect(bus.events('a', { concurrency: 5 }).ready).rejects.toThrow(
       'a stream delivers one event at a time',
@@ -103,7 +103,7 @@ describe('an option that a call does not have is refused, and the nearest is nam
   });
 });
 
-describe('what is no options, and no observer', () => {
+describe('invalid options and observers', () => {
   test('an array is refused as options', async () => {
     const bus = await startedBus();
     const refused = { code: 'INVALID_OPTION' };
@@ -131,7 +131,7 @@ describe('what is no options, and no observer', () => {
     });
   });
 
-  test('an observer is a function', async () => {
+  test('an observer that is not a function is refused', async () => {
     const bus = await startedBus();
     const refused = expect.objectContaining({ code: 'INVALID_OPTION', option: 'observer' }) as Error;
     expect(() => bus.observe(5 as unknown as Observer)).toThrow(refused);
@@ -139,7 +139,7 @@ describe('what is no options, and no observer', () => {
   });
 });
 
-describe('what a bus is made of', () => {
+describe('the configuration of a bus', () => {
   const problemsOf = (options: object): unknown => {
     try {
       createEventBus(options);
@@ -161,19 +161,19 @@ describe('what a bus is made of', () => {
     [{ onUndecodable: 'drop' }, 'onUndecodable', 'expected a function, got "drop"'],
     [{ shemas: {} }, 'shemas', 'did you mean "schemas"?'],
     [{ wokerCount: 1 }, 'wokerCount', 'did you mean "workerCount"?'],
-  ])('is checked when it is made: %j', (options, path, message) => {
+  ])('is checked when the bus is created: %j', (options, path, message) => {
     expect(problemsOf(options)).toMatchObject([
       { path, message: expect.stringContaining(message) as string },
     ]);
   });
 
-  test('takes the schemas of zod, valibot and arktype', () => {
+  test('accepts schemas of zod, valibot and arktype', () => {
     expect(createEventBus({ schemas: { a: z.string(), b: v.string(), c: type('string') } }).type).toBe('bus');
   });
 });
 
 describe('a concurrency beyond workerCount', () => {
-  test('is bounded by it, and the bus says so when it subscribes', async () => {
+  test('has no effect, and the bus logs that at subscribe', async () => {
     const logger = quietLogger();
     const bus = await startedBus({ engine: 'durable-memory', workerCount: 3, logger });
     let running = 0;

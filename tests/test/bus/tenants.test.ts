@@ -20,7 +20,7 @@ async function startedBus(options: EventBusOptions = {}) {
 }
 
 describe('a bus for a tenant', () => {
-  test('publishes with its tenant, and hears of no other', async () => {
+  test('publishes with its tenant, and gets no event of another', async () => {
     const bus = await startedBus();
     const [acme, globex] = [forTenant(bus, 'acme'), forTenant(bus, 'globex')];
     const seen: Record<string, unknown[]> = { acme: [], globex: [], all: [] };
@@ -44,7 +44,7 @@ describe('a bus for a tenant', () => {
     expect(bus.stats()).toMatchObject({ published: 3, enqueued: 5, delivered: 5, dropped: 0 });
   });
 
-  test('keeps what is not its own from its middleware and its schemas too', async () => {
+  test('does not run middleware and schemas for events of others', async () => {
     const handled: unknown[] = [];
     const bus = createEventBus({
       logger: quietLogger(),
@@ -63,7 +63,7 @@ describe('a bus for a tenant', () => {
     expect(bus.stats()).toMatchObject({ enqueued: 1, failed: 0 });
   });
 
-  test('has consumer groups of its own, which lifecycle events and dead letters name', async () => {
+  test('has its own consumer groups, which lifecycle events and dead letters name', async () => {
     const bus = await startedBus();
     const groups: unknown[] = [];
     bus.observe(({ type, data }) => {
@@ -106,7 +106,7 @@ describe('a bus for a tenant', () => {
     expect(seen).toEqual([1, 3]);
   });
 
-  test('redrives what it filters out, and nobody else’s', async () => {
+  test('redrives dead letters that its filter accepts, and none of other tenants', async () => {
     const bus = await startedBus({ retentionDays: 1 });
     let isBroken = true;
     const handled: unknown[] = [];
@@ -129,7 +129,7 @@ describe('a bus for a tenant', () => {
   });
 
   test.each(['', 'a.b', 'a b', 'é', 'x'.repeat(65), undefined, 7])(
-    'of the name %j is refused',
+    'cannot have the name %j',
     async (tenant) => {
       const bus = await startedBus();
       expect(() => forTenant(bus, tenant as string)).toThrow(
@@ -138,7 +138,7 @@ describe('a bus for a tenant', () => {
     },
   );
 
-  test('refuses to speak for another', async () => {
+  test('refuses to publish for another tenant', async () => {
     const bus = await startedBus();
     const acme = forTenant(bus, 'acme');
     const metadata = { tenant: 'globex' };
@@ -155,7 +155,7 @@ describe('a bus for a tenant', () => {
 });
 
 describe('the middleware for tenants', () => {
-  test('refuses an event without a tenant, or with one that is no name', async () => {
+  test('refuses an event without a tenant, or with an invalid tenant', async () => {
     const bus = await startedBus({ middleware: tenantMiddleware() });
     await expect(bus.publish('a', 1)).rejects.toMatchObject({
       code: 'INVALID_TENANT',
@@ -170,7 +170,7 @@ describe('the middleware for tenants', () => {
     expect(bus.stats().published).toBe(1);
   });
 
-  test('may let events have none', async () => {
+  test('can accept events without a tenant', async () => {
     const bus = await startedBus({ middleware: tenantMiddleware({ required: false }) });
     await bus.publish('a', 1);
     await expect(bus.publish('a', 1, { metadata: { tenant: 7 } })).rejects.toMatchObject({
@@ -179,7 +179,7 @@ describe('the middleware for tenants', () => {
     expect(bus.stats().published).toBe(1);
   });
 
-  test('gives what a handler publishes the tenant of what it handles', async () => {
+  test('adds the tenant of a handled event to the events that its handler publishes', async () => {
     const bus = await startedBus({ middleware: tenantMiddleware({ required: false }) });
     const seen: unknown[] = [];
     await bus.subscribeAsync('b', ({ payload, metadata }) => void seen.push([payload, metadata]));
@@ -220,7 +220,7 @@ describe('routing by tenant', () => {
       ],
     });
 
-  test('takes a tenant’s events to its engine, and their dead letters too', async () => {
+  test('sends the events of a tenant to its engine, and their dead letters too', async () => {
     const bus = await routed();
     const { router } = bus;
     expect(router.engineFor('order.placed', 'acme')).toBe('acme');
@@ -252,7 +252,7 @@ describe('routing by tenant', () => {
     });
   });
 
-  test('a subscription without a tenant is on every engine that may carry the topic, and counts once', async () => {
+  test('subscribes without a tenant on every engine that can carry the topic, and counts that as one subscription', async () => {
     const bus = await routed();
     const seen: unknown[] = [];
     const subscription = await bus.subscribe('order.placed', ({ payload }) => void seen.push(payload));
@@ -278,7 +278,7 @@ describe('routing by tenant', () => {
   test.each([
     { rules: [], at: 'acme' },
     { rules: [{ topics: ['_dead.*'], engine: 'shared' }], at: 'shared' },
-  ])('what cannot be decoded stays on the engine of its tenant: $rules', async ({ rules, at }) => {
+  ])('keeps undecodable records on the engine of their tenant: $rules', async ({ rules, at }) => {
     const transport = new HandTransport();
     const bus = await startedBus({
       engines: [
@@ -298,7 +298,7 @@ describe('routing by tenant', () => {
     expect(bus.router.engine(at).stats().published).toBe(1);
   });
 
-  test('a rule has to name tenants that are names, and at least one', () => {
+  test('refuses a rule without tenants, or with an invalid tenant', () => {
     const rule = (tenants: unknown) => () =>
       createEventBus({ routing: [{ topics: ['*'], engine: 'default', tenants: tenants as string[] }] });
     expect(rule([])).toThrow(/routing\[0\].tenants: expected at least one tenant/);

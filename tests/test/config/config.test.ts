@@ -22,7 +22,7 @@ function problemsOf(make: () => unknown): readonly ConfigProblem[] {
 const parse = (config: unknown) => () => parseConfig(config as EventBusConfig);
 
 describe('a bus’s configuration', () => {
-  test('is the engine that never drops by itself where nothing is given', () => {
+  test('selects durable-memory if it is empty', () => {
     expect(parseConfig()).toEqual({
       engines: [{ name: 'default', type: 'durable-memory', config: {} }],
       routing: [],
@@ -32,7 +32,7 @@ describe('a bus’s configuration', () => {
     });
   });
 
-  test('in its one-engine form hands the fields to that engine', () => {
+  test('passes its fields to the engine in the one-engine form', () => {
     const { engines } = parseConfig({
       engine: 'redis',
       workerCount: 9,
@@ -48,7 +48,7 @@ describe('a bus’s configuration', () => {
     ]);
   });
 
-  test('in its many-engine form takes the first as the default', () => {
+  test('uses the first engine as the default in the form with several engines', () => {
     const parsed = parseConfig({
       engines: [
         { name: 'a', type: 'memory' },
@@ -59,7 +59,7 @@ describe('a bus’s configuration', () => {
     expect(parsed).toMatchObject({ isMultiEngine: true, defaultEngine: 'a' });
   });
 
-  test('lists every problem at once, with path, value, what is allowed, and a suggestion', () => {
+  test('reports all mistakes at once, with path, value, allowed values, and a suggestion', () => {
     const problems = problemsOf(
       parse({
         wokerCount: 3,
@@ -110,7 +110,7 @@ describe('a bus’s configuration', () => {
     expect(parse(config)).toThrow(expect.objectContaining({ code }) as Error);
   });
 
-  test('says what is wrong inside of retry', () => {
+  test('reports mistakes inside of retry', () => {
     const memory = (retry: unknown) => () => memoryEngine({ retry } as never);
     expect(problemsOf(memory({ attemps: 3 }))).toMatchObject([
       {
@@ -126,7 +126,7 @@ describe('a bus’s configuration', () => {
     expect(problemsOf(memory(true))[0]!.message).toMatch(/^expected false, or \{ attempts, .*\}, got true$/);
   });
 
-  test('takes no time that a timer, or a subscription, would not', () => {
+  test('refuses durations that exceed the limits of timers and subscriptions', () => {
     const memory = (config: object) => () => memoryEngine(config);
     for (const config of [
       { handlerTimeoutMs: 0 },
@@ -140,18 +140,21 @@ describe('a bus’s configuration', () => {
     expect(parseConfig({ eventTTL: '30d' }).engines[0]!.config).toEqual({ eventTTL: '30d' });
   });
 
-  test.each([3600, '3600', 1000.5])('says both readings of an eventTTL without a unit: %j', (eventTTL) => {
-    const config = { eventTTL } as object;
-    for (const check of [parse(config), () => memoryEngine(config), () => durableMemoryEngine(config)]) {
-      const [{ path, message } = { path: '', message: '' }] = problemsOf(check);
-      expect(path).toMatch(/eventTTL$/);
-      expect(message).toContain(`"${eventTTL}s" for seconds, which is what the Go module means by it`);
-      expect(message).toContain(`or "${eventTTL}ms" for milliseconds, got`);
-    }
-    expect(parseConfig({ eventTTL: 0 }).engines[0]!.config).toEqual({ eventTTL: 0 });
-  });
+  test.each([3600, '3600', 1000.5])(
+    'shows both interpretations of an eventTTL without a unit: %j',
+    (eventTTL) => {
+      const config = { eventTTL } as object;
+      for (const check of [parse(config), () => memoryEngine(config), () => durableMemoryEngine(config)]) {
+        const [{ path, message } = { path: '', message: '' }] = problemsOf(check);
+        expect(path).toMatch(/eventTTL$/);
+        expect(message).toContain(`"${eventTTL}s" for seconds, which is what the Go module means by it`);
+        expect(message).toContain(`or "${eventTTL}ms" for milliseconds, got`);
+      }
+      expect(parseConfig({ eventTTL: 0 }).engines[0]!.config).toEqual({ eventTTL: 0 });
+    },
+  );
 
-  test('has no engine of the name that metrics have for all', () => {
+  test('refuses the engine name that metrics use for the sum', () => {
     expect(problemsOf(parse({ engines: [{ name: '_all', type: 'memory' }] }))).toMatchObject([
       {
         path: 'engines[0].name',
@@ -160,7 +163,7 @@ describe('a bus’s configuration', () => {
     ]);
   });
 
-  test('never shows a secret, whatever field somebody put it in', async () => {
+  test('never shows a secret, even in the wrong field', async () => {
     const url = 'redis://u:hun"ter2@h';
     const rule = { topics: ['*'], engine: url };
     const named = { name: url, type: 'memory' };
@@ -190,7 +193,7 @@ describe('a bus’s configuration', () => {
 });
 
 describe('the memory engine’s configuration', () => {
-  test('is checked where the engine is made', () => {
+  test('is checked when the engine is created', () => {
     expect(problemsOf(() => memoryEngine({ workerCount: 1.5, eventTTL: 'soon' }))).toEqual([
       { path: 'memoryEngine.workerCount', message: 'expected a whole number of at least 1, got 1.5' },
       { path: 'memoryEngine.eventTTL', message: expect.stringContaining('"1h30m"') as string },
@@ -201,7 +204,7 @@ describe('the memory engine’s configuration', () => {
     });
   });
 
-  test('is checked at start where it stands in a bus’s configuration, naming the path there', async () => {
+  test('is checked at start as part of the configuration of a bus, with its path there', async () => {
     const bus = createEventBus({
       engines: [
         { name: 'a', type: 'memory' },
@@ -215,7 +218,7 @@ describe('the memory engine’s configuration', () => {
     });
   });
 
-  test('takes the fields of a one-engine bus', async () => {
+  test('accepts the fields of a bus with one engine', async () => {
     const bus = createEventBus({
       engine: 'memory',
       workerCount: 1,

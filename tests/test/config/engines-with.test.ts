@@ -13,7 +13,7 @@ const none: Capabilities = {
 const variants = await engineVariants();
 
 test.each(Object.keys(none) as (keyof Capabilities)[])(
-  'what lacks `%s` is told of just the engines that have it',
+  'the error for a missing capability `%s` names exactly the engines that have it',
   (capability) => {
     const able = variants.filter(({ capabilities }) => capabilities[capability]).map(({ type }) => type);
     let message = '';

@@ -48,11 +48,11 @@ async function problemsOf(options: LoadConfigOptions): Promise<readonly ConfigPr
 }
 
 describe('the sources of a configuration', () => {
-  test('none give the defaults', async () => {
+  test('give the defaults if there are none', async () => {
     expect(parseConfig(await load({}))).toEqual(parseConfig());
   });
 
-  test('win in the order file, environment, code, field by field', async () => {
+  test('override each other field by field, in the order file, environment, code', async () => {
     const file = await written(
       'engine: memory\nworkerCount: 1\nretentionDays: 1\neventTTL: 5m\nsource: /file\n',
     );
@@ -67,7 +67,7 @@ describe('the sources of a configuration', () => {
     });
   });
 
-  test('the process’s own environment is read where no other is given', async () => {
+  test('include the environment of the process by default', async () => {
     process.env['POLYBUS_SOURCES_WORKER_COUNT'] = '7';
     try {
       expect(await loadConfig({ envPrefix: 'POLYBUS_SOURCES_' })).toEqual({ workerCount: 7 });
@@ -76,7 +76,7 @@ describe('the sources of a configuration', () => {
     }
   });
 
-  test('make a bus that runs', async () => {
+  test('can create a bus that runs', async () => {
     const file = new URL(pathToFileURL(await written('{ "engine": "durable-memory" }', 'json')));
     const bus = createEventBus(await load({ file, env: { WORKER_COUNT: '3' } }));
     await bus.start();
@@ -84,13 +84,13 @@ describe('the sources of a configuration', () => {
     await bus.stop();
   });
 
-  test('several engines in code take the place of the one of a file', async () => {
+  test('let several engines in code replace the single engine of a file', async () => {
     const file = await written('engine: redis\nexternalBrokerURL: redis://h\n');
     const config = await load({ file, code: { engines: [{ name: 'a', engine: memoryEngine() }] } });
     expect(parseConfig(config)).toMatchObject({ isMultiEngine: true, defaultEngine: 'a' });
   });
 
-  test('a field for one engine over the engines of a file is refused, and never ignored', async () => {
+  test('refuse a field of the single engine if the file has several engines', async () => {
     const file = await written('engines: [{ name: a, type: memory }]\nworkerCount: 9\n');
     const env = { ENGINE: 'redis', EXTERNAL_BROKER_PASSWORD: 'hunter2', EVENT_SOURCE: '/env' };
     const error = await errorOf({ file, env, code: { workerCount: 3 } });
@@ -105,7 +105,7 @@ describe('the sources of a configuration', () => {
 });
 
 describe('the environment', () => {
-  test('sets every field under its own name', async () => {
+  test('sets every field by its variable', async () => {
     const env = {
       ENGINE: 'redis',
       MAX_EVENT_QUEUE_SIZE: '2000',
@@ -141,11 +141,11 @@ describe('the environment', () => {
     expect(await load({ env: { ...prefixed, ENGINE: 'kafka' }, envPrefix: 'APP_' })).toEqual(fields);
   });
 
-  test('an empty variable sets nothing', async () => {
+  test('ignores an empty variable', async () => {
     expect(await load({ env: { WORKER_COUNT: '', ENGINE: ' ' } })).toEqual({});
   });
 
-  test('each variable that is wrong is named, all at once', async () => {
+  test('reports all invalid variables at once', async () => {
     const env = {
       WORKER_COUNT: 'many',
       RETENTION_DAYS: '0',
@@ -161,12 +161,12 @@ describe('the environment', () => {
     });
   });
 
-  test('a flag that is a name of Object.prototype is text that is no flag', async () => {
+  test('refuses a name of Object.prototype as the value of a flag', async () => {
     const [problem] = await problemsOf({ env: { ROTATE_SUBSCRIBER_ORDER: 'constructor' } });
     expect(problem?.message).toBe('expected true or false, got "constructor"');
   });
 
-  test('a misspelt variable is told where a prefix says that it is ours', async () => {
+  test('reports a misspelt variable if a prefix shows that it is for polybus', async () => {
     const env = { APP_WOKER_COUNT: '3', WOKER_COUNT: '3' };
     expect(await problemsOf({ env, envPrefix: 'APP_' })).toEqual([
       {
@@ -177,7 +177,7 @@ describe('the environment', () => {
     expect(await load({ env })).toEqual({});
   });
 
-  test('a variable with the prefix that sets nothing is told of, with the nearest, unless the file refers to it', async () => {
+  test('warns about a variable with the prefix that sets nothing, with the nearest name, unless the file refers to it', async () => {
     const env = { SHOP_MODE: 'streams', SHOP_PORT: '80', SHOP_URL_OF_REDIS: 'redis://h', PORT: '80' };
     const file = await written('engine: redis\nexternalBrokerURL: ${SHOP_URL_OF_REDIS}\n');
     const logger = quietLogger();
@@ -190,7 +190,7 @@ describe('the environment', () => {
     ]);
   });
 
-  test('the names of the newest Go module are read, and two names of one field do not contradict each other', async () => {
+  test('accepts the names of the newest Go module, and refuses two different names of the same field', async () => {
     const env = { ENGINE: 'durable-memory', MAX_DURABLE_QUEUE_DEPTH: '7', SOURCE: '/shop' };
     const fields = { engine: 'durable-memory', maxDurableQueueDepth: 7, source: '/shop' };
     expect(await load({ env })).toEqual(fields);
@@ -205,7 +205,7 @@ describe('the environment', () => {
 
 describe('a file', () => {
   test.each(['json', 'yaml'])(
-    'in %s, a value that is a variable and nothing else is what its field takes',
+    'in %s, converts a value that consists of one variable to the type of its field',
     async (extension) => {
       const fields: [string, string][] = [
         ['engine', '${ENGINE}'],
@@ -240,7 +240,7 @@ describe('a file', () => {
     },
   );
 
-  test('has no variable in a key, and no reference inside of a default', async () => {
+  test('cannot have a variable in a key or a reference inside of a default', async () => {
     const file = await written('engines:\n  - name: a\n    type: of-nobody\n    config:\n      ${KEY}: 1\n');
     expect(await load({ file, env: { KEY: 'k' } })).toEqual({
       engines: [{ name: 'a', type: 'of-nobody', config: { '${KEY}': 1 } }],
@@ -255,7 +255,7 @@ describe('a file', () => {
       ]);
   });
 
-  test('may be YAML or JSON, empty, and name its schema', async () => {
+  test('can be YAML or JSON, empty, and name its schema', async () => {
     expect(await load({ file: await written('', 'yml') })).toEqual({});
     expect(await load({ file: await written('\uFEFF{"$schema": "x", "workerCount": 2}', 'json') })).toEqual({
       workerCount: 2,
@@ -267,7 +267,7 @@ describe('a file', () => {
     });
   });
 
-  test('takes values from the environment, at any depth', async () => {
+  test('gets values from the environment, at any depth', async () => {
     const text = `
 engines:
   - name: cache
@@ -304,13 +304,13 @@ engines:
     });
   });
 
-  test('a value from the environment is a value: it cannot bring structure in', async () => {
+  test('cannot get structure from a variable', async () => {
     const file = await written('source: ${SOURCE}\n');
     const SOURCE = 'a"\nengine: evil ${HOST}';
     expect(await load({ file, env: { SOURCE } })).toEqual({ source: SOURCE });
   });
 
-  test('names of Object.prototype are names like any other: fields that nobody knows, variables that are not set', async () => {
+  test('treats names of Object.prototype as other names: unknown fields, and variables that are not set', async () => {
     const unknown = await problemsOf({
       file: await written('__proto__:\n  workerCount: 1\nworkerCount: 3\n'),
     });
@@ -320,7 +320,7 @@ engines:
     expect(error.code).toBe('MISSING_VARIABLE');
   });
 
-  test('each variable that is missing is named with its path, beside what else is wrong', async () => {
+  test('reports each missing variable with its path, together with other mistakes', async () => {
     const config =
       'engines: [{ name: a, type: redis, config: { url: "${URL}", db: "${DB}", x: "${URL}" } }]\n';
     const error = await errorOf({ file: await written(config) });
@@ -365,7 +365,7 @@ engines:
     ['json', '{"a": {\n', 2, /not valid JSON/],
     ['json', '', 1, /not valid JSON/],
     ['json', '[]', undefined, /expected fields/],
-  ])('of type %s that holds %j is refused at line %s', async (extension, text, line, reason) => {
+  ])('of type %s that contains %j is refused at line %s', async (extension, text, line, reason) => {
     const file = await written(text, extension);
     const error = await errorOf({ file });
     expect(error).toMatchObject({ code: 'CONFIG_FILE', file, line });
@@ -374,7 +374,7 @@ engines:
     expect(`${error.stack}${String(error.cause)}`).not.toContain('hunter2');
   });
 
-  test('that is not there, or is a folder, is an error with its cause', async () => {
+  test('that does not exist or is a folder causes an error with its cause', async () => {
     const file = join(folder, 'none.yaml');
     expect(await errorOf({ file })).toMatchObject({
       code: 'CONFIG_FILE',
@@ -385,7 +385,7 @@ engines:
     expect((await errorOf({ file: join(folder, 'folder.json') })).message).toContain('EISDIR');
   });
 
-  test('in YAML says which package to install where that is missing', async () => {
+  test('in YAML without the package `yaml` causes an error that names the package', async () => {
     // A copy of core, with its own dependencies and nothing else.
     const modules = join(folder, 'alone/node_modules');
     const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -415,7 +415,7 @@ engines:
 });
 
 describe('all mistakes of a configuration come at once', () => {
-  test('names included, whatever else is wrong', async () => {
+  test('including names of engines', async () => {
     const problems = await problemsOf({
       code: {
         workerCount: 0,
@@ -453,7 +453,7 @@ describe('all mistakes of a configuration come at once', () => {
     'engines[1].config.retentionDays',
   ];
 
-  test('the engines’ own included, beside the others, with what set them', async () => {
+  test('including mistakes in the options of engines, with their sources', async () => {
     const file = await written(JSON.stringify({ ...own, routing: [{ topics: ['*'], engine: 'x' }] }), 'json');
     const problems = await problemsOf({ file });
     expect(problems.map(({ path }) => path).sort()).toEqual([...ownPaths, 'routing[0].engine']);
@@ -468,20 +468,20 @@ describe('all mistakes of a configuration come at once', () => {
     ]);
   });
 
-  test('a field that a variable is missing in is not refused by its engine too', async () => {
+  test('except that the engine does not also refuse a field whose variable is missing', async () => {
     const engines = [{ name: 'a', type: 'redis', config: { url: '${NOWHERE}' } }];
     const error = await errorOf({ file: await written(JSON.stringify({ engines }), 'json') });
     expect(error).toMatchObject({ code: 'MISSING_VARIABLE', variables: ['NOWHERE'] });
   });
 
-  test('in code, those of engines that are known already; the others at the start', async () => {
+  test('for engines that are known, and for other engines at the start', async () => {
     await load({ code: { engines: own.engines.map(({ name, type }) => ({ name, type })) } });
     expect(() => parseConfig(own)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }) as Error);
     const config = { engines: [...own.engines.slice(2), { name: 'c', type: 'memroy' }] };
     await expect(createEventBus(config).start()).rejects.toMatchObject({ code: 'UNKNOWN_ENGINE_TYPE' });
   });
 
-  test('an error of its own that an engine has is kept', async () => {
+  test("and an engine's own error type is kept", async () => {
     registerEngine('particular', () => {
       throw new PolybusError('PARTICULAR', 'expected something particular');
     });
@@ -502,14 +502,14 @@ describe('a bus with one engine', () => {
     );
 
   test.each(['redis', 'kafka', 'kinesis'])(
-    'takes the fields of every engine also with %s',
+    'accepts the fields of every engine, also with %s',
     async (ENGINE) => {
       const config = await load({ file: await file(), env: { ENGINE } });
       expect(parseConfig(config).engines[0]).toMatchObject({ type: ENGINE, config: { workerCount: 5 } });
     },
   );
 
-  test('says which fields its engine does not have, and leaves them out', async () => {
+  test('logs which fields its engine does not have, and ignores them', async () => {
     registerEngine('two-fields', (config, { path }) => {
       const { retentionDays: _, ...known } = config as Record<string, unknown>;
       const unknown = Object.keys(known).map((field) => ({
@@ -537,7 +537,7 @@ describe('a bus with one engine', () => {
     ]);
   });
 
-  test('still refuses what no engine has, and a value that its engine refuses', async () => {
+  test('refuses fields that no engine has, and values that its engine refuses', async () => {
     expect((await problemsOf({ code: { engine: 'redis', url: 'redis://h' } as never }))[0]!.path).toBe('url');
     const code = { engine: 'durable-memory', deliveryMode: 'drop' as const };
     expect((await problemsOf({ code }))[0]!.path).toBe('deliveryMode');

@@ -17,7 +17,7 @@ describe('the engine registry', () => {
     await bus.stop();
   });
 
-  test('lists the types that are installed, before any of them is used', () => {
+  test('lists installed types before they are used', () => {
     const { program } = application({ listed: '() => {}' });
     runs(program);
     expect(registeredEngines()).toEqual(
@@ -25,7 +25,7 @@ describe('the engine registry', () => {
     );
   });
 
-  test('takes a registered factory, and hands it its configuration', async () => {
+  test('uses a registered factory, and passes it its configuration', async () => {
     const got: unknown[] = [];
     registerEngine('custom', (config, context) => {
       got.push(config, context);
@@ -37,20 +37,20 @@ describe('the engine registry', () => {
     await bus.stop();
   });
 
-  test('suggests a type where the name is near one, and says how to bring one’s own', async () => {
+  test('suggests a similar type, and says how to add an engine', async () => {
     await expect(busOf('memroy').start()).rejects.toThrow(
       /no engine type "memroy".*Did you mean "memory"\?.*"@polybus\/engine-memroy" or "polybus-engine-memroy".*registerEngine/,
     );
     await expect(busOf('../evil').start()).rejects.toMatchObject({ code: 'UNKNOWN_ENGINE_TYPE' });
   });
 
-  test('knows no package of a type by accident', async () => {
+  test('does not know names of Object.prototype as types', async () => {
     await expect(busOf('constructor').start()).rejects.toThrow(
       'Install a package that provides it ("@polybus/engine-constructor" or "polybus-engine-constructor")',
     );
   });
 
-  test('finds an engine beside the program that runs, wherever that was started from', async () => {
+  test('finds an engine next to the running program, wherever the program was started', async () => {
     const { program } = application({
       found: `() => { throw new Error('the factory beside the program'); }`,
     });
@@ -58,7 +58,7 @@ describe('the engine registry', () => {
     await expect(busOf('found').start()).rejects.toThrow('the factory beside the program');
   });
 
-  test('beside where the program is, if it is run by a link', async () => {
+  test('finds an engine next to the target of a link to the program', async () => {
     const { folder, program } = application({
       linked: `() => { throw new Error('the factory behind a link'); }`,
     });
@@ -67,25 +67,25 @@ describe('the engine registry', () => {
     await expect(busOf('linked').start()).rejects.toThrow('the factory behind a link');
   });
 
-  test('takes from a package only what that exports itself', async () => {
+  test('uses only own exports of a package', async () => {
     const { program } = application({}, 'constructor');
     runs(program);
     await expect(busOf('constructor').start()).rejects.toThrow(/exports no engine type "constructor"/);
   });
 
-  test('says where it has looked', async () => {
+  test('reports where it has looked', async () => {
     const { folder, program } = application({ other: 'undefined' });
     runs(program);
     const places = `It was searched for from ${process.cwd()}, from ${join(folder, 'app')} and next to @polybus/core.`;
     await expect(busOf('nowhere').start()).rejects.toThrow(places);
   });
 
-  test('refuses a type that is no name, and a factory that is no function', () => {
+  test('refuses an invalid type, and a factory that is not a function', () => {
     expect(() => registerEngine('My Engine', () => memoryEngine())).toThrow(/lower-case letters/);
     expect(() => registerEngine('mine', undefined as never)).toThrow(/expected a function/);
   });
 
-  test('an engine that cannot open leaves the bus startable again', async () => {
+  test('lets a bus start again after an engine could not open', async () => {
     let isDown = true;
     registerEngine('flaky', () =>
       createEngine({

@@ -43,7 +43,7 @@ describe('npm run demo', () => {
     tables = tablesOf(output);
   });
 
-  test('prints a table for each engine, whose rows add up to its total', () => {
+  test('prints a table for each engine, whose rows add up to the total', () => {
     expect(Object.keys(tables)).toEqual(['work', 'feed']);
     for (const table of Object.values(tables)) {
       const total = table.at(-1)!;
@@ -55,7 +55,7 @@ describe('npm run demo', () => {
     }
   });
 
-  test('each delivery that was due ended as delivered or dropped', () => {
+  test('ends each expected delivery as delivered or dropped', () => {
     for (const { topic, enqueued, delivered, dropped } of Object.values(tables).flat()) {
       expect({ topic, ended: delivered + dropped }).toEqual({ topic, ended: enqueued });
     }
@@ -67,7 +67,7 @@ describe('npm run demo', () => {
     }
   });
 
-  test('shows every kind of outcome, the same failures on every run', () => {
+  test('shows every kind of outcome, and the same failures on every run', () => {
     const totals = Object.fromEntries(
       Object.entries(tables).map(([engine, table]) => [engine, table.at(-1)]),
     );
@@ -86,7 +86,7 @@ describe('npm run demo', () => {
     }
   });
 
-  test('tells how it goes, and fits a terminal of 110 columns', () => {
+  test('shows its progress, and fits a terminal of 110 columns', () => {
     expect(output).toMatch(/^ *\d\.\ds {2}work {2}\d+ published · \d+ delivered/m);
     expect(output.split('\n').filter((line) => line.length > 110)).toEqual([]);
     expect(output).not.toContain('\u001b');
@@ -107,7 +107,7 @@ describe('the balance of the demo', () => {
   };
   const stats = { ...row, pending: 0, running: 0, deferred: 0, failed: 0, released: 0 };
 
-  test('holds where the ledger and the engine agree', () => {
+  test('holds if the ledger and the engine agree', () => {
     expect(imbalances([row], { work: stats })).toEqual([]);
   });
 

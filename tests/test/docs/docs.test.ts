@@ -38,7 +38,7 @@ const execute = promisify(execFile);
 /** Making one opens nothing. */
 const engines = { ...memoryEngines, ...redisEngines, ...kafkaEngines, ...kinesisEngines };
 
-test('every block is in a language and with marks that this test knows', () => {
+test('every block has a language and marks that this test knows', () => {
   const known: Readonly<Record<string, RegExp>> = {
     ts: /^(|types|needs=vitest( types)?|needs=(redis|kafka|kinesis))$/,
     json: /^(config|cloudevent)$/,
@@ -122,7 +122,7 @@ describe('TypeScript', () => {
     expect(errors).toEqual([]);
   });
 
-  test.each(named(sources.filter(isRunnable)))('%s runs, and prints what it says', (_, block) => {
+  test.each(named(sources.filter(isRunnable)))('%s runs, and prints the expected output', (_, block) => {
     const { printed, error, left } = runs.get(fileOf(block))!;
     const expected = expectedOutput(block);
     expect(error).toBeUndefined();
@@ -150,7 +150,7 @@ describe('configurations', () => {
   };
   const configs = ['json', 'yaml'].flatMap(inLanguage).filter(({ marks }) => marks.includes('config'));
 
-  test.each(named(configs))('%s is one, and its engines take it', async (_, block) => {
+  test.each(named(configs))('%s is valid, and its engines accept it', async (_, block) => {
     const file = join(folder, `${block.page.replaceAll('/', '__')}.L${block.line}.${block.language}`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(file, block.code);

@@ -52,7 +52,7 @@ describe('the rooms of a package', () => {
 });
 
 describe('the results of the suite', () => {
-  test('are refused where a case did not pass, did not run, or is none', async () => {
+  test('are refused if a case did not pass, did not run, or does not exist', async () => {
     const [engine] = await engineVariants();
     const results = readResults();
     const { broker, passed } = resultOf(engine!, results);
@@ -79,13 +79,13 @@ describe('the JSON Schema of the configuration', () => {
       engines[type!]!(own ?? {}, { name, path: 'config' });
   }
 
-  test('is that of every engine that exports one', () => {
+  test('contains the schema of every engine that exports one', () => {
     expect(Object.keys(schema.definitions)).toEqual(
       expect.arrayContaining(['variable', 'memory', 'durable-memory', 'redis', 'kafka', 'kinesis']),
     );
   });
 
-  test('says what every field means', () => {
+  test('describes every field', () => {
     const { $schema: _, ...fields } = schema.properties;
     const all = { bus: fields, ...schema.definitions };
     const silent = Object.entries(all).flatMap(([name, one]) =>
@@ -130,7 +130,7 @@ describe('the JSON Schema of the configuration', () => {
         routing: [{ topics: ['user.*', '*', 'a-b.C_1', 'us*'], engine: 'a' }],
       },
     ],
-  ])('takes %j', (config) => {
+  ])('accepts %j', (config) => {
     expect(mistakesIn(config)).toEqual([]);
   });
 
@@ -170,7 +170,7 @@ describe('the JSON Schema of the configuration', () => {
     );
   });
 
-  test('takes every configuration of the documentation', () => {
+  test('accepts every configuration of the documentation', () => {
     const configs = pages()
       .flatMap(blocksOf)
       .filter(({ marks }) => marks.includes('config'));
@@ -181,7 +181,7 @@ describe('the JSON Schema of the configuration', () => {
     }
   });
 
-  test('has the grammar of topics and patterns that core has', () => {
+  test('has the same grammar of topics and patterns as core', () => {
     const takes = (text: string, assertion: (value: string) => void): boolean => {
       try {
         assertion(text);

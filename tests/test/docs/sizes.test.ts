@@ -9,12 +9,12 @@ const redis: Footprint = {
 };
 const readme = `# polybus\n\n${sizesTable([core, redis])}\n`;
 
-test('a table that tells what is measured is right, and one that is near is too', () => {
+test('a table with the measured values is right, and a table with similar values too', () => {
   expect(complaintsAboutSizes(readme, [core, redis])).toEqual([]);
   expect(complaintsAboutSizes(readme, [{ ...core, bytes: 3_150_000 }])).toEqual([]);
 });
 
-test('another number of packages, or a size that is off by more than a tenth, is told with how to write it', () => {
+test('another number of packages, or a size that is off by more than a tenth, is reported with the command that updates it', () => {
   const measured = [
     { ...core, bytes: 3_300_000 },
     { ...redis, packages: 13, bytes: 4_300_000 },
@@ -26,7 +26,7 @@ test('another number of packages, or a size that is off by more than a tenth, is
   ]);
 });
 
-test('so is a choice of packages that the table has no line for', () => {
+test('so is a missing line of the table', () => {
   const nats: Footprint = { names: ['@polybus/engine-nats'], packages: 4, bytes: 1 };
   expect(complaintsAboutSizes(readme, [nats])).toEqual([
     expect.stringMatching(/^README\.md says nothing of `@polybus\/engine-nats`/),

@@ -4,7 +4,7 @@ import { quietLogger } from '../bus/quiet-logger.ts';
 
 // Statements of docs/scheduling-details.md that no other test proves.
 
-test('a loop whose bus stops handles what waits behind the event that it has, and ends', async () => {
+test('a loop handles the events that wait behind its current event when the bus stops, and ends', async () => {
   const logger = quietLogger();
   const bus = createEventBus({ engine: 'durable-memory', logger });
   await bus.start();
@@ -22,7 +22,7 @@ test('a loop whose bus stops handles what waits behind the event that it has, an
   expect(bus.stats()).toMatchObject({ enqueued: 3, delivered: 3, dropped: 0, pending: 0 });
 });
 
-test('a stream that nobody reads does not hold up the stop of its bus', async () => {
+test('a stream without a reader does not delay the stop of its bus', async () => {
   const bus = createEventBus({ engine: 'durable-memory', logger: quietLogger() });
   await bus.start();
   const events = bus.events('a');
@@ -33,7 +33,7 @@ test('a stream that nobody reads does not hold up the stop of its bus', async ()
   expect(bus.stats()).toMatchObject({ delivered: 0, dropped: 1, pending: 0 });
 });
 
-test('a retry that falls due after eventTTL is made', async () => {
+test('a retry that is due after eventTTL is made', async () => {
   const bus = createEventBus({ engine: 'memory', eventTTL: '5ms', logger: quietLogger() });
   await bus.start();
   const attempts: number[] = [];
@@ -52,7 +52,7 @@ test('a retry that falls due after eventTTL is made', async () => {
   await bus.stop();
 });
 
-test('an event that expired in its buffer no longer holds its publisher, nor room', async () => {
+test('an event that expired in its buffer no longer holds back its publisher, and takes no room', async () => {
   // The clock alone: it is moved on by hand, and timers are the real ones.
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());

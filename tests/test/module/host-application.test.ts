@@ -8,7 +8,7 @@ import type { Module } from '../../../examples/host-application/src/module.ts';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const program = 'examples/host-application/src/main.ts';
 
-test('the example of a host application runs, and tells what its modules do', async () => {
+test('the example of a host application runs, and prints what its modules do', async () => {
   const args = ['--import', 'tsx', '--conditions=@polybus/source', program];
   // Rejects where the exit code is not 0.
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
@@ -71,7 +71,7 @@ function application(...failing: string[]) {
   return { host, calls };
 }
 
-test('a module of it that does not drain keeps no other from stopping', async () => {
+test('a module that does not drain does not prevent other modules from stopping', async () => {
   const { host, calls } = application('preStop b');
   await host.start();
   calls.length = 0;
@@ -85,7 +85,7 @@ test('a module of it that does not drain keeps no other from stopping', async ()
   expect(both.calls.at(-1)).toBe('stop a');
 });
 
-test('where one does not start, those before it are stopped', async () => {
+test('if a module does not start, the modules that have started are stopped', async () => {
   const { host, calls } = application('start b');
   await expect(host.start()).rejects.toThrow('no start b');
   expect(calls).toEqual(['start a', 'start b', 'stop b', 'stop a']);

@@ -31,8 +31,8 @@ async function started<M extends EventBusModule>(module: M, host?: ModuleHost): 
 
 const hostWith = (section: unknown): ModuleHost => ({ configSection: () => section });
 
-describe('the module, as a host sees it', () => {
-  test('has its name, needs nothing, and provides the bus', async () => {
+describe('the module in a host', () => {
+  test('has the name eventbus, needs nothing, and provides the bus', async () => {
     const module = new EventBusModule();
     expect([module.name, moduleName]).toEqual(['eventbus', 'eventbus']);
     expect(module.dependencies()).toEqual([]);
@@ -45,13 +45,13 @@ describe('the module, as a host sees it', () => {
     expect(module.getRegisteredEventTypes()).toEqual([...lifecycleEventTypes]);
   });
 
-  test('says where a mistake in the fields of an engine comes from, known before the start or not', async () => {
+  test('reports where the mistake in the fields of an engine comes from, before the start or at the start', async () => {
     const section = { engine: 'redis', externalBrokerURL: 'http://h' };
     const starting = started(new EventBusModule({ logger: quietLogger() }), hostWith(section));
     await expect(starting).rejects.toThrow('externalBrokerURL (from section "eventbus"): expected a URL');
   });
 
-  test('can be constructed by the host, once its services are there', async () => {
+  test('can be constructed by the host when its services exist', async () => {
     const observed: string[] = [];
     const factory = new EventBusModule({
       observers: [({ type }) => void observed.push(type)],
@@ -60,7 +60,7 @@ describe('the module, as a host sees it', () => {
     expect(observed).toContain('com.modular.eventbus.bus.started');
   });
 
-  test('registers its section with defaults, and a check that the host may run', () => {
+  test('registers its section with defaults, and a check for the host', () => {
     const sections = new Map<string, ConfigSection>();
     const host: ModuleHost = { registerConfigSection: (name, section) => void sections.set(name, section) };
     new EventBusModule().registerConfig(host);
@@ -84,7 +84,7 @@ describe('the module, as a host sees it', () => {
     module.registerConfig({});
   });
 
-  test('has the registered defaults where its host says nothing', async () => {
+  test('has the registered defaults if its host has no section', async () => {
     const { bus } = await started(new EventBusModule({ logger: quietLogger() }));
     expect(bus.config.engines).toMatchObject([
       { type: 'memory', config: { eventTTL: '1h', retentionDays: 7 } },
@@ -106,14 +106,14 @@ describe('the module, as a host sees it', () => {
       },
       { workerCount: 7 },
     ],
-  ])('keeps the defaults of the memory engine from another: %j', async (section, config) => {
+  ])('does not apply the defaults of the memory engine to another engine: %j', async (section, config) => {
     const logger = quietLogger();
     const { bus } = await started(new EventBusModule({ logger }), hostWith(section));
     expect(bus.config.engines).toEqual([{ name: 'default', type: 'durable-memory', config }]);
     expect(logger.lines).toEqual([]);
   });
 
-  test('takes the section of its host over what it was given, field by field', async () => {
+  test('overrides its own configuration with the section of its host, field by field', async () => {
     const module = new EventBusModule({ config: { workerCount: 2, source: '/module' } });
     module.init(hostWith({ source: '/host', engine: 'durable-memory' }));
     expect(module.bus.config).toMatchObject({
@@ -157,7 +157,7 @@ describe('the module, as a host sees it', () => {
     }
   });
 
-  test('hands on schemas and middleware, and a second init changes nothing', async () => {
+  test('passes on schemas and middleware, and ignores a second init', async () => {
     const module = new EventBusModule({
       logger: quietLogger(),
       schemas: { a: z.object({ n: z.number() }) },
@@ -175,8 +175,8 @@ describe('the module, as a host sees it', () => {
   });
 });
 
-describe('the module, as an event bus', () => {
-  test('publishes, subscribes and counts, and stands wherever one is wanted', async () => {
+describe('the module as an event bus', () => {
+  test('publishes, subscribes and counts, and can replace a bus', async () => {
     const module = await startedModule();
     const bus: EventBus = module;
     const seen: unknown[] = [];
@@ -196,7 +196,7 @@ describe('the module, as an event bus', () => {
     expect(bus.topics()).toEqual(['order.placed']);
   });
 
-  test('collects metrics, in which each subscriber counts once', async () => {
+  test('collects metrics, and counts each subscriber once', async () => {
     const module = await startedModule();
     for (const topic of ['order.*', 'order.*', '*', 'order.placed', 'user.created'])
       await module.subscribe(topic, () => {});
@@ -217,7 +217,7 @@ describe('the module, as an event bus', () => {
     });
   });
 
-  test('before init it says so, and counts nothing', async () => {
+  test('rejects calls before init, and counts nothing', async () => {
     const module = new EventBusModule();
     const refused = { code: 'EVENT_BUS_NOT_STARTED' };
     await expect(module.publish('a', 1)).rejects.toMatchObject(refused);
@@ -236,7 +236,7 @@ describe('the module, as an event bus', () => {
     await module.stop();
   });
 
-  test('start and stop are idempotent, and it starts again', async () => {
+  test('has idempotent start and stop, and can start again', async () => {
     await using module = new EventBusModule();
     module.init();
     await module.start();
@@ -251,7 +251,7 @@ describe('the module, as an event bus', () => {
 });
 
 describe('preStop', () => {
-  test('lets handlers finish, with what they publish, and takes nothing new', async () => {
+  test('lets handlers finish, with the events that they publish, and accepts nothing new', async () => {
     const module = await startedModule();
     let open!: () => void;
     const gate = new Promise<void>((resolve) => (open = resolve));
@@ -272,7 +272,7 @@ describe('preStop', () => {
     expect(module.stats()).toMatchObject({ delivered: 2, dropped: 0, pending: 0 });
   });
 
-  test('does not wait for a stream that nobody reads, and says what it waited for in vain', async () => {
+  test('does not wait for a stream without a reader, and its error names unfinished work', async () => {
     const module = await startedModule();
     const events = module.bus.events('a');
     await expect.poll(() => module.subscriberCount('a')).toBe(1);
@@ -295,7 +295,7 @@ describe('preStop', () => {
 });
 
 describe('observers', () => {
-  test('of the host get the lifecycle events, whether registered before init or after', async () => {
+  test('of the host get the lifecycle events, whether they are registered before or after init', async () => {
     for (const isEarly of [true, false]) {
       const told: ModuleEvent[] = [];
       const subject = { notifyObservers: (event: ModuleEvent) => void told.push(event) };
@@ -317,7 +317,7 @@ describe('observers', () => {
     }
   });
 
-  test('get what the module emits; without a subject it is refused', async () => {
+  test('get events that the module emits; without a subject, emitting rejects', async () => {
     const module = await startedModule();
     const event: ModuleEvent = { specversion: '1.0', id: '1', source: '/app', type: 'com.example.done' };
     await expect(module.emitEvent(event)).rejects.toMatchObject({
@@ -330,7 +330,7 @@ describe('observers', () => {
     expect(told).toEqual([event]);
   });
 
-  test('that fail harm nobody', async () => {
+  test('that fail affect nothing else', async () => {
     const logger = quietLogger();
     const module = new EventBusModule({ logger });
     module.registerObservers({ notifyObservers: () => Promise.reject(new Error('bad observer')) });

@@ -19,7 +19,7 @@ const timestamps = [
 /** `Date.now()`, or the number of a date that was made just now. */
 const timeOfDay = /\bDate\.now\(|\+\s*new Date\(\)|new Date\(\)\s*\.(?:getTime|valueOf)\(/;
 
-test('durations come from performance.now(): only these files ask for the time of day', () => {
+test('durations come from performance.now(): only the listed files read the wall clock', () => {
   const packages = join(root, 'packages');
   const found = sourcesOfPackages()
     .filter((file) => timeOfDay.test(readFileSync(file, 'utf8')))

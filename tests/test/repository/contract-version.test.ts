@@ -14,13 +14,13 @@ const started = async (engine: Engine): Promise<void> => {
   await bus.start();
 };
 
-test('an engine of this contract, and one that says nothing of it, are taken', async () => {
+test('an engine of this contract version, and an engine without one, are accepted', async () => {
   await started(memoryEngine());
   await started(engineOfContract(contractVersion));
   await started(engineOfContract(undefined));
 });
 
-test('an engine made for a newer contract is refused, and core is what to update', () => {
+test('an engine for a newer contract is refused, and the error says to update core', () => {
   expect(() =>
     createEventBus({ engines: [{ name: 'log', engine: engineOfContract(contractVersion + 1) }] }),
   ).toThrow(
@@ -34,7 +34,7 @@ test('an engine made for a newer contract is refused, and core is what to update
   );
 });
 
-test('an engine made for an older contract is refused, and its package is what to update', () => {
+test('an engine for an older contract is refused, and the error says to update its package', () => {
   expect(() =>
     createEventBus({ engines: [{ name: 'log', engine: engineOfContract(contractVersion - 1) }] }),
   ).toThrow(/"log" \(type "memory"\).*Update the package of the engine "memory"/);

@@ -56,7 +56,7 @@ test('an engine that can pull runs the images that the testbed names', async () 
   ]);
 });
 
-test('where it cannot, and nobody may build others, it is said', async () => {
+test('a machine that can neither pull nor build images gets an error that says so', async () => {
   program('docker', docker(false));
   const { calls, output } = await run();
   expect(calls).toEqual([expect.stringMatching(/^pull redis:/)]);

@@ -14,18 +14,18 @@ const isIn = (name: string, group: readonly string[]): boolean =>
     (pattern) => name === pattern || (pattern.endsWith('*') && name.startsWith(pattern.slice(0, -1))),
   );
 
-test('each published package has its version from just one group', () => {
+test('each published package gets its version from exactly one group', () => {
   const groups = [...config.fixed, ...config.linked];
   const odd = published.filter((name) => groups.filter((group) => isIn(name, group)).length !== 1);
   expect(odd).toEqual([]);
 });
 
-test('the scaffold has the version of what it writes packages against', () => {
+test('the scaffold has the version of the packages on which its engines depend', () => {
   const together = config.fixed.find((group) => isIn('create-polybus-engine', group)) ?? [];
   expect(together).toEqual(expect.arrayContaining(['@polybus/core', '@polybus/conformance']));
 });
 
-test('changesets name packages that are published', () => {
+test('changesets name only published packages', () => {
   const changesets = readdirSync(join(root, '.changeset')).filter((file) => file.endsWith('.md'));
   const unknown = changesets.flatMap((file) =>
     [...read(`.changeset/${file}`).matchAll(/^'([^']+)': (?:patch|minor|major)$/gm)]

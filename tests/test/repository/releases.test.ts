@@ -51,7 +51,7 @@ function change(...bumps: readonly string[]): void {
 }
 
 describe('versions', () => {
-  test('the first release is 0.1.0 of all, and asks for no core that is older', async () => {
+  test('the first release is 0.1.0 of all packages, and requires no older core', async () => {
     await raise();
     const versions = publishedPackages(top).map(({ manifest }) => `${manifest.name} ${manifest.version}`);
     expect(versions.filter((one) => !one.endsWith(' 0.1.0'))).toEqual([]);
@@ -59,7 +59,7 @@ describe('versions', () => {
     expect(new Set(peers)).toEqual(new Set(['>=0.1.0 <1']));
   });
 
-  test('what is released later asks for the core it was tested with; what is not stays as it is', async () => {
+  test('a later release requires the core that it was tested with; other packages stay unchanged', async () => {
     await raise();
     change(`'${core}': minor`, `'@polybus/engine-kafka': patch`);
     await raise();
@@ -78,7 +78,7 @@ describe('versions', () => {
     });
   });
 
-  test('core 1.0 takes its engines along, because they asked for less', async () => {
+  test('core 1.0 also releases the engines, because their ranges exclude it', async () => {
     await raise();
     change(`'${core}': major`);
     await raise();
@@ -90,10 +90,10 @@ describe('versions', () => {
   });
 });
 
-describe('where a package comes from', () => {
+describe('the repository of a package', () => {
   const env = { GITHUB_SERVER_URL: 'https://git.example.org', GITHUB_REPOSITORY: 'acme/polybus' };
 
-  test('is written into each that is published, and changes nothing else', () => {
+  test('is written into each published package, without other changes', () => {
     const before = new Map(publishedPackages(top).map(({ folder, manifest }) => [folder, manifest]));
     writeRepositories(top, addressFrom(env));
     for (const [folder, manifest] of before) {
@@ -108,7 +108,7 @@ describe('where a package comes from', () => {
     expect(() => addressFrom({ ...env, [name]: '' })).toThrow(/are not set.*release\.yml/);
   });
 
-  test('is written right before publishing, after what could fail', () => {
+  test('is written directly before publishing, after every step that can fail', () => {
     const { scripts } = readManifest(root) as unknown as { scripts: Record<string, string> };
     expect(scripts['release:publish']).toMatch(
       /build.* && tsx scripts\/release\/write-repositories\.ts && changeset publish$/,

@@ -35,7 +35,7 @@ const manifestOf = (file: string): string =>
   file.startsWith(folders[1]!) ? 'packages/create-polybus-engine/templates/_package.json' : 'package.json';
 
 describe.each(files)('%s', (file) => {
-  test('names every action by its commit, and by its version for readers', () => {
+  test('pins every action to a commit, with its version for readers', () => {
     const uses = textOf(file).match(/uses: .*/g) ?? [];
     expect(uses.length).toBeGreaterThan(1);
     // A workflow beside this one is of the same commit.
@@ -46,7 +46,7 @@ describe.each(files)('%s', (file) => {
     expect(uses.filter((line) => !isNamed(line))).toEqual([]);
   });
 
-  test('is granted no more than it says, and ends in time', () => {
+  test('has the least permissions, and a time limit', () => {
     const { permissions, jobs } = workflow(file);
     expect(Object.values(permissions).filter((granted) => granted !== 'read')).toEqual([]);
     const own = Object.values(jobs).filter((job) => job.uses === undefined);
@@ -55,7 +55,7 @@ describe.each(files)('%s', (file) => {
 });
 
 describe.each(files.filter((file) => file.endsWith('release.yml')))('%s', (file) => {
-  test('publishes what has passed CI, and nothing else', () => {
+  test('publishes only commits that have passed CI', () => {
     const { on, jobs } = workflow(file);
     expect(on).toEqual({ push: { branches: ['main'] } });
     expect(jobs['release']?.needs).toBe('ci');
@@ -67,7 +67,7 @@ describe.each(files.filter((file) => file.endsWith('release.yml')))('%s', (file)
     ]);
   });
 
-  test('by a trusted publisher: with an identity, and without a token', () => {
+  test('publishes as a trusted publisher, with an identity and without a token', () => {
     const { permissions, steps = [] } = workflow(file).jobs['release']!;
     expect(permissions).toEqual({ contents: 'write', 'pull-requests': 'write', 'id-token': 'write' });
     expect(textOf(file).match(/secrets\.\w+/g)).toEqual(['secrets.GITHUB_TOKEN']);
@@ -79,12 +79,12 @@ describe.each(files.filter((file) => file.endsWith('release.yml')))('%s', (file)
   });
 });
 
-test('an engine that the scaffold writes is tested on every Node that polybus is', () => {
+test('an engine of the scaffold is tested on every Node version that polybus supports', () => {
   const { jobs } = workflow(`${folders[1]}/ci.yml`);
   expect(jobs['test']?.strategy?.matrix['node']).toEqual([20, 22, 24, 26]);
 });
 
-test('CI runs what is run by hand, after what that needs of the machine', () => {
+test('CI runs .ci/run, after installing what it needs', () => {
   const runs = workflow('.github/workflows/ci.yml').jobs['everything']!.steps!.map(({ run }) => run ?? '');
   const last = runs.indexOf('.ci/run');
   expect(last).toBeGreaterThan(-1);

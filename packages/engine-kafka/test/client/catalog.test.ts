@@ -16,7 +16,7 @@ function makeCatalog() {
 
 const one = new Map([['t', [1, 1]]]);
 
-test('a topic that one answer leaves out is there still; one that two leave out is gone', async () => {
+test('a topic that is missing from one answer of the cluster still exists; a topic missing from two answers is deleted', async () => {
   const { cluster, catalog } = makeCatalog();
   const counts: number[] = [];
   for (const topics of [one, new Map(), one, new Map(), new Map()]) {
@@ -27,7 +27,7 @@ test('a topic that one answer leaves out is there still; one that two leave out 
   expect(counts).toEqual([2, 2, 2, 2, 0]);
 });
 
-test('a topic that loses a leader for a while is no other topic; one that never had all of them is not ready', async () => {
+test('a topic that loses a leader stays known; a topic that never had all its leaders is not ready', async () => {
   const { cluster, catalog } = makeCatalog();
   cluster.topics = one;
   await catalog.refresh();
@@ -41,7 +41,7 @@ test('a topic that loses a leader for a while is no other topic; one that never 
   expect([catalog.has('t'), catalog.has('new'), catalog.leaderOf('t', 1)]).toEqual([true, false, undefined]);
 });
 
-test('a topic whose leaders never know of it is given up when its time is over', async () => {
+test('waiting for a new topic rejects at the timeout if its leaders do not know it', async () => {
   const { cluster, catalog } = makeCatalog();
   cluster.topics = one;
   Object.assign(cluster.client, {

@@ -21,7 +21,7 @@ const compacted = [
 
 const wholeMs = 120_000;
 
-describeWithBroker('kafka', 'what is no longer there', async () => {
+describeWithBroker('kafka', 'removed records', async () => {
   const { brokers } = await ownKafka({ config: { 'log.cleaner.backoff.ms': '50' } });
 
   async function createTopic(configEntries: { name: string; value: string }[] = []): Promise<string> {
@@ -102,7 +102,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
   }
 
   test(
-    'a batch that has lost its last records, and its first ones, is read past',
+    'a batch without its last and its first records is read past',
     async () => {
       const topic = await createTopic(compacted);
       const producer = await producerOf();
@@ -118,7 +118,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
   );
 
   test(
-    'a batch that has lost all of its records is read past, in the middle and at the end',
+    'a batch without any records is read past, in the middle and at the end',
     async () => {
       const topic = await createTopic(compacted);
       const producer = await producerOf();
@@ -134,7 +134,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
     wholeMs,
   );
 
-  test('a partition that ends with transactions that were given up, and their ends, is read to its end', async () => {
+  test('a partition that ends with aborted transactions and their markers is read to its end', async () => {
     const topic = await createTopic();
     const producer = await producerOf();
     const transactional = await producerOf({
@@ -156,7 +156,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
     await readsAll(topic, [1, 2]);
   });
 
-  test('what retention has taken under a subscription is passed, in a group and without', async () => {
+  test('records that retention deletes during a subscription are skipped, in a group and without', async () => {
     const topic = await createTopic();
     const producer = await producerOf();
     const admin = await adminOf(brokers);
@@ -190,7 +190,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
     expect(Math.max(plain.size, grouped.size)).toBeLessThan(2000);
   });
 
-  test('records that are larger than what a fetch brings are read, from each of several partitions', async () => {
+  test('records that are larger than the limit of a fetch are read, from each of several partitions', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers, ...oneBatch, numPartitions: 3 });
     const fill = 'x'.repeat(50_000);
@@ -204,7 +204,7 @@ describeWithBroker('kafka', 'what is no longer there', async () => {
   });
 
   test(
-    'a batch of more records than a call takes arguments is read, and what follows it',
+    'a batch with more records than a function call can have arguments is read, and so are later records',
     async () => {
       const topic = await createTopic();
       const count = 150_000;

@@ -7,7 +7,7 @@ import { resolveOptions } from '../../src/options/options.ts';
 import { CuttingProxy, apiKeys } from '../cutting-proxy.ts';
 import { Flow, LogLines, adminOf, newName, startEngine, until } from '../support.ts';
 
-describeWithBroker('kafka', 'connections that end in the middle of an answer', ({ brokers }) => {
+describeWithBroker('kafka', 'connections that close in the middle of an answer', ({ brokers }) => {
   const [broker = ''] = brokers;
 
   async function clientThrough(proxy: CuttingProxy): Promise<KafkaClient> {
@@ -93,7 +93,7 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     });
   });
 
-  test('bytes that are no answer end the connection, and nothing else', async () => {
+  test('invalid bytes close only that connection', async () => {
     const proxy = await CuttingProxy.start(broker);
     const client = await clientThrough(proxy);
     proxy.cut = { apiKey: apiKeys.metadata, bytes: -1 };
@@ -143,7 +143,7 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     await session.close();
   });
 
-  test('a group whose member leaves in such an answer can be joined again', async () => {
+  test('a group can be joined again after the connection of a leaving member closes', async () => {
     const proxy = await CuttingProxy.start(broker);
     const topic = await topicWith(1);
     const client = await clientThrough(proxy);
@@ -159,7 +159,7 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     await join(client.group(name), topic);
   });
 
-  test('events flow on, in a group and without, whatever is cut, and none that was accepted is lost', async () => {
+  test('no accepted event is lost, in a group and without, whichever connection closes', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ client: proxy.kafka(), numPartitions: 2 });
@@ -185,7 +185,7 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     await until('all of them', () => flow.accepted.every((n) => plain.has(n) && grouped.has(n)));
   });
 
-  test('a broker that is away for long makes Node warn of no leak', async () => {
+  test('a broker that is down for long causes no warning of Node about leaks', async () => {
     const proxy = await CuttingProxy.start(broker);
     const topic = newName();
     const engine = await startEngine({ client: proxy.kafka() });
@@ -209,7 +209,7 @@ describeWithBroker('kafka', 'connections that end in the middle of an answer', (
     expect(warnings).toEqual([]);
   });
 
-  test('a connection that brings nothing any more is replaced, and what it was for goes on', async () => {
+  test('a connection that receives nothing any more is replaced, and its requests continue', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ client: proxy.kafka({ requestTimeout: 1000 }), numPartitions: 2 });

@@ -70,7 +70,7 @@ async function decoded(parts: readonly Part[]): Promise<unknown> {
 
 const none = { values: [], next: undefined, failure: undefined };
 
-test('what is wrong with one partition is told of that one, and the others are read', async () => {
+test('an error of one partition is reported for that partition, and the others are read', async () => {
   const batch = await batchAt(7, ['a', 'b']);
   const broken = Buffer.from(batch);
   // The length of the first record.
@@ -86,7 +86,7 @@ test('what is wrong with one partition is told of that one, and the others are r
   ]);
 });
 
-test('what is in full is read, up to what is cut off, or cannot be read', async () => {
+test('complete batches are read, up to a batch that is truncated or cannot be read', async () => {
   const [first, second] = [await batchAt(0, ['a']), await batchAt(3, ['b'])];
   const broken = Buffer.from(second);
   broken[61] = 0xfe;
@@ -98,7 +98,7 @@ test('what is in full is read, up to what is cut off, or cannot be read', async 
   expect(await decoded([{ records: [first, broken, first] }])).toEqual([read]);
 });
 
-test('records of before Kafka 0.11 are read, and what is newer behind them comes next', async () => {
+test('records in the format before Kafka 0.11 are read, and newer records behind them with the next fetch', async () => {
   const old = [oldRecord(5, 'a'), oldRecord(6, 'b')];
   const batch = await batchAt(7, ['c']);
   const read = { values: ['5 a', '6 b'], next: 7, failure: undefined };

@@ -5,7 +5,7 @@ import { newName, startEngine, until } from '../support.ts';
 /** NOT_LEADER_FOR_PARTITION */
 const notLeader = 6;
 
-test('a partition without a leader, of any topic, keeps nobody from starting, publishing and subscribing elsewhere', async () => {
+test('a partition without a leader prevents neither a start nor publishing and subscribing to other topics', async () => {
   const [topic, broken] = [newName('whole'), newName('broken')];
   const topics = new Map<string, readonly number[]>([
     [topic, [1, 1]],
@@ -19,7 +19,7 @@ test('a partition without a leader, of any topic, keeps nobody from starting, pu
   expect((await engine.health()).status).toBe('up');
 });
 
-test('a topic that a pattern cannot read, since it has never had all its leaders, is told', async () => {
+test('health() names a topic that a pattern cannot read because it never had all its leaders', async () => {
   const broken = newName('broken');
   const { brokers } = await stubBroker({ topics: () => new Map([[broken, [1, -1]]]) });
   const engine = await startEngine({ brokers, stallLimitMs: 100 });
@@ -30,7 +30,7 @@ test('a topic that a pattern cannot read, since it has never had all its leaders
   });
 });
 
-test('where a partition loses its leader, the others of its topic are published to, and are not given up', async () => {
+test('if a partition loses its leader, its events wait for a new leader, and events of other partitions are published', async () => {
   const topic = newName();
   let leaders = [1, 1];
   const { brokers } = await stubBroker({
@@ -52,7 +52,7 @@ test('where a partition loses its leader, the others of its topic are published 
   expect(outcomes).toEqual(['21', 'a-little-bit-longer-string']);
 });
 
-test('what is published later goes to the partitions that have a leader, while one has none', async () => {
+test('events that are published later go to partitions with a leader while another partition has none', async () => {
   const [topic, other] = [newName(), newName('other')];
   let leaders = [1, 1];
   const { brokers } = await stubBroker({
@@ -77,7 +77,7 @@ test('what is published later goes to the partitions that have a leader, while o
   await leaderless;
 });
 
-test('of a request of which a part is refused in passing, only that part is sent again', async () => {
+test('if the broker rejects a part of a request temporarily, only that part is sent again', async () => {
   const topics = [newName('a'), newName('b'), newName('c')];
   const sent: string[] = [];
   let isRefusing = false;

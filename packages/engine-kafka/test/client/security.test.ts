@@ -169,7 +169,7 @@ describeWithBroker('kafka', 'security', async () => {
   ];
 
   describe.each(ways)('%s', (_, config) => {
-    test('lets events through, in a group and without', async () => {
+    test('carries events, in a group and without', async () => {
       const engine = await startEngine(config());
       const topic = newName();
       const seen: unknown[] = [];
@@ -200,7 +200,7 @@ describeWithBroker('kafka', 'security', async () => {
     ['no TLS where it is asked for', () => ({ brokers: at('TLS') })],
   ];
 
-  test.each(mistakes)('%s fails the start, and no secret is told', async (_, config) => {
+  test.each(mistakes)('%s fails the start, and the error shows no secret', async (_, config) => {
     const logger = new LogLines();
     const engine = makeEngine({ ...config(), connectTimeoutMs: 3000 }, logger);
     const error = await engine.start().then(
@@ -213,7 +213,7 @@ describeWithBroker('kafka', 'security', async () => {
     for (const secret of ['rabbit-hole', user.password]) expect(told).not.toContain(secret);
   });
 
-  test('what the cluster does not let a user do is refused with a typed error, and harms nothing else', async () => {
+  test('an operation that the cluster does not allow rejects with a typed error and affects nothing else', async () => {
     const [closed, open, group] = [newName('closed'), newName('open'), newName('g')];
     const admin = await adminOf(broker.brokers);
     const topics = [{ topic: closed }, { topic: open }];

@@ -5,7 +5,7 @@ import { adminOf, newName, startEngine, until } from '../support.ts';
 describeWithBroker('kafka', 'topics', ({ brokers }) => {
   const list = [...brokers];
 
-  test('a topic is created with its partitions and copies, and one that is there is used as it is', async () => {
+  test('a topic is created with the configured partitions and replicas, and an existing topic is used unchanged', async () => {
     const admin = await adminOf(list);
     const [made, found] = [newName(), newName()];
     await admin.createTopics({ topics: [{ topic: found, numPartitions: 2 }], waitForLeaders: true });
@@ -17,7 +17,7 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
     expect(topics.find(({ name }) => name === made)?.partitions[0]?.replicas.length).toBe(1);
   });
 
-  test('topics that many publish to and subscribe to at the same time are created once', async () => {
+  test('topics that many callers publish and subscribe to at the same time are created once', async () => {
     const topic = newName();
     const config = { brokers: list, numPartitions: 2 };
     const first = await startEngine(config);
@@ -31,7 +31,7 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
     expect(new Set(seen)).toEqual(new Set([0, 1, 2, 3]));
   });
 
-  test('a name that Kafka takes for another one is refused, and so is a topic with more copies than brokers', async () => {
+  test('a name that collides with another name in Kafka is refused, and so is a topic with more replicas than brokers', async () => {
     const name = newName();
     const engine = await startEngine({ brokers: list });
     await engine.publish({ topic: `${name}.a`, payload: 1 });
@@ -50,7 +50,7 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
     await engine.publish({ topic: `${name}.a`, payload: 2 });
   });
 
-  test('partitions that are added while events flow are read from their first event', async () => {
+  test('partitions that are added while events are published are read from their first event', async () => {
     const [topic, group] = [newName(), newName('g')];
     const admin = await adminOf(list);
     // It looks seldom, so that the new partitions have events before it knows of them.
@@ -74,7 +74,7 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
     expect(offsets.filter(({ offset }) => Number(offset) > 0).length).toBeGreaterThan(1);
   });
 
-  test('partitions that were added while no member was there are read from their first event', async () => {
+  test('partitions that are added while a group has no members are read from their first event', async () => {
     const [topic, group] = [newName(), newName('g')];
     const admin = await adminOf(list);
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
@@ -88,7 +88,7 @@ describeWithBroker('kafka', 'topics', ({ brokers }) => {
     await until('all events', () => seen.size === 40);
   });
 
-  test('a topic that is deleted under its subscriptions harms no other, and is read again once it is back', async () => {
+  test('a topic that is deleted during its subscriptions affects no other topic, and is read again after it is created again', async () => {
     const [topic, other, group] = [newName('gone'), newName('stays'), newName('g')];
     const admin = await adminOf(list);
     const engine = await startEngine({ brokers: list, numPartitions: 2 });

@@ -50,14 +50,17 @@ async function failedStart(brokers: readonly string[]): Promise<number> {
   return performance.now() - since;
 }
 
-test('a broker that refuses connections fails the start, with a typed error, when its time is over', async () => {
+test('a broker that refuses connections fails the start with a typed error, at the timeout', async () => {
   expect(await failedStart(['127.0.0.1:1'])).toBeLessThan(5000);
 });
 
-test.each(['silent', 'hangs up'] as const)('so does one that takes connections and %s', async (kind) => {
-  const { brokers } = await server(kind);
-  expect(await failedStart(brokers)).toBeLessThan(5000);
-});
+test.each(['silent', 'hangs up'] as const)(
+  'so does a broker that accepts connections and %s',
+  async (kind) => {
+    const { brokers } = await server(kind);
+    expect(await failedStart(brokers)).toBeLessThan(5000);
+  },
+);
 
 test('an engine starts although one of its brokers takes connections and says nothing', async () => {
   const { brokers, calls } = await server('silent');
@@ -70,7 +73,7 @@ test('an engine starts although one of its brokers takes connections and says no
   expect(calls()).toBeGreaterThan(0);
 });
 
-test('a start that is given up ends at once, tries no more, and leaves no rejection that nobody handles', async () => {
+test('an aborted start ends immediately, stops its attempts, and leaves no unhandled rejection', async () => {
   const reasons = unhandled();
   const { brokers, calls } = await server('hangs up');
   const abort = new AbortController();
@@ -89,7 +92,7 @@ test('a start that is given up ends at once, tries no more, and leaves no reject
   expect(reasons).toEqual([]);
 });
 
-test('what fails after nobody waits for it any more is no unhandled rejection', async () => {
+test('an operation that fails after its caller stopped waiting causes no unhandled rejection', async () => {
   const reasons = unhandled();
   let fail!: (error: Error) => void;
   const work = new Promise<never>((_, reject) => (fail = reject));
@@ -100,7 +103,7 @@ test('what fails after nobody waits for it any more is no unhandled rejection', 
   expect(reasons).toEqual([]);
 });
 
-test('a client that was given, and connects after the start was given up, leaves no connection behind', async () => {
+test('a given client that connects after the start was aborted is disconnected', async () => {
   let isDown = true;
   let calls = 0;
   const stub = await stubBroker({ topics: () => new Map(), isDown: () => (calls++, isDown) });

@@ -36,7 +36,7 @@ function nextOwner(committed: CommittedOffset): AssignedPartition {
 
 const offsetsOf = (entries: readonly Entry[]): number[] => entries.map(({ offset }) => offset);
 
-test('a member gets what the one before had not settled, and no more', () => {
+test('the next owner gets exactly the events that the previous owner had not settled', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const entries = read(assigned, 20);
   const open = [3, 4, 9, 15];
@@ -46,7 +46,7 @@ test('a member gets what the one before had not settled, and no more', () => {
   expect(offsetsOf(read(next, 20))).toEqual([3, 4, 9, 15, 20, 21, 22]);
 });
 
-test('it goes on over members that have read a part of it, or none', () => {
+test('this also holds after owners that have read some of the events, or none', () => {
   let assigned = new AssignedPartition(...firstOffset, owner);
   const entries = read(assigned, 100);
   const open = [10, 40, 41, 70, 99];
@@ -80,7 +80,7 @@ test('if only the first event is not settled, the next owner of the partition re
   expect(next.toCommit(maxMetadataLength).metadata).toBe('polybus 1');
 });
 
-test('what was given back keeps its attempts, and what runs has not been given back', () => {
+test('released events keep their attempts, and a running event does not count as released', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const [back, running, queued] = read(assigned, 3);
   back!.begun(2);
@@ -92,7 +92,7 @@ test('what was given back keeps its attempts, and what runs has not been given b
   expect(read(next, 3).map(({ attempts }) => attempts)).toEqual([2, 0, 0]);
 });
 
-test('attempts at an event that was compacted away are forgotten', () => {
+test('attempts of an event that was compacted away are removed', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const [, gone] = read(assigned, 2);
   gone!.begun(1);
@@ -105,7 +105,7 @@ test('attempts at an event that was compacted away are forgotten', () => {
   expect(decodeMetadata(0, metadata)?.attempts).toEqual(new Map());
 });
 
-test('of thousands of events that are settled behind one that is not, none comes again', () => {
+test('none of thousands of settled events behind an unsettled event is delivered again', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const [first] = read(assigned, 1);
   for (let round = 0; round < 20; round++) for (const entry of read(assigned, 500)) assigned.settle(entry);
@@ -116,7 +116,7 @@ test('of thousands of events that are settled behind one that is not, none comes
   expect(assigned.settledUpTo).toBe(10_001);
 });
 
-test('the place in a log that has become another one is not held by what was read of the one before', () => {
+test('events of a deleted topic do not hold back the committed offset of the new topic with its name', () => {
   const assigned = new AssignedPartition(...firstOffset, owner);
   const [running, settled] = read(assigned, 100);
   assigned.settle(settled!);

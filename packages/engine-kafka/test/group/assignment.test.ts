@@ -11,14 +11,14 @@ const shares = (members: Record<string, string[]>, partitions: Record<string, nu
     ].map(([id, share]) => [id, Object.fromEntries(share)]),
   );
 
-test('partitions are shared evenly, over all topics together', () => {
+test('partitions are distributed evenly, over all topics together', () => {
   expect(shares({ a: ['x', 'y'], b: ['x', 'y'] }, { x: 3, y: 1 })).toEqual({
     a: { x: [0, 2] },
     b: { x: [1], y: [0] },
   });
 });
 
-test('a member gets partitions of those topics only that it wants', () => {
+test('a member gets only partitions of topics that it subscribes to', () => {
   expect(shares({ a: ['x'], b: ['x', 'y'], c: ['z'] }, { x: 2, y: 2, z: 1 })).toEqual({
     a: { x: [0] },
     b: { x: [1], y: [0, 1] },
@@ -26,7 +26,7 @@ test('a member gets partitions of those topics only that it wants', () => {
   });
 });
 
-test('every partition has one member, whatever the order in which members are told', () => {
+test('every partition has one owner, independent of the order of the members', () => {
   const [some, others] = [
     { a: ['x'], b: ['x'], c: ['x'] },
     { c: ['x'], a: ['x'], b: ['x'] },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { HeldReceiver, SimulatedTopic, Simulation, failure, request } from '../simulated.ts';
 import { until } from '../support.ts';
 
-test('what others have committed in partitions that this process has not seen yet stays', async () => {
+test('offsets that other members committed in partitions that this process does not know yet are kept', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
@@ -17,7 +17,7 @@ test('what others have committed in partitions that this process has not seen ye
   expect([...committedOffsets.values()].map(({ offset }) => offset)).toEqual([7, 7, 7, 7]);
 });
 
-test('the leader shares out the partitions that any member knows of', async () => {
+test('the leader assigns every partition that any member knows', async () => {
   const simulation = new Simulation();
   const { topics, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
@@ -30,7 +30,7 @@ test('the leader shares out the partitions that any member knows of', async () =
   expect([...shares.values()].flatMap((share) => share.get('t') ?? []).length).toBe(4);
 });
 
-test('a topic that appears after the pattern that means it is read from its first event', async () => {
+test('a topic that is created after its pattern subscription is read from its first event', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   await catalog.refresh();
@@ -43,7 +43,7 @@ test('a topic that appears after the pattern that means it is read from its firs
   expect(committedOffsets.get('new:0')?.offset).toBe(0);
 });
 
-test('a member that is expelled while it waits for handlers takes its places for lost', async () => {
+test('a member that is expelled while it waits for handlers continues at the offsets that others have committed', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
@@ -68,7 +68,7 @@ test('a member that is expelled while it waits for handlers takes its places for
   await until('to go on where others were', () => [...group.lag(() => 50)][0]?.events === 0);
 });
 
-test('a place in which nothing happened is committed when the member lets go of it, so that the cluster keeps it', async () => {
+test('an offset without new events is committed when the member gives up its partition, so that the cluster keeps it', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(2));
@@ -81,7 +81,7 @@ test('a place in which nothing happened is committed when the member lets go of 
   expect(committedOffsets).toEqual(before);
 });
 
-test('a place in a topic that is gone is not committed: there may be another topic of that name by then', async () => {
+test('an offset in a deleted topic is not committed, because a new topic of that name may exist', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));
@@ -97,7 +97,7 @@ test('a place in a topic that is gone is not committed: there may be another top
   expect([...committedOffsets.keys()]).toEqual(['b:0']);
 });
 
-test('a topic that is gone, and back before the members have joined again, is read from its first event', async () => {
+test('a topic that is deleted and created again before the members rejoin is read from its first event', async () => {
   const simulation = new Simulation();
   const { topics, committedOffsets, catalog, group } = simulation;
   for (const name of ['a', 'b']) topics.set(name, new SimulatedTopic(1));

@@ -33,7 +33,7 @@ function partition(isShared = false): {
   return { assigned, dispatch, take };
 }
 
-test('an event that somebody still has is not settled by those who gave it back and left', async () => {
+test('an event that one subscription still handles is not settled when another subscription releases it and leaves', async () => {
   const { assigned, dispatch, take } = partition();
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   const subscriber = dispatch.add(request('t'), leaving);
@@ -47,7 +47,7 @@ test('an event that somebody still has is not settled by those who gave it back 
   expect(assigned.settledUpTo).toBe(1);
 });
 
-test('what is given back waits in the order of its offsets', () => {
+test('released events wait in the order of their offsets', () => {
   const { assigned, dispatch } = partition();
   const receiver = new HeldReceiver();
   dispatch.add(request('t'), receiver);
@@ -63,7 +63,7 @@ test('what is given back waits in the order of its offsets', () => {
   expect(order).toEqual([0, 10, 20, 30, 49]);
 });
 
-test('an event that the first subscription settles at once is not settled before the others have', () => {
+test('an event that the first subscription settles synchronously is not settled before the others settle it', () => {
   const { assigned, dispatch, take } = partition();
   const [first, second] = [new HeldReceiver(), new HeldReceiver()];
   first.enqueue = (_, acknowledgement) => acknowledgement.settled();
@@ -75,7 +75,7 @@ test('an event that the first subscription settles at once is not settled before
   expect(assigned.settledUpTo).toBe(1);
 });
 
-test('what waits for a subscription that leaves has an end, and goes on in order once that is through', async () => {
+test('the number of events that wait for a leaving subscription is limited, and they continue in order after it has left', async () => {
   const { assigned, dispatch } = partition(true);
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   staying.capacity = Number.POSITIVE_INFINITY;

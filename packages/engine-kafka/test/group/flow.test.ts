@@ -2,10 +2,10 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { adminOf, newName, startEngine, until } from '../support.ts';
 
-describeWithBroker('kafka', 'how events flow in a group', ({ brokers }) => {
+describeWithBroker('kafka', 'events of a group', ({ brokers }) => {
   const list = [...brokers];
 
-  test('a member that is full reads no more until it has room, and misses nothing', async () => {
+  test('stop being read by a member with a full buffer until it has room, and none is lost', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
     let open!: () => void;
@@ -33,7 +33,7 @@ describeWithBroker('kafka', 'how events flow in a group', ({ brokers }) => {
     await until('all at the one that was full', () => full.size === count);
   });
 
-  test('subscriptions of a group in one process share one member of it', async () => {
+  test('are shared by the subscriptions of one process, which form one member', async () => {
     const [one, other, group] = [newName(), newName(), newName('g')];
     const admin = await adminOf(list);
     const membersOf = async (): Promise<number | undefined> =>

@@ -6,7 +6,7 @@ import { LogLines, newName, startEngine, until } from '../support.ts';
 describeWithBroker('kafka', 'handlers of a group', ({ brokers }) => {
   const list = [...brokers];
 
-  test('a handler that subscribes in its own group, and waits for that, is not waited for', async () => {
+  test('can subscribe in their own group and await that, because the subscribe does not wait for them', async () => {
     const [topic, other, group] = [newName('a'), newName('b'), newName('g')];
     const logger = new LogLines();
     // A rebalance would wait for it for longer than this test.

@@ -6,7 +6,7 @@ describeWithBroker('kafka', 'leaving a group', ({ brokers }) => {
   const list = [...brokers];
 
   test.each(['before the others have joined', 'before it has been heard'])(
-    'a member that stops while it joins, %s, is no member any more',
+    'a member that stops while it joins, %s, leaves the group',
     async (when) => {
       const [topic, group] = [newName(), newName('g')];
       // A session that no test would outlast.

@@ -10,7 +10,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
   const { brokers } = await ownKafka();
   const roomy = { bufferSize: 100_000 };
 
-  test('what a member had whose process was killed goes to the others: in order, none lost', async () => {
+  test('events of a killed member go to the other members, in order and without loss', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ brokers, numPartitions: 4 });
     const byKey = new Map<string, number[]>();
@@ -34,7 +34,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect([...byKey.values()].flat().length).toBe(60);
   });
 
-  test('while members come and go, 10 000 events are each handled once, in order, and no key in two places', async () => {
+  test('10 000 events are each handled once and in order while members join and leave, and no key in two members at once', async () => {
     const [topic, group] = [newName(), newName('g')];
     const publisher = await startEngine({ brokers, numPartitions: 6 });
     const handled = new Map<number, number>();
@@ -77,7 +77,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect([...handled.values()].filter((times) => times !== 1)).toEqual([]);
   });
 
-  test('a member that joins waits for the handlers that run, and not for what is queued behind them', async () => {
+  test('a joining member waits for running handlers, and not for queued events', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers, numPartitions: 2, rebalanceTimeoutMs: 600_000 };
     const [staying, joining] = [await startEngine(config), await startEngine(config)];
@@ -111,7 +111,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     await opening;
   });
 
-  test('a member that joins does not wait for the retry of a handler that fails meanwhile', async () => {
+  test('a joining member does not wait for the retry of a handler that fails meanwhile', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers, numPartitions: 1, rebalanceTimeoutMs: 600_000 };
     const [staying, joining] = [await startEngine(config), await startEngine(config)];
@@ -135,7 +135,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect(begun).toEqual(['0, attempt 1', '0, attempt 2', '1, attempt 1']);
   });
 
-  test('a handler that runs for longer than the session timeout keeps its membership', async () => {
+  test('a member whose handler runs longer than the session timeout keeps its membership', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers, sessionTimeoutMs: 3000 };
     const engine = await startEngine(config);
@@ -160,7 +160,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect(begun).toEqual([0, 1]);
   });
 
-  test('a subscription that is added to a running group costs the others no event, and repeats none', async () => {
+  test('adding a subscription to a running group loses and repeats no event of the others', async () => {
     const group = newName('g');
     const [first, ...others] = [newName('a'), newName('b'), newName('c')];
     const engine = await startEngine({ brokers, numPartitions: 3 });
@@ -190,7 +190,7 @@ describeWithBroker('kafka', 'members of a group', async () => {
     expect(seen).toEqual(expect.arrayContaining(others.map((topic) => `${topic} first`)));
   });
 
-  test("engines with one groupId share the events, and each engine's subscriptions get all of its share", async () => {
+  test('engines with the same groupId share the events, and each subscription of an engine gets all events of its engine', async () => {
     const [topic, groupId] = [newName(), newName('g')];
     const publisher = await startEngine({ brokers, numPartitions: 4 });
     const seen: { sync: Set<unknown>; async: Set<unknown> }[] = [];

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { HeldReceiver, SimulatedTopic, Simulation, failure, request } from '../simulated.ts';
 import { until } from '../support.ts';
 
-test('a heartbeat that is never answered is no sign of life: once the session is over the member joins again', async () => {
+test('an unanswered heartbeat does not extend the session: the member joins again after the session timeout', async () => {
   const simulation = new Simulation(true, { sessionTimeoutMs: 500 });
   const { topics, catalog, group, asked } = simulation;
   topics.set('t', new SimulatedTopic(1));
@@ -19,7 +19,7 @@ test('a heartbeat that is never answered is no sign of life: once the session is
   expect(asked.length).toBe(2);
 });
 
-test('a member that has heard nothing for as long as its session lasts begins nothing, and goes on once it hears', async () => {
+test('a member without an answer for the session timeout starts no event, and continues after the next answer', async () => {
   vi.useFakeTimers();
   try {
     const simulation = new Simulation(true, { sessionTimeoutMs: 300, heartbeatIntervalMs: 200 });
@@ -52,7 +52,7 @@ test('a member that has heard nothing for as long as its session lasts begins no
   }
 });
 
-test('a member whose group ends while it joins says goodbye at once', async () => {
+test('a member that is closed while it joins leaves the group immediately', async () => {
   const simulation = new Simulation();
   const { topics, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
@@ -67,7 +67,7 @@ test('a member whose group ends while it joins says goodbye at once', async () =
   expect(await refusal).toContain('leaves');
 });
 
-test('those who wait for a member that cannot join are told so in the end', async () => {
+test('a subscribe rejects in the end if the member cannot join', async () => {
   vi.useFakeTimers();
   try {
     const simulation = new Simulation();

@@ -12,7 +12,7 @@ function state(given: Partial<PartitionState>): PartitionState {
   return { partitionsBefore: 12, settled: [], attempts: new Map(), ...given };
 }
 
-test('what goes with a committed offset is read as it was written', () => {
+test('the metadata of a committed offset is read as it was written', () => {
   const settled = [
     { from: offset, to: offset + 1 },
     { from: offset + 2, to: offset + 130 },
@@ -29,17 +29,17 @@ test('what goes with a committed offset is read as it was written', () => {
   }
 });
 
-test('where nothing more is to be kept it is what earlier versions write, and theirs is read', () => {
+test('metadata without settled events and attempts has the format of earlier versions, which is read too', () => {
   expect(encodeMetadata(offset, state({}), maxMetadataLength)).toBe('polybus 12');
   expect(decodeMetadata(offset, 'polybus 12')).toEqual(state({}));
 });
 
-test('what an earlier version has taken along to another offset does not count', () => {
+test('metadata that belongs to another offset is ignored', () => {
   const text = encodeMetadata(offset, state({ settled: [{ from: offset + 1, to: offset + 9 }] }), 4096);
   expect(decodeMetadata(offset + 3, text)).toEqual(state({}));
 });
 
-test('what others wrote, or cut, counts for nothing and harms nothing', () => {
+test('metadata of other programs and truncated metadata are ignored', () => {
   for (const text of ['', 'polybus', 'polybus x', 'polybus -1', 'another 3', '{"a":1}', 'polybus  3', '\0'])
     expect(decodeMetadata(offset, text)).toBeUndefined();
   const bytes = (...numbers: number[]): string => Buffer.from(numbers).toString('base64url');
@@ -59,7 +59,7 @@ test('what others wrote, or cut, counts for nothing and harms nothing', () => {
     expect(decodeMetadata(7, text)).toEqual(state({}));
 });
 
-test('what does not fit is left out from its end, and the rest is read', () => {
+test('metadata that does not fit is truncated at its end, and the rest is read', () => {
   const settled = Array.from({ length: 5000 }, (_, n) => ({
     from: offset + 2 * n + 1,
     to: offset + 2 * n + 2,

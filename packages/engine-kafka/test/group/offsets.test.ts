@@ -12,7 +12,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     return Number(one?.partitions[0]?.offset);
   }
 
-  test('are committed up to the first event that is not settled, whatever is settled behind it', async () => {
+  test('are committed up to the first unsettled event, even if later events are settled', async () => {
     const [topic, group] = [newName(), newName('g')];
     const admin = await adminOf(list);
     const engine = await startEngine({ brokers: list, numPartitions: 1, commitIntervalMs: 20 });
@@ -34,7 +34,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     await until('the commit of all', async () => (await committed(admin, topic, group)) === 10);
   });
 
-  test('are committed after a count, before the interval is over, and at stop', async () => {
+  test('are committed after a number of events, before the interval ends, and at stop', async () => {
     const [topic, group] = [newName(), newName('g')];
     const config = { brokers: list, numPartitions: 1, commitIntervalMs: 3_600_000, commitCount: 5 };
     const admin = await adminOf(list);
@@ -48,7 +48,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     expect(await committed(admin, topic, group)).toBe(7);
   });
 
-  test('a subscription without a group leaves nothing on the cluster', async () => {
+  test('of a subscription without a group are not stored on the cluster', async () => {
     const admin = await adminOf(list);
     const groups = async () => (await admin.listGroups()).groups.map(({ groupId }) => groupId).sort();
     const before = await groups();
@@ -62,7 +62,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     await engine.stop();
   });
 
-  test('a group begins at a date, and goes on from where it was, whatever is asked for later', async () => {
+  test('of a group start at a date and then continue, and a later `from` has no effect', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ brokers: list, numPartitions: 2 });
     for (let n = 0; n < 5; n++) await engine.publish({ topic, payload: n, key: `key-${n}` });
@@ -85,7 +85,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
   });
 
   test.each(['a group', 'no group'])(
-    'a topic that appears after its subscription is read from its first event, whatever date the subscription began at: %s',
+    'of a topic that is created after its subscription start at the first event, with `from`: %s',
     async (what) => {
       const prefix = newName();
       const engine = await startEngine({ brokers: list, numPartitions: 1 });
@@ -101,7 +101,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
   );
 
   test.each(['a group', 'no group'])(
-    'a date before the epoch is the beginning, and one that is far ahead the end: %s',
+    'before the epoch mean the beginning, and far in the future the end: %s',
     async (what) => {
       const topic = newName();
       const engine = await startEngine({ brokers: list, numPartitions: 1 });
@@ -126,7 +126,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     },
   );
 
-  test('lag() tells what a group has yet to settle, and a subscription has yet to get', async () => {
+  test('are compared by lag() with the end, for groups and for subscriptions without a group', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
     let open!: () => void;
@@ -143,7 +143,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
     await until('no lag', () => isSo({ [group]: 0, none: 0 }));
   });
 
-  test('a subscription that is full holds up no other, and misses nothing', async () => {
+  test('of a subscription with a full buffer hold up no other subscription, and no event is lost', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers: list, numPartitions: 2 });
     let open!: () => void;

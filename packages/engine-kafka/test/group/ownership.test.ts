@@ -20,12 +20,12 @@ async function pass(ms: number): Promise<void> {
   await until(`${ms} ms to pass`, () => performance.now() - since > ms);
 }
 
-describeWithBroker('kafka', 'whose partitions are', async () => {
+describeWithBroker('kafka', 'ownership of partitions', async () => {
   const { brokers } = await ownKafka();
   const config = { brokers, numPartitions: 2 };
 
   test.each([3_600_000, -3_600_000])(
-    'a wall clock that is set by %i ms while handlers run makes no event be handled twice, nor any wait',
+    'survives a wall clock that is set by %i ms while handlers run: no event is handled twice or delayed',
     async (by) => {
       const [topic, group] = [newName(), newName('g')];
       const engine = await startEngine(config);
@@ -44,7 +44,7 @@ describeWithBroker('kafka', 'whose partitions are', async () => {
     },
   );
 
-  test('a member that stood still for longer than its session begins nothing of what others have by then', async () => {
+  test('expires for a member that is suspended longer than its session: it starts no event that others have by then', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine(config);
     await engine.publish({ topic, payload: -1 });

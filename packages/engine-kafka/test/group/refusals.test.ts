@@ -12,7 +12,7 @@ async function withTopics(...names: string[]): Promise<Simulation> {
 const warnings = ({ log }: Simulation, userData: string): string[] =>
   log.warnings.filter((line) => line.includes(userData));
 
-test('a pattern does without a topic that may not be read, and says so once', async () => {
+test('a pattern skips a topic that may not be read, and logs it once', async () => {
   const simulation = await withTopics('open', 'closed');
   const { group, refused, topics, asked } = simulation;
   refused.add('closed');
@@ -26,7 +26,7 @@ test('a pattern does without a topic that may not be read, and says so once', as
   expect(group.trouble).toEqual({ message: 'may not read: closed', isLasting: true });
 });
 
-test('a subscription of a topic that may not be read is told so, and the others of the group go on', async () => {
+test('subscribing to a topic that may not be read rejects, and other subscriptions of the group continue', async () => {
   const simulation = await withTopics('open', 'closed');
   const { group, refused, topics } = simulation;
   refused.add('closed');
@@ -43,7 +43,7 @@ test('a subscription of a topic that may not be read is told so, and the others 
   expect(group.trouble).toBeUndefined();
 });
 
-test('a member that cannot join for a moment tells until it has, and warns of nothing', async () => {
+test('a member that temporarily cannot join reports this until it has joined, and logs no warning', async () => {
   const simulation = await withTopics('t');
   const { group, joins } = simulation;
   const fail = (): never => {
@@ -58,7 +58,7 @@ test('a member that cannot join for a moment tells until it has, and warns of no
   expect(group.trouble).toBeUndefined();
 });
 
-test('a member that cannot join for a reason that lasts warns once', async () => {
+test('a member that cannot join for a lasting reason logs one warning', async () => {
   const simulation = await withTopics('t');
   const { group, joins } = simulation;
   await group.listen(request('t'), new HeldReceiver());

@@ -7,7 +7,7 @@ import { adminOf, newName, startEngine, until, spawnMember } from '../support.ts
 
 const never = { initialMs: 600_000, maxMs: 600_000, jitter: 'none' } as const;
 
-describeWithBroker('kafka', 'what a group handles again', async () => {
+describeWithBroker('kafka', 'events that a group handles again', async () => {
   const { brokers } = await ownKafka();
   const config = { brokers, numPartitions: 1 };
 
@@ -36,7 +36,7 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
   /** Every third event is of one key, and each of the others of its own. */
   const keyOf = (n: number): string => (n % 3 === 0 ? 'slow' : `key-${n}`);
 
-  test('a member that stops while one key is slow leaves what waits behind that key, and nothing else', async () => {
+  test('a member that stops while a key is slow leaves only the events behind that key to the next member', async () => {
     const [topic, options] = [newName(), { group: newName('g'), concurrency: 8 }];
     const [publisher, leaving] = [await startEngine(config), await startEngine(config)];
     const slow = gate();
@@ -55,7 +55,7 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
     expect(second.handled.size).toBeGreaterThan(1);
   });
 
-  test('a member that stops between two attempts leaves that event with its attempts, and nothing else', async () => {
+  test('a member that stops between two attempts leaves only that event, with its attempts', async () => {
     const [topic, group] = [newName(), newName('g')];
     const [publisher, leaving] = [await startEngine(config), await startEngine(config)];
     const options: SubscribeOptions = { group, concurrency: 8, retry: { attempts: 5, backoff: never } };
@@ -76,7 +76,7 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
     ]);
   });
 
-  test('members that come and go between the attempts of some keys handle each event once', async () => {
+  test('members that join and leave between attempts handle each event once', async () => {
     const [topic, group] = [newName(), newName('g')];
     const shared = { brokers, numPartitions: 4 };
     const publisher = await startEngine(shared);
@@ -115,7 +115,7 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
     expect([...times].filter(([, n]) => n !== 1)).toEqual([]);
   });
 
-  test('a process that is killed leaves what it had not committed, and nothing that it had settled behind that', async () => {
+  test('a killed process leaves only uncommitted events, and none that was settled behind an unsettled event', async () => {
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine(config);
     const admin = await adminOf(brokers);
@@ -141,7 +141,7 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
     ]);
   });
 
-  test('where each subscription gets all, one that has handled an event gets it again if another has not', async () => {
+  test('a subscription that has handled an event gets it again if another subscription with the same groupId has not', async () => {
     const [topic, groupId] = [newName(), newName('g')];
     const own = { ...config, groupId };
     const [publisher, leaving] = [await startEngine(config), await startEngine(own)];
@@ -164,8 +164,8 @@ describeWithBroker('kafka', 'what a group handles again', async () => {
   });
 });
 
-describeWithBroker('kafka', 'attempts where each subscription gets all', ({ brokers }) => {
-  test('an event that is given back to a subscription of the same process keeps those that it had there', async () => {
+describeWithBroker('kafka', 'attempts of subscriptions that each get every event', ({ brokers }) => {
+  test('are kept if an event is released to a subscription of the same process', async () => {
     const [topic, other, groupId] = [newName(), newName(), newName('g')];
     const engine = await startEngine({ brokers: [...brokers], groupId, numPartitions: 1 });
     const [failing, fine]: number[][] = [[], []];
@@ -190,11 +190,11 @@ describeWithBroker('kafka', 'attempts where each subscription gets all', ({ brok
   });
 });
 
-describeWithBroker('kafka', 'a cluster that lets little go with an offset', async () => {
+describeWithBroker('kafka', 'a cluster with a low limit for offset metadata', async () => {
   const { brokers } = await ownKafka({ config: { 'offset.metadata.max.bytes': '48' } });
   const config = { brokers, numPartitions: 1 };
 
-  test('what does not fit is handled again, and no more', async () => {
+  test('repeats only the settled events that do not fit into the metadata', async () => {
     const [topic, group] = [newName(), newName('g')];
     const [publisher, leaving] = [await startEngine(config), await startEngine(config)];
     let open!: () => void;

@@ -45,7 +45,7 @@ function toEach(): { dispatch: GroupDispatcher; assigned: AssignedPartition } {
   return { dispatch, assigned };
 }
 
-test('an event is settled by those that got it, whoever subscribes while they have it', () => {
+test('an event is settled by the subscriptions that got it, even if others subscribe meanwhile', () => {
   const { dispatch, assigned } = toEach();
   const [first, later] = [new HeldReceiver(), new HeldReceiver()];
   dispatch.add(request('t'), first);
@@ -58,7 +58,7 @@ test('an event is settled by those that got it, whoever subscribes while they ha
   expect(assigned.settledUpTo).toBe(1);
 });
 
-test('an event that one gave back, and that all others have settled, is settled when that one leaves', () => {
+test('an event that one subscription released and all others settled is settled when that subscription leaves', () => {
   const { dispatch, assigned } = toEach();
   const [leaving, staying] = [new HeldReceiver(), new HeldReceiver()];
   const subscriber = dispatch.add(request('t'), leaving);
@@ -74,7 +74,7 @@ test('an event that one gave back, and that all others have settled, is settled 
   expect(assigned.settledUpTo).toBe(1);
 });
 
-test('a topic that was there when its subscription began is no news, whatever appears while the group forms', async () => {
+test('a topic that existed when its subscription started is read from the latest event, even if other topics appear while the group forms', async () => {
   const simulation = new Simulation();
   const { topics, catalog, group, committedOffsets } = simulation;
   for (const name of ['a', 'b']) {
@@ -101,7 +101,7 @@ test('a topic that was there when its subscription began is no news, whatever ap
   expect(committedOffsets.get('b:0')?.offset).toBe(1000);
 });
 
-test('a member that missed a generation begins where others have got to meanwhile', async () => {
+test('a member that missed a generation starts at the offset that others have committed', async () => {
   const simulation = new Simulation();
   const { topics, catalog, group, committedOffsets } = simulation;
   topics.set('t', new SimulatedTopic(1));

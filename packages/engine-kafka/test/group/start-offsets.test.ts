@@ -16,7 +16,7 @@ async function pinned(onLook: () => void): Promise<Simulation> {
   return simulation;
 }
 
-test('a subscription in a group looks again where a look has failed in passing', async () => {
+test('a group subscription asks for its start offset again after a temporary failure', async () => {
   let looks = 0;
   const { group } = await pinned(() => {
     if (++looks <= 2) throw new KafkaFailure('passing', 'the connection is gone', undefined);
@@ -25,7 +25,7 @@ test('a subscription in a group looks again where a look has failed in passing',
   expect(looks).toBe(3);
 });
 
-test('a subscription in a group that may not look is told so', async () => {
+test('a group subscription rejects if it may not read its start offset', async () => {
   const { group } = await pinned(() => {
     throw new KafkaFailure('refused', 'not authorized', undefined);
   });

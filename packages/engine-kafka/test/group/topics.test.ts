@@ -19,13 +19,13 @@ function watching(pattern: string): (leaders: Record<string, number[]>) => Promi
   };
 }
 
-test('a partition that has lost its leader takes no other of its topic from the group', async () => {
+test('a partition that has lost its leader does not remove other partitions of its topic from the group', async () => {
   const wanted = watching('t.*');
   expect(await wanted({ 't.a': [1, 2], 't.b': [1] })).toBe('t.a 2,t.b 1');
   expect(await wanted({ 't.a': [1, -1], 't.b': [1] })).toBe('t.a 2,t.b 1');
 });
 
-test('a topic is wanted once each partition has a leader, and so are partitions that are added', async () => {
+test('a topic is subscribed when each partition has a leader, and so are added partitions', async () => {
   const wanted = watching('t.*');
   expect(await wanted({ 't.a': [-1, -1] })).toBe('');
   expect(await wanted({ 't.a': [1, 2] })).toBe('t.a 2');
@@ -33,7 +33,7 @@ test('a topic is wanted once each partition has a leader, and so are partitions 
   expect(await wanted({ 't.a': [1, 2, 1, 2] })).toBe('t.a 4');
 });
 
-test('a topic that went, and comes back, is wanted once it has leaders again', async () => {
+test('a topic that was deleted and created again is subscribed when it has leaders again', async () => {
   const wanted = watching('t.*');
   expect(await wanted({ 't.a': [1, 2] })).toBe('t.a 2');
   await wanted({});

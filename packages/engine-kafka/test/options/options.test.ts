@@ -31,7 +31,7 @@ describe('the configuration', () => {
     expect(groupId).toBeUndefined();
   });
 
-  test("takes the Go module's fields, and its maps under Kafka's own names", () => {
+  test("accepts the Go module's fields, and its maps under Kafka's own names", () => {
     const { connection, producer, consumer, groupId } = resolveOptions(
       {
         brokers: ['a:1', 'b:2'],
@@ -65,7 +65,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('an option under its own name wins over a map', () => {
+  test('prefers an option under its own name to the same option in a map', () => {
     const options = resolveOptions(
       { acks: -1, producer: { acks: '0' }, ssl: false, security: { 'security.protocol': 'ssl' } },
       'c',
@@ -73,7 +73,7 @@ describe('the configuration', () => {
     expect([options.producer.acks, options.connection.ssl]).toEqual([-1, false]);
   });
 
-  test('of a bus with one engine: addresses separated by commas', () => {
+  test('accepts addresses separated by commas for a bus with one engine', () => {
     const { connection } = resolveOptions(
       { externalBrokerURL: 'kafka://a:1, b:2', externalBrokerUser: 'u', externalBrokerPassword: 'p' },
       'c',
@@ -84,7 +84,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('tells every problem, with its path and what is allowed', () => {
+  test('reports every mistake with its path and the allowed values', () => {
     expect(problemsOf({ brokers: ['localhost'], acks: 2, contentMode: 'xml', broker: [] })).toEqual([
       expect.stringContaining(
         'config.brokers[0]: expected an address such as "localhost:9092", got "localhost"',
@@ -99,7 +99,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  test('a rebalance is heard of, and what it waits for is committed, before it is over', () => {
+  test('sets timeouts so that a rebalance is noticed, and its commits are done, before it ends', () => {
     expect(problemsOf({ heartbeatIntervalMs: 1500, rebalanceTimeoutMs: 6000 })).toEqual([
       'config.rebalanceTimeoutMs: expected at least five times heartbeatIntervalMs (1500), got 6000',
     ]);
@@ -108,7 +108,7 @@ describe('the configuration', () => {
     expect(consumer.heartbeatIntervalMs).toBe(1000);
   });
 
-  test('tells what is wrong in a map, without the value', () => {
+  test('reports mistakes in a map without the value', () => {
     const secret = 'hidden-from-you';
     const problems = problemsOf({
       security: {
@@ -130,7 +130,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  test('engines are made by name too, and say what they can do', () => {
+  test('creates engines by name, with their capabilities', () => {
     const expected = { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true };
     expect(kafkaEngine().capabilities).toEqual(expected);
     expect(engines['kafka']?.({}, { path: 'engines[0].config' } as never)?.type).toBe('kafka');

@@ -4,10 +4,10 @@ import { newName, startEngine, until } from '../support.ts';
 
 const reason = new Error('given up');
 
-describeWithBroker('kafka', 'publishes that are given up', ({ brokers }) => {
+describeWithBroker('kafka', 'aborted publishes', ({ brokers }) => {
   const list = [...brokers];
 
-  test('before they leave are never sent, whether their topic is there or not, with lingering and without', async () => {
+  test('are never sent if the signal aborts before they leave: with or without a known topic or lingering', async () => {
     for (const config of [{}, { lingerMs: 50 }, { idempotent: true }]) {
       const topic = newName();
       const engine = await startEngine({ brokers: list, numPartitions: 1, ...config });
@@ -33,7 +33,7 @@ describeWithBroker('kafka', 'publishes that are given up', ({ brokers }) => {
     }
   });
 
-  test('any number of publishes may share a signal', async () => {
+  test('can share a signal in any number', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
     const warnings: Error[] = [];

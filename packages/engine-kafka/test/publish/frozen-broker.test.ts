@@ -41,7 +41,7 @@ class Cluster {
   }
 }
 
-test('a broker that does not answer holds up its own events and no others, and gets each of them once', async () => {
+test('a broker that does not answer delays only its own events, and gets each of them once', async () => {
   const topic = newName();
   const cluster = new Cluster();
   const engine = await startEngine({ brokers: await cluster.start(topic) });
@@ -63,7 +63,7 @@ test('a broker that does not answer holds up its own events and no others, and g
   expect((await engine.health()).status).toBe('up');
 });
 
-test('events of a key keep their order over a broker that does not answer for a while', async () => {
+test('events of a key keep their order over a broker that temporarily does not answer', async () => {
   const topic = newName();
   const cluster = new Cluster();
   const engine = await startEngine({ brokers: await cluster.start(topic) });

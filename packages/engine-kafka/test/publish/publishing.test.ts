@@ -25,7 +25,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     config: { 'message.max.bytes': '20000', 'socket.request.max.bytes': '1000000' },
   });
 
-  test('what is published in one turn leaves in one request, and so does what a linger window gathers', async () => {
+  test('events of one event-loop turn are sent in one request, and so are the events of a linger window', async () => {
     const [first, second] = [newName('a'), newName('b')];
     const requests: RequestEvent[] = [];
     const client = observed(plainKafka(brokers), (event) => requests.push(event));
@@ -50,7 +50,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     }
   });
 
-  test('a client that was given is used, and can be used on after the engine has stopped', async () => {
+  test('a given client is used, and can be used after the engine has stopped', async () => {
     const client = plainKafka(brokers);
     const topic = newName();
     const engine = await startEngine({ client });
@@ -65,7 +65,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     await admin.disconnect();
   });
 
-  test('an event that is too large is refused with its size and the limit; those around it are not', async () => {
+  test('an event that is too large is refused with its size and the limit; other events of its batch are accepted', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers, numPartitions: 2 });
     const seen = new Set<unknown>();
@@ -93,7 +93,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen.has(7)).toBe(false);
   });
 
-  test('what was accepted beside an event that is refused is there once, of its topic and of others', async () => {
+  test('events that were accepted beside a refused event are stored once, in its topic and in others', async () => {
     const topics = [newName('a'), newName('b')];
     const engine = await startEngine({ brokers, numPartitions: 3 });
     for (const topic of topics) await engine.publish({ topic, payload: 'it is there now', key: 'none' });
@@ -113,7 +113,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(counts).toEqual([16, 15]);
   });
 
-  test('an event that is larger than what a broker takes in one request is refused, and holds up no other', async () => {
+  test('an event that is larger than the request limit of a broker is refused, and holds up no other event', async () => {
     const [topic, other] = [newName(), newName('other')];
     const engine = await startEngine({ brokers });
     for (const name of [topic, other]) await engine.publish({ topic: name, payload: 'it is known now' });
@@ -126,7 +126,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(await outcome).toBe('RECORD_TOO_LARGE');
   });
 
-  test('a batch is not larger than the brokers accept in one request (socket.request.max.bytes)', async () => {
+  test('a batch does not exceed the request limit of the brokers (socket.request.max.bytes)', async () => {
     const [topic, admin] = [newName(), await adminOf(brokers)];
     const configEntries = [{ name: 'max.message.bytes', value: '5000000' }];
     await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
@@ -137,7 +137,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     await expect(huge).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', limit: 1_000_000 - 1024 });
   });
 
-  test('an event is not too large any more once its topic takes more', async () => {
+  test('an event is accepted after the limit of its topic is raised', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers });
     const large = { topic, payload: 'x'.repeat(50_000) };
@@ -154,7 +154,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     );
   });
 
-  test('an event without a key, which a compacted topic does not take, is refused; those around it are not', async () => {
+  test('an event without a key is refused by a compacted topic; other events of its batch are accepted', async () => {
     const topic = newName();
     const admin = await adminOf(brokers);
     const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
@@ -175,7 +175,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen).toEqual(['it is known now', 0, 1, 3, 4]);
   });
 
-  test('the limit is that of the batch as it is sent: compressed, a larger event fits', async () => {
+  test('the limit applies to the compressed batch, so a larger event fits with compression', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers, compression: 'gzip' });
     const text = 'x'.repeat(50_000);
@@ -187,7 +187,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen).toEqual([text]);
   });
 
-  test('a codec that was registered with kafkajs compresses what is published, and reads it again', async () => {
+  test('a codec that is registered with kafkajs compresses published events, and decompresses them', async () => {
     const { CompressionCodecs, CompressionTypes } = kafkajs;
     const before = CompressionCodecs[CompressionTypes.Snappy];
     CompressionCodecs[CompressionTypes.Snappy] = snappy;
@@ -203,7 +203,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen).toEqual([text]);
   });
 
-  test('a compression whose codec nobody has registered is refused with a typed error that says so', async () => {
+  test('a compression without a registered codec is refused with a typed error', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers, compression: 'zstd' });
     await expect(engine.publish({ topic, payload: 1 })).rejects.toMatchObject({
@@ -232,7 +232,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(seen).toEqual(numbers);
   });
 
-  test('events without a key keep their order on one partition, or spread over all where they may', async () => {
+  test('events without a key keep their order on one partition, or are spread over all partitions if they need no order', async () => {
     const admin = await adminOf(brokers);
     const used = async (keyless: 'ordered' | 'spread'): Promise<number> => {
       const topic = newName();
@@ -245,7 +245,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     expect(await used('spread')).toBeGreaterThan(1);
   });
 
-  test('what is refused for a while holds up what follows of its key and nothing else, and arrives once and in order', async () => {
+  test('events that the broker rejects temporarily delay only later events of their keys, and arrive once and in order', async () => {
     const [topic, other, admin] = [newName(), newName('other'), await adminOf(brokers)];
     const replicas = (value: string) => [{ name: 'min.insync.replicas', value }];
     // More than there are: the broker accepts nothing for now.
@@ -272,7 +272,7 @@ describeWithBroker('kafka', 'publishing', async () => {
     }
   });
 
-  test('events of a key go where the Java client sends them: murmur2 of the key', async () => {
+  test('events of a key go to the same partition as with the Java client: murmur2 of the key', async () => {
     const [topic, admin] = [newName(), await adminOf(brokers)];
     const engine = await startEngine({ brokers, numPartitions: 3 });
     // What org.apache.kafka.common.utils.Utils.murmur2 gives for these keys, modulo 3.

@@ -16,7 +16,7 @@ const clients: readonly (readonly [string, (brokers: string[]) => KafkaConfig])[
 
 describeWithBroker('kafka', 'timers', ({ brokers }) => {
   test.each(clients)(
-    'none is set to a negative time, of which Node 24 and later warn, and none keeps an idle engine busy: %s',
+    'never get a negative time, of which Node 24 and later warn, and do not keep an idle engine busy: %s',
     async (_, config) => {
       const real = globalThis.setTimeout;
       const delays: unknown[] = [];

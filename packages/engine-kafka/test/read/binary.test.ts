@@ -9,7 +9,7 @@ import { quick } from '../support.ts';
 /** What depends on how an event is written; the suite has run over the rest. */
 const behaviours: ReadonlySet<string> = new Set(['delivery', 'payloads', 'dead-letters', 'replay']);
 
-describeWithBroker('kafka', 'the conformance cases of the wire format, binary', ({ brokers }) => {
+describeWithBroker('kafka', 'the conformance cases of the wire format, binary mode', ({ brokers }) => {
   const list = [...brokers];
   const options = { deadlineMs: 30_000, ...producer(list) };
   const engine = () => kafkaEngine({ ...quick, brokers: list, contentMode: 'binary', numPartitions: 3 });

@@ -36,7 +36,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     return seen;
   }
 
-  test("Kafka's console producer: values without an envelope, and CloudEvents in both modes", async () => {
+  test("Kafka's console producer: the engine reads values without an envelope, and CloudEvents in both modes", async () => {
     const topic = newName();
     const seen = await collect(topic);
     const structured = {
@@ -80,7 +80,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     ],
     ['binary', 'ce_id:ours-1', { name: 'Ada' }],
   ] as const)(
-    "Kafka's console consumer reads what the engine writes, %s",
+    "Kafka's console consumer reads the engine's events, %s",
     async (contentMode, header, value) => {
       const topic = newName();
       const engine = await startEngine({ brokers: list, contentMode });
@@ -104,7 +104,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     },
   );
 
-  test('what the official SDK of CloudEvents writes, in both modes', async () => {
+  test('the engine reads CloudEvents of the official SDK in both modes', async () => {
     const topic = newName();
     const seen = await collect(topic);
     const producer = plainKafka(list).producer({ allowAutoTopicCreation: false });
@@ -131,7 +131,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
       expect({ id, key, payload }).toEqual({ id: 'sdk', key: 'u1', payload: { n: 1 } });
   });
 
-  test('bytes that are no text are a payload of bytes; what says it is a CloudEvent and is none is a dead letter', async () => {
+  test('bytes that are not text become a payload of bytes; an invalid CloudEvent becomes a dead letter', async () => {
     const topic = newName();
     const engine = await startEngine({ brokers: list, numPartitions: 1 });
     const [seen, dead]: [unknown[], unknown[]] = [[], []];
@@ -148,7 +148,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     expect(dead).toEqual([new Uint8Array(bytes)]);
   });
 
-  test('records that nobody could publish here are events: long keys, a long topic, times that no Date holds, any header', async () => {
+  test('records that exceed the publish limits are delivered: long keys, long topics, times beyond Date, arbitrary headers', async () => {
     const topic = `${newName()}.`.padEnd(249, 'x');
     const admin = await adminOf(list);
     const configEntries = ['before', 'after'].map((side) => ({
@@ -210,7 +210,7 @@ describeWithBroker('kafka', 'foreign clients', ({ brokers }) => {
     expect(of(other)).toHaveLength(1);
   });
 
-  test('events of a transaction that was given up are not delivered, and those of one that was committed are', async () => {
+  test('events of an aborted transaction are not delivered, and events of a committed transaction are', async () => {
     const topic = newName();
     const seen = await collect(topic);
     const producer = plainKafka(list).producer({

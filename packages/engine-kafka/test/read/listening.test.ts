@@ -20,7 +20,7 @@ const context = (): TransportContext => ({
 
 afterEach(() => void vi.useRealTimers());
 
-test('a subscription of a pattern tells in the end that the leader of a topic cannot be reached', async () => {
+test('a pattern subscription rejects in the end if the leader of a topic cannot be reached', async () => {
   vi.useFakeTimers();
   client.now = {
     connect: async () => {},
@@ -44,7 +44,7 @@ test('a subscription of a pattern tells in the end that the leader of a topic ca
   await closing;
 }, 5000);
 
-test('a subscription in a group whose engine is stopped meanwhile is refused, and joins nothing', async () => {
+test('a group subscription rejects and does not join if the engine stops meanwhile', async () => {
   let answer!: () => void;
   let joined = 0;
   const given = {
@@ -65,7 +65,7 @@ test('a subscription in a group whose engine is stopped meanwhile is refused, an
   expect(joined).toBe(0);
 });
 
-test('a partition of which nobody can say where it begins is told, until somebody can, and holds up no other', async () => {
+test('health() names a partition whose first offset is unknown, until it is known; other partitions are read', async () => {
   const topics = new Map([['t.a', [1]]]);
   let isLost = true;
   client.now = {

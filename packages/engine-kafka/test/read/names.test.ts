@@ -5,11 +5,11 @@ import { adminOf, newName, startEngine, until } from '../support.ts';
 /** Names that every object has, or that no object can have like any other. */
 const names = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
 
-describeWithBroker('kafka', 'names of members of every object', ({ brokers }) => {
+describeWithBroker('kafka', 'names of properties that every object has', ({ brokers }) => {
   const list = [...brokers];
 
   test.each(names)(
-    'a topic named %s is published to, read alone and by a pattern, in a group and without, and committed',
+    'the topic %s can be published to, read with and without a pattern or a group, and committed',
     async (topic) => {
       const group = newName('g');
       const engine = await startEngine({ brokers: list, numPartitions: 2 });
@@ -51,7 +51,7 @@ describeWithBroker('kafka', 'names of members of every object', ({ brokers }) =>
   );
 
   test.each(names)(
-    'a group named %s has its own place, and a header of that name is metadata',
+    'the group %s has its own offsets, and a header of that name is metadata',
     async (name) => {
       const topic = newName();
       const engine = await startEngine({ brokers: list, contentMode: 'binary', groupId: name });

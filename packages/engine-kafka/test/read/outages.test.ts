@@ -12,7 +12,7 @@ describeWithBroker('kafka', 'outages', async () => {
   const roomy = { bufferSize: 100_000 };
 
   test(
-    'loses nothing that was accepted while the broker restarts under load, in a group and without',
+    'lose no accepted event while the broker restarts under load, in a group and without',
     async () => {
       const [topic, group] = [newName('load'), newName('g')];
       const [publisher, consumer] = [
@@ -37,7 +37,7 @@ describeWithBroker('kafka', 'outages', async () => {
   );
 
   test(
-    'what was being handled when the broker was killed is settled all the same',
+    'do not prevent that events in running handlers are settled after the broker was killed',
     async () => {
       const [topic, group] = [newName(), newName('g')];
       const engine = await startEngine({ brokers });
@@ -65,7 +65,7 @@ describeWithBroker('kafka', 'outages', async () => {
     restartsMs,
   );
 
-  test('where one of several addresses answers, that is enough', async () => {
+  test('do no harm if one of several addresses answers', async () => {
     const engine = await startEngine({ brokers: ['127.0.0.1:1', ...brokers] });
     expect((await engine.health()).status).toBe('up');
   });

@@ -49,7 +49,7 @@ async function makeReader(partitions: number, fetchMaxWaitMs: number) {
   return { catalog, cluster, logger, reader };
 }
 
-test('those at the tip get what is new while others replay, each from elsewhere', async () => {
+test('subscriptions at the end get new events while others replay from their own positions', async () => {
   const { cluster, reader } = await makeReader(1, 5000);
   cluster.append('t', 0, 5000);
   const tip = new TestCursor(0, 5000);
@@ -69,7 +69,7 @@ test('those at the tip get what is new while others replay, each from elsewhere'
   );
 });
 
-test('what was read is handed over a few at a time, and each portion begins before the next is handed over', async () => {
+test('records are handed over in small portions, and each portion starts before the next is handed over', async () => {
   const { cluster, reader } = await makeReader(1, 50);
   const steps: string[] = [];
   class Slow extends TestCursor {
@@ -101,7 +101,7 @@ test('what was read is handed over a few at a time, and each portion begins befo
   ]);
 });
 
-test('places that stand apart, with nothing to read, keep no loop busy', async () => {
+test('partitions at different positions without new records keep no loop busy', async () => {
   const { cluster, reader } = await makeReader(1, 50);
   cluster.append('t', 0, 20);
   // As behind a transaction that is open: beyond what the broker gives.
@@ -112,7 +112,7 @@ test('places that stand apart, with nothing to read, keep no loop busy', async (
   expect(cluster.requests.length).toBeLessThan(60);
 });
 
-test('a place that had no room is read on as soon as it has, whatever others wait for at the broker', async () => {
+test('a subscription without room is read again as soon as it has room, whatever other subscriptions wait for', async () => {
   const { cluster, reader } = await makeReader(2, 10_000);
   const [hot, idle] = [new TestCursor(0, 0), new TestCursor(1, 0)];
   hot.onTake = () => (hot.isOpen = false);
@@ -128,7 +128,7 @@ test('a place that had no room is read on as soon as it has, whatever others wai
   expect(performance.now() - since).toBeLessThan(2000);
 });
 
-test('one partition that fails again and again, in passing, does not keep the others from being read', async () => {
+test('a partition that fails repeatedly for temporary reasons does not keep others from being read', async () => {
   const { cluster, logger, reader } = await makeReader(3, 20);
   const failure = new KafkaFailure('passing', 'the disk is bad', undefined);
   cluster.failureAt = ({ partition }) => (partition === 1 ? failure : undefined);
@@ -145,7 +145,7 @@ test('one partition that fails again and again, in passing, does not keep the ot
   expect(logger.lines.filter((line) => line.startsWith('a partition cannot')).length).toBe(1);
 });
 
-test('a partition that gets a leader which led none before is read from there, whatever it was without meanwhile', async () => {
+test('a partition is read from its new leader, even if that broker led none before and the partition had no leader meanwhile', async () => {
   const { catalog, cluster, reader } = await makeReader(1, 20);
   const place = new TestCursor(0, 0);
   reader.add(place);
@@ -161,7 +161,7 @@ test('a partition that gets a leader which led none before is read from there, w
   await until('the others', () => place.seen.length === 10);
 });
 
-test('that a partition cannot be read is news once, until it can', () => {
+test('an unreadable partition is reported once, until it can be read', () => {
   const suspensions = new Suspensions();
   const suspend = (isPassing: boolean): boolean => suspensions.suspend('t:1', 'why', isPassing);
   expect([suspend(false), suspend(false)]).toEqual([true, false]);

@@ -23,7 +23,7 @@ const kinds = ['CreateTime', 'LogAppendTime'].flatMap((time) =>
 );
 
 describeWithBroker('kafka', 'records', ({ brokers }) => {
-  test.each(kinds)('are decoded as kafkajs decodes them: %s, compression %d', async (time, compression) => {
+  test.each(kinds)('are decoded as by kafkajs: %s, compression %d', async (time, compression) => {
     const topic = newName();
     const admin = await adminOf(brokers);
     const configEntries = [

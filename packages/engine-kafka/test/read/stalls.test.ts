@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { CuttingProxy, apiKeys } from '../cutting-proxy.ts';
 import { adminOf, anotherKafkajs, newName, plainKafka, startEngine, until } from '../support.ts';
 
-describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) => {
+describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
   const list = [...brokers];
   const [broker = ''] = list;
 
@@ -44,7 +44,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await producer.send({ topic, compression: CompressionTypes.Snappy, messages: [{ value }] });
   }
 
-  test('a partition that cannot be read is told with the reason, holds up no other, and is read once it can be', async () => {
+  test('names an unreadable partition and the reason; other partitions are read, and this partition as soon as possible', async () => {
     const [broken, whole] = [newName('broken'), newName('whole')];
     await createTopics(broken, whole);
     const engine = await startEngine({ brokers: list, stallLimitMs: 300 });
@@ -68,7 +68,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await untilUp(engine);
   });
 
-  test('a codec that only a client has that was given to the engine is used', async () => {
+  test('is up if a codec is registered only with the given client', async () => {
     const topic = newName();
     await createTopics(topic);
     const client = kafkaWithSnappy();
@@ -81,7 +81,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     expect(seen).toEqual(['compressed', 'after']);
   });
 
-  test('a group that waits for the handler of another member in a rebalance is told', async () => {
+  test('names a group that waits for the handler of another member in a rebalance', async () => {
     const [topic, group] = [newName('t'), newName('g')];
     const options = { brokers: list, stallLimitMs: 300, rebalanceTimeoutMs: 60_000, numPartitions: 2 };
     const [waiting, hanging, joining] = [
@@ -106,7 +106,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await untilUp(waiting);
   });
 
-  test('a transaction that stays open is told, and what it kept back is read after it', async () => {
+  test('names an open transaction; the records that it held back are read after it', async () => {
     const topic = newName();
     await createTopics(topic);
     const engine = await startEngine({ brokers: list, stallLimitMs: 300 });
@@ -129,7 +129,7 @@ describeWithBroker('kafka', 'health where reading stands still', ({ brokers }) =
     await untilUp(engine);
   });
 
-  test('a broker that answers no fetch is told, and so is one that accepts nothing', async () => {
+  test('names a broker that answers no fetch, and a broker that answers no publish', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, idle] = [newName(), newName('idle')];
     await createTopics(idle);

@@ -9,7 +9,7 @@ import { until } from '../support.ts';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-test('records that somebody has had are not kept: their bytes are those of a whole answer', async () => {
+test('records that were delivered are not kept in memory together with the bytes of their whole answer', async () => {
   const unread = new Unread();
   const add = (): WeakRef<FetchedRecord> => {
     const records = [recordOf(0, 'an event'), recordOf(1, 'another one')];

@@ -22,9 +22,9 @@ const calls: readonly (readonly [string, (api: KinesisApi, iterator: string) => 
   ],
 ];
 
-describeWithBroker('kinesis', 'an answer that is not whole', (kinesis) => {
+describeWithBroker('kinesis', 'a truncated answer', (kinesis) => {
   test.each(calls)(
-    '%s: fails in time wherever it ends, and the next call gets through',
+    '%s: fails in time, wherever it is truncated, and the next call succeeds',
     patient,
     async (_, make) => {
       const streamName = newStream();

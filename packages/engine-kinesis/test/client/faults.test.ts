@@ -9,7 +9,7 @@ const throttled = { status: 400, type: 'ProvisionedThroughputExceededException' 
 const expired = { status: 400, type: 'ExpiredIteratorException' } as const;
 const broken = { status: 500, type: 'InternalFailure' } as const;
 
-describeWithBroker('kinesis', 'a bad day', (kinesis) => {
+describeWithBroker('kinesis', 'faults of the service', (kinesis) => {
   const configOf = (streamName: string) => ({
     ...addressOf(kinesis),
     ...quick,
@@ -22,7 +22,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
   const bufferSize = 10_000;
 
   test(
-    'records that are refused one by one are sent again, in the order of their keys, each once',
+    'rejected records of a request are sent again, once each and in the order of their keys',
     patient,
     async () => {
       const config = configOf(newStream());
@@ -51,7 +51,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     },
   );
 
-  test('publishing survives 500s, throttling, silence and lost answers', patient, async () => {
+  test('publishing survives 500s, throttling, missing and lost answers', patient, async () => {
     const config = configOf(newStream());
     const proxy = await FaultProxy.to(kinesis.endpoint);
     const publisher = await startEngine({ ...config, endpoint: proxy.endpoint, requestTimeoutMs: 5000 });
@@ -67,7 +67,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
   });
 
   test(
-    'reading survives throttling, expired iterators, 500s and silence: nothing lost, nothing twice',
+    'reading survives throttling, expired iterators, 500s and missing answers, without loss or repetition',
     patient,
     async () => {
       const config = configOf(newStream());
@@ -92,35 +92,31 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     },
   );
 
-  test(
-    'an iterator that expires before anything was read loses nothing of what came after it',
-    patient,
-    async () => {
-      const config = configOf(newStream());
-      const proxy = await FaultProxy.to(kinesis.endpoint);
-      const reader = await startEngine({ ...config, endpoint: proxy.endpoint });
-      const publisher = await startEngine(config);
-      const isAllowed = new Set<string>();
-      let isOver = false;
-      // Every iterator from before is refused, as after a long outage; only one that is asked for anew is good.
-      proxy.rule = ({ operation, body }) => {
-        const iterator = String(body['ShardIterator']);
-        if (operation !== 'GetRecords' || isOver) return undefined;
-        isAllowed.add(iterator);
-        return expired;
-      };
-      const [plain, grouped] = [new Set<unknown>(), new Set<unknown>()];
-      await reader.subscribe('load', ({ payload }) => void plain.add(payload));
-      await reader.subscribe('load', ({ payload }) => void grouped.add(payload), { group: 'g' });
-      for (let n = 0; n < 10; n++) await publisher.publish({ topic: 'load', payload: n, key: `${n}` });
-      await until('iterators to have been asked for again', () => isAllowed.size >= 4);
-      isOver = true;
-      await until('every event', () => plain.size === 10 && grouped.size === 10);
-    },
-  );
+  test('an iterator that expires before its first read loses no record', patient, async () => {
+    const config = configOf(newStream());
+    const proxy = await FaultProxy.to(kinesis.endpoint);
+    const reader = await startEngine({ ...config, endpoint: proxy.endpoint });
+    const publisher = await startEngine(config);
+    const isAllowed = new Set<string>();
+    let isOver = false;
+    // Every iterator from before is refused, as after a long outage; only one that is asked for anew is good.
+    proxy.rule = ({ operation, body }) => {
+      const iterator = String(body['ShardIterator']);
+      if (operation !== 'GetRecords' || isOver) return undefined;
+      isAllowed.add(iterator);
+      return expired;
+    };
+    const [plain, grouped] = [new Set<unknown>(), new Set<unknown>()];
+    await reader.subscribe('load', ({ payload }) => void plain.add(payload));
+    await reader.subscribe('load', ({ payload }) => void grouped.add(payload), { group: 'g' });
+    for (let n = 0; n < 10; n++) await publisher.publish({ topic: 'load', payload: n, key: `${n}` });
+    await until('iterators to have been asked for again', () => isAllowed.size >= 4);
+    isOver = true;
+    await until('every event', () => plain.size === 10 && grouped.size === 10);
+  });
 
   test(
-    'a publish that is aborted before it left is never sent, and the key goes on without it',
+    'a publish that is aborted before it is sent is never sent, and later events of its key are',
     patient,
     async () => {
       const config = { ...configOf(newStream()), shardCount: 1 };
@@ -155,7 +151,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     },
   );
 
-  test('publishes that settle leave nothing at the signal that they share', patient, async () => {
+  test('publishes with a shared signal leave no listener at it', patient, async () => {
     const engine = await startEngine(configOf(newStream()));
     const { signal } = new AbortController();
     const publishing = Array.from({ length: 50 }, (_, n) =>
@@ -167,7 +163,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
   });
 
   test(
-    'what is of no use to try again rejects at once, and throttling without end when the time is over',
+    'a lasting error rejects at once, and endless throttling rejects at the timeout',
     patient,
     async () => {
       const config = configOf(newStream());
@@ -192,7 +188,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     },
   );
 
-  test('a start that is refused says so, without the secret', patient, async () => {
+  test('a refused start rejects with the reason, without the secret', patient, async () => {
     const proxy = await FaultProxy.to(kinesis.endpoint);
     proxy.rule = everyNth(1, 'DescribeStreamSummary', { status: 400, type: 'UnrecognizedClientException' });
     const log = new LogLines();
@@ -210,7 +206,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
   });
 
   test(
-    'a shard is read five times a second at most, by all that this process has on it',
+    'a process reads a shard at most five times per second, for all its subscriptions',
     patient,
     async () => {
       const proxy = await FaultProxy.to(kinesis.endpoint);
@@ -228,7 +224,7 @@ describeWithBroker('kinesis', 'a bad day', (kinesis) => {
     },
   );
 
-  test('subscriptions at the same place share a read', patient, async () => {
+  test('subscriptions at the same position share a read', patient, async () => {
     const proxy = await FaultProxy.to(kinesis.endpoint);
     const config = { ...configOf(newStream()), shardCount: 1, pollInterval: '1h' };
     const engine = await startEngine({ ...config, endpoint: proxy.endpoint });

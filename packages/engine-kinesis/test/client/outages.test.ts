@@ -31,7 +31,7 @@ describeWithBroker('kinesis', 'outages', async () => {
   });
 
   test(
-    'loses nothing that was accepted while the server restarts twice under load, in a group and without',
+    'lose no accepted event while the server restarts twice under load, in a group and without',
     patient,
     async () => {
       const config = configOf(newStream());
@@ -54,7 +54,7 @@ describeWithBroker('kinesis', 'outages', async () => {
   );
 
   test(
-    'stops beside a paused server in time, and what was not settled is handled afterwards',
+    'do not prevent a stop: unsettled events are handled by another member afterwards',
     patient,
     async () => {
       const config = configOf(newStream());
@@ -84,36 +84,32 @@ describeWithBroker('kinesis', 'outages', async () => {
     },
   );
 
-  test(
-    'credentials that do not come hold up neither publishing, nor health, nor stopping',
-    patient,
-    async () => {
-      const { endpoint, region, credentials } = broker;
-      let isSilent = false;
-      const client = new KinesisClient({
-        endpoint,
-        region,
-        maxAttempts: 1,
-        requestHandler: new NodeHttpHandler(),
-        credentials: async () => {
-          if (isSilent) await new Promise<void>(() => {});
-          // They are asked for again with every call.
-          return { ...credentials, expiration: new Date(Date.now() + 1000) };
-        },
-      });
-      onTestFinished(() => client.destroy());
-      const times = { requestTimeoutMs: 300, publishTimeoutMs: 1000 };
-      const engine = await startEngine({ ...quick, ...times, client, streamName: newStream() });
-      await engine.subscribe('silence', () => {});
-      isSilent = true;
-      await expect(engine.publish({ topic: 'silence', payload: 1 })).rejects.toMatchObject({
-        code: 'PUBLISH_FAILED',
-        message: expect.stringContaining('no answer in 300 ms'),
-      });
-      expect((await engine.health()).status).toBe('down');
-      await engine.stop();
-    },
-  );
+  test('of the credentials provider hold up neither publishing nor health nor stop', patient, async () => {
+    const { endpoint, region, credentials } = broker;
+    let isSilent = false;
+    const client = new KinesisClient({
+      endpoint,
+      region,
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler(),
+      credentials: async () => {
+        if (isSilent) await new Promise<void>(() => {});
+        // They are asked for again with every call.
+        return { ...credentials, expiration: new Date(Date.now() + 1000) };
+      },
+    });
+    onTestFinished(() => client.destroy());
+    const times = { requestTimeoutMs: 300, publishTimeoutMs: 1000 };
+    const engine = await startEngine({ ...quick, ...times, client, streamName: newStream() });
+    await engine.subscribe('silence', () => {});
+    isSilent = true;
+    await expect(engine.publish({ topic: 'silence', payload: 1 })).rejects.toMatchObject({
+      code: 'PUBLISH_FAILED',
+      message: expect.stringContaining('no answer in 300 ms'),
+    });
+    expect((await engine.health()).status).toBe('down');
+    await engine.stop();
+  });
 
   test.each([
     ['when a read fails', 100, false],
@@ -169,7 +165,7 @@ describeWithBroker('kinesis', 'outages', async () => {
     },
   );
 
-  test('a publish beside a paused server is rejected in time', patient, async () => {
+  test('a publish rejects in time if the server is paused', patient, async () => {
     const engine = await startEngine({ ...configOf(newStream()), publishTimeoutMs: 300 });
     await broker.pause();
     try {

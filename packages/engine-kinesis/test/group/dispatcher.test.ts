@@ -46,7 +46,7 @@ function setUp(mayBegin: () => boolean) {
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('hands over nothing that waits while the leases are not sure, and all of it afterwards', async () => {
+test('hands over waiting records only while the leases are confirmed', async () => {
   let isSure = false;
   const { dispatcher, receiver, offer, keys } = setUp(() => isSure);
   for (const key of ['1', '2']) offer(key);
@@ -60,7 +60,7 @@ test('hands over nothing that waits while the leases are not sure, and all of it
   expect(keys()).toEqual(['1', '2']);
 });
 
-test('keeps what a member gives back while it is handed over, at its place', async () => {
+test('keeps the position of a record that a member releases while it is handed over', async () => {
   const { receiver, offer, keys } = setUp(() => true);
   for (const key of ['1', '2', '3']) offer(key);
   receiver.onGot = (acknowledgement) => {

@@ -33,8 +33,8 @@ class FrailStore implements CheckpointStore {
 
 const group = { group: 'g' } as const;
 
-describe('a store that misbehaves', () => {
-  test('that forgets everything gets it again, with a warning, and the group goes on', async () => {
+describe('an unreliable store', () => {
+  test('that loses all documents gets them again, with a warning, and the group continues', async () => {
     const [fake, checkpointStore, log] = [new FakeKinesis(2), new FrailStore(), new LogLines()];
     const engine = await startEngine({ ...overFake(fake), checkpointStore }, log);
     const seen: unknown[] = [];
@@ -50,7 +50,7 @@ describe('a store that misbehaves', () => {
     expect(await leasesOf(engine, 'g')).toHaveLength(2);
   });
 
-  test('that is written from an older document gets the places that are held', async () => {
+  test('that is overwritten with an older document gets the current checkpoints again', async () => {
     const [fake, checkpointStore] = [new FakeKinesis(), new FrailStore()];
     const engine = await startEngine({ ...overFake(fake), checkpointStore });
     const seen: unknown[] = [];
@@ -63,7 +63,7 @@ describe('a store that misbehaves', () => {
     await until('the event', () => seen.length === 1);
   });
 
-  test('one call that is never answered holds up nothing for long; health tells while none is', async () => {
+  test('that does not answer one call delays the group only briefly; health() is down while it answers none', async () => {
     const [fake, checkpointStore] = [new FakeKinesis(), new FrailStore()];
     const engine = await startEngine({ ...overFake(fake), checkpointStore, leaseDurationMs: 400 });
     const seen: unknown[] = [];
@@ -98,7 +98,7 @@ describe('a store that misbehaves', () => {
     expect((await first.health()).status).toBe('up');
   });
 
-  test('a look at the document takes nothing from a change that is under way', async () => {
+  test('loses no change if the document is read during a change', async () => {
     let stored: StoredDocument = { version: 7, text: JSON.stringify(newLeaseTable('s')) };
     const answers: (() => void)[] = [];
     const store: CheckpointStore = {
@@ -146,7 +146,7 @@ describe('a store that misbehaves', () => {
   });
 });
 
-test('a narrower pattern that is added while a wider one is loses nothing that one was given', async () => {
+test('adding a narrower pattern beside a wider pattern loses no event of the wider pattern', async () => {
   const [fake, checkpointStore] = [new FakeKinesis(), new FrailStore()];
   const config = { ...overFake(fake), checkpointStore };
   const [wide, narrow] = [await startEngine({ ...config, pollInterval: '1h' }), await startEngine(config)];
@@ -171,7 +171,7 @@ test('a narrower pattern that is added while a wider one is loses nothing that o
   await until('all events', () => seen.size === 5);
 });
 
-test('a pattern whose handlers hang holds up no other of its group', async () => {
+test('a pattern with hanging handlers holds up no other pattern of its group', async () => {
   const fake = new FakeKinesis();
   const engine = await startEngine({ ...overFake(fake), checkpointStore: new FrailStore() });
   await engine.subscribe('a', () => new Promise<void>(() => {}), group);
@@ -191,7 +191,7 @@ test.each([
   ['of a record', false],
   ['of an event in the same record', true],
 ])(
-  'what was settled ahead %s that waits comes to nobody again, however often the shard moves',
+  'events that are settled ahead %s that waits are not delivered again, however often the shard moves',
   async (_, isOne) => {
     const [fake, checkpointStore] = [new FakeKinesis(), new FrailStore()];
     const publisher = await startEngine(overFake(fake));
@@ -231,7 +231,7 @@ test.each([
   },
 );
 
-test('a member that was taken for dead is one again as soon as it is back', async () => {
+test('a member that was considered dead is a member again as soon as it is back', async () => {
   const fake = new FakeKinesis(2);
   const shared = new FrailStore();
   let isCut = false;
@@ -261,7 +261,7 @@ test('a member that was taken for dead is one again as soon as it is back', asyn
   await until('both to have a shard', async () => (await leasesOf(returns, 'g')).length === 1);
 });
 
-test('a stop while a group is being subscribed to leaves no member behind', async () => {
+test('stopping during a subscribe with a group leaves no member behind', async () => {
   const [fake, checkpointStore] = [new FakeKinesis(2), new FrailStore()];
   const first = await startEngine({ ...overFake(fake), checkpointStore });
   await first.subscribe('t', () => {}, group);
@@ -284,14 +284,14 @@ test('a stop while a group is being subscribed to leaves no member behind', asyn
   expect(Object.values(document.leases.t).filter(({ owner }) => owner !== undefined)).toEqual([]);
 });
 
-test('the request that a signature was wrong of is in no message', () => {
+test('the error for a wrong signature does not contain the signed request', () => {
   const error = new Error(
     "The signature does not match. Consult the documentation.\n\nThe Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:hunter2'",
   );
   expect(messageOf(error)).toBe('The signature does not match. Consult the documentation.');
 });
 
-test('a large record that is no event does not keep its shard: a part of it becomes its dead letter', async () => {
+test('a very large undecodable record does not block its shard: its dead letter contains a part of it', async () => {
   const fake = new FakeKinesis();
   const engine = await startEngine({ ...overFake(fake), checkpointStore: new FrailStore() });
   const seen: unknown[] = [];

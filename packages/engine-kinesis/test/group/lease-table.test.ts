@@ -22,7 +22,7 @@ const ownersOf = (table: LeaseTable): (string | undefined)[] =>
 test.each([
   ['first', ['alive', 'alive', undefined, undefined]],
   ['last', [undefined, undefined, 'alive', 'alive']],
-])('takes every lease of a dead member, those too that it had been asked for (%s)', (_, wanted) => {
+])('takes every lease of a dead member, including leases that it had requested before (%s)', (_, wanted) => {
   const table = tableOf(
     Object.fromEntries(
       wanted.map((asker, i) => [
@@ -38,7 +38,7 @@ test.each([
   expect(ownersOf(table)).toEqual(['alive', 'alive', 'alive', 'alive']);
 });
 
-test('asks a member that holds two more than it for one of them, once', () => {
+test('requests one lease, once, from a member that holds two leases more', () => {
   const table = tableOf({ s0: { owner: 'dead' }, s1: { owner: 'dead' } });
   claimLeases(table, 'alive');
   claimLeases(table, 'alive');

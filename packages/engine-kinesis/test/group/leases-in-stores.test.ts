@@ -25,7 +25,7 @@ function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): vo
     leaseDurationMs: 2000,
   });
 
-  test('shares its shards, hands them over, and goes on where it was', patient, async () => {
+  test('shares its shards, hands them over, and continues at its checkpoints', patient, async () => {
     const config = configOf(newStream(), 4);
     const start = () => startEngine({ ...config, checkpointStore: open() });
     const [first, second] = [await start(), await start()];
@@ -53,7 +53,7 @@ function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): vo
     expect(seen.disorder).toEqual([]);
   });
 
-  test('has topics and groups of any name, and goes on in each', patient, async () => {
+  test('supports topics and groups of any name, and continues in each', patient, async () => {
     const names = ['constructor', 'toString', 'hasOwnProperty', '__proto__'];
     const streamName = newStream();
     const start = () => startEngine({ ...configOf(streamName, 1), checkpointStore: open() });
@@ -94,7 +94,7 @@ function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): vo
     expect([...seen].toSorted()).toEqual([...wanted(1), ...wanted(2)].toSorted());
   });
 
-  test('leaves a shard with the member whose handler takes longer than a lease lasts', patient, async () => {
+  test('keeps a shard at a member whose handler runs longer than a lease lasts', patient, async () => {
     const config = configOf(newStream(), 1);
     const start = () => startEngine({ ...config, checkpointStore: open() });
     const [slow, other] = [await start(), await start()];
@@ -136,8 +136,8 @@ describeWithBroker('kinesis', 'a group whose leases are in DynamoDB', async (kin
   groupCases(kinesis, open);
 });
 
-describeWithBroker('redis', 'a store in Redis', ({ url }) => {
-  describeWithBroker('kinesis', 'and a group whose leases are in it', (kinesis) => {
+describeWithBroker('redis', 'a group with a store in Redis', ({ url }) => {
+  describeWithBroker('kinesis', 'whose leases are in it', (kinesis) => {
     const client = new Redis(url);
     afterAll(() => client.disconnect());
     const keyPrefix = `t-${randomUUID()}:`;

@@ -48,27 +48,31 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     leaseDurationMs: 60_000,
   });
 
-  test('are spread evenly over the members, and go back to those that stay', patient, async () => {
-    const config = configOf(newStream(), new MemoryCheckpointStore());
-    const engines = [await startEngine(config), await startEngine(config), await startEngine(config)];
-    /** Leases that two had at once. Noted, because what waits for a condition swallows what it throws. */
-    const shared: string[] = [];
-    const counts = async (): Promise<number[]> => {
-      const all = await Promise.all(engines.map((engine) => leasesOf(engine, 'g')));
-      if (new Set(all.flat()).size < all.flat().length) shared.push(all.flat().join());
-      return all.map(({ length }) => length).sort((a, b) => a - b);
-    };
-    for (const engine of engines) await engine.subscribe('a', () => {}, { group: 'g' });
-    await until('4 shards over 3 members', async () => (await counts()).join() === '1,1,2');
-    await engines.pop()!.stop();
-    await until('4 shards over 2 members', async () => (await counts()).join() === '2,2');
-    await engines.pop()!.stop();
-    await until('4 shards at the last', async () => (await counts()).join() === '4');
-    expect(shared).toEqual([]);
-  });
+  test(
+    'are distributed evenly over the members, and go to the remaining members when one leaves',
+    patient,
+    async () => {
+      const config = configOf(newStream(), new MemoryCheckpointStore());
+      const engines = [await startEngine(config), await startEngine(config), await startEngine(config)];
+      /** Leases that two had at once. Noted, because what waits for a condition swallows what it throws. */
+      const shared: string[] = [];
+      const counts = async (): Promise<number[]> => {
+        const all = await Promise.all(engines.map((engine) => leasesOf(engine, 'g')));
+        if (new Set(all.flat()).size < all.flat().length) shared.push(all.flat().join());
+        return all.map(({ length }) => length).sort((a, b) => a - b);
+      };
+      for (const engine of engines) await engine.subscribe('a', () => {}, { group: 'g' });
+      await until('4 shards over 3 members', async () => (await counts()).join() === '1,1,2');
+      await engines.pop()!.stop();
+      await until('4 shards over 2 members', async () => (await counts()).join() === '2,2');
+      await engines.pop()!.stop();
+      await until('4 shards at the last', async () => (await counts()).join() === '4');
+      expect(shared).toEqual([]);
+    },
+  );
 
   test(
-    'a member that cannot renew its leases stops quietly, and never writes over who took them',
+    'of a member that cannot renew them expire: it stops its work and never overwrites the new owner',
     patient,
     async () => {
       const shared = new MemoryCheckpointStore();
@@ -117,7 +121,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     },
   );
 
-  test('a store that fails for a while costs nothing but doubles', patient, async () => {
+  test('survive a store that fails temporarily: events are repeated, and none is lost', patient, async () => {
     const far = new FarStore(new MemoryCheckpointStore());
     const config = configOf(newStream(), far);
     const log = new LogLines();
@@ -141,7 +145,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
   });
 
   test(
-    'a group goes on where it was in a pattern that is subscribed to again later than another',
+    'keep the checkpoints of a pattern that is subscribed again later than another pattern',
     patient,
     async () => {
       const config = configOf(newStream(), new MemoryCheckpointStore());
@@ -167,7 +171,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
   );
 
   test(
-    'members with different patterns share what both match, and one serves for another that is gone',
+    'are shared for topics that several patterns match, and a member takes over from a member that has left',
     patient,
     async () => {
       const config = configOf(newStream(), new MemoryCheckpointStore());
@@ -203,7 +207,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
   );
 
   test(
-    'a narrower pattern that is added later takes over its events, none lost, none twice',
+    'of a narrower pattern that is added later take over its events, without loss or repetition',
     patient,
     async () => {
       const config = configOf(newStream(), new MemoryCheckpointStore());

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SettledPrefix, doneIn, sequenceNumberIn } from '../../src/group/settled-prefix.ts';
 
-test('notes which events of a record are settled, and reads the same from the note', () => {
+test('records which events of a record are settled, and reads the same again', () => {
   const prefix = new SettledPrefix();
   const record = prefix.begin('123', 10, true, doneIn(undefined, 10));
   expect(prefix.ahead).toEqual([]);
@@ -13,7 +13,7 @@ test('notes which events of a record are settled, and reads the same from the no
   expect([prefix.sequenceNumber, prefix.ahead]).toEqual(['123', []]);
 });
 
-test('the note of a record stays short, however its events are settled', () => {
+test('keeps the description of a record short, in whatever order its events are settled', () => {
   const prefix = new SettledPrefix();
   const record = prefix.begin('123', 100_000, true, doneIn(undefined, 100_000));
   for (let index = 0; index < 100_000; index += 2) prefix.settled(record, index);

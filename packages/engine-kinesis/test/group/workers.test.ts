@@ -24,7 +24,7 @@ interface Worker {
 
 const hourMs = 3_600_000;
 
-describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => {
+describeWithBroker('kinesis', 'workers in separate processes', (kinesis) => {
   const fixture = fileURLToPath(new URL('../fixtures/worker.ts', import.meta.url));
 
   async function makeFolder(): Promise<string> {
@@ -62,46 +62,42 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
     return worker;
   }
 
-  test(
-    'what a worker had that is killed in its handlers goes to the other, in order, none lost',
-    patient,
-    async () => {
-      const folder = await makeFolder();
-      const config = {
-        ...addressOf(kinesis),
-        ...quick,
-        shardCount: 4,
-        streamName: newStream(),
-        leaseDurationMs: 6000,
-        checkpointIntervalMs: 200,
-      };
-      const publisher = await startEngine(config);
-      const killed = await startWorker(config, folder, { hangs: true });
-      const other = await startWorker(config, folder);
-      await until('both to hold shards', () => killed.leases === 2 && other.leases === 2);
-      const keys = 16;
-      let next = 0;
-      const publish = (): Promise<void> => {
-        const n = next++;
-        return publisher.publish({ topic: 'work', payload: n, key: `key-${n % keys}` });
-      };
-      await until('both to have begun', async () => {
-        await Promise.all(Array.from({ length: keys }, publish));
-        return killed.began.length > 0 && other.done.length > 0;
-      });
-      killed.child.kill('SIGKILL');
-      await once(killed.child, 'exit');
+  test('hand over the events of a killed worker, in order and without loss', patient, async () => {
+    const folder = await makeFolder();
+    const config = {
+      ...addressOf(kinesis),
+      ...quick,
+      shardCount: 4,
+      streamName: newStream(),
+      leaseDurationMs: 6000,
+      checkpointIntervalMs: 200,
+    };
+    const publisher = await startEngine(config);
+    const killed = await startWorker(config, folder, { hangs: true });
+    const other = await startWorker(config, folder);
+    await until('both to hold shards', () => killed.leases === 2 && other.leases === 2);
+    const keys = 16;
+    let next = 0;
+    const publish = (): Promise<void> => {
+      const n = next++;
+      return publisher.publish({ topic: 'work', payload: n, key: `key-${n % keys}` });
+    };
+    await until('both to have begun', async () => {
       await Promise.all(Array.from({ length: keys }, publish));
-      await until('every event to be done by the other', () => new Set(other.done).size === next);
-      expect(killed.done).toEqual([]);
-      const first = new Map<number, number[]>();
-      for (const n of new Set(other.began)) first.set(n % keys, [...(first.get(n % keys) ?? []), n]);
-      for (const numbers of first.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-    },
-  );
+      return killed.began.length > 0 && other.done.length > 0;
+    });
+    killed.child.kill('SIGKILL');
+    await once(killed.child, 'exit');
+    await Promise.all(Array.from({ length: keys }, publish));
+    await until('every event to be done by the other', () => new Set(other.done).size === next);
+    expect(killed.done).toEqual([]);
+    const first = new Map<number, number[]>();
+    for (const n of new Set(other.began)) first.set(n % keys, [...(first.get(n % keys) ?? []), n]);
+    for (const numbers of first.values()) expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+  });
 
   test(
-    'a worker that was frozen for longer than its lease begins nothing of what the other has by now',
+    'start no event after a suspension longer than the lease if another worker has it by then',
     patient,
     async () => {
       const folder = await makeFolder();
@@ -148,7 +144,7 @@ describeWithBroker('kinesis', 'workers in processes of their own', (kinesis) => 
     },
   );
 
-  test('share the work and do all of it once, with clocks two hours apart', patient, async () => {
+  test('share the events and handle each once, with clocks two hours apart', patient, async () => {
     const folder = await makeFolder();
     // No worker dies here, and none is to be taken for dead on a machine that is busy.
     const config = {

@@ -34,7 +34,7 @@ describe('the configuration', () => {
     );
   });
 
-  test('names the fields of a bus with one engine as that has them', () => {
+  test('names the fields as in a bus with one engine', () => {
     const create = (): unknown => engines['kinesis']!({ externalBrokerUser: 'a' }, { name: 'k', path: '' });
     const message = expect.stringMatching(
       /^externalBrokerUser and externalBrokerPassword go together/,
@@ -44,7 +44,7 @@ describe('the configuration', () => {
     );
   });
 
-  test('decides what the engine is capable of: it is durable with a store that outlives the process', () => {
+  test('decides the capabilities: the engine is durable with a store that outlives the process', () => {
     expect(kinesisEngine().capabilities).toEqual({
       durable: false,
       groups: true,
@@ -67,7 +67,7 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
     (await client.send(new DescribeStreamSummaryCommand({ StreamName }))).StreamDescriptionSummary;
 
   test(
-    'is made with its shards, or on demand, by whoever starts first; one that is there is used as it is',
+    'is created by the engine that starts first, with its shards or on demand; an existing stream is used unchanged',
     patient,
     async () => {
       const [streamName, onDemand] = [newStream(), newStream()];
@@ -83,36 +83,32 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
     },
   );
 
-  test(
-    'is shared by buses, by name and with the names of the fields of a single engine',
-    patient,
-    async () => {
-      const { endpoint, accessKeyId, secretAccessKey, region } = address;
-      // Of one engine a bus knows no stream: it is the default one.
-      const named = createEventBus({
-        engine: 'kinesis',
-        externalBrokerURL: endpoint,
-        externalBrokerUser: accessKeyId,
-        externalBrokerPassword: secretAccessKey,
-      });
-      const streamName = 'eventbus';
-      const made = createEventBus({
-        engines: [{ name: 'log', type: 'kinesis', config: { ...address, ...quick, region, streamName } }],
-      });
-      for (const bus of [named, made]) {
-        await bus.start();
-        onTestFinished(() => bus.stop());
-      }
-      const seen: unknown[] = [];
-      const topic = newStream();
-      await made.subscribe(`${topic}.*`, ({ payload }) => void seen.push(payload));
-      await named.publish(`${topic}.created`, { id: 1 });
-      await until('the event', () => seen.length === 1);
-      expect(seen).toEqual([{ id: 1 }]);
-    },
-  );
+  test('is shared by buses that set it by name or by the fields of a single engine', patient, async () => {
+    const { endpoint, accessKeyId, secretAccessKey, region } = address;
+    // Of one engine a bus knows no stream: it is the default one.
+    const named = createEventBus({
+      engine: 'kinesis',
+      externalBrokerURL: endpoint,
+      externalBrokerUser: accessKeyId,
+      externalBrokerPassword: secretAccessKey,
+    });
+    const streamName = 'eventbus';
+    const made = createEventBus({
+      engines: [{ name: 'log', type: 'kinesis', config: { ...address, ...quick, region, streamName } }],
+    });
+    for (const bus of [named, made]) {
+      await bus.start();
+      onTestFinished(() => bus.stop());
+    }
+    const seen: unknown[] = [];
+    const topic = newStream();
+    await made.subscribe(`${topic}.*`, ({ payload }) => void seen.push(payload));
+    await named.publish(`${topic}.created`, { id: 1 });
+    await until('the event', () => seen.length === 1);
+    expect(seen).toEqual([{ id: 1 }]);
+  });
 
-  test('is used over a client of yours, which is not closed', patient, async () => {
+  test('is used through a given client, which is not closed', patient, async () => {
     const streamName = newStream();
     const engine = await startEngine({ ...quick, client, streamName });
     await engine.publish({ topic: 'a', payload: 1 });
@@ -120,7 +116,7 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
     expect((await summaryOf(streamName))?.StreamStatus).toBe('ACTIVE');
   });
 
-  test('has its lag told by shard, and its leases by health', patient, async () => {
+  test('has its lag reported per shard, and its leases in health()', patient, async () => {
     const engine = await startEngine({ ...config, streamName: newStream() });
     await engine.subscribe('a.*', () => {});
     await engine.subscribe('b', () => {}, { group: 'g' });
@@ -137,7 +133,7 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
     });
   });
 
-  test('warns where a group has its positions in memory', patient, async () => {
+  test('causes a warning if a group keeps its checkpoints in memory', patient, async () => {
     const log = new LogLines();
     const engine = await startEngine({ ...config, streamName: newStream() }, log);
     await engine.subscribe('a', () => {});

@@ -15,7 +15,7 @@ describeWithBroker('kinesis', 'an aggregated record with very many user records'
     ['events of one key', 8000, (id) => event(id, 'one')],
     ['events of many keys', 8000, (id) => event(id, `key-${id % 1000}`)],
     ['no events at all', 150_000, () => Buffer.from('')],
-  ])('is handled whole, and so is what comes after it: %s', patient, async (_, count, make) => {
+  ])('is handled completely, and so are later events: %s', patient, async (_, count, make) => {
     const streamName = newStream();
     const config = { ...addressOf(kinesis), ...quick, shardCount: 1, streamName, foreignTopic: 'a' };
     const engine = await startEngine({ ...config, checkpointStore: storesById(streamName) });

@@ -4,7 +4,7 @@ import { startEngine } from '../support.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('no request is larger than PutRecords takes: 500 records, and 5 MiB', async () => {
+test('no request exceeds the limits of PutRecords: 500 records, and 5 MiB', async () => {
   const fake = new FakeKinesis();
   const engine = await startEngine(overFake(fake));
   const sizes = [...Array<number>(1200).fill(10), ...Array<number>(30).fill(900_000)];
@@ -25,7 +25,7 @@ test('no request is larger than PutRecords takes: 500 records, and 5 MiB', async
   }
 });
 
-test('keys that are new do not meet a stream that takes no more at their full rate', async () => {
+test('new keys do not add requests at full rate to a stream that is throttled', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(1);
   onTestFinished(() => void vi.restoreAllMocks());
   const fake = new FakeKinesis();
@@ -43,7 +43,7 @@ test('keys that are new do not meet a stream that takes no more at their full ra
   await Promise.all(publishing);
 });
 
-test('a record that the server does not take is refused alone, and not with all that leave beside it', async () => {
+test('a record that the server rejects is refused alone, without the other records of its request', async () => {
   const fake = new FakeKinesis();
   const engine = await startEngine(overFake(fake));
   fake.rule = (operation, { Records }) => {

@@ -44,7 +44,7 @@ describeWithBroker(
     }
 
     test(
-      'rejects an event that is too large by now with RecordTooLargeError, and accepts the others',
+      'rejects an event that is now too large with RecordTooLargeError, and accepts others',
       patient,
       async () => {
         const engine = await startWithOldLimit(false);
@@ -73,7 +73,7 @@ describeWithBroker(
   },
 );
 
-test('also if the server refuses a whole request for one record, as AWS does', async () => {
+test('also if the server rejects a whole request because of one record, as AWS does', async () => {
   const fake = new FakeKinesis();
   let limitKiB = 2048;
   fake.rule = (operation, { Records }) => {

@@ -9,7 +9,7 @@ const kinds = [
 ] as const;
 
 describe.each(kinds)('%s', (_, options) => {
-  test('reads what comes between two reshards before what comes after them', async () => {
+  test('reads the records between two reshards before the records after them', async () => {
     const fake = new FakeKinesis(2);
     const config = { ...overFake(fake), checkpointStore: storesById(newStream()) };
     const [engine, publisher] = [await startEngine(config), await startEngine(overFake(fake))];

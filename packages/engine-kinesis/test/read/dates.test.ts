@@ -8,7 +8,7 @@ describeWithBroker('kinesis', 'a subscription from a date', (kinesis) => {
     ['the epoch', new Date(0)],
     ['a millisecond before it', new Date(-1)],
     ['the first date that there is', new Date(-8.64e15)],
-  ])('gets all that there is from %s', async (_, from) => {
+  ])('gets every stored event from %s', async (_, from) => {
     const streamName = newStream();
     const config = { ...addressOf(kinesis), ...quick, streamName, checkpointStore: storesById(streamName) };
     const engine = await startEngine(config);

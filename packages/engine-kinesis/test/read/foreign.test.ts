@@ -11,7 +11,7 @@ import { addressOf, plainClient, quick } from './foreign.ts';
 import { aggregate, deaggregate } from '../kinesis-agg.ts';
 import { newStream, patient, startEngine, until } from '../support.ts';
 
-describeWithBroker('kinesis', 'beside other producers and consumers', (kinesis) => {
+describeWithBroker('kinesis', 'with other producers and consumers', (kinesis) => {
   const client = plainClient(kinesis);
   const config = { ...addressOf(kinesis), ...quick, shardCount: 1 };
 
@@ -37,7 +37,7 @@ describeWithBroker('kinesis', 'beside other producers and consumers', (kinesis) 
   }
 
   test(
-    'a CloudEvent of the plain SDK arrives; its key is the partition key of the record',
+    'a CloudEvent sent with the plain SDK arrives with the partition key of the record as its key',
     patient,
     async () => {
       const streamName = newStream();
@@ -51,7 +51,7 @@ describeWithBroker('kinesis', 'beside other producers and consumers', (kinesis) 
   );
 
   test(
-    'what is no event becomes a dead letter of the topic that the stream is named after',
+    'a record that is not an event becomes a dead letter of the topic that the stream is named after',
     patient,
     async () => {
       const streamName = newStream();
@@ -74,7 +74,7 @@ describeWithBroker('kinesis', 'beside other producers and consumers', (kinesis) 
     },
   );
 
-  test('records that a producer has aggregated arrive one by one, in order', patient, async () => {
+  test('records that a producer has aggregated arrive one at a time, in order', patient, async () => {
     const streamName = newStream();
     const engine = await startEngine({ ...config, streamName });
     const [plain, grouped]: [unknown[], unknown[]] = [[], []];
@@ -95,7 +95,7 @@ describeWithBroker('kinesis', 'beside other producers and consumers', (kinesis) 
   });
 
   test(
-    'a plain consumer reads events as CloudEvents, and those that were packed with the usual library',
+    'a plain consumer reads events as CloudEvents, aggregated events with the usual library',
     patient,
     async () => {
       const streamName = newStream();

@@ -13,8 +13,8 @@ function shiftClock(byMs: number): () => number {
   return now;
 }
 
-describe('a clock that is wrong', () => {
-  test('keeps no engine from starting: a call whose signature the client has put right is made once more', async () => {
+describe('a wrong clock', () => {
+  test('does not prevent a start: a call whose signature the client has corrected is repeated', async () => {
     const fake = new FakeKinesis();
     const wrong = Object.assign(named('InvalidSignatureException'), {
       $metadata: { clockSkewCorrected: true },
@@ -35,7 +35,7 @@ describe('a clock that is wrong', () => {
   test.each([
     ['behind', -hourMs],
     ['ahead', hourMs],
-  ])('loses nothing where an iterator is of no use before anything was read (%s)', async (_, byMs) => {
+  ])('loses no event if an iterator expires before its first read (%s)', async (_, byMs) => {
     const fake = new FakeKinesis();
     fake.date = shiftClock(byMs);
     const engine = await startEngine(overFake(fake));
@@ -69,7 +69,7 @@ describe.each(kinds)('%s', (_, options) => {
     return { engine, seen };
   };
 
-  test('keeps a shard that is not found for a while', async () => {
+  test('continues with a shard that is temporarily not found', async () => {
     const fake = new FakeKinesis();
     const { engine, seen } = await start(fake);
     let left = 5;
@@ -82,7 +82,7 @@ describe.each(kinds)('%s', (_, options) => {
     await until('the event', () => seen.length === 1);
   });
 
-  test('finds what came after a shard whose records are too old by now', async () => {
+  test('finds the records after a shard whose records have expired', async () => {
     const fake = new FakeKinesis();
     const { engine, seen } = await start(fake);
     await engine.publish({ topic: 'a', payload: 1 });
@@ -101,7 +101,7 @@ describe.each(kinds)('%s', (_, options) => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  test('goes on where a server does not tell the children of a shard, or answers nothing at all', async () => {
+  test('continues if the server omits the children of a shard, or answers without content', async () => {
     const fake = new FakeKinesis();
     const { engine, seen } = await start(fake);
     let empty = 2;
@@ -116,7 +116,7 @@ describe.each(kinds)('%s', (_, options) => {
   });
 });
 
-test('subscriptions that come and go read a shard no more often than one that stays', async () => {
+test('short-lived subscriptions do not read a shard more often than a lasting one', async () => {
   const fake = new FakeKinesis();
   const engine = await startEngine({ ...overFake(fake), readsPerSecond: 5, pollInterval: 1 });
   const began = performance.now();
@@ -130,7 +130,7 @@ test('subscriptions that come and go read a shard no more often than one that st
   expect(fake.count('GetRecords') - 1).toBeLessThanOrEqual((performance.now() - began) / 200);
 });
 
-test('a document forgets the shards that the stream has forgotten', async () => {
+test('a document drops shards that the stream no longer lists', async () => {
   const fake = new FakeKinesis();
   const checkpointStore = new MemoryCheckpointStore();
   const engine = await startEngine({ ...overFake(fake), checkpointStore });
@@ -149,7 +149,7 @@ test('a document forgets the shards that the stream has forgotten', async () => 
   await until('the event', () => seen.length === 1);
 });
 
-test('a stream that is gone for long is asked for no more often than at first, in a group and without', async () => {
+test('requests for a stream that is deleted do not become more frequent, in a group and without', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
     const [fake, log] = [new FakeKinesis(), new LogLines()];

@@ -18,7 +18,7 @@ describeWithBroker('kinesis', 'redrive', (kinesis) => {
     return bus;
   }
 
-  test('is refused with positions in memory, which the next process would not know of', patient, async () => {
+  test('is refused with checkpoints in memory, which another process would not know', patient, async () => {
     const bus = await startBus(newStream(), undefined);
     await expect(bus.redrive('work')).rejects.toMatchObject({
       code: 'UNSUPPORTED_CAPABILITY',
@@ -26,7 +26,7 @@ describeWithBroker('kinesis', 'redrive', (kinesis) => {
     });
   });
 
-  test('in a second process redrives nothing that the first has redriven', patient, async () => {
+  test('in a second process redrives nothing that the first process has redriven', patient, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'polybus-redrive-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     const streamName = newStream();

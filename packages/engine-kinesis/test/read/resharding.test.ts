@@ -62,7 +62,7 @@ class Stream {
   }
 }
 
-describeWithBroker('kinesis', 'shards that change while events flow', (kinesis) => {
+describeWithBroker('kinesis', 'resharding while events are published', (kinesis) => {
   const client = plainClient(kinesis);
 
   test.each([
@@ -79,7 +79,7 @@ describeWithBroker('kinesis', 'shards that change while events flow', (kinesis) 
       },
     ],
   ] as const)(
-    '%s loses nothing and keeps the order of each key, in a group of two and without a group',
+    '%s loses no event and keeps the order of each key, in a group of two and without a group',
     patient,
     async (_, shardCount, change) => {
       const stream = new Stream(client, newStream());

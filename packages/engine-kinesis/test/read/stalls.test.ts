@@ -4,7 +4,7 @@ import { type Fault, FaultProxy } from '../fault-proxy.ts';
 import { addressOf, quick } from './foreign.ts';
 import { LogLines, newStream, patient, startEngine, storesById, until } from '../support.ts';
 
-describeWithBroker('kinesis', 'health, where reading stands still', (kinesis) => {
+describeWithBroker('kinesis', 'health() while reading stalls', (kinesis) => {
   test.each<[string, Fault, RegExp]>([
     ['reads are not answered', 'silence', /a read is not answered|no answer in 100 ms/],
     ['reads fail', { status: 500, type: 'InternalFailure' }, /reads fail \(InternalFailure/],
@@ -14,7 +14,7 @@ describeWithBroker('kinesis', 'health, where reading stands still', (kinesis) =>
       /there are records to read \(5000 ms behind\)/,
     ],
     ['the server cuts its answers', 'lost answer', /reads fail/],
-  ])('is degraded and says so: %s', patient, async (_, fault, reason) => {
+  ])('is degraded and contains the reason: %s', patient, async (_, fault, reason) => {
     const streamName = newStream();
     const proxy = await FaultProxy.to(kinesis.endpoint);
     const log = new LogLines();
@@ -62,7 +62,7 @@ describeWithBroker('kinesis', 'health, where reading stands still', (kinesis) =>
     for (const seen of [plain, shared]) expect(seen).toEqual(expect.arrayContaining(all));
   });
 
-  test('stays up where nothing comes for longer than the limit', patient, async () => {
+  test('is up if no event arrives for longer than the limit', patient, async () => {
     const streamName = newStream();
     const config = { ...addressOf(kinesis), ...quick, streamName, checkpointStore: storesById(streamName) };
     const engine = await startEngine({ ...config, stallLimitMs: 250 });

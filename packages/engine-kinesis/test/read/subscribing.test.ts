@@ -5,7 +5,7 @@ import { LogLines, makeEngine, startEngine, until } from '../support.ts';
 const throttled = named('ProvisionedThroughputExceededException', 'Rate exceeded for shard');
 
 describe('subscribing', () => {
-  test('goes on where a shard gives no more iterators in this second, and shares those there are', async () => {
+  test('waits if a shard gives no more iterators in this second, and shares iterators', async () => {
     const fake = new FakeKinesis();
     let given: number[] = [];
     fake.rule = (operation) => {
@@ -22,7 +22,7 @@ describe('subscribing', () => {
     expect(fake.count('GetShardIterator')).toBeLessThan(12);
   });
 
-  test.each(['ListShards', 'GetShardIterator'])('survives a bad moment of %s', async (operation) => {
+  test.each(['ListShards', 'GetShardIterator'])('survives temporary errors of %s', async (operation) => {
     const fake = new FakeKinesis();
     const engine = await startEngine(overFake(fake));
     const faults = [named('InternalFailure'), named('ECONNRESET'), throttled];
@@ -34,7 +34,7 @@ describe('subscribing', () => {
     expect(faults).toEqual([]);
   });
 
-  test('ends with a typed error where it does not get through, and at once where that is of no use', async () => {
+  test('rejects with a typed error at the timeout, and immediately for a lasting error', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     try {
       const fake = new FakeKinesis();
@@ -57,7 +57,7 @@ describe('subscribing', () => {
     }
   });
 
-  test('is given up with the engine, also while it waits to ask again', async () => {
+  test('ends when the engine stops, even while it waits for the next try', async () => {
     const fake = new FakeKinesis();
     const engine = await startEngine(overFake(fake));
     fake.rule = (operation) => (operation === 'ListShards' ? throttled : undefined);
@@ -81,7 +81,7 @@ describe('subscribing', () => {
   });
 });
 
-test('a start that the limits of the account keep from its stream warns at once, and ends with what the server said', async () => {
+test('a start that the limits of the account prevent logs a warning at once, and rejects with the answer of the service', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
     const fake = new FakeKinesis();

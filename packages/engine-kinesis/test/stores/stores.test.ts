@@ -14,11 +14,11 @@ import { localDynamoDB } from '../local-dynamodb.ts';
 
 /** What every store has to do. `open` gives another instance on the same documents, as another process would have. */
 function storeCases(isShared: boolean, open: () => CheckpointStore): void {
-  test('says whether it is shared', () => {
+  test('reports whether it is shared', () => {
     expect(open().isShared).toBe(isShared);
   });
 
-  test('has no document at first, and then what was written, exactly', async () => {
+  test('has no document at first, and later exactly the written document', async () => {
     const [store, name] = [open(), `group ${randomUUID()} / ünï:*`];
     expect(await store.read(name)).toBeUndefined();
     for (const [i, text] of ['{}', '{"a":"€ \\u0000 \\" \u{1F511}"}', 'x'.repeat(100_000)].entries()) {
@@ -27,7 +27,7 @@ function storeCases(isShared: boolean, open: () => CheckpointStore): void {
     }
   });
 
-  test('replaces only the version before, and changes nothing otherwise', async () => {
+  test('replaces a document only if its version is the one that was read, and otherwise changes nothing', async () => {
     const [store, name] = [open(), randomUUID()];
     expect(await store.replace(name, { version: 2, text: 'too early' })).toBe(false);
     expect(await store.replace(name, { version: 1, text: 'one' })).toBe(true);
@@ -38,7 +38,7 @@ function storeCases(isShared: boolean, open: () => CheckpointStore): void {
     expect(await store.read(randomUUID())).toBeUndefined();
   });
 
-  test('of many writers at once exactly one is first, each time', async () => {
+  test('lets exactly one of many concurrent writers succeed', async () => {
     const name = randomUUID();
     const stores = Array.from({ length: 8 }, open);
     const increment = async (store: CheckpointStore): Promise<void> => {
@@ -75,7 +75,7 @@ describe('the store in files', async () => {
     expect(await readdir(own)).toHaveLength(2);
   });
 
-  test('leaves nothing behind where a document cannot be written, and keeps the one before', async () => {
+  test('leaves no file behind if a document cannot be written, and keeps the previous document', async () => {
     const own = join(folder, 'unwritable');
     const store = new FileCheckpointStore(own);
     await store.replace('a', { version: 1, text: 'a' });
@@ -95,7 +95,7 @@ describeWithBroker('redis', 'the store in Redis', ({ url }) => {
   storeCases(true, () => new RedisCheckpointStore(client, { keyPrefix }));
 });
 
-describeWithBroker('redis', 'the store in a Redis that is full', async () => {
+describeWithBroker('redis', 'the store in a full Redis', async () => {
   const broker = await startRedis({ controllable: true, args: ['--maxmemory-policy', 'noeviction'] });
   const client = new Redis(broker.url);
   afterAll(async () => {
@@ -103,7 +103,7 @@ describeWithBroker('redis', 'the store in a Redis that is full', async () => {
     await broker.stop();
   });
 
-  test('goes on with the documents that are there, and makes no new ones', async () => {
+  test('updates existing documents, and creates no new documents', async () => {
     const store = new RedisCheckpointStore(client);
     expect(await store.replace('there', { version: 1, text: 'one' })).toBe(true);
     await client.config('SET', 'maxmemory', '1');
@@ -121,7 +121,7 @@ describe('the store in DynamoDB', async () => {
   await open().createTable();
   storeCases(true, open);
 
-  test('makes its table once', async () => {
+  test('creates its table once', async () => {
     await open().createTable();
     const other = new DynamoDBCheckpointStore(client, { tableName: 'absent' });
     await expect(other.read('a')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
