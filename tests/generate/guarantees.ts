@@ -9,7 +9,7 @@ import { readResults, resultOf, resultsFile } from './suite-results.ts';
 /** A row of the table: one question that it answers for each engine. */
 interface Guarantee {
   readonly question: string;
-  /** What holds on an engine with these capabilities. */
+  /** The answer for an engine with these capabilities. */
   readonly holds: (capabilities: Capabilities) => string;
   /** The cases that prove it, by their names: on every engine that promises something at least one of them has to have passed. */
   readonly proofs: readonly string[];
@@ -52,7 +52,7 @@ const guarantees: readonly Guarantee[] = [
   {
     question: '`group`: members share the events',
     holds: ({ groups, crossProcess, durable }) => {
-      if (!groups) return 'refused';
+      if (!groups) return 'no: `subscribe` rejects';
       if (!crossProcess) return 'within one process';
       return durable ? 'between processes' : 'within one process; between processes with a shared store';
     },
@@ -62,7 +62,7 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    question: 'Order per key, over the members of a group',
+    question: 'Order per key, across the members of a group',
     holds: ({ groups }) => (groups ? 'yes' : 'no groups'),
     proofs: [
       'a group handles the events of a key in order and one at a time',
@@ -70,11 +70,13 @@ const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    question: 'A group that was away',
+    question: 'A group that returns after an absence',
     holds: ({ groups, durable, replay }) => {
       if (!groups) return 'no groups';
-      if (durable) return 'gets the events it missed';
-      return replay ? 'gets the missed events that the engine still has' : 'continues with new events';
+      if (durable) return 'gets every event published meanwhile';
+      return replay
+        ? 'gets the events published meanwhile that are still stored'
+        : 'continues with new events';
     },
     proofs: [
       'a group gets every event published while it had no members, over five absences',
@@ -84,7 +86,7 @@ const guarantees: readonly Guarantee[] = [
   },
   {
     question: "`from: 'earliest'` and `from: Date`",
-    holds: ({ replay }) => (replay ? 'yes' : 'refused'),
+    holds: ({ replay }) => (replay ? 'yes' : 'no: `subscribe` rejects'),
     proofs: [
       'a subscription from earliest gets every kept event and every later event, in order and once',
       'an engine without the capability `replay` refuses the option `from` and names the option, the engine and engines that support it',
@@ -94,13 +96,13 @@ const guarantees: readonly Guarantee[] = [
     question: 'Restart of the broker',
     holds: ({ crossProcess, durable }) => {
       if (!crossProcess) return 'no broker';
-      return durable ? 'engine reconnects; no accepted event is lost' : 'engine reconnects';
+      return durable ? 'the engine reconnects, and no accepted event is lost' : 'the engine reconnects';
     },
     proofs: ['subscriptions and publishers recover from two restarts of the broker'],
   },
   {
-    question: '`stop`, if events are waiting',
-    holds: ({ durable }) => (durable ? 'leaves them on the broker' : 'handles them first'),
+    question: '`stop` while events wait',
+    holds: ({ durable }) => (durable ? 'leaves them on the broker' : 'handles them before it ends'),
     proofs: [
       'an event that stop() releases before its handler starts has used no attempt and is handled by another member',
       'stop() handles every accepted event first if no other process could handle it',

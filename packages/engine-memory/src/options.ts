@@ -20,33 +20,33 @@ export type DeliveryMode = 'drop' | 'block' | 'timeout';
 
 /** The configuration of the memory engine. */
 export interface MemoryConfig extends DeliveryOptions {
-  /** `drop` counts and drops it, `block` makes the publisher wait, `timeout` makes it wait so long and then drops. Default `drop`. */
+  /** If a buffer is full: `drop` drops and counts the event, `block` makes the publisher wait for room, `timeout` makes it wait up to `publishBlockTimeout` and then drops the event. Default `drop`. */
   readonly deliveryMode?: DeliveryMode | undefined;
-  /** How long `timeout` waits. Default 0: not at all. */
+  /** How long a publisher waits for room in the delivery mode `timeout`. Default 0: not at all. */
   readonly publishBlockTimeout?: Duration | undefined;
-  /** Events that may wait for each subscription. Default 10. */
+  /** The maximum number of events that wait for each subscription. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** Unsettled deliveries of one topic over all its subscriptions; beyond, `deliveryMode` decides. Default 1000. */
+  /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. At the maximum, `deliveryMode` applies as for a full buffer. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Begin each publish at another subscription, so that drops spread evenly. Default false. */
+  /** Starts each publish with another subscription, so that drops are spread evenly. Default false. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** An event that waited longer in a buffer is dropped. 0 for no limit. Default `"1h"`; of `durable-memory` 0. */
+  /** The engine drops an event that waits longer in a buffer. 0 for no limit. Default `"1h"`; of `durable-memory` 0. */
   readonly eventTTL?: TimeToLive | undefined;
-  /** Days that the history, from which `from: 'earliest'` replays, goes back. Default 7. */
+  /** How many days the history keeps an event. `from` replays events from the history. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Events that the history holds at most, over all topics. 0 for none, which takes the capability `replay` away. Default 1000. */
+  /** The maximum number of events in the history, over all topics. With 0 there is no history, and the engine does not have the capability `replay`. Default 1000. */
   readonly historySize?: number | undefined;
-  /** Default for subscriptions: one attempt; of `durable-memory` five. */
+  /** The default of subscriptions. On `memory` one attempt, on `durable-memory` five attempts. */
   readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: false; of `durable-memory` `_dead.<topic>`. */
+  /** The default of subscriptions. On `memory` false, on `durable-memory` `_dead.<topic>`. */
   readonly deadLetter?: string | boolean | undefined;
 }
 
 /** The configuration of the engine durable-memory. */
 export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' | 'publishBlockTimeout'> {
   /**
-   * Events that may wait for each subscription, as the Go module calls it; wins over `defaultEventBufferSize`. 0 for as many as
-   * `maxEventQueueSize`. Default: `defaultEventBufferSize`.
+   * The Go module's name of `defaultEventBufferSize`, which it overrides. 0 means the value of `maxEventQueueSize`. Default:
+   * `defaultEventBufferSize`.
    */
   readonly maxDurableQueueDepth?: number | undefined;
 }

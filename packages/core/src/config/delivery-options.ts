@@ -10,15 +10,15 @@ export interface DeliveryOptions {
   readonly workerCount?: number | undefined;
   /** The maximum number of events that wait for each subscription. Default 256. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** Default for subscriptions: five attempts. */
+  /** The default of subscriptions: five attempts. */
   readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: `_dead.<topic>`. */
+  /** The default of subscriptions: `_dead.<topic>`. */
   readonly deadLetter?: string | boolean | undefined;
-  /** Milliseconds. Default for subscriptions: no limit. */
+  /** The time limit of an attempt, in milliseconds. The default of subscriptions: no limit. */
   readonly handlerTimeoutMs?: number | undefined;
   /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
-  /** An event that waits longer in a buffer is dropped. Default 0: no limit. */
+  /** The engine drops an event that waits longer in a buffer. Default 0: no limit. */
   readonly eventTTL?: TimeToLive | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { RoutingRule } from '../routing/routing-rules.ts';
 export interface EngineConfig {
   /** The name of the engine, unique in the bus. Routing rules refer to it. */
   readonly name: string;
-  /** The type of the engine, such as `memory` or `redis`: a registered type or one of an installed package. Not together with `engine`. */
+  /** The type of the engine, such as `memory` or `redis`: a registered type, or a type of an installed package. Not together with `engine`. */
   readonly type?: EngineType | undefined;
   /** The configuration of the engine, which the engine validates. */
   readonly config?: EngineTypeConfig | undefined;
@@ -20,21 +20,21 @@ export interface EventBusConfig {
   readonly engine?: EngineType | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
-  /** How many events may be queued for each subscription. */
+  /** The maximum number of events that wait for each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** The Go module's name for how many events may be queued for each subscription of `durable-memory`; 0 means `maxEventQueueSize`. */
+  /** The Go module's name of `defaultEventBufferSize` on `durable-memory`. 0 means the value of `maxEventQueueSize`. */
   readonly maxDurableQueueDepth?: number | undefined;
-  /** The maximum number of handlers of async subscriptions that run at once, over all of them. */
+  /** The maximum number of handlers that run at once, over all async subscriptions. */
   readonly workerCount?: number | undefined;
   /** If a buffer is full: `drop` the event, `block` until there is room, or block with a `timeout` and then drop. */
   readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
-  /** How long the delivery mode `timeout` blocks before it drops the event. */
+  /** How long a publisher waits for room in the delivery mode `timeout`, before the engine drops the event. */
   readonly publishBlockTimeout?: Duration | undefined;
   /** Starts each publish with another subscription, so that drops are spread evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
   /** How long an event may wait in a buffer before it is dropped; 0 for no limit. */
   readonly eventTTL?: TimeToLive | undefined;
-  /** How many days events are kept for replay. */
+  /** How many days the engine keeps events for replay. */
   readonly retentionDays?: number | undefined;
   /** The URL of the broker, for engines with a broker outside the process. */
   readonly externalBrokerURL?: string | undefined;
@@ -42,7 +42,7 @@ export interface EventBusConfig {
   readonly externalBrokerUser?: string | undefined;
   /** The password for the broker. */
   readonly externalBrokerPassword?: string | undefined;
-  /** The engines of a bus with several. If it is set, the fields of the single engine above are ignored. */
+  /** The engines of a bus with several engines. If it is set, the bus ignores the fields of the single engine. */
   readonly engines?: readonly EngineConfig[] | undefined;
   /** Routing rules in order. The first rule that matches a topic applies; topics without a matching rule use the first engine. */
   readonly routing?: readonly RoutingRule[] | undefined;

@@ -39,17 +39,17 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly numPartitions?: number | undefined;
   /** Replicas of a topic that the engine creates. Default: the cluster's `default.replication.factor`. */
   readonly replicationFactor?: number | undefined;
-  /** How events are written. Both forms are read. Default `structured`. */
+  /** The CloudEvents mode in which the engine writes events. It reads both modes. Default `structured`. */
   readonly contentMode?: ContentMode | undefined;
-  /** Where events without a key go: to one partition of their topic, in order, or to any. Default `ordered`. */
+  /** The partition of events without a key: `ordered` uses one partition per topic and keeps their order, `spread` uses all partitions. Default `ordered`. */
   readonly keyless?: Keyless | undefined;
   /** How many replicas must have an event before `publish` resolves: -1 for all in-sync replicas, 1, or 0. Default -1. */
   readonly acks?: number | undefined;
   /** Lets the broker discard duplicates of retries, with the exceptions in the README. Needs `acks: -1`. Default false. */
   readonly idempotent?: boolean | undefined;
-  /** Default `none`. */
+  /** How the engine compresses batches. Default `none`. */
   readonly compression?: Compression | undefined;
-  /** How long a publish waits for others to share its batch, in milliseconds. Default 0: only publishes of the same turn. */
+  /** How long the engine waits for further publishes before it sends a batch, in milliseconds. Default 0: it sends the publishes of one turn of the event loop at once. */
   readonly lingerMs?: number | undefined;
   /** How long a publish may take, in milliseconds. Default 30 000. */
   readonly publishTimeoutMs?: number | undefined;

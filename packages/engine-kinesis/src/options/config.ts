@@ -8,13 +8,13 @@ import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 export interface KinesisConfig extends DeliveryOptions {
   /** The stream that carries all topics. Default `eventbus`. */
   readonly streamName?: string | undefined;
-  /** Default: the region that the SDK finds (`AWS_REGION`, profile); with `endpoint` and no other region, `us-east-1`. */
+  /** The AWS region. Default: the region that the SDK finds (`AWS_REGION`, profile); with `endpoint` and no other region, `us-east-1`. */
   readonly region?: string | undefined;
   /** The address of a server such as LocalStack, `http://` or `https://`. Default: AWS. */
   readonly endpoint?: string | undefined;
   /** `endpoint` in the configuration of a bus with one engine. */
   readonly externalBrokerURL?: string | undefined;
-  /** Default: the SDK's chain (environment, profile, role of the container or instance). */
+  /** The access key. Default: the SDK's provider chain (environment, profile, role of the container or instance). */
   readonly accessKeyId?: string | undefined;
   /** The secret of `accessKeyId`. */
   readonly secretAccessKey?: string | undefined;
@@ -44,11 +44,11 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly aggregate?: boolean | undefined;
   /** The topic of records that are not CloudEvents. Default: the name of the stream. */
   readonly foreignTopic?: string | undefined;
-  /** Where consumer groups keep their checkpoints and leases. Default: in memory, for groups within this process. */
+  /** The store of the checkpoints and leases of consumer groups. Default: memory, for groups within this process. */
   readonly checkpointStore?: CheckpointStore | undefined;
-  /** If a member of a group does not renew its leases for this long, other members take its shards. Milliseconds, default 10 000. */
+  /** The duration of a lease. If a member of a group does not renew its leases within this time, other members take its shards. In milliseconds. Default 10 000. */
   readonly leaseDurationMs?: number | undefined;
-  /** How often a member of a group writes its checkpoints and renews its leases. Milliseconds, default 1000. */
+  /** How often a member of a group writes its checkpoints and renews its leases, in milliseconds. Default 1000. */
   readonly checkpointIntervalMs?: number | undefined;
 }
 

@@ -25,43 +25,43 @@ export type RedisMode = 'pubsub' | 'streams';
 export interface RedisConfig extends DeliveryOptions {
   /** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. Default `pubsub`. */
   readonly mode?: RedisMode | undefined;
-  /** `redis://` or, with TLS, `rediss://`. Default `redis://localhost:6379`. */
+  /** The address of the server: `redis://`, or `rediss://` for TLS. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
   /** `url` in the configuration of a bus with one engine. */
   readonly externalBrokerURL?: string | undefined;
-  /** The database. Default: that of the URL, or 0. Does not apply to Pub/Sub, whose channels span all databases. */
+  /** The number of the database. It has no effect on Pub/Sub, whose channels span all databases. Default: the database of the URL, or 0. */
   readonly db?: number | undefined;
-  /** ACL user; overrides that of the URL. */
+  /** The ACL user. It overrides the user of the URL. */
   readonly username?: string | undefined;
-  /** Overrides that of the URL. */
+  /** The password. It overrides the password of the URL. */
   readonly password?: string | undefined;
   /** `username` in the configuration of a bus with one engine. */
   readonly externalBrokerUser?: string | undefined;
   /** `password` in the configuration of a bus with one engine. */
   readonly externalBrokerPassword?: string | undefined;
-  /** The number of connections to publish over. All events of a topic take the same connection, so that they keep their order. Default 1. */
+  /** The number of connections for publishing. All events of a topic use the same connection, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;
   /** Further options of ioredis: `sentinels` and `name`, `tls`, `path`, `connectTimeout`, … */
   readonly clientOptions?: ClientOptions | undefined;
   /** Your own client, which the engine publishes with and does not close. For other connections the engine duplicates it. */
   readonly client?: RedisClient | undefined;
-  /** Creates a client for each connection of the engine, which closes them. The connection options above do not apply then. */
+  /** Creates a client for each connection. The engine closes these clients, and ignores the connection options above. */
   readonly createClient?: (() => RedisClient) | undefined;
   /** The prefix of topics in the names of channels and streams. Default `polybus:`, on a cluster with streams `{polybus}:`. */
   readonly keyPrefix?: string | undefined;
   /** How long a publish or a subscribe waits for a server that does not answer, in milliseconds. Default 5000. */
   readonly commandTimeoutMs?: number | undefined;
-  /** Streams: the number of newest events that a stream always keeps. Older events are removed when all groups have settled them. Default: no limit. */
+  /** Streams: the number of newest events that a stream always keeps. The engine removes older events when all groups have settled them. Default: no limit. */
   readonly maxLen?: number | undefined;
-  /** Streams: how many days a stream keeps an event. It is then removed when all groups have settled it. Default 7. */
+  /** Streams: how many days a stream keeps an event. After that, the engine removes it when all groups have settled it. Default 7. */
   readonly retentionDays?: number | undefined;
   /** Streams: the lease of a group member. Other members take over the events of a member that has sent no heartbeat for this time, in milliseconds. Default 30 000. */
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;
-  /** Default for subscriptions: one attempt in mode `pubsub`, five in mode `streams`. */
+  /** The default of subscriptions: one attempt in mode `pubsub`, five attempts in mode `streams`. */
   readonly retry?: RetryOptions | false | undefined;
-  /** Default for subscriptions: false in mode `pubsub`, `_dead.<topic>` in mode `streams`. */
+  /** The default of subscriptions: false in mode `pubsub`, `_dead.<topic>` in mode `streams`. */
   readonly deadLetter?: string | boolean | undefined;
 }
 
