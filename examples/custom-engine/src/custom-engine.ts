@@ -5,13 +5,13 @@ import { type CustomMemoryConfig, resolveOptions } from './options.ts';
 
 /** An engine that can be asked for its metrics. */
 export interface CustomEngine extends Engine {
-  /** Undefined where `enableMetrics` is false. */
+  /** Undefined if `enableMetrics` is false. */
   metrics(): EventMetrics | undefined;
   resetMetrics(): void;
 }
 
 /**
- * The custom engine: in-process, with filters that hold events back and metrics of those it carries.
+ * The custom engine runs in-process, filters events by topic, and measures the events that it carries.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
@@ -19,7 +19,7 @@ export function customEngine(config: CustomMemoryConfig = {}): CustomEngine {
   return create(config, 'customEngine');
 }
 
-/** What `type: custom` in a configuration finds: polybus looks for this export in the package `polybus-engine-custom`. */
+/** The factory for `type: custom` in a configuration: polybus looks for this export in the package `polybus-engine-custom`. */
 export const engines: Readonly<Record<string, EngineFactory>> = {
   custom: (config, { path }) => create(config, path),
 };
@@ -47,7 +47,7 @@ const unmeasured: Pick<CustomEngine, 'metrics' | 'resetMetrics'> = {
   resetMetrics: () => {},
 };
 
-/** What makes an engine time its handlers. */
+/** Makes an engine measure the time of its handlers. */
 function measured(
   engine: Engine,
   recorder: MetricsRecorder,

@@ -17,7 +17,7 @@ interface Subscriber {
   readonly receiver: Receiver;
 }
 
-/** The broker of the custom engine: hands what is published straight to the subscriptions of this engine. */
+/** The broker of the custom engine: passes published events directly to the subscriptions of this engine. */
 export class CustomTransport implements Transport {
   readonly #options: CustomMemoryOptions;
   readonly #metrics: MetricsRecorder | undefined;
@@ -43,7 +43,7 @@ export class CustomTransport implements Transport {
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> | void {
-    // The bus's own topics, such as dead letters, are not for filters.
+    // Filters do not apply to internal topics of the bus, such as dead letters.
     const isOwn = isInternalTopic(event.topic);
     const barrier = isOwn ? undefined : this.#options.eventFilters.find((one) => !one.shouldProcess(event));
     if (barrier !== undefined) return this.#metrics?.filtered(barrier.name);
@@ -52,13 +52,13 @@ export class CustomTransport implements Transport {
       matchesTopic(request.pattern, event.topic),
     );
     const waits = reached.map((subscriber) => this.#offer(subscriber, event));
-    // Only now may handlers run: what they publish must queue behind this event everywhere.
+    // Handlers run only after every subscription has this event, so that events that they publish come after it everywhere.
     for (const { receiver } of reached) receiver.run();
     const waiting = waits.filter((wait) => wait !== undefined);
     return waiting.length === 0 ? undefined : orAborted(Promise.all(waiting), signal);
   }
 
-  /** Queues an event for one subscription. A sync one is waited for, save by a handler that it waits for itself. */
+  /** Queues an event for one subscription. Returns a promise if the publish has to wait for the handler of a sync subscription. */
   #offer({ request, receiver }: Subscriber, event: Event): Promise<void> | undefined {
     if (receiver.capacity <= 0 || this.#unsettled >= this.#options.maxEventQueueSize) {
       receiver.drop(event, 'buffer-full');
@@ -90,7 +90,7 @@ export class CustomTransport implements Transport {
   }
 }
 
-/** Nothing is kept, so what is given back is gone. */
+/** The engine stores nothing, so a released event is lost. */
 function acknowledgement(onEnd: () => void): Acknowledgement {
   return {
     settled: onEnd,
@@ -101,7 +101,7 @@ function acknowledgement(onEnd: () => void): Acknowledgement {
   };
 }
 
-/** Waits, but no longer than the publisher wants to. */
+/** Waits until the publisher's signal aborts, at the latest. */
 async function orAborted(waiting: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return void (await waiting);
   let abort: (() => void) | undefined;

@@ -2,13 +2,13 @@ import type { Event } from '@polybus/core';
 
 /** Decides which events an engine carries. */
 export interface EventFilter {
-  /** For logs and metrics. */
+  /** The name in logs and metrics. */
   readonly name: string;
-  /** False for an event that nobody is to get. */
+  /** Returns false for an event that the engine must not deliver. */
   shouldProcess(event: Event): boolean;
 }
 
-/** Lets through the topics that begin with one of some prefixes; all topics if there are no prefixes. */
+/** Accepts the topics that begin with one of the prefixes, or all topics if there are no prefixes. */
 export class TopicPrefixFilter implements EventFilter {
   readonly name = 'topicPrefix';
   readonly allowedPrefixes: readonly string[];

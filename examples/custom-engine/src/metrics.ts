@@ -1,18 +1,18 @@
 import type { EventHandler } from '@polybus/core';
 
-/** What an engine has carried since its metrics were last reset. */
+/** The metrics of an engine since the last reset. */
 export interface EventMetrics {
-  /** Events that were published and let through. */
+  /** Published events that all filters accepted. */
   readonly totalEvents: number;
   readonly eventsPerTopic: Readonly<Record<string, number>>;
-  /** Events that a filter held back, by the filter's name. */
+  /** Events that a filter rejected, by the filter's name. */
   readonly filteredPerFilter: Readonly<Record<string, number>>;
-  /** Mean time of the handlers' attempts, in milliseconds; 0 before the first has ended. */
+  /** Mean duration of handler attempts, in milliseconds; 0 before the first attempt has ended. */
   readonly averageProcessingTimeMs: number;
   readonly lastResetTime: Date;
 }
 
-/** Counts events, and times the handlers. */
+/** Counts events, and measures the durations of handlers. */
 export class MetricsRecorder {
   readonly #perTopic = new Map<string, number>();
   readonly #perFilter = new Map<string, number>();
@@ -28,7 +28,7 @@ export class MetricsRecorder {
     this.#perFilter.set(filter, (this.#perFilter.get(filter) ?? 0) + 1);
   }
 
-  /** The same handler, timed. What is no function stays what it is, for the engine to refuse. */
+  /** Wraps a handler to measure its duration. Returns any other value unchanged, so that the engine rejects it. */
   timed<T>(handler: EventHandler<T>): EventHandler<T> {
     if (typeof handler !== 'function') return handler;
     return async (event, context) => {

@@ -14,17 +14,17 @@ import { type EventFilter, TopicPrefixFilter } from './filters.ts';
 /** A filter as a configuration file can name it. */
 export interface FilterConfig {
   readonly type: 'topicPrefix';
-  /** Topics that begin with one of these are let through; all topics if there are none. */
+  /** The filter accepts topics that begin with one of these prefixes, or all topics if there are none. */
   readonly prefixes: readonly string[];
 }
 
 /** The configuration of the custom engine. */
 export interface CustomMemoryConfig {
-  /** Handlers at once over all async subscriptions. Default 5. */
+  /** The maximum number of handlers that run at once, over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;
-  /** Deliveries that are not settled, over all subscriptions; what would be more is dropped. Default 1000. */
+  /** The maximum number of unsettled deliveries, over all subscriptions. The engine drops further deliveries. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Events that may wait for each subscription; what would be more is dropped. Default 10. */
+  /** The maximum number of events that wait for each subscription. The engine drops further events. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
   /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
@@ -32,7 +32,7 @@ export interface CustomMemoryConfig {
   readonly enableMetrics?: boolean | undefined;
   /** How often the metrics are logged; 0 for never. Default `"30s"`. */
   readonly metricsInterval?: Duration | undefined;
-  /** An event is carried if each of them lets it through. Default: none. */
+  /** The engine carries an event if every filter accepts it. Default: none. */
   readonly eventFilters?: readonly (FilterConfig | EventFilter)[] | undefined;
 }
 

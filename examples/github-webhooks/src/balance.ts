@@ -3,7 +3,7 @@ import type { Row } from './ledger.ts';
 
 const columns = ['published', 'enqueued', 'delivered', 'retried', 'deadLettered', 'dropped'] as const;
 
-/** What does not add up between the ledger and the engines' own statistics, once all publishers rest; nothing where all is well. */
+/** Returns the differences between the ledger and the statistics of the engines, once no publish is in progress. */
 export function imbalances(rows: readonly Row[], stats: Readonly<Record<string, DeliveryStats>>): string[] {
   return [
     ...Object.entries(stats).flatMap(([engine, own]) => ofEngine(engine, own, rows)),

@@ -1,11 +1,11 @@
 import { type TypedEventBus, createEventBus } from '@polybus/core';
 import type { Ledger } from './ledger.ts';
-import type { Tell } from './screen.ts';
+import type { Show } from './screen.ts';
 import type { GitHubTopics } from './webhooks.ts';
 
 export type GitHubBus = TypedEventBus<GitHubTopics>;
 
-/** What CI and passers-by make, in bursts; nobody misses one of them. */
+/** High-volume events that come in bursts, and of which some may be lost. */
 export const highVolume: readonly string[] = [
   'github.push',
   'github.status',
@@ -18,8 +18,8 @@ export const highVolume: readonly string[] = [
   'github.deployment_status.*',
 ];
 
-/** Two engines: one that drops rather than waits, and one that waits rather than drops. */
-export function createGitHubBus(ledger: Ledger, tell: Tell): GitHubBus {
+/** Two engines: `memory` drops events if a buffer is full, `durable-memory` makes publishers wait. */
+export function createGitHubBus(ledger: Ledger, show: Show): GitHubBus {
   return createEventBus<GitHubTopics>({
     engines: [
       {
@@ -45,8 +45,8 @@ export function createGitHubBus(ledger: Ledger, tell: Tell): GitHubBus {
     middleware: { publish: [ledger.onPublish], handle: [ledger.onHandle] },
     observers: [ledger.observer],
     logger: {
-      warn: (message, { topic, reason } = {}) => tell('log', String(topic), `${message}: ${String(reason)}`),
-      error: (message, { topic } = {}) => tell('log', String(topic), message),
+      warn: (message, { topic, reason } = {}) => show('log', String(topic), `${message}: ${String(reason)}`),
+      error: (message, { topic } = {}) => show('log', String(topic), message),
     },
     source: '/examples/github-webhooks',
   });

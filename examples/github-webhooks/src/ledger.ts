@@ -5,7 +5,7 @@ export interface Row {
   readonly engine: string;
   readonly topic: string;
   published: number;
-  /** Deliveries that were due: one for each subscription that an event reaches. */
+  /** Expected deliveries: one for each subscription that matches an event. */
   enqueued: number;
   delivered: number;
   retried: number;
@@ -15,22 +15,22 @@ export interface Row {
   readonly latencies: number[];
 }
 
-/** What the ledger asks the bus. */
+/** The methods of the bus that the ledger uses. */
 export interface Topology {
   engineFor(topic: string): string;
   subscriberCount(topic: string): number;
 }
 
 /**
- * Keeps its own count per topic, from what middleware and lifecycle events tell, without a look at the engines' statistics:
- * so that the one can be checked against the other.
+ * Counts deliveries per topic from middleware and lifecycle events, independently of the statistics of the engines, so that the two can
+ * be compared.
  */
 export class Ledger {
   readonly #rows = new Map<string, Row>();
   readonly #publishedAt = new Map<string, number>();
   #topology: Topology | undefined;
 
-  /** The bus is made with the ledger's middleware, so it comes after the ledger. */
+  /** Sets the bus. The ledger exists before the bus, because the bus gets the ledger's middleware. */
   connect(topology: Topology): void {
     this.#topology = topology;
   }
@@ -70,7 +70,7 @@ export class Ledger {
   #failed({ topic, outcome }: FailureData): void {
     const row = this.#row(topic);
     if (outcome === 'dropped') row.dropped++;
-    // Its attempts are used up: handled to the end, though not with success.
+    // No attempts are left: the delivery is settled, without success.
     if (outcome === 'dead-letter' || outcome === 'discarded') row.delivered++;
     if (outcome === 'dead-letter') row.deadLettered++;
   }

@@ -14,7 +14,7 @@ const isFull = process.argv.includes('--all');
 const webhooks = loadWebhooks();
 const ledger = new Ledger();
 const screen = new Screen(() => status(bus.statsPerEngine()));
-const bus = createGitHubBus(ledger, screen.tell);
+const bus = createGitHubBus(ledger, screen.show);
 ledger.connect({
   engineFor: (topic) => bus.router.engineFor(topic),
   subscriberCount: (topic) => bus.subscriberCount(topic),
@@ -22,7 +22,7 @@ ledger.connect({
 
 const begunAt = performance.now();
 await bus.start();
-await subscribeConsumers(bus, screen.tell);
+await subscribeConsumers(bus, screen.show);
 const topics = new Set(webhooks.map(({ topic }) => topic));
 const what = `${webhooks.length} real GitHub webhooks on ${topics.size} topics, ${rounds} rounds over two engines`;
 screen.line(`${paint('bold', 'polybus')}  ${what}\n`);

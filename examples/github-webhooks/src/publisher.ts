@@ -4,10 +4,10 @@ import type { Webhook } from './webhooks.ts';
 
 /** Webhooks that arrive at the same time. */
 const atOnce = 12;
-/** After so many of those comes what a busy CI makes: all high-volume webhooks at once. */
+/** After this number of batches, all high-volume webhooks are published at once, as a busy CI would send them. */
 const burstEvery = 9;
 
-/** Publishes all webhooks, as often as there are rounds, each time in another order. */
+/** Publishes all webhooks once per round, in a different order each time. */
 export async function publishAll(
   bus: GitHubBus,
   webhooks: readonly Webhook[],

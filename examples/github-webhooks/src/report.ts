@@ -1,7 +1,7 @@
 import type { Row } from './ledger.ts';
 import { fit, paint } from './screen.ts';
 
-/** How many rows a table has that is to be read at a glance. */
+/** The maximum number of rows of a short table. */
 const usual = 12;
 const topicWidth = 33;
 const columns = [
@@ -18,7 +18,7 @@ const width = topicWidth + columns.reduce((sum, [, one]) => sum + one, 0) + 2 * 
 /**
  * A table of one engine: its busiest topics by event, the others as one row, and the sum.
  *
- * @param isFull - Each topic has a row.
+ * @param isFull - True for a row per topic.
  */
 export function report(engine: string, about: string, rows: readonly Row[], isFull: boolean): string {
   const byGroup = new Map<string, Row[]>();
@@ -27,7 +27,7 @@ export function report(engine: string, about: string, rows: readonly Row[], isFu
     byGroup.set(group, [...(byGroup.get(group) ?? []), row]);
   }
   const groups = [...byGroup].map(([topic, all]) => sum(topic, all));
-  // What failed is what one wants to see; then what there is most of.
+  // Failed topics first, then the busiest topics.
   groups.sort((a, b) => troubles(b) - troubles(a) || b.enqueued - a.enqueued);
   const most = isFull ? groups.length : usual;
   const shown = groups.slice(0, most).sort((a, b) => b.enqueued - a.enqueued);
@@ -92,7 +92,7 @@ function headerOf(text: string): string {
   return text === 'deadLettered' ? 'dead-lettered' : text;
 }
 
-/** Nearest rank, of sorted numbers. */
+/** A percentile of sorted numbers, by the nearest rank. */
 function percentile(sorted: readonly number[], p: number): number | undefined {
   return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)];
 }

@@ -9,13 +9,13 @@ export function paint(style: Style, text: string): string {
   return isTerminal ? styleText(style, text) : text;
 }
 
-/** Text cut or filled to a width. */
+/** Truncates or pads a text to a width. */
 export function fit(text: string, width: number): string {
   return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
 }
 
 /** Shows what a kind of consumer did with an event of a topic. */
-export type Tell = (kind: string, topic: string, text: string) => void;
+export type Show = (kind: string, topic: string, text: string) => void;
 
 const styles: Readonly<Record<string, Style>> = {
   wildcard: 'cyan',
@@ -26,12 +26,12 @@ const styles: Readonly<Record<string, Style>> = {
   log: 'gray',
 };
 
-/** Lines that stay, and below them a status that is drawn over again on a terminal, and now and then in a file. */
+/** Prints lines and, below them, a status that is redrawn on a terminal and repeated at intervals in a file. */
 export class Screen {
   readonly #status: () => string[];
   readonly #timer: NodeJS.Timeout;
-  readonly #told = new Map<string, Set<string>>();
-  /** Lines of the status that are on the terminal. */
+  readonly #shown = new Map<string, Set<string>>();
+  /** Number of status lines on the terminal. */
   #drawn = 0;
 
   constructor(status: () => string[]) {
@@ -39,11 +39,11 @@ export class Screen {
     this.#timer = setInterval(() => this.#draw(), isTerminal ? 80 : 500);
   }
 
-  /** The first few topics of each kind: enough to see what goes on. */
-  readonly tell: Tell = (kind, topic, text) => {
-    const told = this.#told.get(kind) ?? new Set();
-    if (told.size >= 3 || told.has(topic)) return;
-    this.#told.set(kind, told.add(topic));
+  /** Prints only the first few topics of each kind. */
+  readonly show: Show = (kind, topic, text) => {
+    const shown = this.#shown.get(kind) ?? new Set();
+    if (shown.size >= 3 || shown.has(topic)) return;
+    this.#shown.set(kind, shown.add(topic));
     this.line(
       `  ${paint(styles[kind] ?? 'reset', kind.padEnd(12))}${fit(topic, 36)}  ${fit(text, 57).trimEnd()}`,
     );

@@ -22,7 +22,7 @@ export type GitHubTopics = { [Topic in GitHubTopic]: PayloadOf<Topic> };
 export interface Webhook {
   readonly topic: keyof GitHubTopics;
   readonly payload: GitHubTopics[keyof GitHubTopics];
-  /** The issue or pull request that it is about: what is about the same one is handled in order. */
+  /** The issue or pull request. Webhooks of the same issue are handled in order. */
   readonly key: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export function loadWebhooks(): Webhook[] {
   const definitions = createRequire(import.meta.url)('@octokit/webhooks-examples') as WebhookDefinition[];
   return definitions.flatMap(({ name, examples }) =>
     examples.map((payload) => ({
-      // What came over HTTP has its type from here on.
+      // From here on, the payload that came over HTTP has its type.
       topic: ('action' in payload
         ? `github.${name}.${payload.action}`
         : `github.${name}`) as Webhook['topic'],

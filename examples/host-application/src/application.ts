@@ -10,17 +10,17 @@ import type { Module } from './module.ts';
 /** How long modules may drain, in milliseconds. */
 const drainMs = 10_000;
 
-/** A small application: it configures its modules, wires their services, runs them, and hands on what they tell. */
+/** A small application that configures its modules, connects their services, runs them, and passes on their events. */
 export class Application implements ModuleHost, ModuleSubject {
   readonly #modules: Module[] = [];
-  /** Those that were started, the last one first. */
+  /** The started modules, the last module first. */
   readonly #running: Module[] = [];
   readonly #config: Readonly<Record<string, unknown>>;
   readonly #sections = new Map<string, ConfigSection>();
   readonly #services = new Map<string, unknown>();
   readonly #observers: ((event: ModuleEvent) => void)[] = [];
 
-  /** @param config - What the application's sources say, by section. */
+  /** @param config - The application's configuration, by section. */
   constructor(config: Readonly<Record<string, unknown>>) {
     this.#config = config;
   }
@@ -45,7 +45,7 @@ export class Application implements ModuleHost, ModuleSubject {
     for (const observer of this.#observers) observer(event);
   }
 
-  /** Where one module does not start, those that were started before it are stopped again. */
+  /** Starts the modules. If a module does not start, stops the modules that have started. */
   async start(): Promise<void> {
     try {
       await this.#start();
@@ -72,7 +72,7 @@ export class Application implements ModuleHost, ModuleSubject {
     }
   }
 
-  /** All drain before the first stops, each before those it depends on. One that fails keeps no other from stopping. */
+  /** Drains all modules and then stops them, each before the modules that it depends on. Continues if a module fails. */
   async stop(): Promise<void> {
     const errors = await errorsOf(this.#running, (module) => module.preStop?.({ timeoutMs: drainMs }));
     errors.push(...(await this.#stopAll()));
@@ -93,7 +93,7 @@ export class Application implements ModuleHost, ModuleSubject {
     return this.#services.get(name);
   }
 
-  /** A module after those that it depends on. */
+  /** The modules, each after the modules that it depends on. */
   #inOrder(): Module[] {
     const ordered = new Set<Module>();
     const visit = (module: Module): void => {
@@ -110,7 +110,7 @@ export class Application implements ModuleHost, ModuleSubject {
   }
 }
 
-/** Does it to each module, one after the other, whatever fails. */
+/** Calls the function for each module in sequence, and continues after a failure. */
 async function errorsOf(
   modules: readonly Module[],
   step: (module: Module) => Promise<void> | undefined,

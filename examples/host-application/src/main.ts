@@ -10,7 +10,7 @@ const config = parse(readFileSync(new URL('../app.yaml', import.meta.url), 'utf8
 >;
 const app = new Application(config);
 const orders = new OrdersModule();
-// In any order: the application starts a module after those it depends on.
+// The order does not matter: the application starts a module after the modules that it depends on.
 app.add(orders, new EventBusModule({ logger: { warn: () => {}, error: () => {} } }));
 app.observe(({ type, data }) => {
   const { topic, outcome } = data as { topic?: string; outcome?: string };

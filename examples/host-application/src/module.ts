@@ -6,7 +6,7 @@ import type {
   ServiceProvider,
 } from '@polybus/core/module';
 
-/** What this application knows of a module. `EventBusModule` fits it without knowing of it. */
+/** The interface of a module in this application. `EventBusModule` matches it without importing it. */
 export interface Module {
   readonly name: string;
   dependencies?(): string[];

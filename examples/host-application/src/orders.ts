@@ -2,13 +2,13 @@ import type { TypedEventBus } from '@polybus/core';
 import { type ModuleHost, type ServiceDependency, moduleName, serviceName } from '@polybus/core/module';
 import type { Module } from './module.ts';
 
-/** What the application's events carry. */
+/** The payload types of the application's events. */
 export interface Topics {
   'order.placed': { readonly id: string; readonly amount: number };
   'audit.order': { readonly id: string; readonly text: string };
 }
 
-/** A module that uses the bus: it takes it as a service and knows nothing of engines. */
+/** A module that uses the bus as a service and does not depend on an engine. */
 export class OrdersModule implements Module {
   readonly name = 'orders';
   #bus!: TypedEventBus<Topics>;

@@ -1,16 +1,16 @@
-/** The way that each order takes: which of its events was seen, and which engine brought it. */
+/** Records the journey of each order: which of its events arrived, and which engine delivered them. */
 export class Journeys {
-  /** The topics of each order's events, by their ids: a broker that is at least once may bring one again. */
+  /** The topics of each order's events by event id, because an at-least-once broker can deliver an event twice. */
   readonly #orders = new Map<string, Map<string, string>>();
-  /** The engines that brought an event, by its id. There should be one. */
+  /** The engines that delivered an event, by event id. There should be one engine. */
   readonly #engines = new Map<string, Set<string>>();
   readonly #ours: ReadonlySet<string>;
   readonly #expected: number;
   readonly #all: PromiseWithResolvers;
 
   /**
-   * @param orders - Those that are under way. Others share the brokers, and `*` sees their events too.
-   * @param steps - How many events each of them makes.
+   * @param orders - The ids of the orders. Other programs share the brokers, and `*` also gets their events.
+   * @param steps - The number of events of each order.
    */
   constructor(orders: readonly string[], steps: number) {
     this.#ours = new Set(orders);
@@ -18,7 +18,7 @@ export class Journeys {
     this.#all = withResolvers();
   }
 
-  /** An engine brings an event to a handler. */
+  /** Records that an engine delivered an event to a handler. */
   brought(eventId: string, engine: string): void {
     this.#engines.set(eventId, (this.#engines.get(eventId) ?? new Set<string>()).add(engine));
   }
@@ -31,12 +31,12 @@ export class Journeys {
     if (seen === this.#expected) this.#all.resolve();
   }
 
-  /** Resolves when every event of every order was seen. */
+  /** Resolves when every event of every order has arrived. */
   get complete(): Promise<void> {
     return this.#all.promise;
   }
 
-  /** A line an order. Brokers differ in speed, but the ids of events rise in the order in which they were published. */
+  /** One line per order. The ids of events are ascending in the order of publishing, although brokers differ in speed. */
   lines(): string[] {
     return [...this.#orders].map(([orderId, events]) => {
       const inOrder = [...events].toSorted(([a], [b]) => (a < b ? -1 : 1));

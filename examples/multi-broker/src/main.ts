@@ -7,11 +7,11 @@ const orders = [
   { orderId: 'o-2', customer: 'grace', total: 7 },
   { orderId: 'o-3', customer: 'ada', total: 13 },
 ];
-const patience = AbortSignal.timeout(60_000);
+const deadline = AbortSignal.timeout(60_000);
 
 const config = await loadConfig({ file: new URL('../polybus.yaml', import.meta.url) });
 await using bus = createEventBus<Topics>(config);
-await bus.start({ signal: patience });
+await bus.start({ signal: deadline });
 
 for (const topic of ['cart.checked-out', 'order.placed', 'payment.captured', 'analytics.sale'] as const) {
   console.log(`${topic} is carried by ${bus.router.engineFor(topic)}`);
@@ -21,13 +21,13 @@ const journeys = new Journeys(
   orders.map(({ orderId }) => orderId),
   4,
 );
-// Which engine it was that brought an event: the rules only say which one it should be.
+// Records the engine that delivered an event, which the routing rules only predict.
 bus.observe(({ type, data }) => {
   if (type === 'com.modular.eventbus.message.received')
     journeys.brought(String(data['eventId']), String(data['engine']));
 });
 
-// Each handler takes an event off one broker and publishes the next to another, and knows of neither.
+// Each handler gets an event from one broker and publishes the next event to another, without a reference to either broker.
 await bus.subscribe('cart.checked-out', async ({ payload, key }) => {
   await bus.publish('order.placed', payload, { key });
 });
@@ -43,7 +43,7 @@ await bus.subscribe('*', (event) => journeys.saw(event.payload.orderId, event));
 for (const order of orders) await bus.publish('cart.checked-out', order, { key: order.customer });
 await Promise.race([
   journeys.complete,
-  new Promise((_, reject) => patience.addEventListener('abort', () => reject(patience.reason as Error))),
+  new Promise((_, reject) => deadline.addEventListener('abort', () => reject(deadline.reason as Error))),
 ]);
 
 console.log();

@@ -1,4 +1,4 @@
-/** What happens in the shop. Which broker carries which of them is in polybus.yaml alone. */
+/** The events of the shop. Only polybus.yaml says which broker carries which topic. */
 export interface Topics {
   'cart.checked-out': Order;
   'order.placed': Order;

@@ -7,7 +7,7 @@ export class TopicLoad implements Acknowledgement {
   /** Mailboxes that may hold events that wait for room here. */
   readonly #waiters = new Set<{ drain(): void }>();
   #pending = 0;
-  /** How many of the pending events are in a waiting room, or wait behind their key in a group. They must not block the events that they wait for. */
+  /** How many of the pending events are in a waiting room, or wait for their key in a group. They must not block the events that they wait for. */
   #waiting = 0;
 
   constructor(limit: number) {
@@ -26,7 +26,7 @@ export class TopicLoad implements Acknowledgement {
     this.#pending++;
   }
 
-  /** An event waits: in the waiting room of `waiter`, if it waits for room. */
+  /** Counts a waiting event. `waiter` is the mailbox whose waiting room has the event, if it waits for room. */
   waits(waiter?: { drain(): void }): void {
     this.#waiting++;
     if (waiter !== undefined) this.#waiters.add(waiter);
@@ -54,7 +54,7 @@ export class TopicLoad implements Acknowledgement {
   }
 }
 
-/** The wait of one publish: for the sync handlers that it reached, and for room if there was none. */
+/** The wait of one publish, for its sync handlers, and for room if a buffer is full. */
 export class PublishWait implements Acknowledgement {
   readonly load: TopicLoad;
   #remaining = 0;
@@ -65,7 +65,7 @@ export class PublishWait implements Acknowledgement {
     this.load = load;
   }
 
-  /** Waits for one receiver more. Returns false if waiting for it would never end. */
+  /** Waits for another receiver. Returns false if that wait would be a deadlock. */
   add(receiver: Receiver): boolean {
     const leave = receiver.beginWait();
     if (leave === false) return false;
@@ -93,8 +93,8 @@ export class PublishWait implements Acknowledgement {
   }
 
   /**
-   * The event goes to another receiver than the one that this waits for. A handler waits for it no longer: the new receiver may be
-   * the one that waits for this very handler.
+   * The event moves to another receiver. A handler does not wait for it any more, because the new receiver may itself wait for that
+   * handler.
    *
    * @returns the acknowledgement to call from now on.
    */
@@ -111,19 +111,19 @@ export class PublishWait implements Acknowledgement {
   }
 }
 
-/** An event for one subscription that has no room for it yet. Its load counts it already. */
+/** An event for a subscription that has no room for it yet. `TopicLoad` already counts it. */
 export interface Envelope {
   readonly event: Event;
   readonly acknowledgement: Acknowledgement;
   readonly load: TopicLoad;
-  /** True if it may enter although its topic is full. */
+  /** True if the event may enter the buffer although its topic is full. */
   readonly isBeyondLoad: boolean;
   readonly isReplay: boolean;
-  /** Attempts at it that had begun before. */
+  /** Attempts that started in earlier deliveries. */
   readonly attempts: number;
-  /** The publish that waits for it; undefined if none does. */
+  /** The publish that waits for the event, if there is one. */
   readonly wait: PublishWait | undefined;
-  /** False for a sync subscription, whose handler is waited for to its end. */
+  /** False for a sync subscription: the publish waits until its handler ends. */
   readonly endsWaitWhenTaken: boolean;
   timer?: NodeJS.Timeout | undefined;
 }

@@ -10,14 +10,14 @@ export interface DeliveryOwner {
   released(delivery: GroupDelivery): void;
 }
 
-/** One event on its way through a group. */
+/** The delivery of one event in a group. */
 export class GroupDelivery implements Acknowledgement {
   readonly group: DeliveryOwner;
   readonly event: Event;
   readonly sequence: number;
   readonly load: TopicLoad;
   inner: Acknowledgement;
-  /** The member that has it, or had it last. */
+  /** The member that has the event, or had it last. */
   member: Mailbox | undefined = undefined;
   /** Attempts that have begun, by any member. */
   attempts: number;
@@ -47,7 +47,7 @@ export class GroupDelivery implements Acknowledgement {
     this.group.ended(this);
   }
 
-  /** Goes to another member than the one that its publisher waits for. */
+  /** Moves to another member, for which the publisher does not wait. */
   movedOn(): void {
     if (this.inner instanceof PublishWait) this.inner = this.inner.movedOn();
   }

@@ -15,14 +15,14 @@ import { GroupPositions, type Loss, type LossListener } from './positions.ts';
 interface KeyState {
   member: Mailbox;
   unsettled: number;
-  /** Events of the key that wait until a member that left has settled its last one. */
+  /** Events of the key that wait until a member that has left has settled its last event of the key. */
   parked: GroupDelivery[];
 }
 
 /** The result of joining a group. */
 export interface Joined {
   readonly earlier: readonly EarlierEvent[];
-  /** Events that it would have received, and that the history has lost. */
+  /** Events for the group that the history has lost. */
   readonly losses: readonly Loss[];
 }
 
@@ -30,13 +30,13 @@ export interface Joined {
 export interface EarlierEvent {
   readonly sequence: number;
   readonly event: Event;
-  /** Attempts that had begun before. */
+  /** Attempts that started in earlier deliveries. */
   readonly attempts: number;
 }
 
 /**
- * The subscriptions of one consumer group. Each event goes to one of them; events of one key to one at a time. The group has a
- * position in each topic, which stays when its subscriptions end.
+ * The subscriptions of one consumer group. Each event goes to one subscription. Events of a key go to the same subscription while it
+ * has unsettled events of the key. The group has a position in each topic, and keeps it when its subscriptions end.
  */
 export class Group implements DeliveryOwner, LossListener {
   readonly #members: Mailbox[] = [];
@@ -49,7 +49,7 @@ export class Group implements DeliveryOwner, LossListener {
   #isClosed = false;
 
   /**
-   * @param away - Groups by the topics and patterns that they have left, for events that the history loses.
+   * @param away - Groups by the topics and patterns that they have left. They are notified of events that the history loses.
    * @param deliver - Puts an event into a member's waiting room.
    */
   constructor(away: TopicMatcher<LossListener>, deliver: (delivery: GroupDelivery, member: Mailbox) => void) {
@@ -77,7 +77,7 @@ export class Group implements DeliveryOwner, LossListener {
     return { earlier, losses };
   }
 
-  /** The history has lost an event, which counts if the group is away from its topic. */
+  /** The history has lost an event. It counts as missed if the group has no subscription to its topic. */
   lost(event: Event, sequence: number): void {
     if (!this.#members.some((member) => member.matches(event.topic))) this.#positions.lost(event, sequence);
   }
@@ -119,8 +119,8 @@ export class Group implements DeliveryOwner, LossListener {
   }
 
   /**
-   * The keys whose events wait for the last handler of a member that left. The queue of that member does not have these events. A key
-   * of a member that stays is not among them, because its event may only wait for another attempt.
+   * The keys whose events wait for the last handler of a member that has left. The queue of that member does not have these events. Keys
+   * of other members are not included, because their event may only wait for another attempt.
    */
   *progress(name: string): Iterable<ReadProgress> {
     for (const { member, unsettled, parked } of this.#keys.values()) {
@@ -134,7 +134,7 @@ export class Group implements DeliveryOwner, LossListener {
     }
   }
 
-  /** The engine stops: no member will take the released deliveries. */
+  /** The engine stops, so no member will take the released deliveries. */
   close(): void {
     this.#isClosed = true;
     for (const delivery of this.#kept.values()) drop(delivery);
@@ -142,8 +142,8 @@ export class Group implements DeliveryOwner, LossListener {
   }
 
   /**
-   * The member for an event; undefined where the event has to wait until the key's last one is settled, because the member
-   * that has it left, or does not want this topic.
+   * Returns the member for an event. Returns undefined if the event has to wait until the previous event of its key is settled, because
+   * the member with that event has left or does not subscribe to this topic.
    */
   choose({ key, topic }: Event): Mailbox | undefined {
     const state = key === undefined ? undefined : this.#keys.get(key);
@@ -178,7 +178,7 @@ export class Group implements DeliveryOwner, LossListener {
     }
   }
 
-  /** Keeps an event until the member that left has settled its last one of the same key. */
+  /** Keeps an event until the member that has left has settled its last event of the same key. */
   park(delivery: GroupDelivery): void {
     const { parked, member } = this.#keys.get(delivery.event.key!)!;
     delivery.member ??= member;
@@ -204,14 +204,14 @@ export class Group implements DeliveryOwner, LossListener {
       this.#deliver(delivery, member);
       members.add(member);
     }
-    // Only now: what their handlers publish under this key comes behind all of these.
+    // Last, so that events that their handlers publish with this key come behind all these events.
     for (const member of members) member.drain();
   }
 
   /** A member released an event: another member gets it. */
   released(delivery: GroupDelivery): void {
     if (delivery.member?.isClosed !== false) this.#passOn(delivery);
-    // A member that stays may get the event again and release it again. Other work has to run between the two.
+    // The same member can get the event again and release it again. Other work has to run in between.
     else setImmediate(() => this.#passOn(delivery));
   }
 
@@ -231,11 +231,11 @@ export class Group implements DeliveryOwner, LossListener {
       this.park(delivery);
       this.ended(delivery);
     }
-    // It has left a buffer for a waiting room, so that its topic may have room for others.
+    // The event has moved from a buffer to a waiting room, so its topic may have room for other events.
     delivery.load.offerRoom();
   }
 
-  /** No member wants its topic: it waits for a member that does. Its publisher and its topic's load do not wait with it. */
+  /** No member subscribes to its topic: it waits for a member that does. Its publisher does not wait, and its topic's load does not count it. */
   #keep(delivery: GroupDelivery): void {
     delivery.inner.release();
     if (this.#isClosed) drop(delivery);
@@ -243,10 +243,10 @@ export class Group implements DeliveryOwner, LossListener {
   }
 }
 
-/** Says of a kept event of one topic whether a subscription that joins gets it. */
+/** Returns whether a joining subscription gets an event of the history. */
 type Beginning = (entry: HistoryEntry) => boolean;
 
-/** The events of the history that a subscription gets if it begins at `from`. */
+/** The events of the history that a subscription with `from` gets. */
 export function startingAt(from: StartPosition): Beginning {
   if (from === 'latest') return () => false;
   const since = from === 'earliest' ? Number.NEGATIVE_INFINITY : from.getTime();

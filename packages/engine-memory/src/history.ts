@@ -8,7 +8,7 @@ export interface HistoryEntry {
 
 interface Kept {
   readonly event: Event;
-  /** When its retention begins, by `performance.now()`. */
+  /** The start of its retention time, by `performance.now()`. */
   readonly since: number;
 }
 
@@ -18,8 +18,8 @@ const precisionMs = 10;
 /**
  * The last events of the engine, at most `size` of them and none older than `retentionMs`.
  *
- * How old an event is when it is published is the difference of two timestamps, and none where a publisher's clock put
- * `createdAt` into the future. From then on the monotonic clock counts, so that setting the wall clock expires nothing.
+ * The age of an event when it is published is the time since its `createdAt`, or zero if `createdAt` is in the future. From then on, the
+ * monotonic clock measures its age, so that a change of the wall clock expires nothing.
  */
 export class History {
   readonly #size: number;
@@ -28,7 +28,7 @@ export class History {
   #oldest = 0;
   #next = 0;
   readonly #onLost: (event: Event, sequence: number) => void;
-  /** The last reading of both clocks: reading them for each event would cost more than keeping the event. */
+  /** The last reading of both clocks, because reading them for each event would cost more than storing the event. */
   #wallMs = Number.NEGATIVE_INFINITY;
   #monotonicMs = 0;
 
@@ -67,7 +67,7 @@ export class History {
     this.#expire(now);
     for (let at = this.#oldest; at < this.#next; at++) {
       const { event, since } = this.#ring[at % this.#size]!;
-      // A publisher may say that an event is older than those before it.
+      // An event may be older than the events before it, because a publisher can set `createdAt`.
       if (now - since <= this.#retentionMs) yield { sequence: at, event };
     }
   }

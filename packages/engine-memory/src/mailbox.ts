@@ -6,10 +6,10 @@ import type { Envelope, PublishWait, TopicLoad } from './envelope.ts';
 export class Mailbox {
   readonly request: ListenRequest;
   readonly receiver: Receiver;
-  /** In the order of their publishing. */
+  /** The waiting events, in the order of publishing. */
   readonly #waiting = new Set<Envelope>();
   #replaying = 0;
-  /** How many waiting events may enter although their topic is full, with the events before them. */
+  /** How many waiting events may enter the buffer although their topic is full, together with the events before them. */
   #beyondLoad = 0;
   isClosed = false;
 
@@ -27,7 +27,7 @@ export class Mailbox {
     return this.#waiting.size;
   }
 
-  /** True while events from the history wait: new events then wait behind them. */
+  /** True while events of the history wait, so that new events wait behind them. */
   get isReplaying(): boolean {
     return this.#replaying > 0;
   }
@@ -74,7 +74,7 @@ export class Mailbox {
     for (const envelope of this.#waiting) if (envelope.wait === wait) this.giveUp(envelope, 'aborted');
   }
 
-  /** Empties the waiting room: its group takes the events over, and without a group they are dropped. */
+  /** Empties the waiting room. The group takes over the events; without a group they are dropped. */
   close(): void {
     this.isClosed = true;
     for (const envelope of this.#waiting) {

@@ -4,8 +4,8 @@ import { MemoryTransport } from './memory-transport.ts';
 import { type DurableMemoryConfig, type MemoryConfig, resolveOptions } from './options.ts';
 
 /**
- * The in-process engine: the least latency, and nothing outlives the process. By default it drops what a full buffer
- * cannot take, tries a handler once, and logs what failed.
+ * Creates the in-process engine `memory`. It has the least latency, and stores nothing beyond the process. By default it drops an event
+ * if a buffer is full, makes one attempt per event, and logs failures.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
@@ -14,8 +14,8 @@ export function memoryEngine(config: MemoryConfig = {}): Engine {
 }
 
 /**
- * The in-process engine that loses nothing while the process lives: it only ever blocks the publisher, and events expire only if
- * `eventTTL` says so. What fails is retried and dead-lettered, as on a broker. A bus without a configuration has it.
+ * Creates the in-process engine `durable-memory`, which drops no event while the process lives: if a buffer is full, publishers wait, and
+ * events expire only if `eventTTL` is set. It retries failed events and writes dead letters. A bus without a configuration uses it.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */

@@ -19,10 +19,10 @@ import { Mailbox } from './mailbox.ts';
 import type { LossListener } from './positions.ts';
 import type { MemoryOptions } from './options.ts';
 
-/** How many idle topics' loads are kept before they are swept, so that unbounded topic names cannot fill the memory. */
+/** The maximum number of loads of idle topics before they are removed, so that unbounded topic names cannot fill the memory. */
 const maxIdleLoads = 10_000;
 
-/** The broker of the memory engine: hands what is published straight to the subscriptions of this engine. */
+/** The broker of the memory engine: passes published events directly to the subscriptions of this engine. */
 export class MemoryTransport implements Transport {
   readonly #options: MemoryOptions;
   readonly #targets = new TopicMatcher<Mailbox | Group>();
@@ -31,7 +31,7 @@ export class MemoryTransport implements Transport {
   readonly #loads = new Map<string, TopicLoad>();
   readonly #history: History;
   #turn = 0;
-  /** Groups by the topics and patterns that they have a position in, and no subscription to. */
+  /** Groups by the topics and patterns in which they have a position but no subscription. */
   #away = new TopicMatcher<LossListener>();
   readonly #context: TransportContext;
   #hasWarnedOfDrops = false;
@@ -67,7 +67,7 @@ export class MemoryTransport implements Transport {
     let wait: PublishWait | undefined;
     for (let i = 0; i < count; i++)
       wait = this.#offer(targets[(first + i) % count]!, event, sequence, load, wait);
-    // Only now may handlers run: what they publish must queue behind this event everywhere.
+    // Handlers run only after every subscription has this event, so that events that they publish come after it everywhere.
     for (let i = 0; i < count; i++) targets[(first + i) % count]!.run();
     const waiting = wait?.promise();
     return waiting === undefined || signal === undefined ? waiting : this.#orAborted(wait!, waiting, signal);
@@ -116,7 +116,7 @@ export class MemoryTransport implements Transport {
       receiver.enqueue(event, acknowledgement);
       return wait;
     }
-    // If waiting was refused, this subscription waits for the publishing handler, which goes on. The event keeps its position.
+    // If the wait was refused, this subscription waits for the publishing handler, which continues. The event keeps its position.
     const envelope: Envelope = {
       event,
       acknowledgement,
@@ -138,7 +138,7 @@ export class MemoryTransport implements Transport {
     return wait;
   }
 
-  /** Warns once, at the first drop: an operator who did not choose to drop events has to know. */
+  /** Warns once, at the first drop, for an operator who did not choose to drop events. */
   #warnOfDrops(): void {
     const context = this.#context;
     if (this.#hasWarnedOfDrops) return;
@@ -239,7 +239,7 @@ export class MemoryTransport implements Transport {
 
   #orAborted(wait: PublishWait, waiting: Promise<void>, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      // A handler may have aborted it already.
+      // A handler may already have aborted the signal.
       const unlink = onAbort(signal, () => {
         for (const mailbox of this.#mailboxes) mailbox.giveUpFor(wait);
         reject(signal.reason as Error);
@@ -252,7 +252,7 @@ export class MemoryTransport implements Transport {
   }
 }
 
-/** An event that no publish waits for. */
+/** The acknowledgement of an event for which no publish waits. */
 function heldBack(
   event: Event,
   acknowledgement: Acknowledgement,

@@ -15,7 +15,7 @@ import {
 } from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 
-/** What happens to an event that finds a subscription's buffer full. */
+/** What the engine does with an event if the buffer of a subscription is full. */
 export type DeliveryMode = 'drop' | 'block' | 'timeout';
 
 /** The configuration of the memory engine. */
@@ -91,7 +91,7 @@ const durableSchema = strict({
   maxDurableQueueDepth: v.optional(wholeNumber),
 });
 
-/** What the configuration of each engine type has to be; made into the JSON Schema of a bus's configuration. */
+/** The schema of the configuration of each engine type, from which the JSON Schema of a bus's configuration is generated. */
 export const configSchemas: Readonly<Record<string, v.GenericSchema>> = {
   memory: memorySchema,
   'durable-memory': durableSchema,

@@ -5,25 +5,25 @@ import { type TopicMatcher, matchesTopic, patternCovers } from '@polybus/core/en
 export interface Loss {
   /** The topic or pattern that the group was subscribed to. */
   readonly topic: string;
-  /** When the first of these events was published, and the last. */
+  /** When the first and the last of these events were published. */
   readonly since: Date;
   readonly until: Date;
 }
 
 interface Position {
-  /** The sequence number of the first event that the group has not had. */
+  /** The sequence number of the first event that the group has not got. */
   readonly next: number;
   loss: Loss | undefined;
 }
 
-/** A group that is found by the topics and patterns that it has left. */
+/** A group, as found by the topics and patterns that it has left. */
 export interface LossListener {
   /** The history has lost an event. */
   lost(event: Event, sequence: number): void;
 }
 
 /**
- * A group's position in each topic that it has no subscription to at present. A pattern counts for every topic that it matches.
+ * A group's position in each topic to which it has no subscription at present. A pattern applies to every topic that it matches.
  */
 export class GroupPositions {
   readonly #left = new Map<string, Position>();
@@ -64,7 +64,7 @@ export class GroupPositions {
     return losses;
   }
 
-  /** Undefined for a topic that is new to the group. */
+  /** The position in a topic; undefined if the topic is new to the group. */
   of(topic: string): number | undefined {
     return this.#find(topic)?.[1].next;
   }
@@ -76,7 +76,7 @@ export class GroupPositions {
     position.loss = { topic: left, since: position.loss?.since ?? createdAt, until: createdAt };
   }
 
-  /** The latest position that counts for the topic. */
+  /** The latest position that applies to the topic. */
   #find(topic: string): readonly [string, Position] | undefined {
     let found: readonly [string, Position] | undefined;
     for (const entry of this.#left) {
