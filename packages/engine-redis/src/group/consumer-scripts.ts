@@ -4,7 +4,7 @@ import { membership } from '../store/member-leases-lua.ts';
 
 /**
  * Renews a consumer's lease. KEYS stream. ARGV group, consumer, milliseconds.
- * Returns 1 if the consumer was not a member, so that others may have taken over its entries, and how many entries are pending for it.
+ * Returns 1 if the consumer was not a member, so that other members may have taken over its entries, and the number of its pending entries.
  */
 export const renewLease: Script = new Script(`${membership}
 local isNew = enrol(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
@@ -14,10 +14,10 @@ end
 return {isNew, 0}
 `);
 
-/** Sets the delivery counts of entries. KEYS stream. ARGV group, consumer, then ids and counts in turn. */
+/** Sets the delivery counts of entries. KEYS stream. ARGV group, consumer, then alternating ids and counts. */
 export const recordAttempts: Script = new Script(`
 for i = 3, #ARGV, 2 do
-  -- Not of an entry that another consumer has by now: claiming would take it away.
+  -- Skips an entry that another consumer has by now, because claiming would take it from that consumer.
   if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
   end
@@ -25,8 +25,8 @@ end
 `);
 
 /**
- * Compares a consumer's pending entries with those that it knows. In one step: an entry that is pending for it now may be another
- * consumer's later.
+ * Compares a consumer's pending entries with the entries that the consumer knows. This is one script, because an entry that is pending
+ * for the consumer now may belong to another consumer at the next command.
  *
  * KEYS stream. ARGV group, consumer, then the ids that the consumer knows. Returns the pending entries that it does not know, as
  * [id, fields, deliveries], then the ids that are no longer pending for it.
@@ -42,7 +42,7 @@ while true do
     from = '(' .. id
     local isKnown = known[id]
     known[id] = nil
-    -- An entry without a delivery was passed on, and is still to be read.
+    -- An entry without a delivery was passed on to the consumer, which has not read it yet.
     if deliveries > 0 and not isKnown then
       local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
       if entry then out[#out + 1] = {id, entry[2], deliveries} else redis.call('XACK', KEYS[1], ARGV[1], id) end
@@ -55,9 +55,10 @@ return {out, gone}
 `);
 
 /**
- * Acknowledges entries with a key, except those that another consumer has by now: their key is free when that consumer settles them.
+ * Acknowledges entries with a key, except entries that another consumer has by now. The key of such an entry is free when that consumer
+ * settles the entry.
  *
- * KEYS stream, owners. ARGV group, consumer, then ids and keys in turn.
+ * KEYS stream, owners. ARGV group, consumer, then alternating ids and keys.
  */
 export const acknowledgeKeyed: Script = new Script(`${membership}${keyOrder}
 local group, me = ARGV[1], ARGV[2]
@@ -76,12 +77,13 @@ end
 `);
 
 /**
- * Gives back entries that a consumer has not handled. The delivery does not count.
+ * Releases entries that a consumer has not handled. The delivery does not count as an attempt.
  *
- * A key is free for other consumers only when the consumer has no more entries of it. The answer to another read may be on its way
- * to the consumer, with entries that it will give back next. They come before entries that others have received since.
+ * A key is free for other consumers only when the consumer has no more entries of the key. The answer to another read may be on its way
+ * to the consumer, with entries that it will release next. These come before entries that other consumers have received since.
  *
- * KEYS stream, owners. ARGV group, consumer, topic, prefix of wake-up streams, then ids, deliveries and keys ('' for none) in turn.
+ * KEYS stream, owners. ARGV group, consumer, topic, prefix of wake-up streams, then
+ * alternating ids, deliveries and keys ('' for none).
  */
 export const giveBack: Script = new Script(`${membership}${keyOrder}
 local group, me = ARGV[1], ARGV[2]
@@ -116,7 +118,7 @@ for key in pairs(given) do
   local owner, count = ownerOf(key)
   if owner == me then own(key, LEFT, count) end
 end
--- Entries that others passed on to this consumer meanwhile come after those of the same key that it gave back.
+-- Entries that other consumers passed on to this consumer meanwhile come after the released entries of the same key.
 for _, item in ipairs(passedOn) do
   local owner = item[2] and ownerOf(item[2])
   if owner ~= me then redis.call('XCLAIM', stream, group, LEFT, 0, item[1], 'JUSTID') end

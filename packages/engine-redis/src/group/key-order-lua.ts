@@ -6,10 +6,10 @@ import { keyField, leftBehind } from '../store/stream-keys.ts';
  * Redis delivers the entries of a group to any consumer that reads, so it keeps no order per key. Therefore a key with unsettled
  * events belongs to the consumer that has them. Further events of the key go to the same consumer, whichever consumer reads them.
  *
- * Entries that a consumer has given back, or left behind when it died, wait with the consumer "${leftBehind}". They are taken,
- * oldest first, before anything newer.
+ * Entries that a consumer has released, or had when it died, belong to the consumer "${leftBehind}". Members take these entries, oldest
+ * first, before newer entries.
  *
- * Needs `membership` before it, and \`stream\` and \`owners\` are the script's keys.
+ * A script includes `membership` before this part. Its first two keys are \`stream\` and \`owners\`.
  */
 export const keyOrder: string = `
 local stream, owners = KEYS[1], KEYS[2]
@@ -26,11 +26,11 @@ local function ownerOf(key)
   local count, owner = string.match(value, '^(%d+) (.*)$')
   return owner, tonumber(count)
 end
--- Sets the owner of a key, and how many unsettled entries it has.
+-- Sets the owner of a key and the number of its unsettled entries.
 local function own(key, owner, count)
   if count > 0 then redis.call('HSET', owners, key, count .. ' ' .. owner) else redis.call('HDEL', owners, key) end
 end
--- Wakes the blocking reader of a consumer's engine, which waits for this stream, too.
+-- Wakes the blocking reader of a consumer's engine, which also reads the engine's wake-up stream.
 local function wake(wakePrefix, consumer, topic, group)
   local wakeStream = wakePrefix .. string.match(consumer, '^[^.]+')
   redis.call('XADD', wakeStream, 'MAXLEN', '~', 1000, '*', 'topic', topic, 'group', group)
@@ -48,7 +48,7 @@ local function wakeAll(wakePrefix, topic, group)
     end
   end
 end
--- Removes a consumer. Its entries wait to be taken by others. Returns how many entries and keys that concerns.
+-- Removes a consumer, and leaves its entries to other consumers. Returns the number of these entries and of its keys.
 local function leave(group, consumer)
   local from = '-'
   local moved = 0
@@ -69,7 +69,7 @@ local function leave(group, consumer)
     local owner, count = ownerOf(all[i])
     if owner == consumer then
       own(all[i], LEFT, count)
-      -- Entries of the key may have been left behind earlier, and have waited for this.
+      -- Earlier entries of the key may already wait with LEFT until this consumer gives up the key.
       moved = moved + 1
     end
   end

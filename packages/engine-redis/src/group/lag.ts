@@ -3,11 +3,11 @@ import { Script } from '../client/script.ts';
 import type { StreamContext } from '../store/stream-context.ts';
 
 /**
- * For each group of a stream, how many entries it has not read, and how many it has read and not acknowledged. The server itself
- * knows the first number from version 7 on, unless entries were deleted from the middle. In other cases the script counts the
+ * Counts the entries of a stream that a group has not acknowledged: the entries that it has not read, and its pending entries. From
+ * version 7 on, the server knows the first number, unless entries were deleted from the middle. In other cases the script counts the
  * entries, up to 10 000.
  *
- * KEYS stream. ARGV groups. Returns groups and numbers in turn, without the groups that do not exist.
+ * KEYS stream. ARGV groups. Returns alternating groups and numbers, without groups that do not exist.
  */
 const countWaiting: Script = new Script(`
 local out = {}
@@ -36,7 +36,7 @@ end
 return out
 `);
 
-/** How many events each of the groups has yet to acknowledge. */
+/** Returns how many events each of the groups has not acknowledged. */
 export async function readLag(
   { keys, run }: StreamContext,
   topic: string,

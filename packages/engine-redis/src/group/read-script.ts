@@ -11,14 +11,14 @@ import { membership } from '../store/member-leases-lua.ts';
  *
  * Returns
  * 1. entries as [id, fields, deliveries (1 if missing)],
- * 2. the stream's last id if nothing is left to read, 'more', or 'held' if entries that were left behind have to wait until this
- *    consumer has settled some,
- * 3. the highest id that the consumer has read now. Entries that others left behind do not count: they may be newer than entries
- *    that were passed on to the consumer and that it has still to read,
- * 4. 1 if the script looked for new entries only.
+ * 2. the stream's last id if no entry is left to read, 'more' if there are more entries, or 'held' if entries that another consumer left
+ *    behind have to wait until this consumer has settled some of its entries,
+ * 3. the highest id that the consumer has read now. Entries that another consumer left behind do not count, because they may be newer
+ *    than entries that were passed on to this consumer and that it has not read yet,
+ * 4. 1 if the script read only new entries.
  *
- * New entries come first if there is probably nothing else. That is the shortest way through the script, for the latency of a single
- * event. Other entries are left for another read, except those that come before a new entry of the same key.
+ * The script reads new entries first if there are probably no other entries. This is its shortest path, for the latency of a single
+ * event. It leaves other entries to the next read, except entries that come before a new entry of the same key.
  */
 export const readGroup: Script = new Script(`
 local group, me, most, cursor, topic, wakePrefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
@@ -45,7 +45,7 @@ local function take(id, deliveries)
   if entry then out[#out + 1] = {entry[1], entry[2], deliveries + 1} else redis.call('XACK', stream, group, id) end
   return entry
 end
--- Whether the consumer has nothing to read that has to come before a new entry.
+-- Returns whether no unread entry of this consumer has to come before a new entry.
 local isFirst
 local function nothingBefore(id)
   if isFirst ~= nil then return isFirst end
@@ -71,7 +71,7 @@ local function deal(entries)
     if key then owner, count = ownerOf(key) end
     local isOthers = owner and owner ~= me and owner ~= LEFT
     if isOthers and not isMember[owner] then
-      -- Nobody would read an entry that is claimed for a consumer that no longer exists.
+      -- No consumer would read an entry that is claimed for a consumer that no longer exists.
       isMember[owner] = redis.call('HEXISTS', membersOf(stream, group), owner) == 1
       if not isMember[owner] then
         leave(group, owner)
@@ -117,7 +117,8 @@ while #out < most do
     if key then owner, count = ownerOf(key) end
     if not owner or owner == LEFT or owner == me then
       if item[4] > 0 and again <= 0 then return {out, 'held', cursor} end
-      -- An entry that was read before waits until no entry of its key is before it, and so do all later entries of that key.
+      -- An entry that another consumer had read waits while this consumer has unsettled entries of its key.
+      -- Later entries of the key wait behind it.
       if key and (held[key] or (item[4] > 0 and inHand[key])) then
         held[key] = true
         isHeld = true

@@ -4,7 +4,7 @@ import { keyOrder } from './key-order-lua.ts';
 import { membership } from '../store/member-leases-lua.ts';
 
 /**
- * Removes the consumers whose lease has ended, and consumers without a lease that have been idle for as long.
+ * Removes the consumers whose lease has ended, and consumers without a lease that have been idle for the duration of a lease.
  * KEYS stream, owners. ARGV group, milliseconds, topic, prefix of wake-up streams. Returns their names.
  */
 const removeDead: Script = new Script(`${membership}${keyOrder}
@@ -29,7 +29,7 @@ for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   if name ~= LEFT and not leases[name] and idle >= tonumber(ARGV[2]) then remove(name) end
 end
 if moved > 0 then wakeAll(ARGV[4], ARGV[3], group) end
--- An entry that was deleted by hand is acknowledged without its key, and stays in the count.
+-- An entry that was deleted by hand is acknowledged without its key, so the count of the key still contains it.
 if redis.call('XPENDING', stream, group)[1] == 0 then redis.call('DEL', owners) end
 return dead
 `);

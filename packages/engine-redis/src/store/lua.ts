@@ -1,5 +1,5 @@
 /*
- * Lua that several scripts share.
+ * Lua code that several scripts share.
  */
 
 /** `serverTime()`: milliseconds since the epoch by the server's clock, which also makes the ids of entries. */
@@ -10,7 +10,7 @@ local function serverTime()
 end
 `;
 
-/** `isBefore(a, b)` for ids of entries. */
+/** `isBefore(a, b)` compares the ids of two entries. */
 export const idOrder = `
 local function parts(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')

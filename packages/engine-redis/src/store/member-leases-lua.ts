@@ -1,17 +1,17 @@
 import { serverTime } from './lua.ts';
 
 /**
- * An id that no entry comes after. Entries after it have been read, so a read returns nothing. The highest possible id would mean
- * entries that have not been read.
+ * An id above the id of every entry. A read from an id returns the consumer's pending entries after it, so a read from this id returns no
+ * entry. The highest possible id has another meaning: Redis takes it for `>`, which reads new entries.
  */
 const aboveAll = '18446744073709551614-0';
 
 /**
- * Lua for scripts: a hash beside each stream says for each member of a group when its lease ends, by the server's clock. The idle
- * time that Redis keeps of a consumer is no substitute: it starts again also when others claim entries for that consumer.
+ * Lua for scripts: a hash for each group of a stream contains the time at which the lease of each member ends, by the server's clock. The
+ * idle time of a consumer in Redis cannot replace it, because it also restarts when other consumers claim entries for that consumer.
  *
- * `enrol` returns 1 if the consumer was not a member. It starts with a read that returns nothing. That read creates the consumer,
- * and a full server lets it pass: it does not refuse the writes of a script that has already written.
+ * `enrol` returns 1 if the consumer was not a member. It starts with a read that returns no entry. This read creates the consumer. A full
+ * server accepts the read, and does not refuse the later writes of a script that has already written.
  */
 export const membership: string = `${serverTime}
 local function membersOf(stream, group) return stream .. ':members:' .. group end

@@ -3,15 +3,15 @@ import { Script } from '../client/script.ts';
 import { idOrder } from './lua.ts';
 
 /**
- * Lua for the creation of groups and topics. Scripts create both, because each has to know of the other: a group that is created
- * after a topic's first events misses events that were trimmed meanwhile.
+ * Lua for the creation of groups and topics. A new topic needs the groups whose patterns match, and a new group needs the existing topics:
+ * a group that is created after a topic's first events misses events that were trimmed meanwhile.
  */
 const creation = `${idOrder}${membership}
 local function lastOf(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
 end
--- The id after which later events come, also if the server refuses to read the stream.
+-- Returns the id after which later events are added, even if the server refuses to read the stream.
 local function endOf(stream)
   local last = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   if last.err then return string.format('%.0f-18446744073709551615', serverTime() - 1) end
@@ -67,22 +67,22 @@ return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 `);
 
 /**
- * Creates a group if it does not exist, and its consumer. This also creates the stream, and publishers to an existing stream do not
- * check whether its topic is announced. So this script announces it.
+ * Creates a group if it does not exist, and its consumer. This also creates the stream. Publishers to an existing stream do not check
+ * whether its topic is announced, so this script announces it.
  *
  * KEYS stream, topics, news, patterns. ARGV topic, group, the id after which it begins, consumer or '', milliseconds of its lease.
  */
 export const createGroup: Script = new Script(`${creation}
 local made = create(KEYS[1], ARGV[2], ARGV[3])
 if made.err then return made end
--- First: a full server does not refuse the writes of a script that has already written.
+-- This write comes first: a full server does not refuse the writes of a script that has already written.
 join(KEYS[1], ARGV[2], ARGV[4], ARGV[5])
 announce(KEYS[2], KEYS[3], KEYS[4], KEYS[1], ARGV[1])
 `);
 
 /**
- * Returns the id of the last announcement, and the topics with a prefix, each with the id after which the group begins if it does
- * not exist; without a group, with the id of the last event. Creates the group in each of the topics if it does not exist: at the given
+ * Returns the id of the last announcement, and the topics with a prefix. For each topic, it returns the id after which the group begins
+ * if it does not exist, or without a group the id of the last event. Creates the group in each of the topics if it does not exist: at the given
  * id ('$' for the end), or, if the group had this pattern before, at the topic's beginning, because the group had no member when the
  * topic was announced. A topic that the server refuses, because of its type or of the user's permissions, does not affect the others.
  *

@@ -5,15 +5,15 @@ import { idOrder, serverTime } from './lua.ts';
 const stepSize = 500;
 
 /**
- * Removes some of the entries that are older than the retention or exceed the maximum length, but none that a group has yet to
- * settle. Records the last id that was removed: a subscription without a group compares it with its position to report missed events.
+ * Removes some of the entries that are older than the retention or exceed the maximum length, but no entry that a group has not settled.
+ * Stores the last removed id: a subscription without a group compares it with its position to report missed events.
  *
  * KEYS stream, trimmed. ARGV the retention in milliseconds, the maximum length or 0, topic.
  * Returns 1 if there is more to remove, and 1 if unsettled entries kept others from being removed.
  */
 export const trim: Script = new Script(`${idOrder}${serverTime}local stream, step = KEYS[1], ${stepSize}
 if redis.call('EXISTS', stream) == 0 then return {0, 0} end
--- By the server's clock, which also makes the ids: a client whose clock is ahead would remove young entries.
+-- Uses the server's clock, which also makes the ids, because a client whose clock is ahead would remove young entries.
 local bound, more = string.format('%.0f-0', math.max(1, serverTime() - ARGV[1])), 0
 local most = tonumber(ARGV[2])
 if most > 0 then
@@ -51,7 +51,7 @@ if #going > step then
   bound = going[#going][1]
   going[#going] = nil
 end
--- In this order: a full server refuses only the first write of a script, and never this one.
+-- XTRIM comes first: a full server refuses only the first write of a script, and never refuses XTRIM.
 redis.call('XTRIM', stream, 'MINID', bound)
 redis.call('HSET', KEYS[2], ARGV[3], going[#going][1])
 return {more, isHeld}
