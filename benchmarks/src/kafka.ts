@@ -10,12 +10,12 @@ import kafkajs from 'kafkajs';
 import type { Message } from 'kafkajs';
 
 /**
- * The Kafka engine beside kafkajs used by hand, which does the same work in the same run: it makes events of the same payload,
- * encodes them as CloudEvents, sends, receives, and decodes them. What the engine does more: it keeps a queue per
- * subscription, counts, and commits what is settled.
+ * Compares the Kafka engine with kafkajs used by hand, which does the same work in the same run: it creates events of the same payload,
+ * encodes them as CloudEvents, sends, receives, and decodes them. In addition, the engine keeps a queue per subscription, counts, and
+ * commits settled events.
  *
- * By hand the producer gathers what is published in one turn into one `sendBatch`, as the engine does, since a `send` for each
- * event would be no match. `@platformatic/kafka` is there for reference, by hand in the same way.
+ * By hand, the producer sends the events of one turn of the event loop with one `sendBatch`, as the engine does, because a `send` per
+ * event would be much slower. `@platformatic/kafka` is there for reference, by hand in the same way.
  */
 const payload = {
   id: 'u-1',
@@ -26,9 +26,9 @@ const payload = {
 const inFlight = 1000;
 const rounds = 5;
 const events = 50_000;
-/** Read from a topic that all read: enough of them that what is young when a turn begins is not what is measured. */
+/** Number of events that each contender reads from a shared topic: enough that the start of a round does not affect the result. */
 const eventsToRead = 200_000;
-/** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
+/** Latency is measured in many short rounds, so that other work of the machine affects all contenders alike. */
 const latencyRounds = 20;
 const pings = 200;
 const source = 'bench';
@@ -39,7 +39,7 @@ const keys = Array.from({ length: 64 }, (_, n) => `key-${n}`);
 
 interface Side {
   publish(topic: string, key: string): Promise<unknown>;
-  /** Calls back for each event that was decoded; with those that were published before it was called. */
+  /** Calls back for each decoded event, including events that were published before the call. */
   listen(topic: string, onEvent: () => void): Promise<void>;
   close(): Promise<unknown>;
 }
@@ -58,7 +58,7 @@ async function createTopic(topic: string): Promise<void> {
   const admin = kafka().admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false });
-  // kafkajs's own wait for leaders fails where a broker that is busy does not know of the topic yet.
+  // kafkajs's own wait for leaders fails if a busy broker does not know the topic yet.
   const isLed = (): Promise<boolean> =>
     admin.fetchTopicOffsets(topic).then(
       (offsets) => offsets.length === partitions,
@@ -75,7 +75,7 @@ async function deleteTopic(topic: string): Promise<void> {
   await admin.disconnect();
 }
 
-/** Gathers what one turn publishes; the next batch leaves when the one before has its answer. */
+/** Collects the events of one turn of the event loop. Sends the next batch after the answer to the previous batch. */
 class Batches<T> {
   readonly #send: (topic: string, messages: T[]) => Promise<unknown>;
   #waiting: { message: T; resolve: () => void }[] = [];
@@ -160,7 +160,7 @@ async function platformatic(): Promise<Side> {
   const batches = new Batches<{ topic: string; key: string; value: string; headers: Record<string, string> }>(
     (_, messages) => producer.send({ acks: -1, messages }),
   );
-  // Its stream has to end before its consumer.
+  // The stream has to be closed before the consumer.
   const streams: { close(): Promise<void> }[] = [];
   return {
     publish: (topic, key) => {
@@ -203,7 +203,7 @@ function engineSide({
       publish: (topic, key) => engine.publish({ topic, payload, key }),
       listen: async (topic, onEvent) =>
         void (await engine.subscribe(topic, onEvent, {
-          // Room for all, but where the question is what a full buffer does.
+          // Room for all events, except if the benchmark measures full buffers.
           ...(bufferSize === null ? {} : { bufferSize }),
           from: 'earliest',
           group: group && `${group}-${randomUUID()}`,
@@ -224,7 +224,7 @@ async function publishAll(side: Side, topic: string, count: number): Promise<voi
   await Promise.all(Array.from({ length: inFlight }, work));
 }
 
-/** Events a second that the broker accepts. */
+/** Accepted events per second. */
 async function publishing(side: Side, topic: string): Promise<number> {
   await publishAll(side, topic, 2000);
   const since = now();
@@ -232,13 +232,13 @@ async function publishing(side: Side, topic: string): Promise<number> {
   return (events / (now() - since)) * 1000;
 }
 
-/** Events a second that are read, of those that are there already. */
+/** Events per second that are read from a filled topic. */
 async function consuming(side: Side, topic: string): Promise<number> {
   let seen = 0;
   let first = 0;
   let done!: (rate: number) => void;
   const rate = new Promise<number>((resolve) => (done = resolve));
-  // From the first event on: how long a group takes to form is not the question here.
+  // Starts at the first event, so that the time to form a group does not count.
   await side.listen(topic, () => {
     if (seen++ === 0) first = now();
     if (seen === eventsToRead) done((eventsToRead / (now() - first)) * 1000);
@@ -246,7 +246,7 @@ async function consuming(side: Side, topic: string): Promise<number> {
   return rate;
 }
 
-/** Microseconds from a publish to its arrival, one at a time: the median. */
+/** The median of microseconds from a publish to its arrival, one event at a time. */
 async function latency(side: Side, topic: string): Promise<number> {
   let onEvent = (): void => {};
   await side.listen(topic, () => onEvent());
@@ -286,7 +286,7 @@ async function once(make: Make, measure: Measure, topic: string | undefined): Pr
   return topic === undefined ? withTopic(measureAt) : measureAt(topic);
 }
 
-/** Fills a topic with what is to be read. */
+/** Fills a topic with events to read. */
 async function fill(topic: string): Promise<void> {
   const side = await byHand();
   await publishAll(side, topic, eventsToRead);
@@ -301,7 +301,7 @@ async function compare(
   { turns = rounds, topic }: { turns?: number; topic?: string } = {},
 ): Promise<void> {
   const samples = new Map<string, number[]>();
-  // Round by round, so that what else the machine does hits all of them alike; the first round warms up.
+  // The contenders alternate, so that other work of the machine affects all of them alike. The first round is a warm-up.
   for (let round = 0; round <= turns; round++) {
     for (const [name, make] of Object.entries(sides)) {
       const value = await once(make, measure, topic);

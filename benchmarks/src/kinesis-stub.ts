@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { encodeStructured } from '@polybus/core/cloudevents';
 import { createEvent } from '@polybus/core/engine';
 
-/** A Kinesis that does nothing: canned answers, in a process of its own. What is measured beside it is the client's work. */
+/** A stub of Kinesis that returns fixed answers in a separate process, so that benchmarks measure the work of the client. */
 const [pages = 0, perPage = 0] = process.argv.slice(2).map(Number);
 const payload = { id: 'u-1', name: 'Ada', roles: ['admin'], address: { city: 'London', zip: 'N1' } };
 const shardId = 'shardId-000000000000';
@@ -26,7 +26,7 @@ function getRecords(iterator: number): string {
   return JSON.stringify({ Records, NextShardIterator: String(iterator + 1), MillisBehindLatest: 1 });
 }
 
-/** Made before anything is measured. */
+/** Created before the measurement starts. */
 const answers = Array.from({ length: pages + 1 }, (_, page) => getRecords(page));
 const accepted = `{"SequenceNumber":"1","ShardId":"${shardId}"}`;
 

@@ -14,9 +14,9 @@ import { kinesisEngine } from '@polybus/engine-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 /**
- * The Kinesis engine beside the SDK used by hand, which does the same work in the same run: it makes events, encodes them as
- * CloudEvents, sends them; receives, and decodes them. Both talk to a stub on loopback that does nothing, since a local Kinesis gets
- * slower with each record that it keeps.
+ * Compares the Kinesis engine with the SDK used by hand, which does the same work in the same run: it creates events, encodes them as
+ * CloudEvents, sends, receives, and decodes them. Both call a stub on loopback that returns fixed answers, because a local Kinesis gets
+ * slower with each record that it stores.
  */
 const payload = {
   id: 'u-1',
@@ -53,7 +53,7 @@ const address = {
 const client = new KinesisClient({
   endpoint: address.endpoint,
   region: address.region,
-  // The SDK writes into the object that it is given.
+  // The SDK modifies the object that it gets.
   credentials: { ...address },
   requestHandler: new NodeHttpHandler(),
 });
@@ -66,7 +66,7 @@ async function perSecond(count: number, work: () => Promise<unknown>): Promise<n
   return (count / (performance.now() - since)) * 1000;
 }
 
-/** `inFlight` publishers, each of which awaits its publish. */
+/** Runs `inFlight` publishers, each of which awaits its publish. */
 async function publishAll(publish: (n: number) => Promise<unknown>, count: number): Promise<void> {
   let next = 0;
   const work = async (): Promise<void> => {
@@ -163,13 +163,13 @@ function median(values: readonly number[]): number {
 
 const results = new Map<string, number[]>();
 const phases = process.argv.includes('--mixed') ? [{ ...publishing, ...reading }] : [publishing, reading];
-// On Node before 24 the first handler makes each promise of the process dearer (AsyncLocalStorage), so publishing comes first;
-// with `--mixed` it is measured in a process that has had handlers.
+// Before Node 24, the first handler makes every promise of the process slower (AsyncLocalStorage), so publishing is measured first.
+// With `--mixed` it is measured in a process that has run handlers.
 for (const measures of phases) {
   for (let round = 0; round <= rounds; round++) {
     for (const [name, measure] of Object.entries(measures)) {
       const value = await measure();
-      // The first round is for warming up.
+      // The first round is a warm-up.
       if (round > 0) results.set(name, [...(results.get(name) ?? []), value]);
     }
   }

@@ -7,9 +7,9 @@ import { measure } from 'mitata';
 import mqemitter, { type Message } from 'mqemitter';
 
 /**
- * The memory engine beside in-process emitters, in one process run and on the same payload. They do less: none of them
- * gives an event an id and a time, checks its payload, bounds a buffer, retries or counts. All but
- * node:EventEmitter let a publisher await its handlers, as polybus does.
+ * Compares the memory engine with in-process emitters, in the same process and with the same payload. The emitters do less: none of them
+ * adds an id and a time to an event, checks its payload, limits a buffer, retries or counts. With each of them except node:EventEmitter, a
+ * publisher can await its handlers, as with polybus.
  */
 const payload = {
   id: 'u-1',
@@ -21,7 +21,7 @@ const rounds = 3;
 
 interface Contender {
   readonly name: string;
-  /** Sets up; the function publishes once. */
+  /** Sets up the contender, and returns a function that publishes once. */
   readonly prepare: () => Promise<() => unknown>;
 }
 
@@ -100,7 +100,7 @@ function fanOut(count: number): Contender[] {
   ];
 }
 
-/** One event among many patterns: what matching costs as subscriptions grow. */
+/** One event and many patterns: the cost of matching as the number of subscriptions grows. */
 function amongPatterns(count: number): Contender[] {
   const patterns = Array.from({ length: count }, (_, i) => `user${i}.*`);
   return [

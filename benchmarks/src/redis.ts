@@ -7,11 +7,11 @@ import { startRedis } from '@polybus/testbed';
 import { Redis } from 'ioredis';
 
 /**
- * The Redis engine beside ioredis used by hand, which does the same work in the same run: it makes events of the same
- * payload, encodes them as CloudEvents, sends, receives, and decodes them. What the engine does more: it keeps a queue per
- * subscription, counts, and (in a group) settles.
+ * Compares the Redis engine with ioredis used by hand, which does the same work in the same run: it creates events of the same payload,
+ * encodes them as CloudEvents, sends, receives, and decodes them. In addition, the engine keeps a queue per subscription, counts, and (in a
+ * group) acknowledges.
  *
- * The client by hand appears twice: each publish a command of its own, and with the client's auto-pipelining.
+ * The client by hand appears twice: with one command per publish, and with the client's auto-pipelining.
  */
 const payload = {
   id: 'u-1',
@@ -22,7 +22,7 @@ const payload = {
 const inFlight = 256;
 const rounds = 5;
 const events = 30_000;
-/** Latency is measured in many short turns: what else the machine does would hit one side of a few long ones. */
+/** Latency is measured in many short rounds, so that other work of the machine affects all contenders alike. */
 const latencyRounds = 20;
 const pings = 1000;
 const pingsApart = 200;
@@ -30,7 +30,7 @@ const source = 'bench';
 
 interface Side {
   publish(topic: string): Promise<unknown>;
-  /** Calls back for each event that was decoded. */
+  /** Calls back for each decoded event. */
   listen(topic: string, onEvent: () => void): Promise<void>;
   close(): Promise<unknown>;
 }
@@ -44,7 +44,7 @@ function encode(topic: string): string {
   return encodeStructured(createEvent({ topic, payload }), { source });
 }
 
-/** How people use ioredis: its defaults. */
+/** ioredis with its defaults, as most programs use it. */
 function client(enableAutoPipelining: boolean): Redis {
   const one = new Redis(url, { enableAutoPipelining });
   one.on('error', (error) => {
@@ -127,7 +127,7 @@ function engineSide(mode: 'pubsub' | 'streams', group?: string): Make {
     await engine.start();
     return {
       publish: (topic) => engine.publish({ topic, payload }),
-      // Room for all: what a full buffer does is not the question here.
+      // Room for all events, because the benchmark does not measure full buffers.
       listen: async (topic, onEvent) =>
         void (await engine.subscribe(topic, onEvent, { bufferSize: events * 2, group })),
       close: () => engine.stop(),
@@ -147,7 +147,7 @@ async function publishAll(side: Side, topic: string, count: number): Promise<voi
   await Promise.all(Array.from({ length: inFlight }, work));
 }
 
-/** Events a second that the broker accepts. */
+/** Accepted events per second. */
 async function publishing(side: Side): Promise<number> {
   const topic = newTopic();
   await publishAll(side, topic, 2000);
@@ -156,7 +156,7 @@ async function publishing(side: Side): Promise<number> {
   return (events / (now() - since)) * 1000;
 }
 
-/** Events a second that arrive. */
+/** Arriving events per second. */
 async function endToEnd(side: Side): Promise<number> {
   const topic = newTopic();
   let seen = 0;
@@ -171,9 +171,9 @@ async function endToEnd(side: Side): Promise<number> {
 }
 
 /**
- * Microseconds from a publish until it is accepted and has arrived, one at a time: the median.
+ * The median of microseconds from a publish until it is accepted and has arrived, one event at a time.
  *
- * @param apartMs - How long both sides rest between two events. Without a rest the client and the server are still awake.
+ * @param apartMs - The pause between two events. Without a pause, the client and the server do not sleep between events.
  */
 async function latency(side: Side, count: number, apartMs: number): Promise<number> {
   const topic = newTopic();
@@ -214,7 +214,7 @@ async function compare(
   turns = rounds,
 ): Promise<void> {
   const samples = new Map<string, number[]>();
-  // Round by round, so that what else the machine does hits all of them alike; the first round warms up.
+  // The contenders alternate, so that other work of the machine affects all of them alike. The first round is a warm-up.
   for (let round = 0; round <= turns; round++) {
     for (const [name, make] of Object.entries(sides)) {
       const value = await once(make, measure);

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests of the testbed and the conformance suite of the Redis engine with every broker in a Docker container:
 # docker-brokers.sh [VITEST OPTION]...
-# Where no Docker engine answers (as root, on Debian or Ubuntu) it installs one from the docker.io package, starts it in a
-# folder of its own, and ends it afterwards. An engine that was there before pulls the images that the testbed names; where it
-# cannot, and for an engine of ours, scripts/offline-images/build.sh builds them (as root): no registry is needed.
+# If no Docker engine answers (as root, on Debian or Ubuntu), it installs one from the docker.io package, starts it with its own
+# data folder, and ends it afterwards. An existing engine pulls the images that the testbed names. If it cannot, and for an engine
+# that this script has started, scripts/offline-images/build.sh builds the images (as root) without a registry.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -40,7 +40,7 @@ end_engine() {
   fi
 }
 
-# An engine leaves its bridge behind when it ends, and mounts when it ends badly.
+# A Docker engine leaves its bridge behind when it ends, and mounts when it crashes.
 cleanup() {
   end_engine
   [ -n "$state" ] || return 0
@@ -58,13 +58,13 @@ start_engine() {
     exit 1
   }
   need dockerd docker.io ip iproute2
-  # Installing it may have started it.
+  # The installation may have started it.
   if answers; then return; fi
   state=$(mktemp -d /tmp/polybus-docker-XXXXXX)
   [ ! -e /sys/class/net/docker0 ] || bridge_was_there=yes
   export DOCKER_HOST=unix://$state/docker.sock
-  # Containers are reached through mapped ports alone, which the engine's own proxy serves: no packet filter rules, no
-  # forwarding, so that the machine is left as it was.
+  # Tests reach containers only through mapped ports, which the engine's own proxy serves. Without packet filter rules and
+  # forwarding, the script leaves the machine unchanged.
   local isolated='--iptables=false --ip6tables=false --ip-forward=false'
   local attempt
   for attempt in "$isolated" "$isolated --storage-driver=vfs"; do
@@ -101,14 +101,14 @@ build_images() {
   while IFS= read -r variable; do export "${variable?}"; done <<<"$images"
 }
 
-# One of ours has no way out: it has no packet filter rules.
+# An engine that this script has started has no packet filter rules, so it cannot reach a registry.
 can_pull() {
   [ -z "$engine" ] || return 1
   local images image
   images=$(node --import tsx --conditions=@polybus/source scripts/ci/broker-images.ts) || exit 1
   while IFS= read -r image; do
     say "pulling $image"
-    # What is here already needs no registry.
+    # An image that exists locally needs no registry.
     docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" || return 1
   done <<<"$images"
 }

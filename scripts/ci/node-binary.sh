@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of the newest Node of a major version, from npm's package `node`, fetching it if need be.
+# Prints the path of the newest Node of a major version, from npm's package `node`. Downloads it if necessary.
 # usage: scripts/ci/node-binary.sh MAJOR
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

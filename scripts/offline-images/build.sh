@@ -33,20 +33,20 @@ trap cleanup EXIT
 
 say() { echo "offline-images: $* (${SECONDS} s)" >&2; }
 
-# What was built once is kept, under a name that changes with what goes into it.
+# Results are cached under a name that depends on their inputs.
 cache=${POLYBUS_TEST_CACHE:-$top/.cache}/offline-images
 mkdir -p "$cache"
 key=$(printf '%s\n' "$suite" "${packages[@]}" | cat - "$here/localstack/requirements.txt" | sha256sum | cut -c1-12)
 base_tar=$cache/base-$key.tar
 localstack_tar=$cache/localstack-$key.tar
 
-# The Debian mirror that this machine's own settings name; debootstrap has a default for machines without.
+# The Debian mirror of this machine's settings. Without one, debootstrap uses its default.
 debian_mirror() {
   apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     awk '$1 == "Debian" { print $2; exit }'
 }
 
-# Runs pip inside the root file system: it must install for that Python, with this machine's network and settings.
+# Runs pip inside the root file system, so that it installs for that Python, with this machine's network and settings.
 install_localstack() {
   mount -t proc proc "$rootfs/proc"
   local borrowed=(/etc/resolv.conf /etc/pip.conf)
@@ -72,7 +72,7 @@ if [ ! -e "$base_tar" ]; then
   say "debootstrap $suite with ${packages[*]}"
   included=$(IFS=,; echo "${packages[*]}")
   mirror=$(debian_mirror)
-  # Its log is long and of interest only when it fails.
+  # The log is long, and printed only after a failure.
   debootstrap --variant=minbase --include="$included" "$suite" "$rootfs" ${mirror:+"$mirror"} >"$work/log" 2>&1 || {
     tail -30 "$work/log" >&2
     exit 1
@@ -88,7 +88,7 @@ fi
 say 'docker import'
 docker import "$base_tar" polybus-testbed/base >/dev/null
 
-# build TAG CONTEXT [OPTION]...: a Dockerfile of ours only copies, so that no builder needs a network.
+# build TAG CONTEXT [OPTION]...: our Dockerfiles only copy files, so that no builder needs a network.
 build() {
   local tag=$1 context=$2
   shift 2

@@ -1,4 +1,4 @@
-// Prints the version of Kafka and the folder with its jars, fetching them if need be: those of the testbed's local Kafka.
+// Prints the version of the testbed's local Kafka and the folder with its jars. Downloads the jars if necessary.
 import { KAFKA_VERSION, kafkaJars } from '../../packages/testbed/src/kafka/fetch.ts';
 
 console.log(KAFKA_VERSION, await kafkaJars());

@@ -18,7 +18,7 @@ import type { Footprint } from './sizes.ts';
 import { type Steps, assertNone } from './steps.ts';
 import { checkTypes } from './types.ts';
 
-/** The types that a bus knows to have a package, and which. */
+/** The engine types whose packages a bus knows, with their packages. */
 const packageOf: Readonly<Record<string, string>> = {
   memory: '@polybus/engine-memory',
   'durable-memory': '@polybus/engine-memory',
@@ -26,26 +26,26 @@ const packageOf: Readonly<Record<string, string>> = {
   kafka: '@polybus/engine-kafka',
   kinesis: '@polybus/engine-kinesis',
 };
-/** Types that a bus finds by their package's name alone. */
+/** Engine types that a bus finds only by the name of their package. */
 const typesOfOthers: Readonly<Record<string, readonly string[]>> = {
   [examplePackage().manifest.name]: ['custom'],
 };
 const programs = ['entry-points.cjs', 'publish-and-receive.mjs', 'find-by-type.mjs'];
 
-/** What packages are tried with. */
+/** The environment in which packages are tried. */
 export interface Trial {
   readonly steps: Steps;
   readonly all: readonly Packed[];
   readonly nodes: readonly NodeBinary[];
   readonly brokers: Brokers;
-  /** Where the projects are made. */
+  /** The folder of the projects. */
   readonly folder: string;
 }
 
 /**
- * Installs one package in an empty project, beside core and nothing else, and tries it there.
+ * Installs one package with core in an empty project, and tries it there.
  *
- * @returns what came along, where the package is one that users choose by that.
+ * @returns the installed size, if users compare packages of this kind by size.
  */
 export async function tryAlone(trial: Trial, one: Packed): Promise<Footprint[]> {
   const { steps, all, nodes, folder } = trial;
@@ -60,7 +60,7 @@ export async function tryAlone(trial: Trial, one: Packed): Promise<Footprint[]> 
   });
   if (project === undefined) return [];
   const { folder: cwd, installed, bytes } = project;
-  // Other entry points of a package may be for a peer that is not here.
+  // Other entry points of a package may need a peer that is not installed here.
   const entries = entriesOf(names, all).filter((entry) => entry === name || entry.startsWith(core));
   await tryTypes(steps, name, cwd, entries);
   for (const { major, path } of nodes) {
@@ -74,7 +74,7 @@ export async function tryAlone(trial: Trial, one: Packed): Promise<Footprint[]> 
   return name === core || isEngine(name) ? [{ names, packages: installed.size, bytes }] : [];
 }
 
-/** Tries every entry point, with all that a package can work with beside it. */
+/** Tries every entry point, with all optional peers of the package installed. */
 async function tryWithPeers(
   { steps, all, nodes }: Trial,
   { manifest }: Packed,
@@ -104,14 +104,14 @@ async function tryTypes(steps: Steps, name: string, cwd: string, entries: readon
   }
 }
 
-/** Engines that are there are found by their type; the others are asked for. */
+/** Checks that a bus finds installed engines by their type, and that the error for other types names their packages. */
 async function findByType(name: string, node: string, cwd: string): Promise<void> {
   const others = Object.entries(packageOf).filter(([, owner]) => owner !== name);
   const missing = others.map(([type, owner]) => `${type}=${owner}`);
   await run(node, ['find-by-type.mjs', typesIn(name).join(','), missing.join(',')], cwd);
 }
 
-/** An engine that is there publishes and receives, over a real broker where it needs one. */
+/** Checks that an installed engine publishes and receives, over a real broker if it needs one. */
 async function tryEngine({ steps, nodes, brokers }: Trial, name: string, type: string, cwd: string) {
   await steps.run(`${name}: ${type} publishes and receives`, async () => {
     for (const config of await brokers.configsFor(type)) {
@@ -138,7 +138,7 @@ function copyPrograms({ folder }: Project): void {
   }
 }
 
-/** What came along although it is of other engines, or for tests: their clients are known by what those engines ask for. */
+/** Returns installed packages that only other engines or tests need, by the dependencies of those engines. */
 function complaintsAboutTree({ manifest }: PublishedPackage, { installed }: Project): string[] {
   const all = publishedPackages().map((one) => one.manifest);
   const others = all.filter(({ name }) => name !== manifest.name && name !== core);

@@ -1,7 +1,7 @@
-// Writes what each entry point of each published package exports, with its types, into packages/*/api/*.api.md: a change that
-// breaks somebody shows in review.
+// Writes the exports of each entry point of each published package, with their types, into packages/*/api/*.api.md, so that a
+// breaking change shows in review.
 // usage: npm run api [-- PACKAGE…]   writes the reports
-//        npm run api:check           fails where one is not up to date
+//        npm run api:check           fails if a report is not up to date
 import {
   existsSync,
   mkdirSync,
@@ -73,7 +73,7 @@ function note(path: string): void {
   if (values.check !== true) console.log(relative(root, path));
 }
 
-/** The reports of a package, by file name, with the declarations they are of. */
+/** The reports of a package by file name, with the files of their declarations. */
 function entriesOf(exports: Readonly<Record<string, unknown>> = {}): [report: string, types: string][] {
   return Object.entries(exports).flatMap(([path, target]) => {
     const types = (target as { readonly types?: string }).types;
@@ -95,7 +95,7 @@ function reportOf(folder: string, report: string, types: string): string {
         reportFileName: report,
         reportFolder: scratch,
         reportTempFolder: join(scratch, 'temp'),
-        // Types that only others' signatures name: a change of theirs breaks as much.
+        // Types that only other signatures use, because their changes can break users as well.
         includeForgottenExports: true,
       },
       docModel: { enabled: false },
@@ -112,7 +112,7 @@ function reportOf(folder: string, report: string, types: string): string {
   const result = Extractor.invoke(config, {
     localBuild: true,
     messageCallback: (message) => {
-      // What matters is in the report, or is an error.
+      // Relevant messages are in the report, or are errors.
       message.handled = message.logLevel !== ExtractorLogLevel.Error;
     },
   });

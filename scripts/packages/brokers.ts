@@ -1,20 +1,20 @@
 import { startByName } from '../../packages/testbed/src/start.ts';
 import { BROKER_NAMES, type Broker, type BrokerName } from '../../packages/testbed/src/types.ts';
 
-/** Configurations that an engine is tried with. */
+/** The configurations with which an engine is tried. */
 export type Configs = readonly Readonly<Record<string, unknown>>[];
 
-/** Brokers that start while something else is done. */
+/** Brokers that start in the background. */
 export class Brokers {
   readonly #starting = new Map<BrokerName, Promise<Broker>>();
 
   constructor(names: readonly BrokerName[]) {
     for (const name of names) this.#starting.set(name, startByName(name));
-    // Whoever asks for one is told.
+    // The error is thrown to the caller that asks for the broker.
     void this.#settled();
   }
 
-  /** The configurations for an engine's type: of an engine without a broker, that it is given nothing. */
+  /** The configurations for an engine type. For an engine without a broker, this is one empty configuration. */
   async configsFor(type: string): Promise<Configs> {
     const starting = this.#starting.get(type as BrokerName);
     return starting === undefined ? [{}] : configsOf(await starting);

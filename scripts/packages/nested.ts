@@ -8,8 +8,8 @@ import { run } from './run.ts';
 const engine = '@polybus/engine-memory';
 
 /**
- * Tries an application as a strict package manager lays it out: each package sees only what it asks for itself, so core sees no
- * engine, and only the application's own folder has links to both. It is started from the workspace's folder, and from elsewhere.
+ * Tries an application in the layout of a strict package manager: each package can import only its own dependencies, so core cannot import
+ * an engine, and only the application's folder has links to both. The application is started in the workspace's folder and elsewhere.
  */
 export async function tryNested({ steps, all, nodes, folder }: Trial): Promise<void> {
   if (!all.some(({ manifest }) => manifest.name === engine)) return;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { root } from './published.ts';
 import { run } from './run.ts';
 
-/** The major versions of Node on which everything is tried. */
+/** The major versions of Node on which the packages are tried. */
 const majors = [20, 22, 24, 26];
 
 export interface NodeBinary {

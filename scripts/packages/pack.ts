@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { PublishedPackage } from './published.ts';
 import { run } from './run.ts';
 
-/** What `npm pack` made of a package. */
+/** The result of `npm pack` for a package. */
 export interface Packed extends PublishedPackage {
   /** The tarball. */
   readonly tarball: string;
   readonly files: readonly string[];
 }
 
-/** Packs a package as it would be published. Its `dist` has to be there. */
+/** Packs a package as it would be published. Its `dist` has to exist. */
 export async function pack(one: PublishedPackage, into: string): Promise<Packed> {
   mkdirSync(into, { recursive: true });
   const json = await run(
@@ -19,7 +19,7 @@ export async function pack(one: PublishedPackage, into: string): Promise<Packed>
     one.folder,
   );
   const parsed = JSON.parse(json) as PackResult[] | Record<string, PackResult>;
-  // A list up to npm 11; by name from there on.
+  // npm up to version 11 returns a list; later versions return an object by name.
   const [result] = Object.values(parsed);
   if (result === undefined) throw new Error(`npm pack said nothing about ${one.manifest.name}`);
   return { ...one, tarball: join(into, result.filename), files: result.files.map(({ path }) => path) };
@@ -30,7 +30,7 @@ interface PackResult {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** What should not be in a tarball, or is missing in it. */
+/** Returns files that should not be in a tarball, and files that are missing. */
 export function complaintsAboutFiles({ manifest, files }: Packed): string[] {
   const { name } = manifest;
   const needed = [

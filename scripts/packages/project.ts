@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Packed } from './pack.ts';
 import { run } from './run.ts';
 
-/** A project of somebody who installs our packages: a folder outside the workspace. */
+/** The project of a user who installs our packages: a folder outside the workspace. */
 export interface Project {
   readonly folder: string;
   /** The names of every package in its tree. */
@@ -11,12 +11,12 @@ export interface Project {
   readonly bytes: number;
 }
 
-/** Writes `overrides` that make every package of ours the tarball, whoever asks for it. */
+/** Writes `overrides` that replace each of our packages by its tarball, in all dependencies. */
 export function overridesOf(all: readonly Packed[]): Record<string, string> {
   return Object.fromEntries(all.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`]));
 }
 
-/** Makes an empty project and installs packages of ours in it, and others beside them. */
+/** Creates an empty project, and installs our packages and other packages in it. */
 export async function installAlone(
   folder: string,
   names: readonly string[],
@@ -43,7 +43,7 @@ export async function npmInstall(folder: string): Promise<void> {
 
 interface Tree {
   readonly dependencies?: Readonly<Record<string, Tree>>;
-  /** Absent for an optional peer that is not there. */
+  /** Undefined for an optional peer that is not installed. */
   readonly version?: string;
 }
 
@@ -62,7 +62,7 @@ function bytesBelow(folder: string): number {
     .reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0);
 }
 
-/** The field of an installed package's manifest. */
+/** Returns a field of an installed package's manifest. */
 export function installedManifest(folder: string, name: string): { version: string } {
   return JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as {
     version: string;

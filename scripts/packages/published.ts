@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What of a package's `package.json` is looked at here. */
+/** The fields of a `package.json` that these scripts read. */
 export interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -30,7 +30,7 @@ export interface PublishedPackage {
   readonly manifest: Manifest;
 }
 
-/** Every workspace below `packages` that is not private. */
+/** Every workspace in `packages` that is not private. */
 export function publishedPackages(top: string = root): PublishedPackage[] {
   return readdirSync(join(top, 'packages'))
     .map((name) => join(top, 'packages', name))
@@ -43,7 +43,7 @@ export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** Rewrites a package's `package.json`; fields that are not looked at here stay as they are. */
+/** Rewrites a `package.json`. Other fields stay unchanged. */
 export function editManifest(folder: string, edit: (manifest: Manifest) => Manifest): void {
   writeFileSync(
     join(folder, 'package.json'),
@@ -51,25 +51,25 @@ export function editManifest(folder: string, edit: (manifest: Manifest) => Manif
   );
 }
 
-/** The example of an engine that is somebody else's, which is not published from here but packed and tried all the same. */
+/** The example of a third-party engine. It is not published, but packed and tried like the published packages. */
 export function examplePackage(): PublishedPackage {
   const folder = join(root, 'examples/custom-engine');
   return { folder, manifest: readManifest(folder) };
 }
 
-/** What every other package stands on. */
+/** The package on which all other packages depend. */
 export const core = '@polybus/core';
 
 export const isEngine = (name: string): boolean => name.startsWith('@polybus/engine-');
 
-/** How a program may import from a package: `@polybus/core`, `@polybus/core/engine-kit`. */
+/** The entry points of a package, such as `@polybus/core` and `@polybus/core/engine-kit`. */
 export function entryPoints({ name, exports = {} }: Manifest): string[] {
   return Object.entries(exports)
     .filter(([, target]) => typeof target === 'object')
     .map(([path]) => join(name, path).replaceAll('\\', '/'));
 }
 
-/** What a package works with if it is there, and does without: names and versions. */
+/** The optional peers of a package: names and versions. */
 export function optionalPeers({
   peerDependencies = {},
   peerDependenciesMeta = {},
@@ -79,7 +79,7 @@ export function optionalPeers({
   );
 }
 
-/** What is missing in a package before strangers may see it. */
+/** Returns what is missing in a package before it can be published. */
 export function complaintsAbout({ folder, manifest }: PublishedPackage): string[] {
   const { name, dependencies = {}, peerDependencies = {} } = manifest;
   const expectations: readonly [isMet: boolean, complaint: string][] = [

@@ -1,5 +1,5 @@
-// Does what a stranger does who has nothing but a README: its commands, in an empty folder, and its first program, whose output
-// has to be what the page says. The packages are as they would be published; the broker is the testbed's, at its own address.
+// Follows a README as a new user would: runs its commands in an empty folder, and its first program, and compares the output with the
+// page. It uses the packed packages, and a broker of the testbed at its own address.
 // usage: npm run try:readmes [-- PAGE…]
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ interface Running {
   readonly stop: () => Promise<void>;
 }
 
-// What the npm that runs this has put in would make the inner one work on our workspace.
+// Without the variables of the outer npm, which would make the inner npm work on our workspace.
 for (const name of Object.keys(process.env)) {
   if (/^npm_(?!config_(?:registry|cache|userconfig|cafile)$)|^INIT_CWD$|^NODE_OPTIONS$/i.test(name))
     delete process.env[name];
@@ -64,7 +64,7 @@ try {
 }
 steps.end();
 
-/** Does what a page says, in a folder. */
+/** Follows a page in a folder. */
 async function follow(page: string, tarballs: ReadonlyMap<string, string>, cwd: string): Promise<void> {
   const program = blocksOf(page).find(({ language }) => language === 'ts');
   const commands = commandsOf(page);
@@ -81,7 +81,7 @@ async function follow(page: string, tarballs: ReadonlyMap<string, string>, cwd: 
     writeFileSync(join(cwd, file), code);
     for (const command of commands) await run('sh', ['-c', withTarballs(command, tarballs)], cwd);
     await isRunBy('npx', ['tsx', file], program, cwd);
-    // Which is what the pages promise of this version and later ones.
+    // The pages promise this for this version of Node and later versions.
     const node = await run(join(root, 'scripts/ci/node-binary.sh'), ['22'], root);
     await isRunBy(node.trim(), [file], program, cwd);
   } finally {
@@ -89,7 +89,7 @@ async function follow(page: string, tarballs: ReadonlyMap<string, string>, cwd: 
   }
 }
 
-/** The commands of a page up to its `npx tsx file.ts`, save for those of a clone, and for the one that starts the broker. */
+/** The commands of a page up to its `npx tsx file.ts`, except commands for a clone and the command that starts the broker. */
 function commandsOf(page: string): string[] {
   const lines = blocksOf(page)
     .filter(({ language, code }) => language === 'sh' && !code.includes('npm ci'))
@@ -98,14 +98,14 @@ function commandsOf(page: string): string[] {
   return lines.slice(0, end + 1).filter((line) => !line.startsWith('docker run '));
 }
 
-/** They are not on npm before they are published, or are others there. */
+/** Replaces the packages by tarballs, because npm does not have them before they are published, or has other versions. */
 function withTarballs(command: string, tarballs: ReadonlyMap<string, string>): string {
   return command.replaceAll(/(?<= )@polybus\/\S+/g, (name) => tarballs.get(name) ?? name);
 }
 
 async function isRunBy(command: string, args: readonly string[], program: Block, cwd: string): Promise<void> {
   const expected = expectedOutput(program);
-  // One that does not wait for Ctrl-C ends by itself.
+  // A program that does not wait for Ctrl-C ends by itself.
   const lines = program.code.includes('SIGINT') ? expected.length : Number.POSITIVE_INFINITY;
   const { printed } = await runUntil(lines, command, args, cwd);
   const isAll = printed.length === expected.length;

@@ -6,8 +6,8 @@ const execute = promisify(execFile);
 /**
  * Runs a program to its end, for five minutes at most.
  *
- * @returns what it printed.
- * @throws with what it printed, where it failed.
+ * @returns its output.
+ * @throws an error with its output, if it failed.
  */
 export async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
   try {
@@ -25,7 +25,7 @@ export async function run(program: string, args: readonly string[], cwd: string)
   }
 }
 
-/** Without what a package manager that runs us has put in, which would tell the inner one to work on our workspace. */
+/** The environment without the variables of an outer package manager, which would make the inner one work on our workspace. */
 function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^npm_|^INIT_CWD$|^NODE_OPTIONS$/i.test(name));
   return {
@@ -38,7 +38,7 @@ function environment(): NodeJS.ProcessEnv {
   };
 }
 
-/** Where packages come from is a matter of the machine, not of the workspace. */
+/** The variables that select the registry, because the registry depends on the machine, not on the workspace. */
 function registrySettings(): Record<string, string> {
   const names = ['npm_config_registry', 'npm_config_cache', 'npm_config_userconfig', 'npm_config_cafile'];
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));

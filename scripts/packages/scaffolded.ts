@@ -6,17 +6,17 @@ import { root } from './published.ts';
 import { run } from './run.ts';
 import type { Steps } from './steps.ts';
 
-/** The package that writes engines: there is nothing to import from it. */
+/** The package that creates engines. It exports nothing. */
 export const scaffoldName = 'create-polybus-engine';
 
-/** Names whose parts have to be put in otherwise: a type that is no identifier, and a scope. */
+/** Names that need special treatment in the templates: a type that is not an identifier, and a scope. */
 const others = ['google-pubsub', '@acme/polybus-engine-sqs-2'];
 
-/** Writes a new engine with the packed `create-polybus-engine`, and does with it what its author and its first user would. */
+/** Creates an engine with the packed `create-polybus-engine`, and does what its author and its first user would do. */
 export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: string): Promise<void> {
   const engine = join(folder, 'my-engine');
   const creator = join(folder, 'creator');
-  // What npm create does, with the package that is installed here.
+  // As npm create does, with the package that is installed here.
   const create = (name: string, target: string): Promise<string> =>
     run('npx', ['--no-install', scaffoldName, name, '--folder', target], creator);
   const isWritten = await steps.run('scaffold: npm create polybus-engine my-engine', async () => {
@@ -34,7 +34,7 @@ export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: 
     await steps.run(`scaffold: its types hold, for ${name}`, async () => {
       const other = join(folder, basename(name));
       await create(name, other);
-      // It asks for the same packages.
+      // It requires the same packages.
       symlinkSync(join(engine, 'node_modules'), join(other, 'node_modules'), 'junction');
       await run('npm', ['run', 'typecheck'], other);
     });
@@ -68,7 +68,7 @@ export async function tryScaffold(steps: Steps, all: readonly Packed[], folder: 
   });
 }
 
-/** Our packages are not on the registry yet: wherever one is asked for, it is the tarball. */
+/** Replaces our packages by their tarballs, because they may not be on the registry yet. */
 function useTarballs(file: string, all: readonly Packed[]): void {
   const overrides = overridesOf(all);
   const manifest = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> & {

@@ -5,7 +5,7 @@ import { root } from './published.ts';
 const begin = '<!-- The table below is generated: npm run try:packages -- --write -->';
 const end = '<!-- End of the generated table. -->';
 
-/** What comes with a choice of packages. */
+/** The packages and the size that an installation of some packages adds. */
 export interface Footprint {
   readonly names: readonly string[];
   readonly packages: number;
@@ -16,7 +16,7 @@ const file = join(root, 'README.md');
 
 export const readReadme = (): string => readFileSync(file, 'utf8');
 
-/** Writes the README's table of sizes, if it has a place for one. */
+/** Writes the README's table of sizes, if the README contains its markers. */
 export function writeSizes(footprints: readonly Footprint[]): void {
   const readme = readReadme();
   const [before, rest] = readme.split(begin);
@@ -26,11 +26,11 @@ export function writeSizes(footprints: readonly Footprint[]): void {
   writeFileSync(file, `${before}${begin}\n\n${ignored(sizesTable(footprints))}\n\n${end}${after}`);
 }
 
-/** A size may differ by so much: dependencies have releases of their own, and a figure has one decimal. */
+/** The allowed difference of a size, because dependencies have their own releases and a figure has one decimal. */
 const tolerance = 0.1;
 const remedy = 'write it with: npm run try:packages -- --write';
 
-/** What a README tells that is not so: another number of packages, or a size that is off by more than a tenth. */
+/** Returns wrong lines of a README: another number of packages, or a size that is off by more than a tenth. */
 export function complaintsAboutSizes(readme: string, footprints: readonly Footprint[]): string[] {
   return footprints.flatMap((one) => {
     const label = labelOf(one);

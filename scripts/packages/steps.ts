@@ -1,9 +1,9 @@
-/** Says how each step went, and counts them. */
+/** Prints the result of each step, and counts the results. */
 export class Steps {
   #passed = 0;
   readonly #failed: string[] = [];
 
-  /** Runs a step; a failure is told and counted, and the next step runs all the same. */
+  /** Runs a step. Prints and counts a failure; the next step runs nevertheless. */
   async run(name: string, step: () => unknown): Promise<boolean> {
     const startedAt = performance.now();
     const took = (): string => `(${((performance.now() - startedAt) / 1000).toFixed(1)} s)`;
@@ -20,7 +20,7 @@ export class Steps {
     }
   }
 
-  /** Ends the output, and the process with 1 where something failed. */
+  /** Prints the totals, and sets the exit code 1 if a step failed. */
   end(): void {
     for (const name of this.#failed) console.log(`failed: ${name}`);
     console.log(`${this.#passed} passed, ${this.#failed.length} failed`);
@@ -28,7 +28,7 @@ export class Steps {
   }
 }
 
-/** Fails with every complaint there is. */
+/** Throws an error with all complaints, if there are any. */
 export function assertNone(complaints: readonly string[]): void {
   if (complaints.length > 0) throw new Error(complaints.join('\n'));
 }

@@ -2,7 +2,7 @@
 // usage: npm run try:packages [-- PACKAGE… --write]
 //   PACKAGE…  only these, such as @polybus/engine-redis; default: all, the example of an engine, and what create-polybus-engine
 //             writes
-//   --write   the sizes, into the README's table; without it the table has to be right already
+//   --write   writes the sizes into the README's table; without it, the table has to be right
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
 });
 const steps = new Steps();
-// Without symbolic links, which a module's address would not have.
+// Without symbolic links, because the URL of a module contains none.
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'polybus-packages-')));
 try {
   await main();
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
     for (const one of tried) packed.push(await pack(one, join(folder, 'tarballs')));
   });
   if (packed.length < tried.length) return;
-  // They start while the first packages are tried.
+  // The brokers start while the first packages are tried.
   const brokers = new Brokers(brokersOf(tried.map(({ manifest }) => manifest.name)));
   try {
     await tryPackages({ steps, all: packed, nodes, brokers, folder });
@@ -78,14 +78,14 @@ async function tryPackages(trial: Trial): Promise<void> {
   await tryNested(trial);
   console.log(`\n${sizesTable(footprints)}\n`);
   if (values.write === true) writeSizes(footprints);
-  await steps.run('README.md: the sizes that it tells', () =>
+  await steps.run('README.md: the table of sizes', () =>
     assertNone(complaintsAboutSizes(readReadme(), footprints)),
   );
   if (chosen.length === 0 || chosen.includes(scaffoldName))
     await tryScaffold(steps, trial.all, join(folder, 'scaffold'));
 }
 
-/** What a choice is tried with comes along: core for all, and the suite for what the scaffold writes. */
+/** Adds the packages that are needed to try the selected packages: core for all, and the suite for a created engine. */
 function isChosen({ manifest: { name } }: PublishedPackage): boolean {
   const needed = chosen.includes(scaffoldName) ? [core, '@polybus/conformance'] : [core];
   return chosen.length === 0 || [...chosen, ...needed].includes(name);

@@ -27,7 +27,7 @@ export async function checkTypes(
     lib: ['es2023'],
     module: resolution === 'bundler' ? 'esnext' : 'nodenext',
     moduleResolution: resolution,
-    // All that the pages ask for beside our packages.
+    // All packages that the pages require in addition to ours.
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')],
     skipLibCheck: false,

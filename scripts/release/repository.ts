@@ -1,7 +1,7 @@
 import { relative, sep } from 'node:path';
 import { editManifest, publishedPackages } from '../packages/published.ts';
 
-/** What npm compares with the repository that the provenance of a release names. */
+/** The field that npm compares with the repository in the provenance of a release. */
 export interface Repository {
   readonly type: 'git';
   readonly url: string;
@@ -9,9 +9,9 @@ export interface Repository {
 }
 
 /**
- * The address of the repository whose workflow this is.
+ * Returns the address of the repository of the current workflow.
  *
- * @throws where no workflow runs, and so nothing says it.
+ * @throws an error outside of a workflow, because the address is then unknown.
  */
 export function addressFrom(env: Readonly<Record<string, string | undefined>>): string {
   const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: name } = env;
@@ -24,7 +24,7 @@ export function addressFrom(env: Readonly<Record<string, string | undefined>>): 
   return `git+${server.replace(/\/$/, '')}/${name}.git`;
 }
 
-/** Writes into each published package where it comes from: a fork, or a repository that moved, is right by itself. */
+/** Writes the field `repository` of each published package, so that it is also right for a fork or a repository that has moved. */
 export function writeRepositories(top: string, url: string): void {
   for (const { folder } of publishedPackages(top)) {
     const directory = relative(top, folder).split(sep).join('/');

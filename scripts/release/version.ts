@@ -1,4 +1,4 @@
-// Raises versions and writes changelogs from the changesets, and then the range of core that each released package asks for.
+// Raises versions and writes changelogs from the changesets, and then sets the range of core that each released package requires.
 // usage: tsx scripts/release/version.ts [FOLDER]   default: this repository; `npm run release:version` calls it
 import { rangeFrom } from '../../packages/create-polybus-engine/src/scaffold.ts';
 import { core, editManifest, publishedPackages, root } from '../packages/published.ts';
@@ -14,8 +14,8 @@ function versions(): Map<string, string> {
 }
 
 /**
- * A package is tested with the core beside it, and may use what only that one has. Changesets keep a peer's range as long as the
- * new core is in it, so without this an engine could be installed beside a core that lacks what it calls.
+ * A package is tested with the core of the same commit, and may use its new exports. Changesets keep a peer's range as long as it contains
+ * the new core, so without this an engine could be installed with a core that lacks these exports.
  */
 function raiseFloors(): void {
   const after = versions();

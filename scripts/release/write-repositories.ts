@@ -1,4 +1,4 @@
-// Says in each published package where it comes from, right before it is published: `npm run release:publish` calls it.
+// Writes the field `repository` of each published package directly before publishing: `npm run release:publish` calls it.
 import { root } from '../packages/published.ts';
 import { addressFrom, writeRepositories } from './repository.ts';
 

@@ -1,7 +1,7 @@
-/** What each field of an interface means. */
+/** The descriptions of the fields of an interface. */
 export type Descriptions = Readonly<Record<string, string>>;
 
-/** The doc comments of the fields of the interfaces whose names match, out of their source text. */
+/** Reads the doc comments of the fields of matching interfaces from a source text. */
 export function descriptionsIn(source: string, name: RegExp): Descriptions {
   const found: Record<string, string> = {};
   for (const [, body = ''] of source.matchAll(interfaces(name))) {

@@ -8,7 +8,7 @@ import { type Descriptions, descriptionsIn } from './descriptions.ts';
 export interface EngineSchema {
   readonly type: string;
   readonly schema: GenericSchema;
-  /** What each of its fields means. */
+  /** The descriptions of its fields. */
   readonly descriptions: Descriptions;
 }
 

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import type { Capabilities, EngineFactory } from '@polybus/core/engine';
 import { root } from '../test/docs/blocks.ts';
 
-/** An engine as the documentation speaks of it: a type, and what of its configuration changes what it can do. */
+/** An engine in the documentation: a type, with the part of its configuration that changes its capabilities. */
 export interface EngineVariant {
-  /** How tables call it, in Markdown. */
+  /** Its name in tables, in Markdown. */
   readonly label: string;
   readonly type: string;
   readonly capabilities: Capabilities;
-  /** The file that puts it through the conformance suite, from the root. */
+  /** The test file that runs the conformance suite on it, from the root. */
   readonly suite: string;
 }
 
-/** What stands for a store that processes share. Making an engine asks it nothing. */
+/** A placeholder for a shared store. Creating an engine does not call it. */
 const sharedStore = {
   isShared: true,
   read: () => Promise.resolve(undefined),
@@ -27,7 +27,7 @@ interface Listed {
   readonly suite: string;
 }
 
-/** How to make each one; making opens nothing. */
+/** Creates each engine, without opening it. */
 const listed: readonly Listed[] = [
   { label: '`memory`', type: 'memory', config: {}, suite: 'engine-memory/test/conformance/drop.test.ts' },
   {
@@ -68,7 +68,7 @@ const listed: readonly Listed[] = [
   },
 ];
 
-/** Every engine that is published here. One that is not listed, or whose suite is not there, is an error. */
+/** Every published engine. A published engine that is missing here, or a missing test file, is an error. */
 export async function engineVariants(): Promise<EngineVariant[]> {
   const factories: Record<string, EngineFactory> = {};
   const packages = readdirSync(join(root, 'packages')).filter((name) => name.startsWith('engine-'));

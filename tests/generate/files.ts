@@ -9,7 +9,7 @@ import { diagramOf, roomsOf } from './rooms.ts';
 const begin = '<!-- generated: npm run generate -->';
 const end = '<!-- end of what is generated -->';
 
-/** What the files that are generated have to hold, by their paths from the root. */
+/** The contents of the generated files, by their paths from the root. */
 export async function generatedFiles(): Promise<Record<string, string>> {
   const architecture = 'docs/architecture.md';
   const page = 'docs/configuration.md';

@@ -11,11 +11,11 @@ interface Guarantee {
   readonly question: string;
   /** The answer for an engine with these capabilities. */
   readonly holds: (capabilities: Capabilities) => string;
-  /** The cases that prove it, by their names: on every engine that promises something at least one of them has to have passed. */
+  /** The names of the cases that prove the answers. On every engine with a guarantee, at least one of them must have passed. */
   readonly proofs: readonly string[];
 }
 
-/** Answers that promise nothing, and so need no proof. */
+/** Answers that promise nothing and need no proof. */
 const absences: readonly string[] = ['no', 'no broker'];
 
 const guarantees: readonly Guarantee[] = [
@@ -121,7 +121,7 @@ const guarantees: readonly Guarantee[] = [
 
 const capabilityNames = ['durable', 'groups', 'replay', 'partitioned', 'crossProcess'] as const;
 
-/** What each engine guarantees, from its capabilities and the results of the suite on it. */
+/** Writes the guarantees of each engine, from its capabilities and the results of the suite. */
 export async function guaranteesSection(): Promise<string> {
   const engines = await engineVariants();
   const results = readResults();
@@ -155,7 +155,7 @@ export async function guaranteesSection(): Promise<string> {
   ].join('\n\n');
 }
 
-/** What an engine guarantees, with the numbers of the cases that prove it there. */
+/** The answer for an engine, with the numbers of the cases that prove it on that engine. */
 function cell(
   { question, holds, proofs }: Guarantee,
   engine: EngineVariant,
@@ -187,13 +187,13 @@ const totals = (engines: readonly EngineVariant[]): string[] => [
   ...engines.map((engine) => `**${count(engine, () => true)}**`),
 ];
 
-/** Each of them has passed: {@link resultOf} sees to it. */
+/** Counts cases. Each has passed, because {@link resultOf} throws otherwise. */
 function count({ capabilities }: EngineVariant, isMeant: (one: ConformanceCase) => boolean): string {
   return String(cases.filter((one) => isMeant(one) && appliesTo(one, capabilities)).length);
 }
 
 function linkTo(name: string): string {
-  // What looks like a tag would not be shown.
+  // Markdown would not show text that looks like a tag.
   return `[${name.replaceAll('<', String.raw`\<`)}](../${fileOf(name)} ${quoted(name)})`;
 }
 

@@ -12,7 +12,7 @@ type Properties = Record<string, JsonSchema>;
 const core = (file: string): string => readFileSync(join(root, 'packages/core/src', file), 'utf8');
 const config = core('config/event-bus-config.ts');
 
-/** What the fields of a bus's configuration mean. */
+/** The descriptions of the fields of a bus's configuration. */
 export const busDescriptions: Descriptions = descriptionsIn(config, /EventBusConfig/);
 export const engineDescriptions: Descriptions = descriptionsIn(config, /EngineConfig/);
 export const ruleDescriptions: Descriptions = descriptionsIn(core('routing/routing-rules.ts'), /RoutingRule/);
@@ -21,7 +21,7 @@ export const retryDescriptions: Descriptions = descriptionsIn(
   /RetryOptions|BackoffOptions/,
 );
 
-/** Text that a file may have in place of a number or a flag. */
+/** Text that a file can contain instead of a number or a flag. */
 const variable: JsonSchema = { type: 'string', pattern: String.raw`^\$\{[^}]+\}$` };
 
 /** The JSON Schema of a configuration file, for editors and other validators. */
@@ -32,7 +32,7 @@ export async function configJsonSchema(): Promise<JsonSchema> {
   const rule = (properties['routing'] as { items: JsonSchema }).items;
   describe(engine, engineDescriptions);
   describe(rule, ruleDescriptions);
-  // An engine that code has made cannot stand in a file: there it always has a type.
+  // A file cannot contain an engine object, so an engine in a file has a type.
   engine.required = ['name', 'type'];
   const engines = await engineSchemas();
   const types = engines.map(({ type }) => type);
@@ -58,7 +58,7 @@ function converted(schema: GenericSchema, descriptions: Descriptions): JsonSchem
   const { $schema: _, ...json } = toJsonSchema(schema, {
     target: 'draft-07',
     typeMode: 'input',
-    // Checks that are code say nothing to JSON Schema.
+    // JSON Schema cannot express checks in code.
     errorMode: 'ignore',
     overrideSchema: ({ valibotSchema, jsonSchema }) => {
       if (valibotSchema.type !== 'custom') return jsonSchema;
@@ -72,12 +72,12 @@ function converted(schema: GenericSchema, descriptions: Descriptions): JsonSchem
   return own;
 }
 
-/** As a file may have it: without what only code can give, and with variables in place of numbers and flags. */
+/** The schema for a file: without fields that only code can set, and with variables instead of numbers and flags. */
 function inFile(json: JsonSchema): JsonSchema {
   const { properties, items, anyOf, ...rest } = json;
   const own: JsonSchema = { ...rest };
   if (own.required?.length === 0) delete own.required;
-  // Its schema is that of any text, which says nothing.
+  // Its schema allows any text, which is no information.
   delete own.propertyNames;
   if (!isOnlyInCode(own)) delete own.not;
   if (properties !== undefined) {
@@ -89,7 +89,7 @@ function inFile(json: JsonSchema): JsonSchema {
   return own;
 }
 
-/** True for what only code can give: its schema is code, and says of no other type that it takes it. */
+/** Returns true for a field that only code can set: its schema is a check in code that accepts no JSON type. */
 export function isOnlyInCode({ not, type }: JsonSchema): boolean {
   return not !== undefined && type === undefined;
 }

@@ -9,7 +9,7 @@ import type { Descriptions } from './descriptions.ts';
 import { engineSchemas } from './engine-schemas.ts';
 import { busDescriptions, engineDescriptions, retryDescriptions, ruleDescriptions } from './json-schema.ts';
 
-/** The parts of a valibot schema that tables are made of. */
+/** The parts of a valibot schema that the tables show. */
 interface Walkable {
   readonly type: string;
   readonly wrapped?: Walkable;
@@ -134,7 +134,7 @@ function table(rows: readonly Row[]): string {
   return lines.join('\n');
 }
 
-/** Without its default where that has a column of its own. */
+/** The description, without the default if the table has a column for it. */
 function meaningOf({ meaning, default: byDefault }: Row): string {
   return byDefault === undefined ? meaning : meaning.replace(/ ?Default [^.:,]+\.(?= |$)/g, '');
 }

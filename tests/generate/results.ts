@@ -1,4 +1,4 @@
-/** Puts each engine of the documentation through the conformance suite, and writes what became of each case. */
+/** Runs the conformance suite on each engine of the documentation, and writes the result of each case. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

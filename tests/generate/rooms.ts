@@ -2,12 +2,12 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../test/docs/blocks.ts';
 
-/** The rooms of a package, each with the rooms that it imports. A room is a folder in `src`, or a file beside the folders. */
+/** The rooms of a package, each with the rooms that it imports. A room is a folder in `src`, or a file next to the folders. */
 export type Rooms = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * Reads the rooms of a package from its imports. Two kinds of files are left out: an `index.ts`, which only re-exports, and a file
- * beside the folders that a folder imports, such as `errors.ts`.
+ * Reads the rooms of a package from its imports. It omits two kinds of files: an `index.ts`, which only re-exports, and a file next to the
+ * folders that a folder imports, such as `errors.ts`.
  */
 export function roomsOf(packageName: string): Rooms {
   const folder = join(root, 'packages', packageName, 'src');
@@ -53,7 +53,7 @@ export function circleIn(rooms: Rooms): readonly string[] | undefined {
   return undefined;
 }
 
-/** Draws the rooms as a Mermaid block. An arrow that follows from other arrows is left out. */
+/** Draws the rooms as a Mermaid block. It omits an arrow that follows from other arrows. */
 export function diagramOf(rooms: Rooms): string {
   const idOf = (room: string): string => room.replaceAll('-', '_');
   const nodes = [...rooms.keys()].map((room) => `  ${idOf(room)}${room.includes('-') ? `["${room}"]` : ''}`);

@@ -7,7 +7,7 @@ import type { BrokerName } from '@polybus/testbed';
 import { root } from '../test/docs/blocks.ts';
 import { type SuiteResult, resultsFile } from './suite-results.ts';
 
-/** Writes what became of each case of the suites that were run; see `npm run results`. */
+/** Writes the result of each case of the suites that were run; see `npm run results`. */
 export default class SuiteReporter implements Reporter {
   async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
     const results = modules.map((module) => [relative(root, module.moduleId), resultOf(module)] as const);
@@ -24,7 +24,7 @@ function resultOf(module: TestModule): SuiteResult {
   return { broker: brokerOf(module), passed: namesOf(true), notPassed: namesOf(false) };
 }
 
-/** Suites start brokers of their own, from where those of the run come from. */
+/** Suites start their own brokers, with the providers of the run. */
 function brokerOf({ project, relativeModuleId }: TestModule): string {
   const [needed] = project.config.provide['polybus.needs'] ?? [];
   if (needed === undefined) return '';

@@ -4,20 +4,20 @@ import { appliesTo, cases } from '@polybus/conformance';
 import { root } from '../test/docs/blocks.ts';
 import type { EngineVariant } from './engine-variants.ts';
 
-/** Where `npm run results` writes, from the root. */
+/** The file that `npm run results` writes, from the root. */
 export const resultsFile = 'tests/generate/suite-results.json';
 
-/** What became of the suite on one engine. */
+/** The result of the suite on one engine. */
 export interface SuiteResult {
-  /** The broker that it ran on, and its version; empty where there is none. */
+  /** The broker and its version; empty if there is no broker. */
   readonly broker: string;
   /** The names of the cases that passed. */
   readonly passed: readonly string[];
-  /** The names of those that did not, for whatever reason. */
+  /** The names of the cases that did not pass, for any reason. */
   readonly notPassed: readonly string[];
 }
 
-/** By the file of the suite, from the root. */
+/** The results by the test file of the suite, from the root. */
 export type SuiteResults = Readonly<Record<string, SuiteResult>>;
 
 export function readResults(): SuiteResults {
@@ -26,9 +26,9 @@ export function readResults(): SuiteResults {
 }
 
 /**
- * What became of the suite on an engine.
+ * Returns the result of the suite on an engine.
  *
- * @throws where one of the cases that its capabilities call for did not run or did not pass, or others ran.
+ * @throws an error if a case that its capabilities require did not run or did not pass, or if other cases ran.
  */
 export function resultOf({ label, suite, capabilities }: EngineVariant, results: SuiteResults): SuiteResult {
   const { broker, passed, notPassed } = results[suite] ?? { broker: '', passed: [], notPassed: [] };

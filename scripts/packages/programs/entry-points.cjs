@@ -1,4 +1,4 @@
-// Loads every entry point that is named, by require and by import, which have to give the same.
+// Loads the given entry points by require and by import, which have to return the same exports.
 const assert = require('node:assert/strict');
 
 async function main() {

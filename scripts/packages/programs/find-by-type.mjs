@@ -1,5 +1,6 @@
 // usage: find-by-type.mjs INSTALLED,… MISSING=PACKAGE,…
-// An engine that is installed is found by its type and refuses a mistake in its configuration; one that is not is asked for.
+// Checks that an installed engine is found by its type and refuses a mistake in its configuration, and that the error for a missing
+// engine names its package.
 import assert from 'node:assert/strict';
 import { createEventBus } from '@polybus/core';
 

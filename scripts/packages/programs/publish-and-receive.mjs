@@ -1,10 +1,10 @@
 // usage: publish-and-receive.mjs TYPE [CONFIG]
-// Publishes and receives, on an engine that is found by its type; its configuration is JSON.
+// Publishes and receives an event on an engine that is found by its type. CONFIG is JSON.
 import assert from 'node:assert/strict';
 import { createEventBus } from '@polybus/core';
 
 const [type, config = '{}'] = process.argv.slice(2);
-// Topics of its own: others have used the broker before, or use it now.
+// Unique topics, because other programs share the broker.
 const prefix = `user-${process.pid}`;
 const bus = createEventBus({ engines: [{ name: 'events', type, config: JSON.parse(config) }] });
 await bus.start();

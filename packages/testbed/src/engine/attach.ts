@@ -4,8 +4,8 @@ import { onTestFinished } from 'vitest';
 import { LogLines } from './log-lines.ts';
 
 /**
- * Gives an engine what a bus would give it: a name, a logger, and a way to write dead letters, which the engine publishes itself. Stops
- * the engine when the test ends.
+ * Attaches an engine without a bus: with a name, a logger, and a function that publishes dead letters on the engine itself. Stops the
+ * engine when the test ends.
  */
 export function attachToTest(engine: Engine, name: string, logger: Logger = new LogLines()): Engine {
   engine.attach?.({
