@@ -3,7 +3,7 @@ import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, test } from 'vitest';
 import { type ConformanceCase, type EngineUnderTest, runCase } from '../src/index.ts';
 
-/** A case that checks nothing itself: what follows each case has to find what is left. */
+/** A case without checks of its own: the check after each case has to find the remaining events. */
 function leaving(run: ConformanceCase['run']): ConformanceCase {
   return { name: 'leaves something', behaviour: 'test', rules: [], run };
 }

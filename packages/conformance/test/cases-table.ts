@@ -3,7 +3,7 @@ import { cases } from '../src/index.ts';
 const begin = '<!-- The table below is generated: npm run docs -w @polybus/conformance -->';
 const end = '<!-- End of the generated table. -->';
 
-/** The README with its table of cases as it is to be. */
+/** Returns the README with the current table of cases. */
 export function withCasesTable(readme: string): string {
   const [before, rest] = readme.split(begin);
   const after = rest?.split(end)[1];

@@ -5,7 +5,7 @@ import { createEvent } from '../src/contract/create-event.ts';
 /** As a broker would deliver it: no -0, no missing prototypes. */
 const asJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
-/** Keys that collide with what the wire format uses, or that break code which assigns them carelessly. */
+/** Keys that collide with names of the wire format, or that break code which assigns them carelessly. */
 const awkwardKeys = [
   '__proto__',
   'constructor',

@@ -6,7 +6,7 @@ import type {
   TransportContext,
 } from '../src/engine/index.ts';
 
-/** A transport that does nothing, and gives the test what its subscriptions receive by. */
+/** A transport that does nothing, and gives the test the receivers of its subscriptions. */
 export class ManualTransport implements Transport {
   readonly #receivers = new Map<string, Receiver>();
 
@@ -32,7 +32,7 @@ export class ManualTransport implements Transport {
   }
 }
 
-/** A host that says nothing, whose dead letters go where the test says. */
+/** A host without logs, whose dead letters go to a function of the test. */
 export function quietHost(publishDeadLetter: EngineHost['publishDeadLetter']): EngineHost {
   const silent = (): void => {};
   return {
@@ -44,5 +44,5 @@ export function quietHost(publishDeadLetter: EngineHost['publishDeadLetter']): E
   };
 }
 
-/** Lets everything that can go on without a timer go on. */
+/** Runs all work that needs no timer. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

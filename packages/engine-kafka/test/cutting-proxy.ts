@@ -21,13 +21,13 @@ export const apiKeys = {
   describeConfigs: 32,
 } as const;
 
-/** Where a request says what it is, and which it is: behind its length. */
+/** The offsets of a request's API key and correlation id, behind its length. */
 const at = { apiKey: 4, correlation: 8 } as const;
 const lengthBytes = 4;
 
 /** Stands between a client and a real broker, and ends connections in the middle of answers. */
 export class CuttingProxy {
-  /** Of the next answer of this kind, so many bytes get through, and then the connection ends. Below zero, others do. */
+  /** The number of bytes of the next answer of this kind that pass before the connection closes. If negative, invalid bytes replace the answer. */
   cut: { readonly apiKey: number; readonly bytes: number } | undefined;
   /** How often it has. */
   cuts = 0;
@@ -127,7 +127,7 @@ class Relay {
     this.#proxy.cut = undefined;
     this.#proxy.cuts++;
     this.isFrozen = true;
-    // With its orderly end, so that what was written arrives.
+    // An orderly close, so that the written bytes arrive.
     if (cut.bytes < 0) this.#client.write(Buffer.alloc(answer.length, 0xff));
     else this.#client.end(answer.subarray(0, Math.min(cut.bytes, answer.length - 1)));
   }
@@ -137,7 +137,7 @@ class Relay {
   }
 }
 
-/** Tells of each request or answer once it is there in full. */
+/** Reports each request or answer when it is complete. */
 function frames(socket: Socket, onFrame: (frame: Buffer) => void): void {
   let waiting: Buffer = Buffer.alloc(0);
   socket.on('data', (bytes) => {

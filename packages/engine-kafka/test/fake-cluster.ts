@@ -10,7 +10,7 @@ export class FakeCluster {
   /** Each topic, with the leader of each partition. */
   topics: ReadonlyMap<string, readonly number[]> = new Map();
   readonly requests: FetchRequest[] = [];
-  /** What a fetch of a position fails with. */
+  /** The error of a fetch at a position. */
   failureAt: (position: PartitionOffset) => KafkaFailure | undefined = () => undefined;
   readonly #ends = new Map<string, number>();
   #wake: (() => void)[] = [];

@@ -41,14 +41,14 @@ export class SimulatedTopic {
   }
 }
 
-/** Answers at once, and gives a member what the test says. */
+/** Answers immediately, and assigns the partitions that the test sets. */
 export class Simulation implements GroupSession {
   readonly topics = new Map<string, SimulatedTopic>();
   readonly committedOffsets = new Map<string, CommittedOffset>();
-  /** What the group's next join brings, or how it fails. */
+  /** The results of the group's next joins, or their errors. */
   readonly joins: (() => Joined | Promise<Joined>)[] = [];
   readonly asked: { topics: readonly string[]; userData: string }[] = [];
-  /** What the next heartbeats say. */
+  /** The results of the next heartbeats. */
   readonly beats: (() => void)[] = [];
   assign: ((members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>) | undefined;
   generation = 0;
@@ -203,7 +203,7 @@ export function request(pattern: string, given: Partial<ListenRequest> = {}): Li
   };
 }
 
-/** Keeps what it is given until the test settles it or gives it back. */
+/** Keeps delivered events until the test settles or releases them. */
 export class HeldReceiver implements Receiver {
   capacity = 100;
   onRoom: (() => void) | undefined;

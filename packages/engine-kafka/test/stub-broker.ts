@@ -1,7 +1,7 @@
 import { type Socket, createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A broker of Kafka's protocol that answers as a test says: for what a real one does only while something is broken. */
+/** A stub of a Kafka broker whose answers a test sets, for behaviour that a real broker shows only during a failure. */
 export interface StubBroker {
   readonly brokers: string[];
   readonly port: number;
@@ -12,13 +12,13 @@ export interface StubBroker {
 }
 
 export interface Answers {
-  /** Each topic with the leader of each partition: `-1` where it has none. */
+  /** The leader of each partition of each topic, `-1` for a partition without a leader. */
   topics(): ReadonlyMap<string, readonly number[]>;
   /** The error code for a partition that is published to. */
   produce?(topic: string, partition: number): number | Promise<number>;
   /** The ports of all brokers of the cluster by their ids. By default this broker is alone, and has the id 1. */
   cluster?(): ReadonlyMap<number, number>;
-  /** True where it hangs up on who connects. */
+  /** True if the broker closes new connections. */
   isDown?(): boolean;
   /** True while a broker, by its port, takes requests and answers none. */
   isFrozen?(port: number): boolean;
@@ -55,7 +55,7 @@ const int64 = (value: number): Buffer => {
 const text = (value: string): Buffer => Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)]);
 const list = (items: readonly Buffer[]): Buffer => Buffer.concat([int32(items.length), ...items]);
 
-/** Reads what a request says. */
+/** Reads the fields of a request. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -117,7 +117,7 @@ export async function stubBroker(answers: Answers): Promise<StubBroker> {
     asked.set(key, (asked.get(key) ?? 0) + 1);
     if (answers.isFrozen?.(port) === true) return;
     const body = await bodyOf(key, version, request);
-    // What it does not know stays without an answer.
+    // An unknown request gets no answer.
     if (body !== undefined) socket.write(Buffer.concat([int32(4 + body.length), int32(correlation), body]));
   }
 

@@ -39,7 +39,7 @@ export function plainKafka(brokers: readonly string[]): Kafka {
   return new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
 }
 
-/** A second copy of kafkajs, as in a program whose own kafkajs is not the one that the engine loads. */
+/** A second copy of kafkajs, as in a program that loads another copy than the engine. */
 export function anotherKafkajs(): typeof Kafkajs {
   const require = createRequire(import.meta.url);
   // A copy of the folder, because kafkajs loads many of its files only when it needs them.

@@ -19,7 +19,7 @@ interface FakeShard {
   isClosed: boolean;
 }
 
-/** What a call asks for, as far as tests look at it. */
+/** The fields of a call that the tests use. */
 export interface FakeInput {
   readonly ShardId: string;
   readonly ShardIteratorType: string;
@@ -31,7 +31,7 @@ export interface FakeInput {
   readonly Records: readonly PutRecordsRequestEntry[];
 }
 
-/** What a call comes to in place of the answer: an error that it rejects with, or another answer. */
+/** The result of a call instead of its answer: an error, or another answer. */
 export type FakeRule = (operation: string, input: FakeInput) => unknown;
 
 interface FakeCommand {
@@ -47,11 +47,11 @@ interface FakeCommand {
  */
 export class FakeKinesis {
   readonly shards: Map<string, FakeShard> = new Map();
-  /** What was asked, in order. */
+  /** The calls, in order. */
   readonly calls: { readonly operation: string; readonly input: FakeInput }[] = [];
   rule: FakeRule = () => undefined;
   createdAt: Date = new Date(1e12);
-  /** The server's clock; undefined where its answers do not tell. */
+  /** The server's clock; undefined if its answers contain no time. */
   date: (() => number) | undefined;
   shardsPerPage = 1000;
   #sequence = 10n ** 20n;
@@ -183,7 +183,7 @@ export class FakeKinesis {
   destroy(): void {}
 }
 
-/** Where a key is between 0 and 1. */
+/** The position of a key between 0 and 1. */
 export function placeOf(key: string): number {
   let hash = 0;
   for (const char of key) hash = Math.imul(hash ^ char.charCodeAt(0), 2_654_435_761) >>> 0;

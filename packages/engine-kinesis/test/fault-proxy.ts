@@ -21,17 +21,17 @@ export type Fault =
   | 'cut'
   /** Or the server's answer is changed. */
   | { readonly change: (answer: Readonly<Record<string, unknown>>) => unknown }
-  /** Or these of its records are refused, for this reason, and the server gets the others. */
+  /** The records to refuse, with the reason. The server gets the other records. */
   | { readonly refused: ReadonlySet<number>; readonly reason: string };
 
-/** Undefined: the call goes to the server as it is. */
+/** Returns the fault of a call. Undefined passes the call to the server unchanged. */
 export type Rule = (call: Call) => Fault | undefined;
 
 interface PutRecordsAnswer {
   readonly Records: unknown[];
 }
 
-/** Stands between an engine and its server, and does to calls what a bad day does. */
+/** A proxy between an engine and its server that injects faults into calls. */
 export class FaultProxy {
   readonly #target: URL;
   readonly #agent = new Agent({ keepAlive: true });
@@ -40,7 +40,7 @@ export class FaultProxy {
   });
   readonly #sockets = new Set<Socket>();
   rule: Rule = () => undefined;
-  /** What was asked, and how often. */
+  /** The number of calls, by operation. */
   readonly counts: Map<string, number> = new Map();
 
   private constructor(target: string) {

@@ -4,7 +4,7 @@ import agg from 'aws-kinesis-agg';
 const require = createRequire(createRequire(import.meta.url).resolve('aws-kinesis-agg'));
 const protobuf = require('protobufjs') as { util: { Long: unknown }; configure(): void };
 const long = require('long') as { readonly default?: unknown };
-// vitest gives node the condition `import` for `require` too, and so the library gets a module where it wants what is in it.
+// vitest applies the condition `import` to `require` too, so the library would get a module namespace instead of its export.
 protobuf.util.Long = long.default ?? long;
 protobuf.configure();
 
@@ -17,7 +17,7 @@ export async function aggregate(
   });
 }
 
-/** What a consumer finds in a record with the library of AWS. */
+/** Reads a record with the library of AWS, as a consumer does. */
 export function deaggregate(data: Uint8Array, partitionKey: string, sequenceNumber: string): Buffer[] {
   const record = { data: Buffer.from(data).toString('base64'), partitionKey, sequenceNumber };
   let found: readonly { readonly data: string }[] = [];

@@ -16,7 +16,7 @@ const context: TransportContext = {
   missed: () => {},
 };
 
-/** A member that wants nothing of what it gets, and stays. */
+/** A member that releases every event and stays. */
 function givingBack(onEvent: () => void): Receiver {
   const waiting: Acknowledgement[] = [];
   return {

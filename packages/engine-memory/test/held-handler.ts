@@ -1,7 +1,7 @@
 import type { Logger } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 
-/** A handler that holds its events until they are let go, and notes what it got. */
+/** A handler that blocks until its events are released, and records them. */
 export class HeldHandler {
   readonly got: unknown[] = [];
   most = 0;
@@ -16,12 +16,12 @@ export class HeldHandler {
     this.#running--;
   };
 
-  /** Lets the oldest held event go. */
+  /** Ends the oldest blocked call. */
   releaseOne(): void {
     this.#waiting.shift()?.();
   }
 
-  /** Lets all go, and holds no more. */
+  /** Ends all blocked calls, and blocks no more. */
   open(): void {
     this.#isOpen = true;
     for (const release of this.#waiting.splice(0)) release();

@@ -3,7 +3,7 @@ import { type EventBus, createEventBus } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expect, test } from 'vitest';
 
-/** What the work makes that Node keeps track of, by type. Promises count with it. */
+/** The asynchronous resources that the work creates, by type, including promises. */
 function made(work: () => void): Record<string, number> {
   const counts: Record<string, number> = {};
   const hook = createHook({

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 
 /** Stands between clients and a real server, and fails in the middle of answers. */
 export class CuttingProxy {
-  /** When such a request has passed, so many bytes of what the server says then get through, and the connection ends. */
+  /** After a matching request, this number of bytes of the answer passes, and then the connection closes. */
   cut: { readonly after: RegExp; readonly bytes: number } | undefined;
   /** How often it has. */
   cuts = 0;
@@ -41,7 +41,7 @@ export class CuttingProxy {
     for (const relay of this.#relays) if (relay.said.includes(name)) relay.isSwallowing = true;
   }
 
-  /** New connections go to another server; those that there are stay where they are. */
+  /** New connections go to another server. Existing connections stay unchanged. */
   turnTo(url: string): void {
     this.#server = serverOf(url);
   }
@@ -64,7 +64,7 @@ function serverOf(url: string): { readonly host: string; readonly port: number }
 
 class Relay {
   isSwallowing = false;
-  /** The beginning of what the client has said: with its name. */
+  /** The first bytes that the client has sent, which contain its name. */
   said = '';
   readonly #client: Socket;
   #left = Number.POSITIVE_INFINITY;
@@ -79,7 +79,7 @@ class Relay {
       const text = bytes.toString('latin1');
       if (this.said.length < 1000) this.said += text;
       const { cut } = proxy;
-      // One that is cut already would take it from the others.
+      // A connection that is already cut would use up the cut.
       if (!this.isSwallowing && cut?.after.test(text) === true) {
         this.#measuring = cut.after;
         if (cut.bytes >= 0) this.#left = cut.bytes;
@@ -102,7 +102,7 @@ class Relay {
     proxy.cuts++;
     this.#left = Number.POSITIVE_INFINITY;
     this.isSwallowing = true;
-    // With its orderly end, so that what was written arrives.
+    // An orderly close, so that the written bytes arrive.
     this.#client.end();
   }
 

@@ -71,7 +71,7 @@ describe('over a UDP socket', () => {
     }
     controller.abort();
     await bus.publish('log', 4);
-    // The one that close sends; it would not be the only one were the loop still going.
+    // The export of close. There would be more exports if the loop still ran.
     await exporter.close();
     await expect.poll(() => delivered().at(-1), patience).toBe(4);
     expect(delivered().filter((value) => value === 4)).toEqual([4]);

@@ -54,7 +54,7 @@ describe('a scrape over HTTP', () => {
     }
     expect(families.get('modular_eventbus_pending')?.type).toBe('GAUGE');
     expect(value('modular_eventbus_pending', { engine: '_all' })).toBe(0);
-    // Again: what is read at each scrape must not add up.
+    // Scrapes again, because counts must not add up over scrapes.
     expect((await scrape(register)).value('modular_eventbus_delivered_total', { engine: '_all' })).toBe(3);
   });
 

@@ -1,7 +1,7 @@
 import type { ConsumerLag } from '@polybus/core';
 import { type Engine, createEngine, createEvent } from '@polybus/core/engine';
 
-/** An engine whose broker answers what the test says. */
+/** An engine whose broker returns the answers of the test. */
 export function laggingEngine(broker: {
   lag: () => Promise<readonly ConsumerLag[]>;
   ping: () => Promise<void>;

@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 
 export interface Scrape {
   readonly contentType: string | null;
-  /** As a parser of others reads them. */
+  /** The metrics as a third-party parser reads them. */
   readonly families: ReadonlyMap<string, Family>;
   /** The value of the one series with just these labels. */
   readonly value: (name: string, labels: Readonly<Record<string, string>>) => number | undefined;

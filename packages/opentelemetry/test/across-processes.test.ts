@@ -22,7 +22,7 @@ const patience = { timeout: 60_000 };
 describeWithBroker('redis', 'spans of two processes and a broker', ({ url }) => {
   const fixture = fileURLToPath(new URL('fixtures/publisher.ts', import.meta.url));
 
-  /** Has another process publish, and tells of its spans. */
+  /** Publishes in another process, and returns its spans. */
   async function publishElsewhere(keyPrefix: string): Promise<Map<string, PublishedSpan>> {
     const args = ['--import', 'tsx', '--conditions=@polybus/source', fixture, url, keyPrefix];
     const { stdout } = await promisify(execFile)(process.execPath, args);

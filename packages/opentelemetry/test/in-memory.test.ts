@@ -294,7 +294,7 @@ describe('the context of an event', () => {
     await bus.publish('a', 1, { metadata: { baggage: 'tenant=t2' } });
     await expect.poll(() => seen, patience).toEqual(['tenant=t2', 't2']);
     seen.length = 0;
-    // What somebody put there is no reason to leave the trace out.
+    // An existing value does not prevent the trace context.
     expect(span(1).parentSpanContext?.spanId).toBe(span(0).spanContext().spanId);
     const baggage = propagation.createBaggage({ tenant: { value: 't1' } });
     await context.with(propagation.setBaggage(context.active(), baggage), () => bus.publish('a', 1));
@@ -383,7 +383,7 @@ describe('metrics', () => {
       },
       { attributes: of('process', { 'messaging.destination.template': 'user.*' }), count: 2 },
     ];
-    // Two attempts at the first, and one at each of the others.
+    // Two attempts of the first event, and one of each of the others.
     const delivered = processed.map((one, i) => ({ ...one, count: [1, 2][i] }));
     expect(await metric('messaging.client.consumed.messages')).toEqual({
       unit: '{message}',

@@ -20,7 +20,7 @@ import { onTestFinished } from 'vitest';
 // What an SDK registers when it is set up: without it no context is ever active.
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 
-/** An SDK whose exporters keep what they are given. */
+/** An SDK whose exporters keep their spans and metrics. */
 export interface Telemetry {
   readonly tracerProvider: BasicTracerProvider;
   readonly meterProvider: MeterProvider;

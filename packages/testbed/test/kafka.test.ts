@@ -31,7 +31,7 @@ async function connectProducer(kafka: Kafka): Promise<(topic: string, value: str
   return (topic, value) => producer.send({ topic, acks: -1, timeout: 2_000, messages: [{ value }] });
 }
 
-/** What a topic holds, read by a consumer group from the beginning until all of `expected` has come. */
+/** Reads a topic with a consumer group from the beginning until all values of `expected` have arrived. */
 async function consume(kafka: Kafka, topic: string, expected: readonly string[]): Promise<readonly string[]> {
   const consumer = kafka.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 200 });
   const values: string[] = [];

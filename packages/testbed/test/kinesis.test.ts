@@ -90,7 +90,7 @@ test('a local Kinesis that cannot write its data rejects its restart, and is emp
   await put(client, 'kept', 'one');
   const [own = ''] = await readdir(folder);
   const data = join(folder, own, 'data');
-  // Nothing can be written into what is no folder.
+  // Nothing can be written into a path that is not a folder.
   await rm(data, { recursive: true });
   await writeFile(data, '');
   await expect(broker.restart()).rejects.toThrow('has lost its data');

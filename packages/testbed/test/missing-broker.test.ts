@@ -13,7 +13,7 @@ function runWithoutRedis(ci: string): Child {
     CI: ci,
     POLYBUS_TEST_PROVIDERS: 'url',
     POLYBUS_TEST_REDIS_URL: undefined,
-    // What vitest tells its workers would make this run take itself for one.
+    // With the variables of a vitest worker, this run would behave as a worker.
     VITEST: undefined,
     VITEST_POOL_ID: undefined,
     VITEST_WORKER_ID: undefined,

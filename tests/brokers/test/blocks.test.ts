@@ -30,7 +30,7 @@ function blocksRunOn(broker: keyof typeof addressesInPages, address: string): vo
   test.each(named)('%s runs, prints the expected output, and ends when it is asked to', async (_, block) => {
     expect(block.code).toContain(addressesInPages[broker]);
     mkdirSync(folder, { recursive: true });
-    // Its own, because some write files; within the workspace, where it finds the packages.
+    // A separate folder, because some programs write files. It is in the workspace, so that programs find the packages.
     const cwd = mkdtempSync(join(folder, 'block-'));
     onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
     const file = join(cwd, 'block.ts');

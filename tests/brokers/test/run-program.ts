@@ -18,12 +18,12 @@ export async function runUntil(
   args: readonly string[],
   cwd: string,
 ): Promise<Ended> {
-  // A group of its own, all of which is asked: what a person runs may be a program that runs ours.
+  // A separate process group, which gets the signal, because the command may run our program as a child.
   const child = spawn(command, args, {
     cwd,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Such as that of the AWS SDK on Node.js 20: they are not what the program prints.
+    // Warnings, such as the warning of the AWS SDK on Node.js 20, are not output of the program.
     env: { ...process.env, NODE_NO_WARNINGS: '1' },
   });
   let text = '';

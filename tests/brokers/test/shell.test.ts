@@ -13,7 +13,7 @@ import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { addressesInPages, blocksOf } from '../../test/docs/blocks.ts';
 
-// What the pages say to type at a broker makes an event.
+// Runs the commands that the pages show for a broker's own tools.
 
 /** The commands of a page that call a program. */
 function commandsOf(page: string, program: string): string[] {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { blocksOf, pages } from '../../test/docs/blocks.ts';
 
-// The blocks that are tests themselves. What they register runs here; those that only declare what they use cannot.
+// Runs the blocks that are test suites. Blocks that only declare values cannot run.
 const folder = fileURLToPath(new URL('../../.cache/docs-suites', import.meta.url));
 mkdirSync(folder, { recursive: true });
 const suites = pages()

@@ -147,7 +147,7 @@ test('an observer of attempts whose promise rejects is logged, and does not end 
     await Promise.resolve();
     throw new Error('no');
   };
-  // A function that returns nothing may be async all the same.
+  // TypeScript also accepts an async function here.
   const observer = fails as () => void;
   bus.observeAttempts(observer);
   await bus.subscribe('a', () => {});

@@ -9,7 +9,7 @@ import {
   createEngine,
 } from '@polybus/core/engine';
 
-/** An engine whose broker is the test: it hands over what the test says, when the test says. */
+/** An engine whose broker is the test, which decides when events are delivered. */
 export class HandTransport implements Transport {
   context!: TransportContext;
   readonly receivers: Receiver[] = [];

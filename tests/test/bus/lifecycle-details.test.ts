@@ -9,7 +9,7 @@ import { quietLogger } from './quiet-logger.ts';
 
 const short = ({ type }: LifecycleEvent): string => type.replace('com.modular.eventbus.', '');
 
-/** What was told: by its type, and with data where they are wanted. */
+/** The lifecycle events by type, with the requested data. */
 function record(): { events: LifecycleEvent[]; observe: (event: LifecycleEvent) => void } {
   const events: LifecycleEvent[] = [];
   return { events, observe: (event) => void events.push(event) };
@@ -297,7 +297,7 @@ describe('lifecycle events of messages', () => {
     bus.observe(observe);
     expect(await bus.redrive('a', { limit: 1 })).toEqual({ redriven: 1, kept: 0 });
     const told = events.map((event) => [short(event), event.data['topic']]);
-    // Where it keeps what it is not to publish back.
+    // The topic of dead letters that it does not publish back.
     const [kept, rest] = [true, false].map((is) =>
       told.filter(([, topic]) => (topic === '_kept._dead.a') === is),
     );

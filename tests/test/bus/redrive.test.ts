@@ -35,7 +35,7 @@ async function lettersOf(bus: Awaited<ReturnType<typeof startedBus>>): Promise<E
   return letters;
 }
 
-/** Two groups on one topic; `billing` fails until told otherwise. */
+/** Two groups on one topic. `billing` fails until the test ends that. */
 async function failingBilling(count: number) {
   const bus = await startedBus();
   const seen = { billing: [] as unknown[], shipping: [] as unknown[] };
@@ -345,7 +345,7 @@ function slowToSubscribe(engine: Engine, ms: number): Engine {
 }
 
 describe('redrive over several engines', () => {
-  /** One engine for a tenant of its own, and one for the others; each has three dead letters of the group `g`. */
+  /** An engine for one tenant, and an engine for all others. Each has three dead letters of the group `g`. */
   async function twoEngines(joinMs = 0) {
     const config = { deadLetter: true, historySize: 1000 };
     const bus = createEventBus({

@@ -64,7 +64,7 @@ export function blocksOf(page: string): Block[] {
   return blocks;
 }
 
-/** Where the pages have their brokers: as `docker run` and `docker compose` put them. */
+/** The addresses of brokers in the pages, as with `docker run` and `docker compose`. */
 export const addressesInPages = {
   redis: 'redis://localhost:6379',
   kafka: 'localhost:9092',
@@ -77,12 +77,12 @@ export function brokerOf({ marks }: Block): keyof typeof addressesInPages | unde
   return names.find((name) => marks.includes(`needs=${name}`));
 }
 
-/** What a block says that it prints: the text of its comments `// → text`, in order. */
+/** The expected output of a block: the text of its comments `// → text`, in order. */
 export function expectedOutput({ code }: Block): string[] {
   return [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, text]) => text!.trim());
 }
 
-/** True where the printed line is the expected one, in which `…` stands for any text. */
+/** Returns true if the printed line matches the expected line, in which `…` stands for any text. */
 export function isAsExpected(printed: string, expected: string): boolean {
   const pattern = expected
     .split('…')

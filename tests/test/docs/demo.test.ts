@@ -38,7 +38,7 @@ describe('npm run demo', () => {
   let output = '';
   let tables: Record<string, Line[]> = {};
   beforeAll(async () => {
-    // Rejects where the exit code is not 0.
+    // Rejects if the exit code is not 0.
     output = (await promisify(exec)('npm run --silent demo', { cwd: root })).stdout;
     tables = tablesOf(output);
   });

@@ -32,7 +32,7 @@ const nameOf = ({ page, line }: Block): string => `${page}:${line}`;
 const named = (some: readonly Block[]): [string, Block][] => some.map((block) => [nameOf(block), block]);
 const fileOf = ({ page, line }: Block): string => join(folder, `${page.replaceAll('/', '__')}.L${line}.ts`);
 const inLanguage = (language: string): Block[] => blocks.filter((block) => block.language === language);
-/** Those that need something run in tests/brokers. */
+/** Blocks without requirements. Blocks that need a broker run in tests/brokers. */
 const isRunnable = ({ marks }: Block): boolean => !marks.some((mark) => mark.startsWith('needs='));
 const execute = promisify(execFile);
 /** Making one opens nothing. */
@@ -77,7 +77,7 @@ describe('TypeScript', () => {
     [errors] = await Promise.all([typeErrors(), runAll()]);
   });
 
-  /** What is on the page of a new engine is of the engine that the templates make. */
+  /** The blocks of the README in the templates use the engine that the templates create. */
   function codeOf({ page, code }: Block): string {
     if (page !== templatePage) return code;
     return code.replaceAll('__factory__', 'demoEngine').replace('__NAME__', '../docs-scaffold/src/index.ts');
@@ -132,7 +132,7 @@ describe('TypeScript', () => {
     expect(expected.length > 0 || block.marks.includes('types')).toBe(true);
   });
 
-  /** What was printed; lines that are as expected read as expected, so that a difference shows only what differs. */
+  /** The output. Matching lines are replaced by the expected lines, so that a difference shows only other lines. */
   function withWildcards(printed: readonly string[], expected: readonly string[]): string[] {
     return printed.map((line, i) => {
       const wanted = expected[i];
@@ -142,7 +142,7 @@ describe('TypeScript', () => {
 });
 
 describe('configurations', () => {
-  /** What the pages take from the environment. */
+  /** The environment variables that the pages use. */
   const env = {
     REDIS_URL: 'redis://localhost:6379',
     REDIS_PASSWORD: 'hunter2',
@@ -202,7 +202,7 @@ describe('shell', () => {
       ([path]) => path,
     );
     expect(named.filter((script) => !scripts.has(script))).toEqual([]);
-    // A stranger's broker is the one that is tested here.
+    // A new user's broker has the version that is tested here.
     const images = [...words.matchAll(/docker run .* (\S+)$/gm)].map(([, image]) => image!);
     const composed = readPage('docker-compose.yml');
     expect(images.filter((image) => !composed.includes(`:-${image}}`))).toEqual([]);

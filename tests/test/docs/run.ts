@@ -8,7 +8,7 @@ import { format } from 'node:util';
 export interface BlockRun {
   readonly file: string;
   readonly printed: readonly string[];
-  /** What it threw, with its stack. */
+  /** The error that it threw, with its stack. */
   readonly error: string | undefined;
   /** Timers and sockets that it left behind. */
   readonly left: readonly string[];

@@ -10,11 +10,11 @@ const program = 'examples/host-application/src/main.ts';
 
 test('the example of a host application runs, and prints what its modules do', async () => {
   const args = ['--import', 'tsx', '--conditions=@polybus/source', program];
-  // Rejects where the exit code is not 0.
+  // Rejects if the exit code is not 0.
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
   const lines = stdout.trimEnd().split('\n');
   const stopping = lines.indexOf('stopping');
-  // Async handlers run beside what goes on: only what is bound to an order is looked at in its order.
+  // Async handlers run concurrently, so the test compares the order only of lines that have one.
   expect(lines.slice(0, 6)).toEqual([
     'event: config.loaded',
     'event: bus.started',
@@ -50,7 +50,7 @@ test('the example of a host application runs, and prints what its modules do', a
   expect(stopping).toBeLessThan(lines.length - 14);
 });
 
-/** Modules that note what is done to them, and fail where the test says. */
+/** Modules that record their calls, and fail in the calls that the test selects. */
 function application(...failing: string[]) {
   const calls: string[] = [];
   const module = (name: string): Module => {

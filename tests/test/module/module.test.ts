@@ -80,7 +80,7 @@ describe('the module in a host', () => {
     check({ workerCount: 3 });
     check(undefined);
     expect(() => check({ workerCount: 0 })).toThrow(InvalidConfigError);
-    // A host without sections is a host all the same.
+    // A host without sections is valid too.
     module.registerConfig({});
   });
 
@@ -289,7 +289,7 @@ describe('preStop', () => {
     await expect(module.preStop({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'SHUTDOWN_TIMEOUT' });
     open();
     await module.stop();
-    // What the stream had not been asked for.
+    // The events that nobody requested from the stream.
     expect(module.stats()).toMatchObject({ delivered: 1, dropped: 1, pending: 0 });
   });
 });

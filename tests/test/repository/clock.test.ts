@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { root } from '../docs/blocks.ts';
 import { sourcesOfPackages } from './sources.ts';
 
-/** Where the time of day is meant, because a timestamp is. */
+/** The files that may read the wall clock, for timestamps. */
 const timestamps = [
   'conformance/src/support/wall-clock.ts',
   'core/src/dispatch/delivery.ts',

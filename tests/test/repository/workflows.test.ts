@@ -38,7 +38,7 @@ describe.each(files)('%s', (file) => {
   test('pins every action to a commit, with its version for readers', () => {
     const uses = textOf(file).match(/uses: .*/g) ?? [];
     expect(uses.length).toBeGreaterThan(1);
-    // A workflow beside this one is of the same commit.
+    // A workflow of this repository is from the same commit.
     const isNamed = (line: string): boolean =>
       /^uses: (?:\.\/\.github\/workflows\/[\w-]+\.yml|[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/.test(
         line,

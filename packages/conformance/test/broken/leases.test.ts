@@ -5,7 +5,7 @@ import { logEngines } from '../log/log-engine.ts';
 const intact = logEngines();
 const broken = logEngines({ goesOnAfterAGap: true });
 
-/** Not beside others: the event loop stands still meanwhile. */
+/** Runs alone, because it blocks the event loop. */
 describe('the suite finds an engine that ignores its lease:', () => {
   describeBroken(
     [

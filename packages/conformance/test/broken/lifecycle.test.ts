@@ -274,7 +274,7 @@ describe('the suite finds an engine with a wrong lifecycle:', () => {
       engine: of(
         class extends WrappedEngine {
           override start(options?: StartOptions): Promise<void> {
-            // Its handle is gone: nobody can ever clear it. It ends by itself, long after its case.
+            // The handle is lost, so nothing can clear the timer. It ends by itself, long after its case.
             setTimeout(() => {}, 60_000).unref();
             return this.inner.start(options);
           }

@@ -9,12 +9,12 @@ export interface Faults {
   readonly handsKeysToAnyMember?: boolean;
   readonly endsOnGarbage?: boolean;
   readonly dropsGarbage?: boolean;
-  /** Sends no event that could not be published, such as the dead letter of one that was received. */
+  /** Rejects each event that exceeds the publish limits, such as the dead letter of a received event. */
   readonly limitsWhatItSends?: boolean;
   /** Has a limit for its records, and no code for the error. */
   readonly hidesItsLimit?: boolean;
   readonly dropsLongKeys?: boolean;
-  /** Has one topic for the dead letters and for the copies of those that a redrive has kept. */
+  /** Uses the same topic for dead letters and for the copies that a redrive has kept. */
   readonly keepsAmongTheDead?: boolean;
   readonly isReadyLate?: boolean;
   readonly forgetsGroups?: boolean;

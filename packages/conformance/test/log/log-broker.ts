@@ -3,7 +3,7 @@ import { turns } from '../../src/support/eventually.ts';
 import type { Faults } from './faults.ts';
 import { LogGroup, type LogRecord, type Member } from './log-group.ts';
 
-/** One log for all topics, and its groups. What it carries it carries as bytes. */
+/** One log for all topics, and its groups. It stores events as bytes. */
 export class LogBroker {
   readonly #faults: Faults;
   readonly #records: LogRecord[] = [];

@@ -14,7 +14,7 @@ import type { Faults } from './faults.ts';
 import { LogBroker } from './log-broker.ts';
 import type { LogGroup, Member } from './log-group.ts';
 
-/** An engine on a broker in this process that has every capability: what the suite's cases for real brokers are tried on. */
+/** An engine with every capability and a broker in this process, on which the suite's cases for real brokers are tested. */
 export function logEngines(faults: Faults = {}): { factory: EngineUnderTest; options: ConformanceOptions } {
   const brokers = new Map<string, LogBroker>();
   const brokerOf = (id: string): LogBroker => {
@@ -120,7 +120,7 @@ class LogTransport implements Transport {
     };
   }
 
-  /** A member is sure of what it has for as long as its last sign of life is young enough. */
+  /** Returns whether the last renewal of the lease is recent enough. */
   #keepLease(receiver: Receiver): NodeJS.Timeout {
     let aliveAt = performance.now();
     if (this.#faults.goesOnAfterAGap !== true)

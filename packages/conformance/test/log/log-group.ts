@@ -22,7 +22,7 @@ export class LogGroup {
   readonly #patterns = new Set<string>();
   readonly #members: Member[] = [];
   readonly #seen = new Set<number>();
-  /** What is to be handed over, in the order of the log. */
+  /** The events to deliver, in the order of the log. */
   #pending: LogRecord[] = [];
   readonly #inFlight = new Map<LogRecord, Member>();
   readonly #settled: LogRecord[] = [];
@@ -46,7 +46,7 @@ export class LogGroup {
     return this.#wants(topic);
   }
 
-  /** @param topics - Those that there are. */
+  /** @param topics - The existing topics. */
   join(member: Member, topics: ReadonlySet<string>): void {
     if (this.#faults.repeatsBehindWhatIsGivenBack === true && this.#members.length === 0) this.#goBack();
     const { pattern } = member.request;
@@ -57,7 +57,7 @@ export class LogGroup {
     this.pump();
   }
 
-  /** As a group does that remembers no more than the first event that is not settled. */
+  /** Behaves as a group that stores only the first unsettled event. */
   #goBack(): void {
     const first = Math.min(...this.#pending.map(({ offset }) => offset));
     this.#pending.push(...this.#settled.filter(({ offset }) => offset > first));

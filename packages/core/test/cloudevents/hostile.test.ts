@@ -14,7 +14,7 @@ import { UndecodableRecordError } from '../../src/errors/errors.ts';
 import { type Event, PublishedEvent } from '../../src/contract/event.ts';
 import { event, json } from '../arbitraries.ts';
 
-/** Decodes, or throws what it may; an event that comes out can be sent again, as its dead letter would be. */
+/** Decodes the record, or throws an allowed error. A decoded event must be publishable, as its dead letter would be. */
 function decodes(decode: () => Event): boolean {
   try {
     const decoded = decode();

@@ -124,7 +124,7 @@ test.each([
   expect(matchesTopic(pattern, topic)).toBe(expected);
 });
 
-/** Topics that show what a pattern matches: the prefix itself, and continued in two ways that no one pattern can tell. */
+/** Topics that show which topics a pattern matches: its prefix, and two continuations that no single pattern distinguishes. */
 const witnesses = (pattern: string): string[] => {
   if (!isPattern(pattern)) return [pattern];
   const prefix = pattern.slice(0, -1);

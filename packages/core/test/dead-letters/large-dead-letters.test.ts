@@ -17,7 +17,7 @@ import { ManualTransport, quietHost, turn } from '../transport-support.ts';
 const standardLimit = 20_000;
 const limit = standardLimit;
 
-/** An engine over a broker that takes no more than so many characters, whose handlers fail. */
+/** An engine whose broker limits the number of characters of an event, and whose handlers fail. */
 async function start(
   letters: NewEvent[],
   limit = standardLimit,

@@ -9,7 +9,7 @@ import {
   createEvent,
 } from '../../src/engine/index.ts';
 
-/** A broker that is the test, for one subscription; `said` is all that the transport and the handler were told, in order. */
+/** The test is the broker of one subscription. `said` lists the calls of the transport and the handler, in order. */
 async function subscribed(
   handler: () => Promise<void> | void,
   options: SubscribeOptions,

@@ -9,7 +9,7 @@ import {
   createEvent,
 } from '../../src/engine/index.ts';
 
-/** An engine whose one subscription gets what the test hands over. */
+/** An engine with one subscription, to which the test delivers events. */
 async function listening(
   handler: (event: Event<number>) => void | Promise<void>,
   options?: SubscribeOptions,
@@ -56,7 +56,7 @@ test('withdraw releases every event whose handler has not started, and running h
     };
     receiver.deliver(createEvent({ topic: 't', payload: n, key }), acknowledgement);
   };
-  // 1 and 2 run; 3 and 4 wait behind 1; of the others one more runs.
+  // Events 1 and 2 run, 3 and 4 wait behind 1, and one of the other events runs.
   for (const [n, key] of [
     [1, 'a'],
     [2, 'b'],
@@ -75,7 +75,7 @@ test('withdraw releases every event whose handler has not started, and running h
   await turn();
   expect(begun).toEqual([1, 2, 5]);
   expect(log.slice(3).toSorted()).toEqual(['1 settled', '2 settled', '5 settled']);
-  // It goes on as before, and the key is free.
+  // The subscription continues as before, and the key is free.
   hand(3, 'a');
   await turn();
   expect(begun).toEqual([1, 2, 5, 3]);

@@ -20,7 +20,7 @@ function output(): PassThrough {
 const winston = (): Logger =>
   createWinston({ format: format.json(), transports: [new transports.Stream({ stream: output() })] });
 
-/** The real packages, as their own pages make a logger, the name that each has for a message, and what it shows of an error with a cause. */
+/** The real logger packages, used as in their documentation: the logger, its name of the message field, and the text that it shows of an error with a cause. */
 const cause = 'no such card';
 const loggers: readonly (readonly [string, () => Logger, string, string])[] = [
   ['pino', () => pino(output()), 'msg', cause],
@@ -168,7 +168,7 @@ describe('an unusual value', () => {
     const note = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', note);
     onTestFinished(() => void process.off('unhandledRejection', note));
-    // A function that returns nothing may be async all the same.
+    // TypeScript also accepts an async function here.
     const warn = fails as () => void;
     adaptedLogger({ warn, error: warn }).warn('x');
     await turn();

@@ -11,7 +11,7 @@ function engineOf(transport: ManualTransport): Engine {
   });
 }
 
-/** Two engines: while the second drains, `work` runs, and the second counts what it returns. */
+/** Two engines. While the second engine drains, `work` runs, and the second engine reports its result as its statistics. */
 async function twoEngines(
   work: () => Partial<DeliveryStats>,
 ): Promise<{ router: Engine; first: ManualTransport }> {

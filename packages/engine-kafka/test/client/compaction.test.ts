@@ -66,7 +66,7 @@ describeWithBroker('kafka', 'removed records', async () => {
     return all;
   }
 
-  /** Appends to the topic until the cleaner has taken these offsets; returns what it has appended last. */
+  /** Appends to the topic until the log cleaner has removed these offsets. Returns the last appended value. */
   async function untilGone(topic: string, producer: Producer, gone: readonly number[]): Promise<string> {
     const client = await clientOf();
     let n = 0;
@@ -78,7 +78,7 @@ describeWithBroker('kafka', 'removed records', async () => {
     return `roll ${n}`;
   }
 
-  /** One batch for each answer, so that where the next begins is told by the batch alone. */
+  /** One batch per answer, so that only the batch determines the next position. */
   const oneBatch = { fetchMaxBytesPerPartition: 1, fetchMaxBytes: 1 };
 
   async function readsAll(topic: string, expected: readonly unknown[]): Promise<void> {
@@ -88,7 +88,7 @@ describeWithBroker('kafka', 'removed records', async () => {
     await engine.subscribe(topic, ({ payload }) => void plain.push(payload), { from: 'earliest' });
     await engine.subscribe(topic, ({ payload }) => void grouped.push(payload), { from: 'earliest', group });
     await until('the last event', () => [plain, grouped].every((seen) => seen.includes(expected.at(-1))));
-    // The cleaner may have taken more of what was appended to make it work.
+    // The cleaner may also have removed records that were appended to start it.
     const wanted = (seen: unknown[]): unknown[] => seen.filter((one) => expected.includes(one));
     expect([wanted(plain), wanted(grouped)]).toEqual([expected, expected]);
     await until('no lag', async () => (await engine.lag!()).every(({ events }) => events === 0));
@@ -208,7 +208,7 @@ describeWithBroker('kafka', 'removed records', async () => {
     async () => {
       const topic = await createTopic();
       const count = 150_000;
-      // kafkajs takes minutes for such a batch, and Kafka's own producer makes one where it may.
+      // kafkajs needs minutes to create such a batch; Kafka's own producer creates one if its settings allow it.
       const { command, args } = await kafkaTool('org.apache.kafka.tools.ConsoleProducer');
       const properties = ['batch.size=16000000', 'linger.ms=3000', 'max.request.size=100000000'];
       const tool = spawn(command, [

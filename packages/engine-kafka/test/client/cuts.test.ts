@@ -26,7 +26,7 @@ describeWithBroker('kafka', 'connections that close in the middle of an answer',
     return topic;
   }
 
-  /** Where to cut an answer: at every byte of one that is small, and of the beginning of any other. */
+  /** The positions at which to cut an answer: each byte of a small answer, and each byte at the beginning of a larger answer. */
   function* positions(length: number, beginning: number): Iterable<number> {
     for (let n = 0; n < Math.min(length, beginning); n++) yield n;
     for (const part of [0.25, 0.5, 0.75]) if (length > beginning) yield Math.floor(length * part);

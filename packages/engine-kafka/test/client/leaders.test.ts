@@ -89,7 +89,7 @@ test('if the broker rejects a part of a request temporarily, only that part is s
     },
   });
   const engine = await startEngine({ brokers });
-  // What is published to topics that are known leaves in one request.
+  // Events of known topics are sent in one request.
   for (const topic of topics) await engine.publish({ topic, payload: 0 });
   sent.length = 0;
   const before = asked.get(apiKeys.produce) ?? 0;

@@ -250,7 +250,7 @@ describeWithBroker('kafka', 'security', async () => {
       topic: open,
       message: expect.stringContaining('group'),
     });
-    // One that may not be read does not keep the others from being read.
+    // A topic that may not be read does not prevent reading the other topics.
     await engine.subscribe(closed, () => {});
     await engine.publish({ topic: open, payload: 3 });
     await until('both events', () => seen.includes(2) && seen.includes(3));

@@ -24,7 +24,7 @@ async function server(kind: 'hangs up' | 'silent'): Promise<{ brokers: string[];
   return { brokers: [`127.0.0.1:${port}`], calls: () => calls };
 }
 
-/** Rejections that nobody has handled: outside of a test each of them would end the process. */
+/** Unhandled rejections. Outside of a test, each of them would end the process. */
 function unhandled(): unknown[] {
   const reasons: unknown[] = [];
   const listener = (reason: unknown): void => void reasons.push(reason);

@@ -52,7 +52,7 @@ test('this also holds after owners that have read some of the events, or none', 
   const open = [10, 40, 41, 70, 99];
   for (const entry of entries) if (!open.includes(entry.offset)) assigned.settle(entry);
   assigned = nextOwner(assigned.toCommit(maxMetadataLength));
-  // This one reads nothing; the next reads a part, hands some of it over, and settles a later one.
+  // This owner reads nothing. The next owner reads some events, delivers some of them, and settles a later event.
   assigned = nextOwner(assigned.toCommit(maxMetadataLength));
   assigned.take(Array.from({ length: 50 }, (_, n) => recordOf(10 + n, 'an event')));
   assigned.position = 60;
@@ -87,7 +87,7 @@ test('released events keep their attempts, and a running event does not count as
   running!.begun(1);
   for (const entry of [back!, queued!]) assigned.giveBack(entry);
   let next = nextOwner(assigned.toCommit(maxMetadataLength));
-  // One that reads nothing takes them along.
+  // An owner that reads nothing passes the attempts on.
   next = nextOwner(next.toCommit(maxMetadataLength));
   expect(read(next, 3).map(({ attempts }) => attempts)).toEqual([2, 0, 0]);
 });

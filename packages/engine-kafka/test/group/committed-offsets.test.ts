@@ -7,7 +7,7 @@ test('offsets that other members committed in partitions that this process does 
   const { topics, committedOffsets, catalog, group } = simulation;
   topics.set('t', new SimulatedTopic(1));
   await catalog.refresh();
-  // It grows, and others read it, while this process looks elsewhere.
+  // The topic grows, and other members read it, before this process knows of the new partitions.
   topics.set('t', new SimulatedTopic(4));
   for (let partition = 0; partition < 4; partition++) {
     committedOffsets.set(`t:${partition}`, { topic: 't', partition, offset: 7, metadata: 'polybus 1' });

@@ -45,7 +45,7 @@ test('a member without an answer for the session timeout starts no event, and co
     answer();
     await vi.advanceTimersByTimeAsync(1);
     expect([receiver.held.length, receiver.mayBegin?.(), asked.length]).toEqual([1, true, 1]);
-    // What it had before, too.
+    // It also runs the events that it had before.
     expect(runs).toBeGreaterThan(before + 1);
   } finally {
     vi.useRealTimers();

@@ -76,7 +76,7 @@ test('metadata that does not fit is truncated at its end, and the rest is read',
   }
   const byDefault = decodeMetadata(offset, encodeMetadata(offset, state({ settled }), maxMetadataLength))!;
   expect(byDefault.settled.length).toBeGreaterThan(1500);
-  // What is settled takes the room first; attempts get what is left.
+  // Settled ranges are written first, attempts into the remaining room.
   const both = encodeMetadata(offset, state({ settled: settled.slice(0, 100), attempts }), 4096);
   expect(decodeMetadata(offset, both)!.settled.length).toBe(100);
   expect(decodeMetadata(offset, both)!.attempts.size).toBeGreaterThan(1000);

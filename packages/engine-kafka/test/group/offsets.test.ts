@@ -107,7 +107,7 @@ describeWithBroker('kafka', 'offsets', ({ brokers }) => {
       const engine = await startEngine({ brokers: list, numPartitions: 1 });
       for (let n = 0; n < 3; n++) await engine.publish({ topic, payload: n });
       const seenFrom = new Map<number, unknown[]>();
-      // Kafka's own names for positions are the numbers from -1 down; others below zero it refuses.
+      // Kafka uses the numbers from -1 down as names of positions, and refuses other negative numbers.
       for (const time of [0, -1, -2, -3, -86_400_000, 8.64e15]) {
         const seen: unknown[] = [];
         seenFrom.set(time, seen);

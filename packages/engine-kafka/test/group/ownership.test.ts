@@ -63,7 +63,7 @@ describeWithBroker('kafka', 'ownership of partitions', async () => {
     );
     const before = saidOf(member, 'begun').length;
     member.child.kill('SIGCONT');
-    // What it hands over next, it has as a member again.
+    // From here on, it delivers events as a member again.
     let next = count;
     await until('it to be back', async () => {
       await engine.publish({ topic, payload: next, key: `key-${next++}` });

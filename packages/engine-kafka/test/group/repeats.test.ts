@@ -11,7 +11,7 @@ describeWithBroker('kafka', 'events that a group handles again', async () => {
   const { brokers } = await ownKafka();
   const config = { brokers, numPartitions: 1 };
 
-  /** A handler that remembers what it has handled, and which attempt it was. */
+  /** A handler that records the events that it has handled, with the number of the attempt. */
   function recorder(body: EventHandler<number> = () => {}): {
     handled: Map<number, number>;
     handler: EventHandler<number>;
@@ -33,7 +33,7 @@ describeWithBroker('kafka', 'events that a group handles again', async () => {
   const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
   const sorted = (handled: ReadonlyMap<number, number>): number[] =>
     [...handled.keys()].sort((a, b) => a - b);
-  /** Every third event is of one key, and each of the others of its own. */
+  /** Every third event has the same key, and each of the other events has its own key. */
   const keyOf = (n: number): string => (n % 3 === 0 ? 'slow' : `key-${n}`);
 
   test('a member that stops while a key is slow leaves only the events behind that key to the next member', async () => {

@@ -5,7 +5,7 @@ import { TopicCatalog } from '../../src/client/topic-catalog.ts';
 import { request } from '../simulated.ts';
 import { LogLines } from '../support.ts';
 
-/** What a group with one subscription wants as the leaders of the topics change. */
+/** Returns the topics that a group with one subscription subscribes to, as the leaders of the topics change. */
 function watching(pattern: string): (leaders: Record<string, number[]>) => Promise<string> {
   let leaders: Record<string, number[]> = {};
   const client = { topics: async () => new Map(Object.entries(leaders)) } as unknown as KafkaClient;

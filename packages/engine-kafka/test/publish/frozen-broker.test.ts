@@ -51,7 +51,7 @@ test('a broker that does not answer delays only its own events, and gets each of
   const waiting: Promise<void>[] = [];
   const since = performance.now();
   for (let n = 0; n < 100; n++) {
-    // Of one key, and of a hundred others of which about half go to each broker.
+    // One key, and a hundred other keys of which about half go to each broker.
     waiting.push(engine.publish({ topic, payload: n, key: frozenKey }));
     waiting.push(engine.publish({ topic, payload: n, key: `key-${n}` }));
     await engine.publish({ topic, payload: n, key: healthyKey });

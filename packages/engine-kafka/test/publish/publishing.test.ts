@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ownKafka } from '../read/foreign.ts';
 import { adminOf, newName, plainKafka, startEngine, until } from '../support.ts';
 
-/** A `Kafka` whose connections tell of the requests to publish that they make. */
+/** A `Kafka` whose connections report their produce requests. */
 function observed(kafka: Kafka, onProduce: (event: RequestEvent) => void): Kafka {
   const consumer = kafka.consumer.bind(kafka);
   kafka.consumer = (config): Consumer => {

@@ -14,7 +14,7 @@ describeWithBroker('kafka', 'the conformance cases of the wire format, binary mo
   const options = { deadlineMs: 30_000, ...producer(list) };
   const engine = () => kafkaEngine({ ...quick, brokers: list, contentMode: 'binary', numPartitions: 3 });
   describe.each(cases.filter(({ behaviour }) => behaviours.has(behaviour)))('$behaviour', (one) => {
-    // Longer than the longest case, which then says itself what is missing.
+    // Longer than the deadline of the longest case, so that the case itself reports what is missing.
     test(one.name, { timeout: 180_000 }, () => runCase(one, engine, options));
   });
 });

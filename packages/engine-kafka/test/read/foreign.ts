@@ -16,7 +16,7 @@ export async function ownKafka(options: Parameters<typeof startKafka>[0] = {}): 
   return broker;
 }
 
-/** Writes as a producer would that has CloudEvents of its own, and removes what a case has left. */
+/** Writes as a foreign producer of CloudEvents would, and removes the topics and groups of a case. */
 export function producer(brokers: readonly string[]) {
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
   let connecting: Promise<Admin> | undefined;

@@ -22,7 +22,7 @@ describeWithBroker('kafka', 'names of properties that every object has', ({ brok
         ['pattern', pattern, {}],
         ['groupedPattern', pattern, { group: newName('g') }],
       ] as const) {
-        // Others may use the name at the same time.
+        // Other tests may use the name at the same time.
         await engine.subscribe(
           of,
           (event) => void (event.id === id && seen[name]!.push(event.topic)),

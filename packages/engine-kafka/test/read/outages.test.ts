@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ownKafka } from './foreign.ts';
 import { Flow, newName, startEngine, until } from '../support.ts';
 
-/** For two restarts, and then for what a test waits for. */
+/** The time for two restarts and for the conditions of a test. */
 const restartsMs = 300_000;
 
 describeWithBroker('kafka', 'outages', async () => {

@@ -104,7 +104,7 @@ test('records are handed over in small portions, and each portion starts before 
 test('partitions at different positions without new records keep no loop busy', async () => {
   const { cluster, reader } = await makeReader(1, 50);
   cluster.append('t', 0, 20);
-  // As behind a transaction that is open: beyond what the broker gives.
+  // As behind an open transaction: after the last record that the broker returns.
   reader.add(new TestCursor(0, 20));
   reader.add(new TestCursor(0, 30));
   const since = performance.now();

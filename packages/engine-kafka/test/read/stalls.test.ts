@@ -136,7 +136,7 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
     const kafka = proxy.kafka({ requestTimeout: 4000 });
     const engine = await startEngine({ client: kafka, stallLimitMs: 300, numPartitions: 1 });
     const seen: unknown[] = [];
-    // An idle one too: nobody knows whether there is something to read.
+    // An idle topic too, because it is unknown whether it has new events.
     await engine.subscribe(idle, () => {});
     await engine.subscribe(topic, ({ payload }) => void seen.push(payload));
     await engine.publish({ topic, payload: 1 });

@@ -9,7 +9,7 @@ import { TcpProxy } from '../tcp-proxy.ts';
 const shardId = 'shardId-000000000000';
 const fromFirst = { ShardIteratorType: 'TRIM_HORIZON' } as const;
 
-/** Each kind of call that an engine makes, and what tells that its answer was whole. `iterator` is a good one. */
+/** Each kind of call that an engine makes, with a check that its answer was complete. `iterator` is a valid iterator. */
 const calls: readonly (readonly [string, (api: KinesisApi, iterator: string) => Promise<unknown>])[] = [
   ['DescribeStreamSummary', async (api) => (await api.describe())?.StreamStatus],
   ['ListShards', async (api) => (await api.listShards()).length],
@@ -33,7 +33,7 @@ describeWithBroker('kinesis', 'a truncated answer', (kinesis) => {
       const proxy = await TcpProxy.to(kinesis.endpoint);
       const config = { ...addressOf(kinesis), streamName, endpoint: proxy.endpoint };
       const api = new KinesisApi(resolveOptions({ ...config, requestTimeoutMs: 20_000 }, ''));
-      // Only for what is never answered.
+      // Only for calls that are never answered.
       const hasty = new KinesisApi(resolveOptions({ ...config, requestTimeoutMs: 100 }, ''));
       onTestFinished(() => [api, hasty].forEach((one) => one.close()));
       const { iterator } = await api.iterator(shardId, fromFirst);

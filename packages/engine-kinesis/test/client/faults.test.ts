@@ -99,7 +99,7 @@ describeWithBroker('kinesis', 'faults of the service', (kinesis) => {
     const publisher = await startEngine(config);
     const isAllowed = new Set<string>();
     let isOver = false;
-    // Every iterator from before is refused, as after a long outage; only one that is asked for anew is good.
+    // Every earlier iterator is refused, as after a long outage. Only a new iterator is valid.
     proxy.rule = ({ operation, body }) => {
       const iterator = String(body['ShardIterator']);
       if (operation !== 'GetRecords' || isOver) return undefined;
@@ -234,7 +234,7 @@ describeWithBroker('kinesis', 'faults of the service', (kinesis) => {
       await engine.subscribe('a', () => void seen++);
       await engine.subscribe('a', () => void seen++, { group: `g-${n}` });
     }
-    // Each event is told to the reader by the publisher: no poll is needed.
+    // The publisher notifies the reader of each event, so no poll is needed.
     for (let n = 1; n <= 5; n++) {
       await engine.publish({ topic: 'a', payload: n });
       await until('the event at all ten', () => seen === 10 * n);

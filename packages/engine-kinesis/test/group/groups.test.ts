@@ -7,7 +7,7 @@ import type { CheckpointStore, StoredDocument } from '../../src/index.ts';
 import { FakeKinesis, overFake } from '../fake-kinesis.ts';
 import { LogLines, leasesOf, startEngine, until } from '../support.ts';
 
-/** A store in memory that others may tamper with. */
+/** A store in memory that tests can modify. */
 class FrailStore implements CheckpointStore {
   readonly isShared = true;
   readonly documents = new Map<string, StoredDocument>();
@@ -163,7 +163,8 @@ test('adding a narrower pattern beside a wider pattern loses no event of the wid
   const joining = narrow.subscribe('order.paid', handler, group);
   await until('the narrower one to ask for shards', () => isHeld);
   await wide.subscribe('order.*', handler, group);
-  // Published by nobody who would tell the wider one: it has not read them when the narrower one comes.
+  // Published by another engine, which does not notify the engine with the wider pattern. So that engine has not read the events when
+  // the narrower pattern is added.
   const publisher = await startEngine(overFake(fake));
   for (let n = 0; n < 5; n++) await publisher.publish({ topic: 'order.paid', payload: n, key: 'k' });
   go();

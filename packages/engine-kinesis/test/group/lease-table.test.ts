@@ -18,7 +18,7 @@ function tableOf(owners: Record<string, { owner: string; requestedBy?: string }>
 const ownersOf = (table: LeaseTable): (string | undefined)[] =>
   Object.values(table.leases['*'] ?? {}).map(({ owner }) => owner);
 
-// In either order: what was asked for comes before what was not, or after it.
+// In both orders: requested leases come before or after the other leases.
 test.each([
   ['first', ['alive', 'alive', undefined, undefined]],
   ['last', [undefined, undefined, 'alive', 'alive']],

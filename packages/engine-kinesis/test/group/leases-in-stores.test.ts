@@ -15,7 +15,7 @@ import { addressOf, quick } from '../read/foreign.ts';
 import { localDynamoDB } from '../local-dynamodb.ts';
 import { Seen, leasesOf, newStream, patient, startEngine, until } from '../support.ts';
 
-/** What a group does on every store; `open` gives another instance on the same documents, as another process would have. */
+/** The tests of a group for every store. `open` returns another instance on the same documents, as in another process. */
 function groupCases(kinesis: KinesisConnection, open: () => CheckpointStore): void {
   const configOf = (streamName: string, shardCount: number) => ({
     ...addressOf(kinesis),

@@ -54,7 +54,7 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
     async () => {
       const config = configOf(newStream(), new MemoryCheckpointStore());
       const engines = [await startEngine(config), await startEngine(config), await startEngine(config)];
-      /** Leases that two had at once. Noted, because what waits for a condition swallows what it throws. */
+      /** Leases that two members had at once. They are recorded, because `until` ignores errors of its condition. */
       const shared: string[] = [];
       const counts = async (): Promise<number[]> => {
         const all = await Promise.all(engines.map((engine) => leasesOf(engine, 'g')));

@@ -13,7 +13,7 @@ import { newStream, patient, startEngine, until } from '../support.ts';
 
 interface Worker {
   readonly child: ChildProcess;
-  /** What it began, in order. */
+  /** The events that it began, in order. */
   readonly began: number[];
   readonly done: number[];
   /** When it began each, by the wall clock. */
@@ -121,7 +121,7 @@ describeWithBroker('kinesis', 'workers in separate processes', (kinesis) => {
         });
         await Promise.all(publishing);
       };
-      // More than it gets through until then: it is frozen in handlers, with others queued behind them.
+      // More events than it can handle until then, so that it is suspended with running handlers and queued events.
       await publish(400);
       await until('it to be at work', () => frozen.began.length > 8);
       frozen.child.kill('SIGSTOP');

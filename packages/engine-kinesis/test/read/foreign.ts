@@ -3,7 +3,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type KinesisBroker, type KinesisConnection, startKinesis } from '@polybus/testbed';
 import { afterAll } from 'vitest';
 
-/** A server of the suite's own, which it may restart; it ends with the suite. */
+/** A separate server, which the suite can restart. It ends with the suite. */
 export async function ownKinesis(): Promise<KinesisBroker> {
   const quick = { CREATE_STREAM_DURATION: '1ms', DELETE_STREAM_DURATION: '1ms' };
   const broker = await startKinesis({ controllable: true, env: quick });
@@ -19,7 +19,7 @@ export function plainClient({ endpoint, region, credentials }: KinesisConnection
   return client;
 }
 
-/** The fields of an engine's configuration that say where the broker is. */
+/** The fields of an engine's configuration for the address of the broker. */
 export function addressOf({ endpoint, region, credentials }: KinesisConnection) {
   return { endpoint, region, ...credentials };
 }
@@ -41,7 +41,7 @@ export function producer(connection: KinesisConnection) {
   };
 }
 
-/** Reads more often than AWS allows: a local server has no limits, and no costs. And it is patient with a machine that is busy. */
+/** Reads more often than AWS allows, because a local server has no limits and no costs. Timeouts are long, for a busy machine. */
 export const quick = {
   shardCount: 2,
   pollInterval: 100,

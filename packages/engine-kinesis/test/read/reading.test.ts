@@ -87,7 +87,7 @@ describe.each(kinds)('%s', (_, options) => {
     const { engine, seen } = await start(fake);
     await engine.publish({ topic: 'a', payload: 1 });
     await until('the first event', () => seen.length === 1);
-    // While nobody could read, the shard was split, one of those again, and both were trimmed.
+    // While reading failed, the shard was split, one of its children was split, and both parents were trimmed.
     fake.rule = (operation) => (operation === 'GetRecords' ? named('InternalFailure') : undefined);
     fake.split('shard-0', 'left', 'right');
     fake.split('right', 'middle', 'end');

@@ -107,7 +107,7 @@ describeWithBroker('kinesis', 'resharding while events are published', (kinesis)
       for (const seen of [grouped, plain, late]) {
         await until('every accepted event', () => seen.hasAll(flow.accepted));
         expect(seen.disorder).toEqual([]);
-        // Nobody died: nothing is delivered twice.
+        // No member died, so no event is delivered twice.
         expect(new Set(seen.numbers).size).toBe(seen.numbers.length);
       }
       const after = (await stream.open()).map(({ ShardId }) => ShardId);

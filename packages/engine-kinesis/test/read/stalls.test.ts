@@ -29,7 +29,7 @@ describeWithBroker('kinesis', 'health() while reading stalls', (kinesis) => {
       stallLimitMs: 1000,
     };
     const engine = await startEngine(config, log);
-    // It is impatient only where what it waits for is not answered at all.
+    // A short timeout only for calls that get no answer.
     const timeouts = fault === 'silence' ? { requestTimeoutMs: 100 } : {};
     const reader = await startEngine({ ...config, ...timeouts }, log);
     const [plain, shared]: [unknown[], unknown[]] = [[], []];
@@ -57,7 +57,7 @@ describeWithBroker('kinesis', 'health() while reading stalls', (kinesis) => {
     await until('health to be up', async () => (await reader.health()).status === 'up');
     await engine.publish({ topic: 'stalled', payload: 3 });
     await until('the last event', () => plain.at(-1) === 3 && shared.at(-1) === 3);
-    // What the proxy took out of an answer is gone; it may have been too late for the second event.
+    // Records that the proxy removed from an answer are lost. It may have been too late for the second event.
     const all = typeof fault === 'object' && 'change' in fault ? [1, 3] : [1, 2, 3];
     for (const seen of [plain, shared]) expect(seen).toEqual(expect.arrayContaining(all));
   });

@@ -41,7 +41,7 @@ describe('subscribing', () => {
       const engine = await startEngine(overFake(fake));
       fake.rule = (operation) => (operation === 'ListShards' ? throttled : undefined);
       const refused = engine.subscribe('a', () => {}).catch((error: unknown) => error);
-      // More than it is patient for: it waits for nothing else than these timers.
+      // Longer than the timeout. The subscribe waits only for these timers.
       for (let second = 0; second < 60; second++) {
         await vi.advanceTimersByTimeAsync(1000);
         await new Promise((resolve) => setImmediate(resolve));

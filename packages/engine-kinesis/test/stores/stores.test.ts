@@ -79,7 +79,7 @@ describe('the store in files', async () => {
     const own = join(folder, 'unwritable');
     const store = new FileCheckpointStore(own);
     await store.replace('a', { version: 1, text: 'a' });
-    // A full disk refuses what it is given, too, once the file is there.
+    // A full disk also refuses a write to an existing file.
     const unwritable = { version: 2, text: 1 as unknown as string };
     const refused = { code: 'ERR_INVALID_ARG_TYPE' };
     for (let n = 0; n < 3; n++) await expect(store.replace('a', unwritable)).rejects.toMatchObject(refused);

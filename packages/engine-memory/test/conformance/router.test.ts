@@ -2,7 +2,7 @@ import { describeEngine } from '@polybus/conformance';
 import { createRouter } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '../../src/index.ts';
 
-// Topics of one case are on both engines: a wrapper must behave as what it wraps.
+// The topics of a case are on both engines, because the router must behave as one engine.
 describeEngine('router over two memory engines', ({ id, stallLimitMs }) =>
   createRouter({
     engines: [

@@ -22,7 +22,7 @@ describeWithBroker('redis', 'a cluster', () => {
       if (i > 0) await client.call('CLUSTER', 'MEET', hostname, port, String(ports[0]));
     }
     await completeCluster(clients);
-    // A node passes messages on to those that it has a link to; one still shaking hands would miss them.
+    // A node passes messages to the nodes that it has a link to. A node that is still connecting would miss them.
     await until('the nodes to be linked', async () => {
       const views = await Promise.all(clients.map((client) => client.call('CLUSTER', 'NODES')));
       return views.every((view) => {

@@ -4,7 +4,7 @@ import { CuttingProxy } from '../cutting-proxy.ts';
 import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
 /*
- * Connections that end in the middle of an answer, at each of its bytes in turn.
+ * Connections that close in the middle of an answer, once for each of its bytes.
  */
 describeWithBroker('redis', 'an answer that is cut', ({ url }) => {
   /** Each byte of an answer takes a reconnect: several engines share them. */

@@ -14,7 +14,7 @@ describeWithBroker('redis', 'lost connections', async () => {
     const handled: number[] = [];
     const handler = async ({ payload }: { payload: number }): Promise<void> => {
       handled.push(payload);
-      // So that events are settled while the engine asks the server what it had.
+      // So that events are settled while the engine asks the server for its pending entries.
       for (let turn = 0; turn < payload % 5; turn++) await new Promise(setImmediate);
     };
     await consumer.subscribeAsync<number>('load', handler, {

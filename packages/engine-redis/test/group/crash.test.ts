@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 describeWithBroker('redis', 'when a consumer is killed', ({ url }) => {
-  /** A consumer in a process of its own, and what it has begun so far. */
+  /** A consumer in a separate process, and the events that it has begun so far. */
   async function spawnConsumer(
     prefix: string,
   ): Promise<{ child: ChildProcess; began: { attempt: number }[] }> {
@@ -84,7 +84,7 @@ describeWithBroker('redis', 'when a consumer is killed', ({ url }) => {
     const keyPrefix = newPrefix();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs: 300 });
     await (await engine.subscribe('work', () => {}, { group: 'workers' })).cancel();
-    // Two keys: the poison's, and one for those that wait behind it in a consumer that handles three at once.
+    // Two keys: the key of the poison event, and a key of events that wait behind it in a consumer that handles three events at once.
     for (let n = 0; n < 20; n++) await engine.publish({ topic: 'work', payload: n, key: `key-${n % 2}` });
     for (let round = 0; round < 3; round++) {
       const consumer = await spawnConsumer(keyPrefix);

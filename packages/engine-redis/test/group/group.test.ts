@@ -13,7 +13,7 @@ import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 const numbers = Array.from({ length: 200 }, (_, n) => n);
 
 describeWithBroker('redis', 'commands of groups', async () => {
-  // Of its own: what it counts must be of nobody else.
+  // A separate server, because the test counts all its commands.
   const { url } = await ownRedis();
 
   const infoOf = async (admin: ReturnType<typeof adminOf>, section: string, field: string): Promise<number> =>
@@ -136,7 +136,7 @@ describeWithBroker('redis', 'commands of groups', async () => {
     const [, owner] = (await admin.hget(owners, 'k'))!.split(' ') as [string, string];
     const wakeStream = keys.wakePrefix + owner.split('.')[0]!;
     await until('the member to wait', async () => /cmd=xread/.test(String(await admin.client('LIST'))));
-    // The script writes its own wake-up to a stream that nobody reads: the one that is read comes together with a new entry.
+    // The script writes its own wake-up to a stream that nothing reads. The wake-up that is read arrives together with a new entry.
     const read = readGroup.evalArguments(
       [stream, owners],
       ['g', 'another.1', 10, firstId, 'work', `${keyPrefix}unheard:`, 0, 0],

@@ -6,7 +6,7 @@ import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts'
 const claimIdleMs = 500;
 
 describeWithBroker('redis', 'live consumers', ({ url }) => {
-  /** A subscription whose handler lasts until it is let go, and what it was handed. */
+  /** A subscription whose handler runs until the test ends it, and the events that it got. */
   async function join(keyPrefix: string): Promise<{ seen: unknown[]; log: LogLines; letGo: () => void }> {
     const log = new LogLines();
     const engine = await startEngine({ url, keyPrefix, mode: 'streams', claimIdleMs }, log);

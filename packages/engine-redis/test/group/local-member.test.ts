@@ -19,7 +19,7 @@ function makeMember(answer: () => Promise<void> = () => Promise.resolve()) {
     xack: async () => {},
     evalshaBuffer: async (_sha: string, _keys: number, ...args: unknown[]) => {
       const count = args[4];
-      // The fifth argument of a read is a number, and of a command to give back it is the topic.
+      // The fifth argument of a read is a number, and of a release it is the topic.
       if (typeof count !== 'number') {
         for (let i = 6; i < args.length; i += 3) givenBack.push(String(args[i]));
         return null;

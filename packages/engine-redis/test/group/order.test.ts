@@ -14,8 +14,7 @@ const topic = 'work';
 const group = 'workers';
 
 /*
- * What the server does for members whose reads and returns meet in one order or another. Which order it is, a test of whole
- * engines cannot say.
+ * The answers of the server to reads and releases of members in a fixed order, which a test with whole engines cannot determine.
  */
 describeWithBroker('redis', 'the members of a group, command by command', ({ url }) => {
   async function makeStore(): Promise<StreamStore> {

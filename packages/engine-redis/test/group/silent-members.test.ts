@@ -3,7 +3,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
-/** What a member in another process says of an event. */
+/** The output of a member in another process for an event. */
 interface Said {
   readonly began?: number;
   readonly ended?: number;

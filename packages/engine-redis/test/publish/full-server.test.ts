@@ -5,7 +5,7 @@ import { ownRedis } from '../read/foreign.ts';
 import { adminOf, newPrefix, spawnMember, startEngine, until } from '../support.ts';
 
 /*
- * A server that refuses each command that could take memory. What frees memory, and what that needs, has to go on.
+ * A server that refuses each command that could allocate memory. Work that frees memory has to continue.
  */
 describeWithBroker('redis', 'a full server', async () => {
   const { url } = await ownRedis({ args: ['--maxmemory-policy', 'noeviction'] });

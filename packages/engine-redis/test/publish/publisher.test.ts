@@ -51,7 +51,7 @@ describeWithBroker('redis', 'a publish with a signal', ({ url }) => {
       engine.publish({ topic: 'many', payload: n }, { signal }),
     );
     await Promise.all(all);
-    // Warnings are told in a turn of their own.
+    // Node emits warnings in a later turn of the event loop.
     await new Promise(setImmediate);
     expect(warnings).toEqual([]);
   });

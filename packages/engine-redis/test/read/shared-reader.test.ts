@@ -70,14 +70,14 @@ test('the answer to a read from a later position is not used for a subscription 
   const { hub, reads, ranges } = makeHub();
   const first = await hub.listen(request, makeReceiver());
   await until('a read', () => reads.length === 1);
-  // One that starts in the past asks for itself, and learns that it is at the end.
+  // A subscription that starts in the past reads on its own, and finds that it is at the end.
   const receiver = makeReceiver();
   await hub.listen({ ...request, from: new Date(91) }, receiver);
   await until('a range', () => ranges.length === 1);
   reads[0]!.answer([entry(100)]);
   await until('the next read', () => reads.length === 2);
   expect(reads[1]!.after).toBe('100-0');
-  // Now nobody follows, and the second joins where it is: before what the read on its way comes after.
+  // Now no subscription follows, and the second subscription joins at its own position, before the position of the pending read.
   await first.stop();
   ranges[0]!();
   await new Promise(setImmediate);

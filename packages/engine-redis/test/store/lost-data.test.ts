@@ -108,7 +108,7 @@ describeWithBroker('redis', 'a server without its data', async () => {
     await until('the second event', () => seen.length === 2);
     const [[, consumer]] = (await admin.xinfo('CONSUMERS', stream, 'g')) as [[string, string]];
     const [[id, fields]] = (await admin.xrevrange(stream, '+', '-', 'COUNT', 1)) as [[string, string[]]];
-    // As it was before the second event; in its place is one that another member has read, and passed on to this one.
+    // Restores the stream from before the second event. Then adds an event that another member has read and passed on to this member.
     await admin.restore(stream, 0, dump, 'REPLACE');
     await admin.xadd(stream, id, ...fields.map((field) => field.replace('second', 'third')));
     await admin.xreadgroup('GROUP', 'g', 'other.1', 'COUNT', 1, 'STREAMS', stream, '>');

@@ -4,9 +4,9 @@ import { waitFor } from '../../src/index.ts';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
-/** A Node.js program run beside the test. */
+/** A Node.js program that runs concurrently with the test. */
 export interface Child {
-  /** What it has written so far, to both outputs. */
+  /** The output so far, of both streams. */
   readonly output: string;
   /** Sends a signal to it and its group, as a terminal does with Ctrl-C. */
   signal(signal: NodeJS.Signals): void;

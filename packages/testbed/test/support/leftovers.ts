@@ -13,18 +13,18 @@ const LOOK_MS = 50;
 /** The mark of processes started under it, direct or not: each inherits its environment. */
 const MARK = 'POLYBUS_TESTBED_MARK';
 
-/** Environment for what a test starts, by which all that is left of it can be found. */
+/** An environment for the processes of a test, by which their leftovers can be found. */
 export interface Traces {
   readonly env: Readonly<Record<string, string>>;
   /** What there is of it now: `process 12 (…)`, `folder …`, `port …`, `container …`. */
   left(ports: readonly number[]): Promise<readonly string[]>;
-  /** Resolves when none of that is left, with an empty list, or after 20 s with what is. */
+  /** Resolves with an empty list when nothing is left, or after 20 s with the leftovers. */
   gone(ports: readonly number[]): Promise<readonly string[]>;
   /** Removes the folder in which temporary folders were made. */
   readonly clear: () => void;
 }
 
-/** Traces of what is started with `env`; ports and containers are found by port number. */
+/** Finds the leftovers of processes that were started with `env`. Ports and containers are found by port number. */
 export function traces(): Traces {
   const mark = randomUUID();
   const folder = mkdtempSync(join(tmpdir(), 'polybus-testbed-traces-'));
@@ -51,7 +51,7 @@ export function traces(): Traces {
   };
 }
 
-/** Marks this process, so that what it starts carries the mark until `clear`. */
+/** Marks this process, so that processes that it starts have the mark until `clear`. */
 export function markThisProcess(): Traces {
   const marked = traces();
   const { TMPDIR } = process.env;
@@ -66,13 +66,13 @@ export function markThisProcess(): Traces {
   };
 }
 
-/** Processes other than this one with an entry in their environment. Linux tells it of each; elsewhere none are found. */
+/** Finds other processes with an entry in their environment. Works on Linux only; elsewhere it finds none. */
 function processesWith(entry: string): readonly string[] {
   if (process.platform !== 'linux') return [];
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid) || pid === String(process.pid)) return [];
     try {
-      // What the process was started with. redis-server overwrites its own to show its address there; its port tells.
+      // The initial environment of the process. redis-server overwrites it to show its address; it is found by its port.
       const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
       if (!entries.includes(entry)) return [];
       return [`${pid} (${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').slice(0, 80)})`];

@@ -2,7 +2,7 @@ import { delay } from '../../src/wait.ts';
 
 const RETRY_MS = 50;
 
-/** A writer that goes on writing numbered values, whatever happens to the broker. */
+/** A writer that continues to write numbered values, whatever happens to the broker. */
 export interface Load {
   /** Values that the broker has confirmed, in order. */
   readonly confirmed: readonly string[];
@@ -12,7 +12,7 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Writes `v0`, `v1`, … one after the other; one that fails is written again until it is confirmed. */
+/** Writes `v0`, `v1`, … in sequence. Repeats a failed write until it is confirmed. */
 export function startLoad(write: (value: string) => Promise<unknown>): Load {
   const confirmed: string[] = [];
   let failures = 0;

@@ -15,7 +15,7 @@ import { type HostileRecord, hostileRecords } from './hostile-records.ts';
 /** How many hostile records Kafka and Redis get each; Kinesis gets a quarter. `POLYBUS_FUZZ=500000` makes more than a million in all. */
 const total = Number(process.env['POLYBUS_FUZZ'] ?? 2000);
 const batchSize = 500;
-/** The records of a run: another seed writes others. */
+/** The seed of the records of a run. */
 const firstSeed = Number(process.env['POLYBUS_FUZZ_SEED'] ?? 1);
 const keys = ['a', 'b', 'c'];
 /** Each undecodable record is a warning. */
