@@ -31,7 +31,7 @@ export interface BrokerControl {
   resume(): Promise<void>;
 }
 
-/** What the suite needs besides the engine. No option selects cases: only the capabilities of the engine do. */
+/** The options of the suite. No option selects cases: only the capabilities of the engine do. */
 export interface ConformanceOptions {
   /** How long to wait for each expected result, in milliseconds. Default 10 000. */
   readonly deadlineMs?: number | undefined;
@@ -39,6 +39,6 @@ export interface ConformanceOptions {
   readonly broker?: BrokerControl | undefined;
   /** Writes a record with these bytes to a topic, as a foreign producer would. Required if `crossProcess` is true. */
   readonly produce?: ((topic: string, bytes: Uint8Array) => Promise<void>) | undefined;
-  /** Called after each case, once its engines have stopped, to remove what the case left on the broker. */
+  /** Called after each case, when its engines have stopped, to remove the topics and groups of the case from the broker. */
   readonly cleanup?: ((context: { readonly id: string }) => void | Promise<void>) | undefined;
 }

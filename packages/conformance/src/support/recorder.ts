@@ -19,7 +19,7 @@ export class Recorder<T = unknown> {
   readonly #wakeup: Wakeup;
   readonly #deadlineMs: number;
 
-  /** @param body - What the handler does besides recording. */
+  /** @param body - The rest of the handler. */
   constructor(wakeup: Wakeup, deadlineMs: number, body?: EventHandler<T>) {
     this.#wakeup = wakeup;
     this.#deadlineMs = deadlineMs;

@@ -5,7 +5,7 @@ import type { Event, NewEvent } from '../contract/event.ts';
 import { createEvent } from '../contract/create-event.ts';
 import type { RouterView } from '../routing/router.ts';
 
-/** What a publish middleware gets. */
+/** The argument of a publish middleware. */
 export interface PublishMiddlewareContext {
   readonly event: Event;
   /** Continues with the event, or with a changed one. Call it once and await it. */
@@ -14,12 +14,12 @@ export interface PublishMiddlewareContext {
   readonly router: RouterView;
 }
 
-/** What a handle middleware gets. */
+/** The argument of a handle middleware. */
 export interface HandleMiddlewareContext {
   readonly event: Event;
   /** Continues with the event, or with a changed one. Call it once and await it. */
   readonly next: (event?: Event) => Promise<void>;
-  /** What the handler gets as its second argument; `context.engine` is the engine that delivered the event. */
+  /** The second argument of the handler. `context.engine` is the engine that delivered the event. */
   readonly context: HandlerContext;
   /** Knows which engine carries a topic. */
   readonly router: RouterView;

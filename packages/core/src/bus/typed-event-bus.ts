@@ -122,7 +122,7 @@ export interface TypedEventBus<
   /** Returns the topics and patterns that have at least one subscription. */
   topics(): string[];
   /**
-   * Counts subscriptions, both sync and async. For a topic, it counts those that an event of the topic would reach, patterns included.
+   * Counts subscriptions, both sync and async. For a topic, it counts every subscription that matches the topic, including patterns.
    * For a pattern, it counts those to exactly this pattern.
    *
    * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.

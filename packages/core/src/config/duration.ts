@@ -12,7 +12,7 @@ export function durationMs(value: Duration): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
   if (!durationGrammar.test(value)) return undefined;
   let sum = 0;
-  // Amounts and units in turn.
+  // Alternating amounts and units.
   const parts = value.split(/([a-z]+)/);
   for (let i = 0; i + 1 < parts.length; i += 2)
     sum += Number(parts[i]) * units[parts[i + 1] as keyof typeof units];

@@ -72,7 +72,7 @@ export interface Subscription extends AsyncDisposable {
   /** The name of its engine, or the names joined by commas if a pattern spans several engines. */
   readonly engine: string;
   readonly group?: string | undefined;
-  /** Ends the subscription, as `unsubscribe` does: stops taking events, then waits for running handlers except one that calls it. */
+  /** Ends the subscription, as `unsubscribe` does: stops taking events, then waits for running handlers, except for a handler that calls it. */
   cancel(): Promise<void>;
 }
 
@@ -145,7 +145,7 @@ export interface EventBus extends AsyncDisposable {
   /** Returns the topics and patterns that have at least one subscription. */
   topics(): string[];
   /**
-   * Counts subscriptions, both sync and async. For a topic, it counts those that an event of the topic would reach, patterns included.
+   * Counts subscriptions, both sync and async. For a topic, it counts every subscription that matches the topic, including patterns.
    * For a pattern, it counts those to exactly this pattern.
    *
    * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.

@@ -46,7 +46,7 @@ export interface Engine extends EventBus {
   attach?(host: EngineHost): void;
 }
 
-/** What a bus provides to each of its engines. */
+/** The functions and settings that a bus gives to each of its engines. */
 export interface EngineHost {
   /** The engine's name in the configuration. */
   readonly name: string;

@@ -4,7 +4,7 @@ import type { Event } from './event.ts';
 import type { UndecodableRecordError } from '../errors/errors.ts';
 
 /**
- * Opens the connection of an engine to its broker. Core calls it at each start, and closes what it resolves with at the stop after it.
+ * Opens the connection of an engine to its broker. Core calls it at each start, and closes the returned transport at the next stop.
  *
  * If opening fails, or the signal of the context aborts, it closes what it has opened and rejects.
  */
@@ -67,7 +67,7 @@ export interface TransportContext {
   missed(data: Omit<MissedData, 'engine'>): void;
 }
 
-/** What a transport needs to know of a subscription. */
+/** The properties of a subscription that a transport needs. */
 export interface ListenRequest {
   readonly subscriptionId: string;
   /** A topic or a pattern. */

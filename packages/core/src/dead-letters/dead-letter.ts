@@ -23,11 +23,11 @@ export interface DeadLetter {
   readonly lastFailedAt: string;
   /** The headers of a record that could not be decoded. The payload has its bytes. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What was cut; undefined if the dead letter is complete. A dead letter of which more than `error` was cut cannot be redriven. */
+  /** The shortened fields; undefined if the dead letter is complete. If a field other than `error` was shortened, it cannot be redriven. */
   readonly cut?: CutDeadLetter;
 }
 
-/** What was cut from a dead letter because it was too large for its broker or because JSON cannot represent it. */
+/** The shortened parts of a dead letter that was too large for its broker, or that JSON could not represent. */
 export interface CutDeadLetter {
   /**
    * The fields that were cut: `id`, `payload`, `key`, `metadata`, `createdAt`, `headers`, `error.name`, `error.message` or

@@ -55,7 +55,7 @@ export class Deliveries {
   }
 
   /**
-   * Takes a delivery that ends out of its state. One that is queued has been taken out of the backlog before.
+   * Removes a delivery that ends from the count of its state. A queued delivery has already left the backlog.
    *
    * @returns true if it was waiting.
    */

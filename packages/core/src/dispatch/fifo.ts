@@ -1,4 +1,4 @@
-/** What a `Fifo` chains: each item is in one queue at a time. */
+/** An item of a `Fifo`. Each item is in one queue at a time. */
 export interface Chained<T> {
   next: T | undefined;
 }

@@ -29,7 +29,7 @@ export class KeyOrderedBacklog {
     this.#waiting.push(delivery);
   }
 
-  /** Puts back a delivery that held its key while it was out of the backlog: before those that came after it. */
+  /** Puts back a delivery that kept its key outside of the backlog, before later deliveries of the key. */
   resume(delivery: Delivery): void {
     this.#resumed.push(delivery);
   }
@@ -73,7 +73,7 @@ export class KeyOrderedBacklog {
     }
   }
 
-  /** How many deliveries wait behind one that holds its key. */
+  /** The number of deliveries that wait for another delivery of their key. */
   countBehind(delivery: Delivery): number {
     return delivery.holdsKey ? (this.#heldKeys.get(this.#orderingKeyOf(delivery)!)?.size ?? 0) : 0;
   }

@@ -42,7 +42,7 @@ export function assertOptionsOf(call: Call, options: object | undefined): void {
  * Checks that options have only the given names.
  *
  * @param call - For the message.
- * @param path - Where the options are in those of the call, such as `retry.`.
+ * @param path - The path of the options within the options of the call, such as `retry.`.
  * @throws {@link UnknownOptionError}, {@link InvalidOptionError}
  */
 export function assertOptionNames(call: string, options: object, names: object, path = ''): void {

@@ -2,7 +2,7 @@ import type { EngineHost } from '../contract/engine.ts';
 import type { Listener, OpenTransport, Transport, TransportContext } from '../contract/transport.ts';
 import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
 
-/** How long a start that is given up waits for what it has opened to close, in milliseconds. */
+/** How long an aborted start waits for its transport to close, in milliseconds. */
 const givenUpMs = 1000;
 
 /** Opens a transport, or rejects as soon as the signal of the context aborts. */

@@ -36,7 +36,7 @@ export const gateOption: unique symbol = Symbol('polybus.gate');
 /** The option that has the subscription that handlers see, if a layer above the engine made it. */
 export const identityOption: unique symbol = Symbol('polybus.identity');
 
-/** Subscribe options with those that only layers of core use. */
+/** The subscribe options, with the options that only core uses. */
 export interface InternalSubscribeOptions extends SubscribeOptions {
   readonly [gateOption]?: WorkerPool | undefined;
   readonly [identityOption]?: Subscription | undefined;

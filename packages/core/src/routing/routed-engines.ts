@@ -45,7 +45,7 @@ export class RoutedEngines {
     this.#engines.set(name, engine);
   }
 
-  /** The engines that exist: those that are configured by their type are created by the first `start`. */
+  /** The engines that exist. The first `start` creates the engines that are configured by type. */
   get existing(): ReadonlyMap<string, Engine> {
     return this.#engines;
   }
@@ -114,7 +114,7 @@ export class RoutedEngines {
     } while (!Object.is(this.#takenIn(), takenBefore));
   }
 
-  /** Counts the events that engines have taken in, including those that they have released since: `enqueued` omits these. */
+  /** Counts the events that engines have accepted, including released events, which `enqueued` omits. */
   #takenIn(): number {
     const { enqueued, released } = this.stats();
     // An engine with an earlier contract may not count what it releases.

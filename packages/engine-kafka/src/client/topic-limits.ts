@@ -3,7 +3,7 @@ import type { KafkaClient } from './kafka-client.ts';
 
 /** Kafka's default for `max.message.bytes`, used if the cluster does not say. */
 const defaultBytes = 1_048_588;
-/** Room for what a batch or a request holds beside its records (Kafka protocol, "Record Batch"), and for inexact sizes. */
+/** Room for the fields of a batch or a request beside its records (Kafka protocol, "Record Batch"), and for inexact sizes. */
 const overheadBytes = 1024;
 /** Bytes of one request, for all topics together. The default limit of a broker is ten times as large. */
 const defaultRequestBytes = 8 * 1024 * 1024;

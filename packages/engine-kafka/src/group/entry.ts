@@ -83,7 +83,7 @@ export class Entry implements Acknowledgement {
 
 /** The subscriptions that got an event, if each subscription of the group gets all events. */
 export class Recipients {
-  /** Those that have not settled it. */
+  /** The subscriptions that have not settled it. */
   readonly unsettled: Set<Subscriber> = new Set();
   readonly #settled = new Set<Subscriber>();
   /** The attempts that had begun when a subscription gave the event back. Created on demand, because that is rare. */

@@ -5,7 +5,7 @@ import type { Assignment, GroupSession, Joined, MemberTopics } from '../client/k
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
 
-/** What a membership asks of its group, and reports to it. */
+/** The functions of a group that its membership calls. */
 export interface MembershipHandler {
   /** The topics to join with. All members join again if the user data changes. */
   memberMetadata(): { readonly topics: readonly string[]; readonly userData: string };

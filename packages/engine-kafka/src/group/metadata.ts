@@ -4,7 +4,7 @@ export interface OffsetRange {
   readonly to: number;
 }
 
-/** What a group stores in the metadata of a committed offset. */
+/** The contents of the metadata of a committed offset. */
 export interface PartitionState {
   /** How many partitions the topic had when the group first read it. */
   readonly partitionsBefore: number;

@@ -61,7 +61,7 @@ export class GroupPartitions implements PartitionOwner {
     this.#reader.remove(partition);
   }
 
-  /** Hands over what was read, while subscriptions have room. */
+  /** Delivers the records that were read, while subscriptions have room. */
   refill(): void {
     for (const partition of this.#partitions.values()) partition.refill();
     this.run();

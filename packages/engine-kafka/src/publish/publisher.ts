@@ -212,7 +212,7 @@ export class Publisher {
     const { engine, options } = this.#context;
     return new PublishError(
       `Kafka gave no answer within ${options.requestTimeoutMs} ms. The event may have arrived: publish it again with the ` +
-        'same id if handlers can tell, or raise publishTimeoutMs.',
+        'same id if handlers are idempotent, or raise publishTimeoutMs.',
       { topic, engine },
     );
   }
@@ -226,7 +226,7 @@ export class Publisher {
 
   #closed(topic: string): PublishError {
     const message =
-      'The engine stopped before Kafka accepted the event, which may have arrived all the same.';
+      'The engine stopped before Kafka accepted the event, which may have arrived nevertheless.';
     return new PublishError(message, { topic, engine: this.#context.engine });
   }
 }

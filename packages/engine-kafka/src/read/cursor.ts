@@ -12,7 +12,7 @@ export interface Cursor {
   take(records: readonly FetchedRecord[]): void;
   /** Hands over records that it took, up to `limit` and while there is room. Returns whether it handed over `limit` records. */
   handOver(limit: number): boolean;
-  /** Starts handling what was handed over. */
+  /** Starts handling the delivered records. */
   run(): void;
   /** Continues at another offset, because the partition has no record at its position; `isLoss` if records between were lost. */
   move(position: number, isLoss: boolean): void;

@@ -6,7 +6,7 @@ import type { KinesisApi } from './kinesis-api.ts';
 import type { KinesisOptions } from '../options/config.ts';
 import type { InterruptibleSleep } from './interruptible-sleep.ts';
 
-/** What the engine needs to know about its stream. */
+/** The properties of the stream that the engine uses. */
 export interface OpenStream {
   /** When the stream was created, which distinguishes it from another stream of the same name. */
   readonly createdAt: string;
@@ -72,7 +72,7 @@ export function maxRecordBytesOf({ MaxRecordSizeInKiB }: StreamDescriptionSummar
   return MaxRecordSizeInKiB === undefined ? minRecordLimit : MaxRecordSizeInKiB * 1024;
 }
 
-/** When a stream was created, as an ISO time; empty if the server does not tell. */
+/** When a stream was created, as an ISO time; empty if the server does not return it. */
 export function createdAtOf({ StreamCreationTimestamp }: StreamDescriptionSummary): string {
   return StreamCreationTimestamp?.toISOString() ?? '';
 }

@@ -155,7 +155,7 @@ export class HeldLeases implements Iterable<Lease> {
     return entry?.owner === this.#id && entry.token === lease.token ? entry : undefined;
   }
 
-  /** Ends the leases that this process has lost, and begins those that it has got. */
+  /** Ends the leases that this process has lost, and starts the leases that it has got. */
   #apply(table: LeaseTable): void {
     for (const [key, lease] of this.#leases) {
       if (this.#entryOf(table, lease) !== undefined) continue;

@@ -15,7 +15,7 @@ import {
 import type { EventLease, PatternQueue } from './pattern-queue.ts';
 import { type OpenRecord, SettledPrefix, doneIn, sequenceNumberIn } from './settled-prefix.ts';
 
-/** What a lease reports to its group, and asks it. */
+/** The functions of a group that its leases call. */
 export interface LeaseListener {
   /** The leases are valid, and no pattern is being split, which would change the lease that an event belongs to. */
   readonly mayRead: boolean;
@@ -127,7 +127,7 @@ export class Lease implements CursorOwner, EventLease {
     return { ...kept, owner, token: this.token };
   }
 
-  /** Takes over what the table says about the other leases. */
+  /** Updates the state of the other leases from the table. */
   update(table: LeaseTable): void {
     this.siblings = table.leases[this.pattern];
     this.#narrower = narrowerPatterns(table, this.pattern).map((pattern) => ({
@@ -192,7 +192,7 @@ export class Lease implements CursorOwner, EventLease {
     return this.#listener.shardGone(this);
   }
 
-  /** Delivers no more events, so that the lease can be given away once members have settled what they have. */
+  /** Delivers no more events, so that the lease can be released when members have settled their events. */
   drain(): void {
     if (this.drainingSince !== undefined) return;
     this.drainingSince = performance.now();

@@ -19,7 +19,7 @@ export class PlainSubscription implements Listener {
   readonly #acknowledgement: Acknowledgement;
   readonly #refillAt: number;
   readonly #cursors = new Map<string, Cursor>();
-  /** All shards seen so far: those being read, those that wait for their parents, and those at their end. */
+  /** All known shards: shards that are read, shards that wait for their parents, and shards at their end. */
   readonly #known = new Map<string, ShardInfo>();
   readonly #ended = new Set<string>();
   #isStopped = false;

@@ -23,7 +23,7 @@ const unknownIterator = new Set([
 /** The `Date` of an answer is in whole seconds. */
 const clockGrainMs = 1000;
 
-/** What a reader needs beside its shard. */
+/** The dependencies of a reader, in addition to its shard. */
 export interface ReaderContext {
   readonly api: KinesisApi;
   readonly options: KinesisOptions;

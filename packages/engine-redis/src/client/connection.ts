@@ -15,7 +15,7 @@ import { Watchdog } from './watchdog.ts';
 
 const done = Promise.resolve();
 
-/** What a connection calls when it is lost and restored. */
+/** The functions that a connection calls when it is lost and restored. */
 export interface ConnectionListener {
   /** Commands that were on their way will receive no answer. */
   onLost?(): void;

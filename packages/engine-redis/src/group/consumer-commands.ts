@@ -55,7 +55,7 @@ export interface Renewal {
   readonly pending: number;
 }
 
-/** How the consumer's pending entries differ from those that it knows. */
+/** The difference between the consumer's pending entries and the entries that it knows. */
 export interface PendingDifference {
   /** Entries that were delivered to it in an answer that was lost, in order. */
   readonly missing: readonly StreamEntry[];

@@ -244,7 +244,7 @@ export class GroupReader {
     if (this.#isStopped) return;
     const consumers = await removeDeadConsumers(this.#store, topic, group);
     if (consumers.length === 0) return;
-    const message = 'consumers were silent; others take over what they had not settled';
+    const message = 'consumers were silent; others take over their unsettled events';
     this.#store.logger.warn(message, { topic, group, consumers });
   }
 

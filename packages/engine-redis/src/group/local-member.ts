@@ -143,7 +143,7 @@ export class LocalMember implements TopicOwner {
         yield { source: `the stream of "${topic}" for ${whose}`, position: reads, behind };
   }
 
-  /** Gives back what has not begun: the topics share a queue, and events of the refused ones must not begin. */
+  /** Releases events that have not started, because the topics share a queue, and events of refused topics must not start. */
   #refused(refused: readonly MemberTopic[]): void {
     const topics = refused.map(({ topic }) => topic);
     const message = 'the server refuses a group member some topics; the member continues with its others';
@@ -151,7 +151,7 @@ export class LocalMember implements TopicOwner {
     if (refused.some(({ isHolding }) => isHolding)) this.withdraw();
   }
 
-  /** Takes no more events. Those that were delivered may still settle; the consumer leaves its group after the last of them. */
+  /** Takes no more events. Delivered events may still settle; the consumer leaves its group after the last one. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;

@@ -18,7 +18,7 @@ export interface LeasedTopic {
   onHeartbeat(): void;
 }
 
-/** What a lease needs of its member. */
+/** The functions of a member that its lease calls. */
 export interface LeaseOptions<T extends LeasedTopic> {
   readonly topics: ReadonlyMap<string, T>;
   readonly durationMs: number;

@@ -2,7 +2,7 @@ import type { Acknowledgement } from '@polybus/core/engine';
 import type { StreamEntry } from '../store/stream-entry.ts';
 import type { LeasedTopic } from './member-lease.ts';
 
-/** What a topic needs of its member. All topics of a member share its room. */
+/** The functions of a member that its topics call. All topics of a member share its room. */
 export interface TopicOwner {
   readonly group: string;
   readonly consumer: string;

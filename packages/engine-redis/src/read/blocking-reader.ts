@@ -7,7 +7,7 @@ import { firstId } from '../store/stream-ids.ts';
 import { type StreamEntry, streamsOf } from '../store/stream-entry.ts';
 import type { StreamContext } from '../store/stream-context.ts';
 
-/** What a blocking reader reads, and what it calls with the entries. */
+/** The streams of a blocking reader, and the functions that it calls with the entries. */
 export interface BlockingSource {
   /** The streams to read now, each with the id after which to read. */
   streams(): Iterable<readonly [stream: string, after: string]>;

@@ -3,7 +3,7 @@ import type { StreamStore } from './stream-store.ts';
 
 /** How often streams that were published to are trimmed, in milliseconds. */
 const intervalMs = 30_000;
-/** How often streams that were not published to are trimmed, because their entries grow old all the same. */
+/** How often streams that were not published to are trimmed, because their entries still grow old. */
 const idleIntervalMs = 600_000;
 /** The maximum number of topics that are remembered, so that unbounded topic names cannot fill the memory. */
 const maxRemembered = 10_000;

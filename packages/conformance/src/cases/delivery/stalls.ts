@@ -68,9 +68,9 @@ export const stallCases: readonly ConformanceCase[] = defineCases('stalls', [
       await t.eventually(async () => {
         ({ error } = await engine.health());
         return error?.includes(t.topic('hanging')) === true;
-      }, 'health to tell of the handler that hangs');
+      }, 'health() to report the hanging handler');
       for (const topic of [t.topic('long'), t.topic('retrying')])
-        assert.ok(error?.includes(topic) === false, `health tells of ${topic}: ${error}`);
+        assert.ok(error?.includes(topic) === false, `health() reports ${topic}: ${error}`);
       await retrying.cancel();
     },
   },

@@ -57,7 +57,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       );
       assert.equal(left(), 0, 'more than were published');
       if (!engine.capabilities.durable) return;
-      assert.equal(engine.stats().dropped, 0, 'a durable engine dropped what it had accepted');
+      assert.equal(engine.stats().dropped, 0, 'a durable engine dropped accepted events');
       assert.deepEqual(
         [...seen.payloads].sort((a, b) => a - b),
         numbers(1000),

@@ -137,7 +137,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
       const missing = (): number[] => acknowledged.filter((n) => !seen.payloads.includes(n));
       await t.eventually(
         () => missing().length === 0,
-        () => `what was acknowledged; missing ${missing().join()}`,
+        () => `the acknowledged events; missing ${missing().join()}`,
       );
     },
   },
@@ -195,7 +195,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
       };
       await t.eventually(
         () => missing().length === 0,
-        () => `what was accepted; missing ${missing().join()}`,
+        () => `the accepted events; missing ${missing().join()}`,
       );
     },
   },

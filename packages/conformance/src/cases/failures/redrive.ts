@@ -10,7 +10,7 @@ const needs = { groups: true, replay: true } as const;
 
 interface Failing {
   readonly bus: TypedEventBus<Record<string, unknown>>;
-  /** What the group that failed has handled since `works` is true. */
+  /** The events that the failed group has handled since `works` is true. */
   readonly billing: Recorder<number>;
   readonly shipping: Recorder<number>;
   works: boolean;

@@ -17,7 +17,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
       const fresh = await t.engine();
       assert.equal(await rejection(() => fresh.start({ signal }), 'the reason'), reason);
       assert.equal((await fresh.health()).status, 'down');
-      await t.within(fresh.start(), 'start to resolve after one that was given up');
+      await t.within(fresh.start(), 'start() to resolve after an aborted start()');
       const engine = await t.started();
       const seen = t.record();
       await engine.subscribe(t.topic(), seen.handler, roomy);
@@ -105,13 +105,13 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
       const ends = await t.within(Promise.allSettled(publishes), 'each publish to settle');
       for (const end of ends) if (end.status === 'rejected') assert.equal(end.reason, reason);
       await t.publish(publisher, t.topic(), 21);
-      await t.eventually(() => seen.payloads.includes(21), 'what was published afterwards to arrive');
+      await t.eventually(() => seen.payloads.includes(21), 'the later event to arrive');
       await t.quiet(engine);
       const resolved = ends.flatMap((end, n) => (end.status === 'fulfilled' ? [n + 1] : []));
       assert.deepEqual(
         seen.payloads.toSorted((a, b) => a - b),
         [0, ...resolved, 21],
-        'what arrived is not what was published and not given up',
+        'the events that arrived are not the events that were published and not aborted',
       );
     },
   },

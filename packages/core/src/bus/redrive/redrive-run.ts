@@ -25,7 +25,7 @@ export interface RedriveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a redrive needs of its bus. */
+/** The parts of a bus that a redrive uses. */
 export interface RedriveBus {
   readonly router: Router;
   readonly logger: Logger;

@@ -177,7 +177,7 @@ export class Reporter {
     });
   }
 
-  /** Logs what the limit of one line a second has held back. */
+  /** Logs the messages that the limit of one line per second has held back. */
   flush(): void {
     this.#drops.flush();
     this.#discards.flush();

@@ -4,7 +4,7 @@ export interface PoolClient {
   pump(): void;
 }
 
-/** A pool of workers that several queues share. Waiting queues get the next free worker in turn. */
+/** A pool of workers that several queues share. Waiting queues take turns for free workers. */
 export class WorkerPool {
   readonly #limit: number;
   readonly #waiting = new Set<PoolClient>();
