@@ -29,6 +29,7 @@ export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
 export { type Decoded, undecodable } from './decoded.ts';
 export { onAbort } from './on-abort.ts';
+export { onceInMicrotask } from './once-in-microtask.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';
 export {
   PendingPublishes,

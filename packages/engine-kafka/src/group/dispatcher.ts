@@ -5,6 +5,7 @@ import {
   type Receiver,
   matchesTopic,
 } from '@polybus/core/engine';
+import { onceInMicrotask } from '@polybus/core/engine-kit';
 import type { AssignedPartition } from './assigned-partition.ts';
 import { type BusyKey, BusyKeys } from './busy-keys.ts';
 import { Delivery, type Entry, type Outcomes, Recipients, type Subscriber } from './entry.ts';
@@ -35,12 +36,13 @@ export class GroupDispatcher implements Outcomes {
   readonly #toRun = new Set<Receiver>();
   /** Running handlers that wait for the group, for example because they subscribe. */
   #waitingHandlers = 0;
-  #isRefillPlanned = false;
   #onIdle: (() => void) | undefined;
+  readonly planRefill: () => void;
 
   constructor(isShared: boolean, owner: DispatchOwner) {
     this.isShared = isShared;
     this.#owner = owner;
+    this.planRefill = onceInMicrotask(() => owner.refill());
   }
 
   get size(): number {
@@ -54,7 +56,7 @@ export class GroupDispatcher implements Outcomes {
   add(request: ListenRequest, receiver: Receiver): Subscriber {
     const subscriber = { request, receiver, unsettled: 0, isLeaving: false, outcomes: this };
     this.#subscribers.add(subscriber);
-    receiver.onRoom = () => this.planRefill();
+    receiver.onRoom = this.planRefill;
     receiver.mayBegin = this.#owner.mayBegin;
     return subscriber;
   }
@@ -209,7 +211,7 @@ export class GroupDispatcher implements Outcomes {
     if (!entry.partition.isDropped && !entry.isWaiting) entry.partition.giveBack(entry);
     // A subscription that stays may get the event again and give it back again: let other work run in between.
     if (subscriber.isLeaving) this.planRefill();
-    else setImmediate(() => this.planRefill());
+    else setImmediate(this.planRefill);
     return true;
   }
 
@@ -264,15 +266,6 @@ export class GroupDispatcher implements Outcomes {
       const timer = setTimeout(end, timeoutMs);
       this.#onIdle = end;
       signal.addEventListener('abort', end, { once: true });
-    });
-  }
-
-  planRefill(): void {
-    if (this.#isRefillPlanned) return;
-    this.#isRefillPlanned = true;
-    queueMicrotask(() => {
-      this.#isRefillPlanned = false;
-      this.#owner.refill();
     });
   }
 

@@ -8,7 +8,7 @@ import {
   isPattern,
   matchesTopic,
 } from '@polybus/core/engine';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, onceInMicrotask } from '@polybus/core/engine-kit';
 import { KafkaFailure } from '../client/failure.ts';
 import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/kafka-client.ts';
@@ -46,14 +46,13 @@ export class PlainSubscription {
   #trouble: string | undefined;
   /** Failed lookups in a row. */
   #failures = 0;
-  #isRunPlanned = false;
   #isStopped = false;
 
   constructor(request: ListenRequest, receiver: Receiver, context: PlainContext) {
     this.#request = request;
     this.#receiver = receiver;
     this.#context = context;
-    receiver.onRoom = () => this.#planRun();
+    receiver.onRoom = onceInMicrotask(() => this.#refill());
   }
 
   /** Resolves when the start offset of each partition is fixed. */
@@ -197,14 +196,9 @@ export class PlainSubscription {
     onLoss: (topic, reason) => this.#context.onLoss(topic, reason),
   };
 
-  #planRun(): void {
-    if (this.#isRunPlanned) return;
-    this.#isRunPlanned = true;
-    queueMicrotask(() => {
-      this.#isRunPlanned = false;
-      for (const cursors of this.#cursors.values()) for (const cursor of cursors.values()) cursor?.refill();
-      this.#receiver.run();
-    });
+  #refill(): void {
+    for (const cursors of this.#cursors.values()) for (const cursor of cursors.values()) cursor?.refill();
+    this.#receiver.run();
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Acknowledgement, type Receiver, matchesTopic } from '@polybus/core/engine';
-import type { Decoded } from '@polybus/core/engine-kit';
+import { type Decoded, onceInMicrotask } from '@polybus/core/engine-kit';
 import {
   type EventLease,
   type GroupEvent,
@@ -22,7 +22,7 @@ export class GroupDispatcher {
   readonly #touched = new Set<Receiver>();
   readonly #onChange: () => void;
   readonly #mayBegin: () => boolean;
-  #isDeliveryScheduled = false;
+  readonly #scheduleDelivery: () => void;
 
   /**
    * @param onChange - Called if members may have room, or have settled everything.
@@ -32,6 +32,10 @@ export class GroupDispatcher {
   constructor(onChange: () => void, mayBegin: () => boolean) {
     this.#onChange = onChange;
     this.#mayBegin = mayBegin;
+    this.#scheduleDelivery = onceInMicrotask(() => {
+      this.#deliverWaiting();
+      onChange();
+    });
   }
 
   queueOf(pattern: string): PatternQueue {
@@ -59,7 +63,7 @@ export class GroupDispatcher {
   add(member: LocalMember): void {
     this.members.add(member);
     member.receiver.mayBegin = this.#mayBegin;
-    member.receiver.onRoom = () => this.#scheduleDelivery();
+    member.receiver.onRoom = this.#scheduleDelivery;
     this.#scheduleDelivery();
   }
 
@@ -153,20 +157,10 @@ export class GroupDispatcher {
     }
     if (queue.isWaiting) {
       // A member that releases every event must not keep everything else from running.
-      if (mayReturn) setImmediate(() => this.#scheduleDelivery());
+      if (mayReturn) setImmediate(this.#scheduleDelivery);
       else this.#scheduleDelivery();
     }
     this.#onChange();
-  }
-
-  #scheduleDelivery(): void {
-    if (this.#isDeliveryScheduled) return;
-    this.#isDeliveryScheduled = true;
-    queueMicrotask(() => {
-      this.#isDeliveryScheduled = false;
-      this.#deliverWaiting();
-      this.#onChange();
-    });
   }
 
   #deliverWaiting(): void {

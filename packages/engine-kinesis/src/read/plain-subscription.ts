@@ -5,6 +5,7 @@ import {
   type Receiver,
   matchesTopic,
 } from '@polybus/core/engine';
+import { onceInMicrotask } from '@polybus/core/engine-kit';
 import { Cursor } from './cursor.ts';
 import { withAncestors } from './lineage.ts';
 import type { ShardRecord } from './record.ts';
@@ -24,7 +25,6 @@ export class PlainSubscription implements Listener {
   readonly #ended = new Set<string>();
   #isStopped = false;
   #hasStartedOver = false;
-  #isRefillPlanned = false;
   /** A reader has found no room, and waits for a wake-up. */
   #isBlocked = false;
 
@@ -166,13 +166,13 @@ export class PlainSubscription implements Listener {
 
   /** Wakes the blocked readers once half of the buffer is free. */
   #refill(): void {
-    if (!this.#isBlocked || this.#isRefillPlanned || this.#receiver.capacity < this.#refillAt) return;
-    this.#isRefillPlanned = true;
-    queueMicrotask(() => {
-      this.#isRefillPlanned = this.#isBlocked = false;
-      for (const shardId of this.#cursors.keys()) this.#readers.wake(shardId);
-    });
+    if (this.#isBlocked && this.#receiver.capacity >= this.#refillAt) this.#wakeReaders();
   }
+
+  readonly #wakeReaders = onceInMicrotask(() => {
+    this.#isBlocked = false;
+    for (const shardId of this.#cursors.keys()) this.#readers.wake(shardId);
+  });
 
   async stop(): Promise<void> {
     this.#isStopped = true;

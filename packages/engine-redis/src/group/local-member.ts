@@ -1,4 +1,5 @@
 import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
+import { onceInMicrotask } from '@polybus/core/engine-kit';
 import { isAnswer, messageOf } from '../errors.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import type { StreamStore } from '../store/stream-store.ts';
@@ -27,7 +28,6 @@ export class LocalMember implements TopicOwner {
   #releases = 0;
   #isStopped = false;
   #isEnded = false;
-  #isRefillPlanned = false;
   readonly #ended: Promise<void>;
   #end!: () => void;
 
@@ -117,14 +117,10 @@ export class LocalMember implements TopicOwner {
   }
 
   #refill(): void {
-    if (this.#isRefillPlanned || this.#isStopped) return;
-    if (this.room < this.#refillAt) return;
-    this.#isRefillPlanned = true;
-    queueMicrotask(() => {
-      this.#isRefillPlanned = false;
-      this.resume();
-    });
+    if (!this.#isStopped && this.room >= this.#refillAt) this.#planResume();
   }
+
+  readonly #planResume = onceInMicrotask(() => this.resume());
 
   /** Continues with the topics in which something may be left to read. */
   resume(): void {

@@ -1,5 +1,5 @@
 import type { Acknowledgement, ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
-import type { Decoded } from '@polybus/core/engine-kit';
+import { type Decoded, onceInMicrotask } from '@polybus/core/engine-kit';
 import { messageOf } from '../errors.ts';
 import { type StreamEntry, decodeEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, timeOf } from '../store/stream-ids.ts';
@@ -51,7 +51,6 @@ export class PlainSubscription {
   #newsUntil: string | undefined;
   #earlyNews: StreamEntry[] = [];
   #isStopped = false;
-  #isRefillPlanned = false;
 
   constructor(request: ListenRequest, receiver: Receiver, store: StreamStore, live: LiveReader) {
     this.request = request;
@@ -130,14 +129,12 @@ export class PlainSubscription {
   }
 
   #refill(): void {
-    if (this.#behind.size === 0 || this.#isRefillPlanned || this.#isStopped) return;
-    if (this.#room < this.#refillAt) return;
-    this.#isRefillPlanned = true;
-    queueMicrotask(() => {
-      this.#isRefillPlanned = false;
-      for (const cursor of this.#behind) void this.#catchUp(cursor);
-    });
+    if (this.#behind.size > 0 && !this.#isStopped && this.#room >= this.#refillAt) this.#planCatchUp();
   }
+
+  readonly #planCatchUp = onceInMicrotask(() => {
+    for (const cursor of this.#behind) void this.#catchUp(cursor);
+  });
 
   /** @param next - The first id after the cursor's position. */
   #reportMissed(cursor: Cursor, trimmed: string, next: string | undefined): void {
