@@ -1,5 +1,5 @@
 import { type Attributes, type Context, type Span, SpanStatusCode, context, trace } from '@opentelemetry/api';
-import { isGivenBack } from '@polybus/core/engine';
+import { isReleaseError } from '@polybus/core/engine';
 import { attribute, errorTypeOf, ownAttribute } from './conventions.ts';
 
 /** Called once when the span has ended, with its duration and the attributes of a failure. */
@@ -40,7 +40,7 @@ export async function runAsSpan<T>(
 
 /** Marks a span as failed. An attempt that released its event has not failed. */
 function mark(span: Span, error: unknown): Attributes {
-  if (isGivenBack(error)) {
+  if (isReleaseError(error)) {
     span.setAttribute(ownAttribute.released, true);
     return {};
   }

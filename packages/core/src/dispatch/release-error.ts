@@ -17,6 +17,6 @@ export class ReleaseError extends Error {
  * True for an error that ended an attempt by releasing its event, such as the attempt of a `bus.events()` loop that was left.
  * Middleware that tells failures from successes checks this.
  */
-export function isGivenBack(error: unknown): boolean {
+export function isReleaseError(error: unknown): boolean {
   return ReleaseError.is(error);
 }

@@ -29,7 +29,7 @@ export type {
 } from '../contract/transport.ts';
 export { isDeadLetterTopic } from '../dead-letters/dead-letter.ts';
 export { insideHandler } from '../dispatch/delivery.ts';
-export { isGivenBack } from '../dispatch/release-error.ts';
+export { isReleaseError } from '../dispatch/release-error.ts';
 export { ContractVersionError } from '../errors/errors.ts';
 export {
   type EngineFactory,
