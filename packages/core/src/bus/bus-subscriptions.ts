@@ -1,5 +1,11 @@
-import type { Subscription } from '../contract/bus.ts';
+import type { EventBus, EventHandler, SubscribeOptions, Subscription } from '../contract/bus.ts';
+import { groupFor } from '../contract/tenant.ts';
+import { assertTopicOrPattern } from '../contract/topics.ts';
+import { assertOptionsOf } from '../engine/call-options.ts';
+import { CancellableSubscription } from '../engine/engine-subscription.ts';
+import { type InternalSubscribeOptions, identityOption } from '../engine/subscribe-options.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
+import type { Router } from '../routing/router.ts';
 import type { Lifecycle } from './lifecycle-events.ts';
 
 interface Routed {
@@ -8,8 +14,9 @@ interface Routed {
   readonly unlink: () => void;
 }
 
-/** The subscriptions of a bus, and the lifecycle events of their creation and end. */
+/** Makes and ends the subscriptions of a bus, and emits the lifecycle events of their creation and end. */
 export class BusSubscriptions {
+  readonly #router: Router;
   readonly #lifecycle: Lifecycle;
   readonly #routed = new Map<Subscription, Routed>();
   /** Subscriptions whose creation was announced and whose end was not. */
@@ -17,18 +24,51 @@ export class BusSubscriptions {
   readonly #made = new WeakSet<Subscription>();
   readonly #cancelledEarly = new WeakSet<Subscription>();
 
-  constructor(lifecycle: Lifecycle) {
+  constructor(router: Router, lifecycle: Lifecycle) {
+    this.#router = router;
     this.#lifecycle = lifecycle;
   }
 
+  /** @param engineName - The only engine to subscribe on. Default: all engines that may carry the topic. */
+  async subscribe(
+    topic: string,
+    handler: EventHandler<never>,
+    isAsync: boolean,
+    options: SubscribeOptions,
+    engineName?: string,
+  ): Promise<Subscription> {
+    assertTopicOrPattern(topic);
+    assertOptionsOf('subscribe', options);
+    const { tenant } = options;
+    const engine = engineName ?? this.#router.enginesFor(topic, tenant).join(',');
+    const target: EventBus = engineName === undefined ? this.#router : this.#router.engine(engineName);
+    const subscription = new CancellableSubscription(
+      { topic, isAsync, engine, group: groupFor(options.group, tenant) },
+      (self) => this.remove(self),
+    );
+    const routedOptions: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
+    this.#begin(subscription);
+    let routed: Subscription;
+    try {
+      routed = isAsync
+        ? await target.subscribeAsync(topic, handler, routedOptions)
+        : await target.subscribe(topic, handler, routedOptions);
+    } catch (error) {
+      this.#abort(subscription);
+      throw error;
+    }
+    await this.#add(subscription, routed, options.signal);
+    return subscription;
+  }
+
   /** Registers a subscription that is being made, because its handler may already get events and cancel it. */
-  begin(subscription: Subscription): void {
+  #begin(subscription: Subscription): void {
     this.#made.add(subscription);
     this.#lifecycle.onFirstEvent(subscription.id, () => this.#announceCreation(subscription));
   }
 
   /** Removes a subscription that could not be made. */
-  abort(subscription: Subscription): void {
+  #abort(subscription: Subscription): void {
     this.#lifecycle.forget(subscription.id);
     this.#announceRemoval(subscription, 'failed');
   }
@@ -39,7 +79,7 @@ export class BusSubscriptions {
   }
 
   /** Adds the subscription that the router made. From now on its signal cancels it. */
-  async add(
+  async #add(
     subscription: Subscription,
     routed: Subscription,
     signal: AbortSignal | undefined,

@@ -2,7 +2,6 @@ import type { EventBusConfig, ParsedConfig } from '../config/event-bus-config.ts
 import { sourcesOf } from '../config/loading/sources.ts';
 import { configFields, parseAndMake } from '../config/parse-config.ts';
 import type {
-  EventBus,
   EventHandler,
   PublishOptions,
   StartOptions,
@@ -21,14 +20,11 @@ import type {
   EngineHealth,
   Logger,
 } from '../contract/observing.ts';
-import { groupFor } from '../contract/tenant.ts';
-import { assertTopicOrPattern } from '../contract/topics.ts';
 import { assertSubscription } from '../engine/assert-subscription.ts';
 import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/call-options.ts';
-import { CancellableSubscription } from '../engine/engine-subscription.ts';
-import { type InternalSubscribeOptions, identityOption } from '../engine/subscribe-options.ts';
+import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
-import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { EventBusNotStartedError, SubscriptionNotFoundError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
@@ -63,7 +59,7 @@ export class UntypedEventBus implements Engine {
   #isStarted = false;
   #isDrained = false;
   #isConfigReported = false;
-  #starting: Promise<void> | undefined;
+  readonly #starting = new SharedStart();
 
   constructor(options: EventBusConfig & EventBusParts = {}) {
     assertParts(options, configFields);
@@ -81,7 +77,6 @@ export class UntypedEventBus implements Engine {
     this.config = config;
     this.#logger = logger;
     this.#lifecycle = new Lifecycle(config.source, logger);
-    this.#subscriptions = new BusSubscriptions(this.#lifecycle);
     for (const observer of observers) this.#lifecycle.observe(observer);
     this.#schemas = new Map(Object.entries(schemas));
     this.#handleMiddleware = handle;
@@ -94,6 +89,7 @@ export class UntypedEventBus implements Engine {
       onUndecodable,
       publishDeadLetter: (event, engine) => this.#publisher.send(event, undefined, engine),
     });
+    this.#subscriptions = new BusSubscriptions(this.router, this.#lifecycle);
     this.#publisher = new Publisher(this.router, this.#lifecycle, this.#schemas, publish);
   }
 
@@ -105,17 +101,12 @@ export class UntypedEventBus implements Engine {
     return this.router.capabilities;
   }
 
-  async start(options?: StartOptions): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
     assertOptionsOf('start', options);
-    if (this.#starting !== undefined) {
-      assertSignal(options?.signal);
-      await orAborted(this.#starting, options?.signal);
-      return;
-    }
-    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
+    await this.#starting.run(options, () => this.#start(options));
   }
 
-  async #start(options?: StartOptions): Promise<void> {
+  async #start(options: StartOptions): Promise<void> {
     // As after `stop`: without its earlier subscriptions, whose streams would otherwise wait forever.
     if (this.#isDrained) await this.#stop({}).catch(() => {});
     if (!this.#isConfigReported) {
@@ -155,10 +146,11 @@ export class UntypedEventBus implements Engine {
   async stop(options?: StopOptions): Promise<void> {
     assertOptionsOf('stop', options);
     let remaining = options;
-    if (this.#starting !== undefined) {
+    const starting = this.#starting.underWay;
+    if (starting !== undefined) {
       const timeLeft = countdown(resolveStopTimeout(options?.timeoutMs));
       assertSignal(options?.signal);
-      await settlesWithin(this.#starting, timeLeft(), options?.signal);
+      await settlesWithin(starting, timeLeft(), options?.signal);
       remaining = { ...options, timeoutMs: timeLeft() };
     }
     await this.#stop(remaining);
@@ -223,39 +215,7 @@ export class UntypedEventBus implements Engine {
       typeof handler === 'function'
         ? aroundReceive(handler, this.#schemas, this.#handleMiddleware, this.router)
         : handler;
-    return this.#subscribeRouted(topic, wrapped, isAsync, options);
-  }
-
-  /** @param engineName - The only engine to subscribe on. Default: all engines that may carry the topic. */
-  async #subscribeRouted(
-    topic: string,
-    handler: EventHandler<never>,
-    isAsync: boolean,
-    options: SubscribeOptions,
-    engineName?: string,
-  ): Promise<Subscription> {
-    assertTopicOrPattern(topic);
-    assertOptionsOf('subscribe', options);
-    const { tenant } = options;
-    const engine = engineName ?? this.router.enginesFor(topic, tenant).join(',');
-    const target: EventBus = engineName === undefined ? this.router : this.router.engine(engineName);
-    const subscription = new CancellableSubscription(
-      { topic, isAsync, engine, group: groupFor(options.group, tenant) },
-      (self) => this.unsubscribe(self),
-    );
-    const routedOptions: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
-    this.#subscriptions.begin(subscription);
-    let routed: Subscription;
-    try {
-      routed = isAsync
-        ? await target.subscribeAsync(topic, handler, routedOptions)
-        : await target.subscribe(topic, handler, routedOptions);
-    } catch (error) {
-      this.#subscriptions.abort(subscription);
-      throw error;
-    }
-    await this.#subscriptions.add(subscription, routed, options.signal);
-    return subscription;
+    return this.#subscriptions.subscribe(topic, wrapped, isAsync, options);
   }
 
   async unsubscribe(subscription: Subscription): Promise<void> {
@@ -282,7 +242,7 @@ export class UntypedEventBus implements Engine {
       logger: this.#logger,
       publish: (event, engine) => this.#publisher.send(event, undefined, engine),
       subscribe: (engine, deadLetters, handler, subscribeOptions) =>
-        this.#subscribeRouted(deadLetters, handler, false, subscribeOptions, engine),
+        this.#subscriptions.subscribe(deadLetters, handler, false, subscribeOptions, engine),
     };
     return redrive(bus, topic, options);
   }

@@ -7,12 +7,12 @@ import { activeDelivery } from '../dispatch/delivery.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
-import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 import { assertOptionsOf, assertSignal, resolveStopTimeout } from './call-options.ts';
 import { closeTransport, openTransport } from './open-transport.ts';
-import { SharedStop } from './shared-stop.ts';
+import { SharedStart, SharedStop } from './shared-calls.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { SubscriptionSet } from './subscription-set.ts';
 
@@ -32,7 +32,7 @@ export class EngineLifecycle {
   /** Undefined unless the engine is started or stopping. */
   transport: Transport | undefined;
   readonly #parts: LifecycleParts;
-  #starting: Promise<void> | undefined;
+  readonly #starting = new SharedStart();
   readonly #stopping = new SharedStop();
   /** Aborts a start that `stop` does not wait for. */
   #startAborter: AbortController | undefined;
@@ -44,12 +44,7 @@ export class EngineLifecycle {
   async start(options: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
     if (this.state === 'started') return;
-    if (this.#starting !== undefined) {
-      assertSignal(options.signal);
-      await orAborted(this.#starting, options.signal);
-      return;
-    }
-    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
+    await this.#starting.run(options, () => this.#start(options));
   }
 
   async #start({ signal }: StartOptions): Promise<void> {
@@ -76,7 +71,7 @@ export class EngineLifecycle {
 
   async stop(options: StopOptions): Promise<void> {
     assertOptionsOf('stop', options);
-    if (this.#starting === undefined && (this.state === 'new' || this.state === 'stopped')) return;
+    if (this.#starting.underWay === undefined && (this.state === 'new' || this.state === 'stopped')) return;
     const caller = activeDelivery();
     // A stop that is under way waits for this very handler, which would then wait for itself.
     if (this.#stopping.isUnderWay && caller !== undefined && this.#parts.subscriptions.hasQueue(caller.queue))
@@ -88,7 +83,7 @@ export class EngineLifecycle {
     const { subscriptions, host } = this.#parts;
     let timeoutMs = resolveStopTimeout(options.timeoutMs);
     // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
-    if (this.#starting !== undefined && this.state === 'starting')
+    if (this.#starting.underWay !== undefined && this.state === 'starting')
       timeoutMs = await this.#afterStart(timeoutMs, options.signal);
     // The start failed, or was aborted.
     if (this.state === 'new') return;
@@ -108,8 +103,9 @@ export class EngineLifecycle {
   async drain(options: StopOptions): Promise<void> {
     assertOptionsOf('drain', options);
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
-    if (this.#starting !== undefined && this.state === 'starting')
-      await settlesWithin(this.#starting, timeoutMs, options.signal);
+    const starting = this.#starting.underWay;
+    if (starting !== undefined && this.state === 'starting')
+      await settlesWithin(starting, timeoutMs, options.signal);
     if (this.state !== 'started' && this.state !== 'stopping') return;
     await this.#drain(timeoutMs, options.signal);
   }
@@ -120,7 +116,7 @@ export class EngineLifecycle {
    * @returns how much of the time is left.
    */
   async #afterStart(timeoutMs: number, signal: AbortSignal | undefined): Promise<number> {
-    const starting = this.#starting!;
+    const starting = this.#starting.underWay!;
     const timeLeft = countdown(timeoutMs);
     if (!(await settlesWithin(starting, timeoutMs, signal))) {
       const { name } = this.#parts.host();

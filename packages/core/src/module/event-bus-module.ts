@@ -27,8 +27,8 @@ import type { EventBusParts } from '../bus/event-bus-parts.ts';
 import type { UntypedEventBus } from '../bus/event-bus.ts';
 import { lifecycleEventTypes } from '../bus/lifecycle-events.ts';
 import type { RouterView } from '../routing/router.ts';
-import { isPattern, matchesTopic } from '../contract/topics.ts';
 import type { TopicMap, TopicPublishOptions } from '../typed/typed-topics.ts';
+import { moduleMetrics } from './module-metrics.ts';
 import { defaultsFor, moduleDefaults, withoutDefaults } from './default-config.ts';
 import type {
   ModuleEvent,
@@ -189,30 +189,7 @@ export class EventBusModule<
 
   /** Returns the counters of all engines, and the numbers of topics and subscriptions. All are 0 before `init`. */
   collectMetrics(): ModuleMetrics {
-    const { published, delivered, dropped, pending, failed, retried, deadLettered } = this.stats();
-    const topics = this.topics();
-    return {
-      name: moduleName,
-      values: {
-        published_count: published,
-        delivered_count: delivered,
-        dropped_count: dropped,
-        pending_count: pending,
-        failed_count: failed,
-        retried_count: retried,
-        dead_lettered_count: deadLettered,
-        topic_count: topics.length,
-        subscriber_count: topics.reduce((sum, topic) => sum + this.#subscribersOfJust(topic, topics), 0),
-      },
-    };
-  }
-
-  /** Counts the subscriptions to exactly this topic, without those to patterns, which are counted under their patterns. */
-  #subscribersOfJust(topic: string, topics: readonly string[]): number {
-    const count = this.subscriberCount(topic);
-    if (isPattern(topic)) return count;
-    const patterns = topics.filter((other) => isPattern(other) && matchesTopic(other, topic));
-    return patterns.reduce((rest, pattern) => rest - this.subscriberCount(pattern), count);
+    return moduleMetrics(moduleName, this.stats(), this);
   }
 
   /** Passes the lifecycle events of the bus to the application's subject from now on. */

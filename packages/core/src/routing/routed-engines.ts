@@ -4,10 +4,10 @@ import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/call-options.ts';
-import { SharedStop } from '../engine/shared-stop.ts';
+import { assertOptionsOf, resolveStopTimeout } from '../engine/call-options.ts';
+import { SharedStart, SharedStop } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
-import { orAborted, settlesWithin } from '../engine-kit/or-aborted.ts';
+import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { type ConfigProblem, InvalidConfigError } from '../errors/config-errors.ts';
 import { problemsOf } from '../errors/config-problems.ts';
 import { EngineNotFoundError, EventBusNotStartedError } from '../errors/errors.ts';
@@ -27,7 +27,7 @@ export class RoutedEngines {
   readonly #engines = new Map<string, Engine>();
   readonly #host: (name: string) => EngineHost;
   readonly #onDrained: () => void;
-  #starting: Promise<void> | undefined;
+  readonly #starting = new SharedStart();
   readonly #stopping = new SharedStop();
 
   /** @param onDrained - Called by `stop` once all engines are drained, before the first is stopped. */
@@ -68,12 +68,7 @@ export class RoutedEngines {
 
   async start(options: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
-    if (this.#starting !== undefined) {
-      assertSignal(options.signal);
-      await orAborted(this.#starting, options.signal);
-      return;
-    }
-    await (this.#starting = this.#start(options).finally(() => (this.#starting = undefined)));
+    await this.#starting.run(options, () => this.#start(options));
   }
 
   async #start(options: StartOptions): Promise<void> {
@@ -136,7 +131,8 @@ export class RoutedEngines {
   async #stop(options: StopOptions): Promise<void> {
     const timeLeft = countdown(resolveStopTimeout(options.timeoutMs));
     // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
-    const remaining = this.#starting === undefined ? options : await this.#afterStart(options, timeLeft);
+    const remaining =
+      this.#starting.underWay === undefined ? options : await this.#afterStart(options, timeLeft);
     const undrained = await this.drain(remaining).then(
       () => undefined,
       (error: unknown) => error,
@@ -160,7 +156,7 @@ export class RoutedEngines {
    * @returns the options with the time that is left.
    */
   async #afterStart(options: StopOptions, timeLeft: () => number): Promise<StopOptions> {
-    const starting = this.#starting!;
+    const starting = this.#starting.underWay!;
     if (!(await settlesWithin(starting, timeLeft(), options.signal))) {
       await Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop({ timeoutMs: 0 })));
       await starting.catch(() => {});

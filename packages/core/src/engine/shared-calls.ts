@@ -1,6 +1,27 @@
-import type { StopOptions } from '../contract/bus.ts';
+import type { StartOptions, StopOptions } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
+import { orAborted } from '../engine-kit/or-aborted.ts';
 import { assertSignal, resolveStopTimeout } from './call-options.ts';
+
+/** The `start` that is under way. A later call waits for it, and its signal ends only its own wait. */
+export class SharedStart {
+  #starting: Promise<void> | undefined;
+
+  /** Undefined if no `start` is under way. */
+  get underWay(): Promise<void> | undefined {
+    return this.#starting;
+  }
+
+  /** Joins the `start` that is under way, or calls the function. */
+  async run({ signal }: StartOptions, start: () => Promise<void>): Promise<void> {
+    if (this.#starting !== undefined) {
+      assertSignal(signal);
+      await orAborted(this.#starting, signal);
+      return;
+    }
+    await (this.#starting = start().finally(() => (this.#starting = undefined)));
+  }
+}
 
 /** The `stop` that is under way. A later call waits for it, and can end its wait for handlers earlier, but not later. */
 export class SharedStop {
