@@ -11,10 +11,13 @@ export function assignPartitions(
   const assignments = new Map(members.map(({ id }) => [id, new Map<string, number[]>()]));
   const counts = new Map(members.map(({ id }) => [id, 0]));
   const sorted = [...members].sort((a, b) => compare(a.id, b.id));
+  const known = countsOf(members);
   const topics = new Set(sorted.flatMap((member) => member.topics));
   for (const topic of [...topics].sort(compare)) {
     const candidates = sorted.filter((member) => member.topics.includes(topic)).map(({ id }) => id);
-    for (let partition = 0; partition < partitionsOf(topic); partition++) {
+    // Another member may know partitions that this member does not know yet.
+    const count = Math.max(partitionsOf(topic), known.get(topic) ?? 0);
+    for (let partition = 0; partition < count; partition++) {
       const id = candidates.reduce((least, other) =>
         counts.get(other)! < counts.get(least)! ? other : least,
       );
@@ -36,7 +39,7 @@ export function userDataOf(partitions: Assignment): string {
 }
 
 /** How many partitions each topic has, by the user data of the members. */
-export function countsOf(members: readonly MemberTopics[]): Map<string, number> {
+function countsOf(members: readonly MemberTopics[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { topics, userData } of members) {
     userData.split(',').forEach((count, i) => {

@@ -1,5 +1,6 @@
 import type { ConsumerLag, Logger } from '@polybus/core';
 import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
+import { onceInMicrotask } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type {
   Assignment,
@@ -13,7 +14,7 @@ import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
 import type { Reader } from '../read/reader.ts';
-import { assignPartitions, countsOf, userDataOf } from './assignment.ts';
+import { assignPartitions, userDataOf } from './assignment.ts';
 import { CommitSchedule } from './commit-schedule.ts';
 import { GroupDispatcher } from './dispatcher.ts';
 import type { Subscriber } from './entry.ts';
@@ -54,7 +55,6 @@ export class Group {
   /** How often partitions were assigned to the member. */
   #assignments = 0;
   #closing: Promise<void> | undefined;
-  #onIdle: (() => void) | undefined;
   readonly #onClosed: () => void;
 
   /**
@@ -78,7 +78,7 @@ export class Group {
       isPaused: () => !this.#partitions.isReading,
       mayBegin: () => this.#membership.ownsPartitions,
       onSettled: () => this.#onSettled(),
-      onReleased: () => this.#onIdle?.(),
+      onReleased: () => this.#onEnded(),
       refill: () => this.#partitions.refill(),
     });
     this.#partitions = new GroupPartitions(groupId, reader, this.#dispatch, context.onLoss);
@@ -118,28 +118,14 @@ export class Group {
   #leave(subscriber: Subscriber): void {
     this.#dispatch.leave(subscriber);
     // Without subscriptions, the group ends once the events that are being handled are settled and committed.
-    if (this.#dispatch.size === 0) this.#closeWhenIdle();
+    if (this.#dispatch.size === 0) this.#closeIfIdle();
     else this.#onTopics();
   }
 
-  #closeWhenIdle(): void {
-    this.#onIdle = () => {
-      // Another subscription began before the group ended.
-      if (this.#dispatch.size > 0) {
-        this.#onIdle = undefined;
-        return;
-      }
-      // In a microtask, because the subscription may be giving back one event after the other.
-      if (this.#dispatch.outstanding === 0 && this.#onIdle !== undefined) {
-        this.#onIdle = undefined;
-        queueMicrotask(() => {
-          if (this.#dispatch.size === 0 && this.#dispatch.outstanding === 0) void this.close();
-          else if (this.#dispatch.size === 0) this.#closeWhenIdle();
-        });
-      }
-    };
-    this.#onIdle();
-  }
+  /** In a microtask, because a subscription that leaves may be giving back one event after the other. */
+  readonly #closeIfIdle = onceInMicrotask(() => {
+    if (this.#dispatch.size === 0 && this.#dispatch.outstanding === 0) void this.close();
+  });
 
   /** Commits, leaves the group, and ends. */
   close(): Promise<void> {
@@ -196,11 +182,7 @@ export class Group {
     assign: async (members: readonly MemberTopics[]) => {
       const { catalog } = this.#context;
       await catalog.refresh();
-      // Another member may know partitions that were added after this refresh.
-      const known = countsOf(members);
-      return assignPartitions(members, (topic) =>
-        Math.max(catalog.partitionsOf(topic), known.get(topic) ?? 0),
-      );
+      return assignPartitions(members, (topic) => catalog.partitionsOf(topic));
     },
     assigned: (assignment: Assignment) => this.#assigned(assignment),
     revoked: () => this.#revoked(),
@@ -300,7 +282,11 @@ export class Group {
 
   #onSettled(): void {
     this.#commits.onSettled();
-    this.#onIdle?.();
+    this.#onEnded();
+  }
+
+  #onEnded(): void {
+    if (this.#dispatch.size === 0) this.#closeIfIdle();
   }
 
   /** @param endOf - The end of a partition's log; undefined if it is not known. */

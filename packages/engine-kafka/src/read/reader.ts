@@ -10,6 +10,7 @@ import { pause } from '../pause.ts';
 import type { Cursor } from './cursor.ts';
 import { LogEnds } from './log-ends.ts';
 import { FetchLoop } from './fetch-loop.ts';
+import { resetOffset } from './reset-offset.ts';
 import { Suspensions } from './suspensions.ts';
 import { Turns } from './turns.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
@@ -274,22 +275,12 @@ export class Reader {
     const isOfOffset = ({ failure }: FetchedPartition): boolean => isFailure(failure, 'offset');
     // Another broker may lead the partitions now.
     if (!failed.every(isOfOffset)) await this.#catalog.refresh().catch(() => {});
-    for (const one of failed) if (isOfOffset(one)) await this.#resetOffset(one).catch(() => {});
-    this.#begin();
-  }
-
-  /** The offset does not exist: retention has removed it, or the topic was deleted and created again. */
-  async #resetOffset({ topic, partition }: { topic: string; partition: number }): Promise<void> {
-    const asked = new Map([[topic, [partition]]]);
-    const [[first], [end]] = await Promise.all([
-      this.#client.offsets(asked, 'earliest'),
-      this.#client.offsets(asked, 'latest'),
-    ]);
-    if (first === undefined || end === undefined) return;
-    for (const cursor of this.#cursors.get(keyOf({ topic, partition })) ?? []) {
-      if (cursor.position < first.offset) cursor.move(first.offset, true);
-      else if (cursor.position > end.offset) cursor.move(first.offset, false);
+    for (const one of failed) {
+      const cursors = this.#cursors.get(keyOf(one));
+      if (cursors !== undefined && isOfOffset(one))
+        await resetOffset(this.#client, cursors, one).catch(() => {});
     }
+    this.#begin();
   }
 }
 
