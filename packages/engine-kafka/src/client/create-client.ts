@@ -1,10 +1,10 @@
 import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
 import type { KafkaClient } from './kafka-client.ts';
-import { noRetries } from './kafkajs/connections.ts';
+import { noRetries } from './kafkajs/connection/connections.ts';
 import { KafkajsClient } from './kafkajs/client.ts';
 import { logTo } from './kafkajs/log.ts';
-import { Sockets } from './kafkajs/sockets.ts';
+import { Sockets } from './kafkajs/connection/sockets.ts';
 import type { KafkaOptions } from '../options/options.ts';
 
 /** The longest time that kafkajs may take for one connection, in milliseconds. */

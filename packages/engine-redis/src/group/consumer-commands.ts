@@ -9,8 +9,8 @@ import {
   leaveGroup,
   recordAttempts,
   renewLease,
-} from './consumer-scripts.ts';
-import { readGroup } from './read-script.ts';
+} from './scripts/consumer-scripts.ts';
+import { readGroup } from './scripts/read-script.ts';
 
 /** A read for a consumer. */
 export interface GroupReadRequest {

@@ -1,6 +1,6 @@
 import { Script } from '../client/script.ts';
 import type { StreamContext } from '../store/stream-context.ts';
-import { keyOrder } from './key-order-lua.ts';
+import { keyOrder } from './scripts/key-order-lua.ts';
 import { membership } from '../store/member-leases-lua.ts';
 
 /**

@@ -13,13 +13,13 @@ import type {
   Refusal,
   TopicRecords,
 } from '../kafka-client.ts';
-import { type LenientBroker, type TopicMetadata } from './lenient-broker.ts';
-import { type Connections, askAny, brokerOf, openConnections } from './connections.ts';
+import { type LenientBroker, type TopicMetadata } from './connection/lenient-broker.ts';
+import { type Connections, askAny, brokerOf, openConnections } from './connection/connections.ts';
 import { toFailure } from './failure.ts';
 import type { GroupTimes } from './coordinator.ts';
 import { KafkajsGroup } from './group.ts';
 import { KafkajsSender } from './sender.ts';
-import type { Sockets } from './sockets.ts';
+import type { Sockets } from './connection/sockets.ts';
 import { withTimeout } from '../../with-timeout.ts';
 import type { ProducerOptions } from '../../options/options.ts';
 import { pause } from '../../pause.ts';

@@ -1,6 +1,6 @@
 import type { Cluster, GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
-import { askAny, brokerOf } from './connections.ts';
-import type { LenientBroker } from './lenient-broker.ts';
+import { askAny, brokerOf } from './connection/connections.ts';
+import type { LenientBroker } from './connection/lenient-broker.ts';
 
 /** The requests of kafkajs's broker for groups. */
 export interface GroupCoordinator {

@@ -11,7 +11,7 @@ import type {
   PartitionsByTopic,
 } from '../kafka-client.ts';
 import { decodeAssignment } from './assignment.ts';
-import type { Connections } from './connections.ts';
+import type { Connections } from './connection/connections.ts';
 import { type GroupCoordinator, type GroupTimes, coordinatorFor, coordinatorOf } from './coordinator.ts';
 import { toFailure } from './failure.ts';
 

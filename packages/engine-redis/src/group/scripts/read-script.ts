@@ -1,6 +1,6 @@
-import { Script } from '../client/script.ts';
+import { Script } from '../../client/script.ts';
 import { keyOrder } from './key-order-lua.ts';
-import { membership } from '../store/member-leases-lua.ts';
+import { membership } from '../../store/member-leases-lua.ts';
 
 /**
  * Reads entries for one consumer.

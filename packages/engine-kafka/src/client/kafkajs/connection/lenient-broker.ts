@@ -1,4 +1,4 @@
-import { type FetchAnswer, type Response, fetchResponse } from './fetch.ts';
+import { type FetchAnswer, type Response, fetchResponse } from '../fetch.ts';
 
 /**
  * Answers about many partitions. kafkajs discards a whole answer if anything in it has an error, such as a partition without a

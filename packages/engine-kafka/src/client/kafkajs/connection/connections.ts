@@ -2,7 +2,7 @@ import { settlesWithin } from '@polybus/core/engine-kit';
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
 import { type LenientBroker, type Metadata, lenient } from './lenient-broker.ts';
 import { type ConnectionPool, correctConnections } from './connection-fixes.ts';
-import { KafkaFailure } from '../failure.ts';
+import { KafkaFailure } from '../../failure.ts';
 
 /** kafkajs does not retry, because the engine does: it can stop when it closes. */
 export const noRetries: RetryOptions = { retries: 0, initialRetryTime: 100, maxRetryTime: 1000 };

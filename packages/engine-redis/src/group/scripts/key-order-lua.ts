@@ -1,4 +1,4 @@
-import { keyField, leftBehind } from '../store/stream-keys.ts';
+import { keyField, leftBehind } from '../../store/stream-keys.ts';
 
 /**
  * Lua for scripts: the order per key in a group.
