@@ -11,6 +11,8 @@ export interface Options {
   /** Prints the schedules and runs none. */
   readonly isDryRun: boolean;
   readonly isShort: boolean;
+  /** Keeps the ledgers of schedules that broke no promise, too. */
+  readonly isKeeping: boolean;
 }
 
 export const usage = `npm run chaos -- --engine kafka --seeds 1-50 [--duration 40s] [--record]
@@ -20,6 +22,7 @@ npm run chaos -- --short
   --seeds     7, 1-50, or several with commas
   --duration  how long producers publish (default 40s)
   --record    appends each run to the record, and skips the seeds that the record has for this commit
+  --keep      keeps all ledgers, not only those of a broken promise
   --print     prints the schedules and runs none
   --short     a dozen short schedules over all engines`;
 
@@ -32,6 +35,7 @@ export function readOptions(args: readonly string[]): Options {
       seeds: { type: 'string' },
       duration: { type: 'string', default: '40s' },
       record: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
     },
@@ -43,6 +47,7 @@ export function readOptions(args: readonly string[]): Options {
     isRecording: values.record,
     isDryRun: values.print,
     isShort: values.short,
+    isKeeping: values.keep,
   };
 }
 

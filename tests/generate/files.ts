@@ -4,6 +4,8 @@ import { readPage, root } from '../test/docs/blocks.ts';
 import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
+import { faultList, reliabilitySection } from './reliability.ts';
+import { chartFile, reliabilityChart } from './reliability-chart.ts';
 import { diagramOf, roomsOf } from './rooms.ts';
 
 const begin = '<!-- generated: npm run generate -->';
@@ -14,6 +16,7 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   const architecture = 'docs/architecture.md';
   const page = 'docs/configuration.md';
   const guarantees = 'docs/delivery-guarantees.md';
+  const reliability = 'docs/reliability.md';
   const schema = 'packages/core/polybus.schema.json';
   const files = {
     [schema]: JSON.stringify(await configJsonSchema()),
@@ -23,13 +26,14 @@ export async function generatedFiles(): Promise<Record<string, string>> {
       diagramOf(roomsOf('engine-kafka')),
     ),
     [guarantees]: replaced(readPage(guarantees), await guaranteesSection()),
+    [reliability]: replaced(readPage(reliability), reliabilitySection(), faultList()),
     [page]: replaced(readPage(page), await configReference()),
   };
   const formatted = Object.entries(files).map(async ([path, text]): Promise<[string, string]> => {
     const filepath = join(root, path);
     return [path, await format(text, { ...(await resolveConfig(filepath)), filepath })];
   });
-  return Object.fromEntries(await Promise.all(formatted));
+  return Object.fromEntries([...(await Promise.all(formatted)), [chartFile, reliabilityChart()]]);
 }
 
 /** Replaces the generated sections of a page, in their order. */

@@ -44,6 +44,12 @@ export interface Subscriber {
 /** What the ledgers of a schedule say, joined. */
 export interface History {
   readonly sent: ReadonlyMap<string, Sent>;
+  /** For each process that ended in order: the dropped events that the engine reported one by one, and its own count. */
+  readonly dropped: readonly {
+    readonly process: string;
+    readonly reported: number;
+    readonly counted: number;
+  }[];
   /** Of each process, by the name of the process and of the subscription: `c1.0/observer`. */
   readonly subscribers: readonly Subscriber[];
   readonly disturbances: readonly Disturbance[];
@@ -59,6 +65,7 @@ export function historyOf(ledgers: readonly Ledger[]): History {
     sent: new Map(ledgers.flatMap((ledger) => sentBy(ledger)).map((sent) => [sent.id, sent])),
     subscribers: ledgers.flatMap((ledger) => subscribersOf(ledger, disturbances)),
     disturbances,
+    dropped: ledgers.flatMap((ledger) => droppedBy(ledger)),
     lastMemberAt: entries.find((entry) => entry.is === 'last-member')?.at ?? Number.POSITIVE_INFINITY,
   };
 }
@@ -89,6 +96,13 @@ function* disturbancesOf({ process, entries }: Ledger): Iterable<Disturbance> {
   // Killed while it was stalled.
   if (stalledAt !== undefined)
     yield { is: 'disturbed', how: 'frozen', process, from: stalledAt, until: Number.POSITIVE_INFINITY };
+}
+
+function droppedBy({ process, entries }: Ledger): History['dropped'] {
+  const reported = entries.filter((one) => one.is === 'given-up' && one.outcome === 'dropped').length;
+  return entries.flatMap((one) =>
+    one.is === 'stopped' ? [{ process, reported, counted: one.dropped }] : [],
+  );
 }
 
 function sentBy({ process, entries }: Ledger): Sent[] {

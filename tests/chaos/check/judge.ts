@@ -57,6 +57,11 @@ export function judge(engine: EngineName, history: History): Judgement {
     complaint('stuck', stuck, eventText),
     complaint('not seen by the observer', unseen, eventText),
     complaint('unaccounted', gone, (event) => `${eventText(event)} by ${event.by}`),
+    complaint(
+      'processes whose count of dropped events is not the number that was reported',
+      history.dropped.filter(({ reported, counted }) => reported !== counted),
+      ({ process, reported, counted }) => `${process}: ${reported} reported, ${counted} counted`,
+    ),
     complaint('reordered', reordered, ({ first, later }) => `${text(first)} after ${text(later)}`),
     complaint(
       'repeated without a cause',

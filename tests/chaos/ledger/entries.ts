@@ -26,7 +26,8 @@ export type Entry = { readonly at: number } & (
   /** The event loop is blocked until the entry `stall-end`. */
   | { readonly is: 'stall' | 'stall-end' }
   | { readonly is: 'start-failed'; readonly code: string }
-  | { readonly is: 'stopped'; readonly error?: string }
+  /** `dropped`: the engine's own count of dropped events. */
+  | { readonly is: 'stopped'; readonly dropped: number; readonly error?: string }
   /** Of the runner: every member has ended although events were left, and a last member starts. */
   | { readonly is: 'last-member' }
   | Disturbance

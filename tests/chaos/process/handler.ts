@@ -5,6 +5,8 @@ import type { Mood } from './settings.ts';
 
 const slowMs = 300;
 const usualMs = 15;
+/** One handler in ten takes so long, so that some run whenever their process is killed. */
+const longMs = 150;
 /** From this attempt on, an event succeeds, so that every event can be handled in the end. */
 const lastFailure = 3;
 
@@ -56,7 +58,8 @@ export class Handlers {
     const mood = attempt > lastFailure && this.#mood !== 'slow' ? 'normal' : this.#mood;
     if (mood === 'throw') throw new Error('a handler that throws');
     if (mood === 'hang') return aborted(signal);
-    const ms = mood === 'slow' ? slowMs : Math.random() * usualMs;
+    const random = Math.random();
+    const ms = mood === 'slow' ? slowMs : random < 0.1 ? longMs : random * usualMs;
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 }

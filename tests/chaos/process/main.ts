@@ -2,6 +2,7 @@
 import { WallClock } from '../../../packages/conformance/src/support/wall-clock.ts';
 import { now } from '../ledger/clock.ts';
 import { LedgerWriter } from '../ledger/ledger-file.ts';
+import { leaseMs } from '../schedule/engines.ts';
 import { Handlers } from './handler.ts';
 import { type Bus, makeBus } from './make-bus.ts';
 import { Producer } from './producer.ts';
@@ -12,6 +13,8 @@ const settings = JSON.parse(process.argv[2]!) as Settings;
 const publishes = settings.role === 'producer' || settings.role === 'all';
 const subscribes = settings.role !== 'producer';
 const stopMs = 10_000;
+/** From here on a process counts as frozen. */
+const longGapMs = leaseMs / 3;
 
 const ledger = new LedgerWriter(settings.folder, settings.name);
 ledger.write({ is: 'process', role: settings.role });
@@ -25,10 +28,23 @@ const ending = new AbortController();
 /** Joining and leaving, one after the other. */
 let membership = Promise.resolve();
 
+noteGaps();
 process.on('disconnect', () => process.exit(1));
 process.on('message', (command: Command) => obey(command));
 process.once('SIGTERM', () => void end());
 await start();
+
+/** Notes when this process did not run, whoever stopped it: a busy machine may be the cause, too. */
+function noteGaps(): void {
+  let last = now();
+  setInterval(() => {
+    const until = now();
+    if (until - last > longGapMs) {
+      ledger.write({ is: 'disturbed', how: 'frozen', process: settings.name, from: last, until });
+    }
+    last = until;
+  }, 100);
+}
 
 /** Tries until the broker answers, as a process manager would. */
 async function start(): Promise<void> {
@@ -61,10 +77,10 @@ async function end(): Promise<void> {
   subscriber.closing();
   try {
     await bus.stop({ timeoutMs: stopMs });
-    ledger.write({ is: 'stopped' });
+    ledger.write({ is: 'stopped', dropped: bus.stats().dropped });
     process.exit(0);
   } catch (error) {
-    ledger.write({ is: 'stopped', error: String(error) });
+    ledger.write({ is: 'stopped', dropped: bus.stats().dropped, error: String(error) });
     process.exit(2);
   }
 }

@@ -1,10 +1,10 @@
-import { type EventBus, type LifecycleEvent, type Logger, createEventBus } from '@polybus/core';
+import { type LifecycleEvent, type Logger, type TypedEventBus, createEventBus } from '@polybus/core';
 import { now } from '../ledger/clock.ts';
 import type { LedgerWriter } from '../ledger/ledger-file.ts';
 import { makeEngine } from './make-engine.ts';
 import type { Settings } from './settings.ts';
 
-export type Bus = EventBus;
+export type Bus = TypedEventBus<Record<string, unknown>>;
 
 /** The names under which a process writes about its subscriptions, by their ids. */
 export type SubscriptionNames = Map<string, string>;
@@ -24,6 +24,7 @@ export async function makeBus(
 
 /** With times, to compare a log with a ledger. */
 const logger: Logger = {
+  debug: (message, fields) => console.debug(now().toFixed(0), 'debug', message, fields),
   warn: (message, fields) => console.warn(now().toFixed(0), 'warn', message, fields),
   error: (message, fields) => console.error(now().toFixed(0), 'error', message, fields),
 };

@@ -95,7 +95,10 @@ export function makeSchedule(engine: EngineName, seed: number, durationMs: numbe
 /** A schedule as text, one fault per line. */
 export function describeSchedule(schedule: Schedule): string {
   const { engine, seed, durationMs, consumers, producers, rate, byPattern, faults } = schedule;
-  const who = `${consumers} consumers ${byPattern ? 'by pattern' : 'by topic'}, ${producers} producers of ${rate} events/s`;
+  const isSingle = engine === 'memory' || engine === 'durable-memory';
+  const who = isSingle
+    ? `one process, ${rate} events/s`
+    : `${consumers} consumers ${byPattern ? 'by pattern' : 'by topic'}, ${producers} producers of ${rate} events/s`;
   const lines = faults.map(
     ({ kind, atMs, forMs, target }) =>
       `  ${(atMs / 1000).toFixed(1).padStart(5)} s  ${kind}${forMs > 0 ? ` for ${(forMs / 1000).toFixed(1)} s` : ''} (${target})`,

@@ -47,6 +47,11 @@ export class HandMade {
     return this;
   }
 
+  stop(process: string, at: number, dropped: number): this {
+    this.#write(process, { at: at * 1000, is: 'stopped', dropped });
+    return this;
+  }
+
   disturb(how: DisturbanceKind, from: number, until: number, process?: string): this {
     const whose = process === undefined ? {} : { process };
     const times = { at: until * 1000, from: from * 1000, until: until * 1000 };
