@@ -10,7 +10,7 @@ const timestamps = [
   'core/src/dispatch/delivery.ts',
   'core/src/dispatch/outcomes.ts',
   'core/src/dispatch/reporting/dead-letter-writer.ts',
-  'core/src/engine/subscribe-options.ts',
+  'core/src/engine/options/subscribe-options.ts',
   'engine-kinesis/src/client/kinesis-api.ts',
   'engine-memory/src/history.ts',
   'engine-redis/src/pubsub/channels.ts',

@@ -1,9 +1,9 @@
 import type { EventBus, EventHandler, SubscribeOptions, Subscription } from '../contract/bus.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
-import { assertOptionsOf } from '../engine/call-options.ts';
+import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
-import { type InternalSubscribeOptions, identityOption } from '../engine/subscribe-options.ts';
+import { type InternalSubscribeOptions, identityOption } from '../engine/options/subscribe-options.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import type { Router } from '../routing/router.ts';
 import type { Lifecycle } from './lifecycle-events.ts';

@@ -20,8 +20,8 @@ import type {
   EngineHealth,
   Logger,
 } from '../contract/observing.ts';
-import { assertSubscription } from '../engine/assert-subscription.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/call-options.ts';
+import { assertSubscription } from '../engine/options/assert-subscription.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/options/call-options.ts';
 import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';

@@ -1,5 +1,5 @@
 import type { EventHandler, SubscribeOptions, Subscription } from '../contract/bus.ts';
-import { assertOptionsOf } from '../engine/call-options.ts';
+import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import { InvalidOptionError } from '../errors/errors.ts';
 import { EventStream } from './event-stream.ts';

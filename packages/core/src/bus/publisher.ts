@@ -7,7 +7,12 @@ import { orAborted } from '../engine-kit/or-aborted.ts';
 import type { Router } from '../routing/router.ts';
 import { type StandardSchema, validatePayload } from '../typed/standard-schema.ts';
 import { createEvent } from '../contract/create-event.ts';
-import { type OptionNames, assertOptionNames, assertSignal, signalName } from '../engine/call-options.ts';
+import {
+  type OptionNames,
+  assertOptionNames,
+  assertSignal,
+  signalName,
+} from '../engine/options/call-options.ts';
 import type { TopicPublishOptions } from '../typed/typed-topics.ts';
 import { tenantOf } from '../contract/tenant.ts';
 

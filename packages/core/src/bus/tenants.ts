@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PublishOptions, SubscribeOptions } from '../contract/bus.ts';
 import type { TypedEventBus } from './typed-event-bus.ts';
-import { type OptionNames, assertOptionNames } from '../engine/call-options.ts';
+import { type OptionNames, assertOptionNames } from '../engine/options/call-options.ts';
 import { InvalidOptionError, InvalidTenantError } from '../errors/errors.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { EventStream } from './event-stream.ts';

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { TimeToLive } from '../contract/bus.ts';
 import type { RetryOptions } from '../contract/retry.ts';
-import type { DeliveryDefaults } from '../engine/subscribe-options.ts';
+import type { DeliveryDefaults } from '../engine/options/subscribe-options.ts';
 import { atLeastOne, deadLetter, positiveMilliseconds, retry, timeToLive } from './schema.ts';
 
 /** The options that the configuration of every engine has. Most of them are the defaults of its subscriptions. */

@@ -23,7 +23,7 @@ export {
   wholeNumber,
 } from '../config/schema.ts';
 export { validateConfig } from '../config/validate.ts';
-export { type OptionNames, assertOptionNames } from '../engine/call-options.ts';
+export { type OptionNames, assertOptionNames } from '../engine/options/call-options.ts';
 export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';

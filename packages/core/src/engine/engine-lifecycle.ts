@@ -10,7 +10,7 @@ import { onAbort } from '../engine-kit/on-abort.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from './call-options.ts';
+import { assertOptionsOf, assertSignal, resolveStopTimeout } from './options/call-options.ts';
 import { closeTransport, openTransport } from './open-transport.ts';
 import { SharedStart, SharedStop } from './shared-calls.ts';
 import type { StallWatch } from './stall-watch.ts';

@@ -21,8 +21,8 @@ import { Reporter } from '../dispatch/reporting/reporter.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import { EventBusNotStartedError, SubscriptionNotFoundError } from '../errors/errors.ts';
-import { assertSubscription } from './assert-subscription.ts';
-import { assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
+import { assertSubscription } from './options/assert-subscription.ts';
+import { assertOptionsOf, assertSignal, timerMs } from './options/call-options.ts';
 import { healthOf } from './engine-health.ts';
 import { EngineLifecycle } from './engine-lifecycle.ts';
 import { CancellableSubscription } from './engine-subscription.ts';
@@ -35,7 +35,7 @@ import {
   gateOption,
   identityOption,
   resolveSubscribeOptions,
-} from './subscribe-options.ts';
+} from './options/subscribe-options.ts';
 import { SubscriptionSet } from './subscription-set.ts';
 
 /** The definition of an engine. */

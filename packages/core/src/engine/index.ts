@@ -42,4 +42,4 @@ export type { RouterOptions } from '../routing/engine-router.ts';
 export type { Router } from '../routing/router.ts';
 export { createRouter } from '../routing/engine-router.ts';
 export { type EngineDefinition, createEngine } from './engine.ts';
-export type { DeliveryDefaults } from './subscribe-options.ts';
+export type { DeliveryDefaults } from './options/subscribe-options.ts';

@@ -1,7 +1,7 @@
 import type { StartOptions, StopOptions } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import { orAborted } from '../engine-kit/or-aborted.ts';
-import { assertSignal, resolveStopTimeout } from './call-options.ts';
+import { assertSignal, resolveStopTimeout } from './options/call-options.ts';
 
 /** The `start` that is under way. A later call waits for it, and its signal ends only its own wait. */
 export class SharedStart {

@@ -14,11 +14,15 @@ import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/obser
 import { groupFor, tenantOf } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
-import { assertSubscription } from '../engine/assert-subscription.ts';
-import { assertOptionsOf } from '../engine/call-options.ts';
+import { assertSubscription } from '../engine/options/assert-subscription.ts';
+import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
-import { type InternalSubscribeOptions, gateOption, identityOption } from '../engine/subscribe-options.ts';
+import {
+  type InternalSubscribeOptions,
+  gateOption,
+  identityOption,
+} from '../engine/options/subscribe-options.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import { allOrErrors } from './all-or-errors.ts';

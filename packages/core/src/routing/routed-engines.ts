@@ -4,7 +4,7 @@ import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
-import { assertOptionsOf, resolveStopTimeout } from '../engine/call-options.ts';
+import { assertOptionsOf, resolveStopTimeout } from '../engine/options/call-options.ts';
 import { SharedStart, SharedStop } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';

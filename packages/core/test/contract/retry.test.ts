@@ -6,7 +6,7 @@ import { PolybusError } from '../../src/errors/polybus-error.ts';
 import type { RetryOptions } from '../../src/contract/retry.ts';
 import { retryDelayMs } from '../../src/engine-kit/backoff.ts';
 import { isRetryable } from '../../src/dispatch/is-retryable.ts';
-import { resolveRetry } from '../../src/engine/resolve-retry.ts';
+import { resolveRetry } from '../../src/engine/options/resolve-retry.ts';
 
 describe('resolveRetry', () => {
   test('has the defaults of the contract', () => {

@@ -13,7 +13,7 @@ import {
   assertSignal,
   signalName,
   timerMs,
-} from '../../engine/call-options.ts';
+} from '../../engine/options/call-options.ts';
 import { InvalidOptionError } from '../../errors/errors.ts';
 import { EndOfWork } from './end-of-work.ts';
 import { type RedriveBus, type RedriveOptions, RedriveRun } from './redrive-run.ts';

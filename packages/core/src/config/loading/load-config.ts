@@ -1,4 +1,4 @@
-import { type OptionNames, assertOptionNames } from '../../engine/call-options.ts';
+import { type OptionNames, assertOptionNames } from '../../engine/options/call-options.ts';
 import type { Logger } from '../../contract/observing.ts';
 import { adaptedLogger } from '../../logging/adapted-logger.ts';
 import { consoleLogger } from '../../logging/logger.ts';

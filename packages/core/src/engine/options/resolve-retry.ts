@@ -1,6 +1,11 @@
-import { longestTimerMs } from '../contract/timer-limit.ts';
-import { type BackoffOptions, type RetryOptions, type RetryPolicy, defaultRetry } from '../contract/retry.ts';
-import { InvalidOptionError } from '../errors/errors.ts';
+import { longestTimerMs } from '../../contract/timer-limit.ts';
+import {
+  type BackoffOptions,
+  type RetryOptions,
+  type RetryPolicy,
+  defaultRetry,
+} from '../../contract/retry.ts';
+import { InvalidOptionError } from '../../errors/errors.ts';
 import { type OptionNames, assertOptionNames } from './call-options.ts';
 
 const retryNames = {

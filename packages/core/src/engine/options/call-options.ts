@@ -1,7 +1,7 @@
-import type { PublishOptions, StartOptions, StopOptions, SubscribeOptions } from '../contract/bus.ts';
-import { longestTimerMs } from '../contract/timer-limit.ts';
-import { InvalidOptionError, UnknownOptionError } from '../errors/errors.ts';
-import { suggestion } from '../errors/suggest.ts';
+import type { PublishOptions, StartOptions, StopOptions, SubscribeOptions } from '../../contract/bus.ts';
+import { longestTimerMs } from '../../contract/timer-limit.ts';
+import { InvalidOptionError, UnknownOptionError } from '../../errors/errors.ts';
+import { suggestion } from '../../errors/suggest.ts';
 
 /** The names of all options of a call. The compiler reports an option that is missing here. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;

@@ -1,5 +1,5 @@
-import type { Subscription } from '../contract/bus.ts';
-import { InvalidSubscriptionError } from '../errors/errors.ts';
+import type { Subscription } from '../../contract/bus.ts';
+import { InvalidSubscriptionError } from '../../errors/errors.ts';
 
 /**
  * Asserts that the argument of `unsubscribe` is a subscription.

@@ -1,13 +1,13 @@
 import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
-import { type Capabilities, requireCapability } from '../contract/capabilities.ts';
-import type { EventHandler, StartPosition, SubscribeOptions, Subscription } from '../contract/bus.ts';
-import type { DeliveryPolicy } from '../dispatch/delivery-policy.ts';
-import type { WorkerPool } from '../dispatch/workers/worker-pool.ts';
-import { HandlerRequiredError, InvalidOptionError } from '../errors/errors.ts';
-import type { RetryOptions } from '../contract/retry.ts';
+import { type Capabilities, requireCapability } from '../../contract/capabilities.ts';
+import type { EventHandler, StartPosition, SubscribeOptions, Subscription } from '../../contract/bus.ts';
+import type { DeliveryPolicy } from '../../dispatch/delivery-policy.ts';
+import type { WorkerPool } from '../../dispatch/workers/worker-pool.ts';
+import { HandlerRequiredError, InvalidOptionError } from '../../errors/errors.ts';
+import type { RetryOptions } from '../../contract/retry.ts';
 import { resolveRetry } from './resolve-retry.ts';
-import { groupFor } from '../contract/tenant.ts';
-import { assertTopic, assertTopicOrPattern } from '../contract/topics.ts';
+import { groupFor } from '../../contract/tenant.ts';
+import { assertTopic, assertTopicOrPattern } from '../../contract/topics.ts';
 
 /** The defaults for options that a subscription does not set. */
 export interface DeliveryDefaults {
