@@ -28,7 +28,7 @@ const optionNames = { required: true } satisfies OptionNames<TenantMiddlewareOpt
 
 /**
  * Middleware for a bus whose events belong to tenants. An event that a handler publishes gets the tenant of the event being handled,
- * unless it names another. Publishing an event without a tenant, or with an invalid tenant, is refused.
+ * unless the handler sets another tenant. Publishing an event without a tenant, or with an invalid tenant, is refused.
  *
  * @example
  * ```ts

@@ -123,7 +123,7 @@ export interface TypedEventBus<
   topics(): string[];
   /**
    * Counts subscriptions, both sync and async. For a topic, it counts every subscription that matches the topic, including patterns.
-   * For a pattern, it counts those to exactly this pattern.
+   * For a pattern, it counts subscriptions to exactly this pattern.
    *
    * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.
    */
@@ -133,8 +133,8 @@ export interface TypedEventBus<
   /** Returns the counters of each engine by its name. An engine that has not been created yet is missing. */
   statsPerEngine(): Record<string, DeliveryStats>;
   /**
-   * Resolves with the health of the bus. Never rejects: if the broker of one engine cannot be reached, the bus is `degraded`; if none
-   * can, it is `down`.
+   * Resolves with the health of the bus. Never rejects: if the broker of one engine cannot be reached, the bus is `degraded`; if no
+   * broker can be reached, it is `down`.
    */
   health(): Promise<EngineHealth>;
   /**

@@ -146,7 +146,7 @@ export interface EventBus extends AsyncDisposable {
   topics(): string[];
   /**
    * Counts subscriptions, both sync and async. For a topic, it counts every subscription that matches the topic, including patterns.
-   * For a pattern, it counts those to exactly this pattern.
+   * For a pattern, it counts subscriptions to exactly this pattern.
    *
    * @throws {@link InvalidTopicError} if it is neither a topic nor a pattern.
    */

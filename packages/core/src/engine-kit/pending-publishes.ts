@@ -12,7 +12,7 @@ export class PendingPublish<Message> {
   readonly settled: Promise<void>;
   /** True once `settled` has settled. A publisher does not send such an event, or does not send it again. */
   isSettled = false;
-  /** The last refusal of the broker that may pass; undefined if there was none. */
+  /** The last temporary refusal of the broker; undefined if there was none. */
   lastError: unknown = undefined;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
@@ -44,7 +44,7 @@ export class PendingPublish<Message> {
   }
 }
 
-/** For filtering the events that a publisher has queued: an event that is settled must not leave any more. */
+/** Filters the queue of a publisher, because a settled event must not be sent any more. */
 export function isUnsettled({ isSettled }: { readonly isSettled: boolean }): boolean {
   return !isSettled;
 }
@@ -66,7 +66,7 @@ export interface PendingPublishesOptions<Message> {
  */
 export class PendingPublishes<Message> implements Iterable<PendingPublish<Message>> {
   readonly #options: PendingPublishesOptions<Message>;
-  /** In the order in which they were published, which is that of their deadlines. */
+  /** In the order of publishing, which is also the order of their deadlines. */
   readonly #unsettled = new Set<PendingPublish<Message>>();
   #timer: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
@@ -119,7 +119,7 @@ export class PendingPublishes<Message> implements Iterable<PendingPublish<Messag
 
   /** One timer for all deadlines: the answers of most events come long before. */
   #lookIn(ms: number): NodeJS.Timeout {
-    // After the sockets were read: a process that stood still for a while first hears the answers that came meanwhile.
+    // Runs after the sockets were read, so that a process that was suspended first gets the answers that arrived meanwhile.
     return setTimeout(() => setImmediate(() => this.#endLate()), ms).unref();
   }
 

@@ -140,8 +140,8 @@ export class RedriveRun {
   }
 
   /**
-   * Publishes a copy to this engine, whatever the current routing rules, and under one key, which keeps the order. The copy has a note
-   * more than the dead letter, so it can be too large for the broker: it is then cut, first only in its error.
+   * Publishes a copy to this engine, whatever the current routing rules, and under one key, which keeps the order. The copy has
+   * one metadata field more than the dead letter, so it can be too large for the broker. It is then cut, at first only in its error.
    */
   async #keep({ id, payload, metadata, key, createdAt }: Event): Promise<void> {
     const note: KeptNote = { key: key ?? null, isMark: id === this.#mark };
