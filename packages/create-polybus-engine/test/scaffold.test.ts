@@ -93,7 +93,7 @@ describe('names', () => {
   });
 });
 
-describe('what is written', () => {
+describe('the written files', () => {
   test('has every part of a package, and no placeholder of the template', () => {
     const target = join(folder, 'nats');
     const files = scaffold(target, engineNames('nats'), '0.3.1');

@@ -62,7 +62,7 @@ test.each(['silent', 'hangs up'] as const)(
   },
 );
 
-test('an engine starts although one of its brokers takes connections and says nothing', async () => {
+test('an engine starts although one of its brokers accepts connections and does not answer', async () => {
   const { brokers, calls } = await server('silent');
   const stub = await stubBroker({ topics: () => new Map() });
   for (let n = 0; n < 20 && calls() === 0; n++) {

@@ -102,7 +102,7 @@ async function brokersOf(topic: string, leaders: number[], produce: (partition: 
   return { config: { brokers: first.brokers, publishTimeoutMs: 60_000 }, ports, second, frozen };
 }
 
-test('what another broker leads by then goes there, while the broker that led it does not answer', async () => {
+test('events of a partition that another broker leads by now are sent there, while the previous leader does not answer', async () => {
   const [topic, leaders] = [newName(), [1, 2]];
   const { config, second, frozen } = await brokersOf(topic, leaders, () => 0);
   const engine = await startEngine(config);
@@ -116,7 +116,7 @@ test('what another broker leads by then goes there, while the broker that led it
   await withTimeout(Promise.all(others), soonMs);
 });
 
-test('a broker that does not answer when refused events are sent again holds up those of no other', async () => {
+test('a broker that does not answer when rejected events are sent again delays no event of other brokers', async () => {
   const topic = newName();
   let [refusals, isRefusing] = [0, false];
   const { config, frozen } = await brokersOf(topic, [1, 2], () => {
@@ -136,7 +136,7 @@ test('a broker that does not answer when refused events are sent again holds up 
 });
 
 test.each([false, true])(
-  'what was sent to a broker that does not answer goes to another, once the cluster does without that broker; idempotent: %s',
+  'events that were sent to a broker that does not answer are sent to another broker, once the cluster continues without it; idempotent: %s',
   async (idempotent) => {
     const [topic, leaders] = [newName(), [1, 2]];
     const { config, ports, second, frozen } = await brokersOf(topic, leaders, () => 0);

@@ -153,7 +153,7 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
     await untilUp(engine);
   });
 
-  test('a group whose offsets cannot be committed is told', async () => {
+  test('names a group whose offsets cannot be committed', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];
     const engine = await startEngine({ client: proxy.kafka(), stallLimitMs: 300, numPartitions: 1 });

@@ -113,7 +113,7 @@ describeWithBroker('redis', 'trimming of streams', ({ url }) => {
     expect(missed()[0]).toContain('trimmed before this subscription received them');
   });
 
-  test('a subscription without a group reports what was trimmed while its process was frozen', async () => {
+  test('a subscription without a group reports events that were trimmed while its process was suspended', async () => {
     const keyPrefix = newPrefix();
     const publisher = await startEngine({ url, keyPrefix, mode: 'streams', maxLen: 10 });
     const { child, said } = await spawnMember('plain', url, keyPrefix);
