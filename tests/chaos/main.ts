@@ -1,7 +1,7 @@
 /** Runs schedules of faults on an engine, and ends with 1 if a promise did not hold. */
 import { type Options, readOptions, usage } from './options.ts';
 import { currentCommit, readRecord, record } from './record.ts';
-import { startBroker } from './run/broker.ts';
+import { type ChaosBroker, startBroker } from './run/broker.ts';
 import { type RunResult, removeRun, runSchedule } from './run/run-schedule.ts';
 import type { EngineName } from './schedule/engines.ts';
 import { type Schedule, describeSchedule, makeSchedule } from './schedule/schedule.ts';
@@ -55,40 +55,18 @@ function schedulesOf(
     .map((seed) => makeSchedule(engine, seed, durationMs));
 }
 
-/** Runs the schedules of an engine on one broker. Returns a line for each that broke a promise. */
+/** Runs the schedules of an engine on one broker. Returns a line for each that failed. */
 async function runAll(schedules: readonly Schedule[], options: Options, commit: string): Promise<string[]> {
   const failures: string[] = [];
   if (schedules.length === 0) return failures;
-  let broker = await startBroker(schedules[0]!.engine);
+  const { engine } = schedules[0]!;
+  let broker = await startBroker(engine);
   try {
     for (const schedule of schedules) {
-      const date = new Date().toISOString();
-      console.log(describeSchedule(schedule));
-      const result = await runSchedule(schedule, broker);
-      console.log(summary(result));
-      const { happened, folder, ...found } = result;
-      const { engine, seed, durationMs } = schedule;
-      const own = broker === undefined ? {} : { broker: broker.version };
-      const run = {
-        engine,
-        seed,
-        commit,
-        date,
-        node: process.version,
-        ...own,
-        durationMs,
-        faults: happened,
-        ...found,
-      };
-      if (options.isRecording) record(run);
-      if (options.isKeeping) console.log(`  ledgers: ${folder}`);
-      if (result.broken.length === 0) {
-        if (!options.isKeeping) removeRun(result);
-        continue;
-      }
-      const replay = `npm run chaos -- --engine ${engine} --seeds ${seed} --duration ${durationMs / 1000}s`;
-      failures.push(`${engine}, seed ${seed}: a promise was broken. Ledgers: ${folder}. Again: ${replay}`);
-      for (const line of result.broken) console.log(`    BROKEN: ${line}`);
+      const failure = await runOne(schedule, broker, options, commit);
+      if (failure === undefined) continue;
+      const replay = `npm run chaos -- --engine ${engine} --seeds ${schedule.seed} --duration ${schedule.durationMs / 1000}s`;
+      failures.push(`${engine}, seed ${schedule.seed}: ${failure}. Again: ${replay}`);
       // The next schedule must not suffer from this one.
       await broker?.stop();
       broker = await startBroker(engine);
@@ -97,6 +75,35 @@ async function runAll(schedules: readonly Schedule[], options: Options, commit: 
     await broker?.stop();
   }
   return failures;
+}
+
+/** Runs a schedule, prints the result and records it. Returns why it failed; undefined if every promise held. */
+async function runOne(
+  schedule: Schedule,
+  broker: ChaosBroker | undefined,
+  options: Options,
+  commit: string,
+): Promise<string | undefined> {
+  const { engine, seed, durationMs } = schedule;
+  const date = new Date().toISOString();
+  console.log(describeSchedule(schedule));
+  let result: RunResult;
+  try {
+    result = await runSchedule(schedule, broker);
+  } catch (error) {
+    // Nothing can be said about the promises, so this is not recorded.
+    return `the schedule could not be run: ${String(error)}`;
+  }
+  console.log(summary(result));
+  const { happened: faults, folder, ...found } = result;
+  const version = broker === undefined ? {} : { broker: broker.version };
+  const about = { engine, seed, commit, date, node: process.version, ...version, durationMs, faults };
+  if (options.isRecording) record({ ...about, ...found });
+  for (const line of result.broken) console.log(`    BROKEN: ${line}`);
+  if (result.broken.length > 0) return `a promise was broken. Ledgers: ${folder}`;
+  if (options.isKeeping) console.log(`  ledgers: ${folder}`);
+  else removeRun(result);
+  return undefined;
 }
 
 function summary(result: RunResult): string {

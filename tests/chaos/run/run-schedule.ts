@@ -11,7 +11,10 @@ import type { Fault, Schedule } from '../schedule/schedule.ts';
 import type { ChaosBroker } from './broker.ts';
 import { Fleet } from './fleet.ts';
 import { Injector, delay } from './inject.ts';
+import type { Program } from './program.ts';
 
+/** At the beginning, processes have so long until they work, in milliseconds. */
+const readyMs = 60_000;
 /** After the load, the group has so long for the events that are left, in milliseconds. */
 const drainMs = 60_000;
 /** After that, a last member has so long. */
@@ -54,14 +57,21 @@ export async function runSchedule(schedule: Schedule, broker: ChaosBroker | unde
 
 async function startAll(fleet: Fleet, { engine, consumers, producers }: Schedule): Promise<void> {
   if (engine === 'memory' || engine === 'durable-memory') {
-    await fleet.start('all').ready;
+    await allReady([fleet.start('all')]);
     return;
   }
   const members = Array.from({ length: consumers }, () => fleet.start('consumer'));
   if (durableEngines.includes(engine)) members.push(fleet.start('observer'));
-  await Promise.all(members.map(({ ready }) => ready));
-  const publishing = Array.from({ length: producers }, () => fleet.start('producer'));
-  await Promise.all(publishing.map(({ ready }) => ready));
+  await allReady(members);
+  await allReady(Array.from({ length: producers }, () => fleet.start('producer')));
+}
+
+/** @throws Error if a process does not work in time, although nothing happens to the broker yet. */
+async function allReady(programs: readonly Program[]): Promise<void> {
+  const isReady = (): boolean => programs.every(({ isBusy }) => !isBusy);
+  if (await within(readyMs, isReady)) return;
+  const late = programs.filter(({ isBusy }) => isBusy).map(({ name }) => name);
+  throw new Error(`not ready after ${readyMs / 1000} s: ${late.join(', ')}`);
 }
 
 /** Lets the producers publish, with the faults at their times; resolves when all faults are over and every publish has settled. */
@@ -103,7 +113,7 @@ function isHandled(history: History): boolean {
 }
 
 async function within(ms: number, isDone: () => boolean): Promise<boolean> {
-  for (const end = now() + ms; now() < end; await delay(500)) if (isDone()) return true;
+  for (const end = now() + ms; now() < end; await delay(300)) if (isDone()) return true;
   return false;
 }
 
