@@ -13,8 +13,8 @@ interface Channel {
   ready: Promise<unknown>;
   /** The server has confirmed the subscription: from then on, a lost connection means missed events. */
   isConfirmed: boolean;
-  /** Since when events may have been missed; undefined while the channel is subscribed to. */
-  lostAt: Date | undefined;
+  /** Since when events may have been missed, by `performance.now()`; undefined while the channel is subscribed to. */
+  lostAt: number | undefined;
   /** Why the server refuses to subscribe to the channel again. */
   refusal: string | undefined;
 }
@@ -51,8 +51,8 @@ export class Channels {
   readonly #context: TransportContext;
   readonly #exact = new Map<string, Channel>();
   readonly #patterns = new Map<string, Channel>();
-  /** The last time at which the connection was known to work: events may have been missed since then. */
-  #lostAt: Date | undefined;
+  /** When the connection was last known to work, by `performance.now()`: events may have been missed since then. */
+  #lostAt: number | undefined;
   #gap: Gap | undefined;
   #gaps = 0;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -63,18 +63,14 @@ export class Channels {
     this.#timeoutMs = options.timeoutMs;
     this.#context = options.context;
     connection.listen({
-      onLost: () => (this.#lostAt ??= this.#lastAlive),
+      onLost: () => (this.#lostAt ??= connection.aliveAt),
       onRestored: () => void this.#resubscribe(),
     });
   }
 
-  get #lastAlive(): Date {
-    return new Date(Date.now() - (performance.now() - this.#connection.aliveAt));
-  }
-
   /** The gaps for `health()`: events that were published in a gap were missed. */
   get gaps(): { readonly gaps: number; readonly lastGap?: Gap } {
-    const gap = this.#lostAt === undefined ? this.#gap : { since: this.#lostAt.toISOString() };
+    const gap = this.#lostAt === undefined ? this.#gap : { since: timeOf(this.#lostAt).toISOString() };
     return gap === undefined ? { gaps: this.#gaps } : { gaps: this.#gaps, lastGap: gap };
   }
 
@@ -165,7 +161,7 @@ export class Channels {
   }
 
   async #resubscribe(): Promise<void> {
-    const lostAt = this.#lostAt ?? this.#lastAlive;
+    const lostAt = this.#lostAt ?? this.#connection.aliveAt;
     const channels = this.#all;
     for (const channel of channels) channel.lostAt ??= lostAt;
     try {
@@ -179,7 +175,7 @@ export class Channels {
       return;
     }
     this.#lostAt = undefined;
-    this.#gap = { since: lostAt.toISOString(), until: new Date().toISOString() };
+    this.#gap = { since: timeOf(lostAt).toISOString(), until: timeOf(performance.now()).toISOString() };
     this.#gaps++;
     this.#warnOfRefused();
   }
@@ -197,10 +193,11 @@ export class Channels {
         }
       }),
     );
-    const until = new Date();
+    const until = timeOf(performance.now());
     for (const channel of channels) {
-      const { pattern: topic, isConfirmed, lostAt: since, refusal, receivers } = channel;
-      if (refusal !== undefined || since === undefined) continue;
+      const { pattern: topic, isConfirmed, lostAt, refusal, receivers } = channel;
+      if (refusal !== undefined || lostAt === undefined) continue;
+      const since = timeOf(lostAt);
       channel.lostAt = undefined;
       if (isConfirmed && receivers.size > 0) this.#context.missed({ topic, since, until, reason: gapReason });
     }
@@ -242,4 +239,9 @@ export class Channels {
   close(): void {
     clearTimeout(this.#retryTimer);
   }
+}
+
+/** The time of day of a moment by `performance.now()`, by the clock as it is set now: both ends of a gap are by the same clock. */
+function timeOf(moment: number): Date {
+  return new Date(Date.now() - (performance.now() - moment));
 }
