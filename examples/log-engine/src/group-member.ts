@@ -1,5 +1,6 @@
 import { type ListenRequest, type Receiver, matchesTopic } from '@polybus/core/engine';
-import type { LogBroker, Member, PartitionInfo } from './log-broker.ts';
+import type { Member } from './group-file.ts';
+import type { LogBroker, PartitionInfo } from './log-broker.ts';
 import type { Reader } from './log-transport.ts';
 import { Partition } from './partition.ts';
 

@@ -1,6 +1,10 @@
-import { EventEmitter } from 'node:events';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { StartPosition } from '@polybus/core';
 import { matchesTopic } from '@polybus/core/engine';
+import { GroupFile, type GroupState, type Member, type Position } from './group-file.ts';
+import { LogFile, type LogRecord } from './log-file.ts';
 
 /** One partition of a topic. */
 export interface PartitionInfo {
@@ -9,189 +13,208 @@ export interface PartitionInfo {
   readonly index: number;
 }
 
-export interface LogRecord {
-  readonly topic: string;
-  readonly offset: number;
-  readonly time: number;
-  readonly bytes: Uint8Array;
-}
-
-/** What a group has settled in one partition. */
-export interface Position {
-  /** Every record before this offset is settled. */
-  readonly first: number;
-  /** The settled offsets after `first`. */
-  readonly ahead: readonly number[];
-  /** The attempts of records that are not settled, by offset. */
-  readonly attempts: ReadonlyMap<number, number>;
-}
-
-export interface Member {
-  readonly id: string;
-  readonly pattern: string;
-}
-
-/** A group member, until it leaves or its lease expires. */
-interface Session extends Member {
-  readonly leaseMs: number;
-  aliveAt: number;
-  /** False once the member gives up its partitions. */
-  isStaying: boolean;
-}
-
-class Group {
-  readonly patterns = new Set<string>();
-  readonly sessions = new Map<string, Session>();
-  /** By partition id. A partition without a position is new to the group. */
-  readonly positions = new Map<string, Position>();
-  /** The member that owns a partition, by partition id. */
-  readonly owners = new Map<string, string>();
-
-  isAlive(member: string): boolean {
-    const session = this.sessions.get(member);
-    return session !== undefined && performance.now() - session.aliveAt <= session.leaseMs;
-  }
-}
-
 const partitionsPerTopic = 8;
-const brokers = new Map<string, LogBroker>();
 
 /**
- * A toy broker: append-only logs in the memory of this process, and what consumer groups need. Every method stands for a request to a
- * server: it throws while the broker is down.
+ * A toy broker: append-only logs in a folder, and what consumer groups need. The processes that use the folder share the broker. Every
+ * method stands for a request to a server: it throws while the broker is down.
  */
-export class LogBroker extends EventEmitter<{ change: [] }> {
-  readonly #logs = new Map<string, PartitionInfo & { readonly records: LogRecord[] }>();
-  readonly #groups = new Map<string, Group>();
-  #isUp = true;
+export class LogBroker {
+  readonly #topics: string;
+  readonly #groups: string;
+  /** Grows with each change, so that other processes notice. */
+  readonly #changes: string;
+  /** Exists while the broker is down. */
+  readonly #down: string;
+  readonly #logs = new Map<string, PartitionInfo & { readonly file: LogFile }>();
+  readonly #groupFiles = new Map<string, GroupFile>();
 
-  /** The broker at an address. Each call with the same address returns the same broker. */
-  static at(url: string): LogBroker {
-    let broker = brokers.get(url);
-    if (broker === undefined) brokers.set(url, (broker = new LogBroker().setMaxListeners(0)));
-    return broker;
+  constructor(folder: string) {
+    this.#topics = join(folder, 'topics');
+    this.#groups = join(folder, 'groups');
+    this.#changes = join(folder, 'changes');
+    this.#down = join(folder, 'down');
+    for (const path of [this.#topics, this.#groups]) mkdirSync(path, { recursive: true });
+    appendFileSync(this.#changes, '');
+  }
+
+  /** Calls the function after each change, in whichever process. Returns a function that ends this. */
+  watch(onChange: () => void): () => void {
+    const watcher = watch(this.#changes, onChange);
+    return () => watcher.close();
   }
 
   setUp(isUp: boolean): void {
-    this.#isUp = isUp;
-    if (isUp) this.emit('change');
+    if (isUp) rmSync(this.#down, { force: true });
+    else writeFileSync(this.#down, '');
+    this.#changed();
+  }
+
+  #changed(): void {
+    appendFileSync(this.#changes, '.');
   }
 
   assertUp(): void {
-    if (!this.#isUp) throw new Error('the broker does not answer');
+    if (existsSync(this.#down)) throw new Error('the broker does not answer');
   }
 
   /** Appends a record. Records with the same key, and those without a key, are in one partition of the topic. */
   append(topic: string, key: string | undefined, bytes: Uint8Array): void {
     this.assertUp();
-    if (!this.#logs.has(partitionId(topic, 0))) this.#createTopic(topic);
-    const { records } = this.#logs.get(partitionId(topic, hash(key ?? '') % partitionsPerTopic))!;
-    records.push({ topic, offset: records.length, time: Date.now(), bytes });
-    this.emit('change');
+    if (!existsSync(join(this.#topics, topic))) this.#createTopic(topic);
+    this.#log({ topic, index: hash(key ?? '') % partitionsPerTopic }).file.append(bytes);
+    this.#changed();
   }
 
   /** A group with a matching pattern reads a new topic from its first record. */
   #createTopic(topic: string): void {
-    const groups = [...this.#groups.values()].filter(({ patterns }) =>
-      [...patterns].some((pattern) => matchesTopic(pattern, topic)),
-    );
-    for (let index = 0; index < partitionsPerTopic; index++) {
-      const id = partitionId(topic, index);
-      this.#logs.set(id, { id, topic, index, records: [] });
-      for (const { positions } of groups) positions.set(id, startAt(0));
+    for (const name of readdirSync(this.#groups)) {
+      this.#groupFile(name).update(({ patterns, positions }) => {
+        if (![...patterns].some((pattern) => matchesTopic(pattern, topic))) return;
+        for (let index = 0; index < partitionsPerTopic; index++) {
+          const id = partitionId(topic, index);
+          if (!positions.has(id)) positions.set(id, startAt(0));
+        }
+      });
     }
+    mkdirSync(join(this.#topics, topic), { recursive: true });
+  }
+
+  #log({ topic, index }: Omit<PartitionInfo, 'id'>): PartitionInfo & { readonly file: LogFile } {
+    const id = partitionId(topic, index);
+    let log = this.#logs.get(id);
+    if (log === undefined) {
+      log = { id, topic, index, file: new LogFile(join(this.#topics, topic, String(index)), topic) };
+      this.#logs.set(id, log);
+    }
+    return log;
   }
 
   /** The partitions of all topics that match a pattern. */
   partitions(pattern: string): PartitionInfo[] {
     this.assertUp();
-    return [...this.#logs.values()].filter(({ topic }) => matchesTopic(pattern, topic));
+    const topics = readdirSync(this.#topics).filter((topic) => matchesTopic(pattern, topic));
+    return topics.flatMap((topic) =>
+      Array.from({ length: partitionsPerTopic }, (_, index) => this.#log({ topic, index })),
+    );
   }
 
   read(id: string, offset: number, max: number): LogRecord[] {
     this.assertUp();
-    return this.#logs.get(id)!.records.slice(offset, offset + max);
+    return this.#logs
+      .get(id)!
+      .file.records()
+      .slice(offset, offset + max);
   }
 
   /** The offset of the first record at or after a position; for `latest`, that of the next record. */
   offsetOf(id: string, from: StartPosition): number {
     this.assertUp();
-    const { records } = this.#logs.get(id)!;
     if (from === 'earliest') return 0;
+    const records = this.#logs.get(id)!.file.records();
     const at = from === 'latest' ? -1 : records.findIndex(({ time }) => time >= from.getTime());
     return at === -1 ? records.length : at;
   }
 
   /** Adds a member to a group. The group starts at `from` in each partition that is new to it. */
   join(name: string, member: string, pattern: string, from: StartPosition, leaseMs: number): void {
-    const partitions = this.partitions(pattern);
-    let group = this.#groups.get(name);
-    if (group === undefined) this.#groups.set(name, (group = new Group()));
-    group.patterns.add(pattern);
-    for (const { id } of partitions)
-      if (!group.positions.has(id)) group.positions.set(id, startAt(this.offsetOf(id, from)));
-    const session = { id: member, pattern, leaseMs, aliveAt: performance.now(), isStaying: true };
-    group.sessions.set(member, session);
-    this.emit('change');
+    this.#update(name, ({ patterns, positions, sessions }) => {
+      patterns.add(pattern);
+      for (const { id } of this.partitions(pattern))
+        if (!positions.has(id)) positions.set(id, startAt(this.offsetOf(id, from)));
+      sessions.set(member, { id: member, pattern, leaseMs, aliveAt: machineNow(), isStaying: true });
+    });
+    this.#changed();
   }
 
   /** Renews the lease of a member, and returns the ids of the partitions that it owns. */
   renew(name: string, member: string): ReadonlySet<string> {
-    const { sessions, owners } = this.#group(name);
-    sessions.get(member)!.aliveAt = performance.now();
-    return new Set([...owners].filter(([, owner]) => owner === member).map(([id]) => id));
+    return this.#update(name, ({ sessions, owners }) => {
+      sessions.set(member, { ...sessions.get(member)!, aliveAt: machineNow() });
+      return new Set([...owners].filter(([, owner]) => owner === member).map(([id]) => id));
+    });
   }
 
   /** The members of a group that take part in the assignment, in an order that is the same for all of them. */
   members(name: string): Member[] {
-    const group = this.#group(name);
-    return [...group.sessions.values()].filter(({ id, isStaying }) => isStaying && group.isAlive(id));
+    const state = this.#read(name);
+    return [...state.sessions.values()].filter(({ id, isStaying }) => isStaying && isAlive(state, id));
   }
 
   /** Makes the member the owner of a partition, unless another live member owns it. */
   claim(name: string, id: string, member: string): Position | undefined {
-    const group = this.#group(name);
-    const owner = group.owners.get(id);
-    if (owner !== undefined && owner !== member && group.isAlive(owner)) return undefined;
-    group.owners.set(id, member);
-    return group.positions.get(id);
+    return this.#update(name, (state) => {
+      const owner = state.owners.get(id);
+      if (owner !== undefined && owner !== member && isAlive(state, owner)) return undefined;
+      state.owners.set(id, member);
+      // A topic that was created after the group had joined.
+      return state.positions.get(id) ?? startAt(0);
+    });
   }
 
   /** Ignores the position of a member that does not own the partition any more. */
   commit(name: string, id: string, member: string, position: Position): void {
-    const { owners, positions } = this.#group(name);
-    if (owners.get(id) === member) positions.set(id, position);
+    this.#update(name, ({ owners, positions }) => {
+      if (owners.get(id) === member) positions.set(id, position);
+    });
   }
 
   release(name: string, id: string, member: string): void {
-    const { owners } = this.#group(name);
-    if (owners.get(id) === member) owners.delete(id);
-    this.emit('change');
+    this.#update(name, ({ owners }) => {
+      if (owners.get(id) === member) owners.delete(id);
+    });
+    this.#changed();
   }
 
   /** Takes the member out of the assignment. It still owns its partitions. */
   retire(name: string, member: string): void {
-    const session = this.#group(name).sessions.get(member)!;
-    if (!session.isStaying) return;
-    session.isStaying = false;
-    this.emit('change');
+    const isNews = this.#update(name, ({ sessions }) => {
+      const session = sessions.get(member)!;
+      sessions.set(member, { ...session, isStaying: false });
+      return session.isStaying;
+    });
+    if (isNews) this.#changed();
   }
 
   /** Removes the member. Others can claim the partitions that it still owns. */
   leave(name: string, member: string): void {
-    this.#group(name).sessions.delete(member);
-    this.emit('change');
+    this.#update(name, ({ sessions }) => sessions.delete(member));
+    this.#changed();
   }
 
-  #group(name: string): Group {
+  #read(name: string): GroupState {
     this.assertUp();
-    return this.#groups.get(name)!;
+    return this.#groupFile(digest(name)).read();
+  }
+
+  #update<T>(name: string, change: (state: GroupState) => T): T {
+    this.assertUp();
+    return this.#groupFile(digest(name)).update(change);
+  }
+
+  #groupFile(name: string): GroupFile {
+    let file = this.#groupFiles.get(name);
+    if (file === undefined) this.#groupFiles.set(name, (file = new GroupFile(join(this.#groups, name))));
+    return file;
   }
 }
 
 const partitionId = (topic: string, index: number): string => `${topic}/${index}`;
 
-const startAt = (first: number): Position => ({ first, ahead: [], attempts: new Map() });
+const startAt = (first: number): Position => ({ first, ahead: [], attempts: [] });
+
+/** Milliseconds on the monotonic clock, which all processes of a machine share. */
+const machineNow = (): number => Number(process.hrtime.bigint() / 1_000_000n);
+
+function isAlive({ sessions }: GroupState, member: string): boolean {
+  const session = sessions.get(member);
+  return session !== undefined && machineNow() - session.aliveAt <= session.leaseMs;
+}
+
+/** The name of a group may contain any character. */
+function digest(name: string): string {
+  return createHash('sha256').update(name).digest('hex');
+}
 
 function hash(text: string): number {
   let sum = 0;

@@ -4,11 +4,11 @@ import { LogTransport } from './log-transport.ts';
 import { type LogConfig, resolveOptions } from './options.ts';
 
 /**
- * Creates an engine on the toy broker at an address.
+ * Creates an engine on the toy broker in a folder.
  *
  * @throws {@link InvalidConfigError} if the configuration is invalid. The error lists every problem.
  */
-export function logEngine(config: LogConfig = {}): Engine {
+export function logEngine(config: LogConfig): Engine {
   return create(config, 'logEngine');
 }
 

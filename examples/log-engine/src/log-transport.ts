@@ -35,6 +35,7 @@ export class LogTransport implements Transport {
   readonly #source: string;
   readonly #readers = new Set<Reader>();
   readonly #renewing: NodeJS.Timeout;
+  readonly #unwatch: () => void;
   #scheduled: NodeJS.Immediate | undefined;
   /** Why reading fails. */
   #error: Error | undefined;
@@ -44,12 +45,15 @@ export class LogTransport implements Transport {
     this.#leaseMs = leaseMs;
     this.#source = source;
     this.#renewing = setInterval(() => this.#renew(), leaseMs / 3).unref();
-    broker.on('change', this.#schedule);
+    this.#unwatch = broker.watch(this.#schedule);
   }
 
   /** Opens the connection to the broker, or rejects if it cannot be reached. */
-  static async open({ url, leaseTimeout }: LogOptions, { source }: TransportContext): Promise<LogTransport> {
-    const broker = LogBroker.at(url);
+  static async open(
+    { folder, leaseTimeout }: LogOptions,
+    { source }: TransportContext,
+  ): Promise<LogTransport> {
+    const broker = new LogBroker(folder);
     broker.assertUp();
     return new LogTransport(broker, leaseTimeout, source);
   }
@@ -57,7 +61,7 @@ export class LogTransport implements Transport {
   async close(): Promise<void> {
     this.#run();
     this.#each((reader) => reader.leave());
-    this.#broker.off('change', this.#schedule);
+    this.#unwatch();
     clearInterval(this.#renewing);
     clearImmediate(this.#scheduled);
   }

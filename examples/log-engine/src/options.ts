@@ -12,21 +12,21 @@ import * as v from 'valibot';
 
 /** The configuration of the log engine. */
 export interface LogConfig extends DeliveryOptions {
-  /** The address of the broker. Default `local`. */
-  readonly url?: string | undefined;
+  /** The folder of the broker. Engines with the same folder share the broker, in whichever process they are. */
+  readonly folder: string;
   /** A group member that the broker does not hear from for this long loses its partitions. Default `"30s"`. */
   readonly leaseTimeout?: Duration | undefined;
 }
 
 /** The configuration with every default filled in. Durations are in milliseconds. */
 export interface LogOptions extends ValidatedDeliveryOptions {
-  readonly url: string;
+  readonly folder: string;
   readonly leaseTimeout: number;
 }
 
 const schema = strict({
   ...deliveryOptions,
-  url: v.optional(text, 'local'),
+  folder: text,
   leaseTimeout: v.optional(timerDuration, '30s'),
 });
 

@@ -22,12 +22,7 @@ export class OwnReader implements Reader {
   }
 
   #add(info: PartitionInfo, first: number): Partition {
-    const partition = new Partition(
-      info,
-      undefined,
-      { first, ahead: [], attempts: new Map() },
-      this.#onChange,
-    );
+    const partition = new Partition(info, undefined, { first, ahead: [], attempts: [] }, this.#onChange);
     this.partitions.set(info.id, partition);
     return partition;
   }

@@ -1,7 +1,9 @@
 import { UndecodableRecordError } from '@polybus/core';
 import { decodeRecord } from '@polybus/core/cloudevents';
 import type { Acknowledgement, ReadProgress, Receiver } from '@polybus/core/engine';
-import type { LogBroker, LogRecord, PartitionInfo, Position } from './log-broker.ts';
+import type { Position } from './group-file.ts';
+import type { LogBroker, PartitionInfo } from './log-broker.ts';
+import type { LogRecord } from './log-file.ts';
 
 /** A partition that is read for one subscription: which of its records are settled, delivered, or to be read. */
 export class Partition {
@@ -32,7 +34,7 @@ export class Partition {
 
   /** For a commit. With the first unsettled offset alone, the next owner would repeat the events that are settled after it. */
   get position(): Position {
-    return { first: this.#first, ahead: [...this.#ahead], attempts: new Map(this.#attempts) };
+    return { first: this.#first, ahead: [...this.#ahead], attempts: [...this.#attempts] };
   }
 
   get isIdle(): boolean {

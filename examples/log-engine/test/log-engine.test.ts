@@ -1,17 +1,26 @@
-import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createEventBus } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogBroker, engines, logEngine } from '../src/index.ts';
 
-async function startedAt(url: string, stallLimitMs = 30_000): Promise<Engine> {
-  const engine = logEngine({ url, stallLimitMs });
+/** The folder of a broker of the test's own. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'log-engine-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function startedAt(folder: string, stallLimitMs = 30_000): Promise<Engine> {
+  const engine = logEngine({ folder, stallLimitMs });
   await engine.start();
   return engine;
 }
 
 test('lag() counts the unsettled events of a group in each partition, and describe() counts what is read', async () => {
-  await using engine = await startedAt(randomUUID());
+  await using engine = await startedAt(newFolder());
   let finish!: () => void;
   const finished = new Promise<void>((resolve) => (finish = resolve));
   await engine.subscribe('order.placed', () => finished, { group: 'billing' });
@@ -25,14 +34,13 @@ test('lag() counts the unsettled events of a group in each partition, and descri
 });
 
 test('health() names a partition that cannot be read', async () => {
-  const url = randomUUID();
-  await using engine = await startedAt(url, 20);
+  const folder = newFolder();
+  await using engine = await startedAt(folder, 20);
   await engine.publish({ topic: 'order.placed', payload: 1 });
   await engine.subscribe('order.placed', () => {}, { from: 'earliest' });
   await expect.poll(() => engine.stats().delivered).toBe(1);
-  const broker = LogBroker.at(url);
+  const broker = new LogBroker(folder);
   broker.setUp(false);
-  broker.emit('change');
   const health = async () => (await engine.health()).error;
   await expect.poll(health).toContain('partition 0 of "order.placed"');
   broker.setUp(true);
@@ -40,9 +48,9 @@ test('health() names a partition that cannot be read', async () => {
 });
 
 test('a member that stops while the broker is down leaves its partitions to others once the broker is back', async () => {
-  const url = randomUUID();
-  const broker = LogBroker.at(url);
-  const [leaving, staying] = [await startedAt(url), await startedAt(url)];
+  const folder = newFolder();
+  const broker = new LogBroker(folder);
+  const [leaving, staying] = [await startedAt(folder), await startedAt(folder)];
   const subscription = await leaving.subscribe('a', () => {}, { group: 'g' });
   const seen: unknown[] = [];
   await staying.subscribe('a', ({ payload }) => void seen.push(payload), { group: 'g' });
@@ -55,9 +63,8 @@ test('a member that stops while the broker is down leaves its partitions to othe
 });
 
 test('a member whose lease expires starts no event, and another member handles its events', async () => {
-  const url = randomUUID();
-  const broker = LogBroker.at(url);
-  const engine = logEngine({ url, leaseTimeout: 300 });
+  const folder = newFolder();
+  const engine = logEngine({ folder, leaseTimeout: 300 });
   await engine.start();
   let finish!: () => void;
   const finished = new Promise<void>((resolve) => (finish = resolve));
@@ -68,12 +75,17 @@ test('a member whose lease expires starts no event, and another member handles i
   };
   const options = { group: 'g', concurrency: 1 };
   const expiring = await engine.subscribeAsync('a', handler, options);
-  const renew = broker.renew.bind(broker);
+  const renew = Reflect.get(LogBroker.prototype, 'renew');
   let isCutOff = false;
-  vi.spyOn(broker, 'renew').mockImplementation((group, member) => {
+  const spy = vi.spyOn(LogBroker.prototype, 'renew').mockImplementation(function (
+    this: LogBroker,
+    group,
+    member,
+  ) {
     if (isCutOff && member === expiring.id) throw new Error('the broker does not answer');
-    return renew(group, member);
+    return renew.call(this, group, member);
   });
+  onTestFinished(() => spy.mockRestore());
   for (const payload of [1, 2]) await engine.publish({ topic: 'a', payload });
   await expect.poll(() => engine.stats().pending).toBe(2);
   isCutOff = true;
@@ -93,7 +105,9 @@ test('a configuration with mistakes is refused with its path, and a bus finds th
   expect(() => engines['log']?.({ leaseTimout: '5s' }, context)).toThrow(
     /engines\[0\]\.config\.leaseTimout.*did you mean "leaseTimeout"/,
   );
-  await using bus = createEventBus({ engines: [{ name: 'events', engine: engines['log']!({}, context) }] });
+  await using bus = createEventBus({
+    engines: [{ name: 'events', engine: engines['log']!({ folder: newFolder() }, context) }],
+  });
   await bus.start();
   expect((await bus.health()).status).toBe('up');
 });
