@@ -4,7 +4,16 @@ import type { EventHandler, NewEvent } from '@polybus/core';
 import type { Capabilities, Engine } from '@polybus/core/engine';
 import { Wakeup, eventually, turns, within } from './support/eventually.ts';
 import { Gate } from './support/gate.ts';
-import type { BrokerControl, ConformanceOptions, EngineUnderTest, FactoryContext } from './options.ts';
+import type {
+  AttemptMemory,
+  BrokerControl,
+  ConformanceOptions,
+  EngineUnderTest,
+  FactoryContext,
+  ProcessOptions,
+} from './options.ts';
+import { EngineProcess } from './processes/engine-process.ts';
+import { History } from './processes/history.ts';
 import { Recorder } from './support/recorder.ts';
 import { WallClock } from './support/wall-clock.ts';
 import { assertConserved, isAtRest, isOnItsWay } from './support/stats.ts';
@@ -18,6 +27,9 @@ const defaultStallLimitMs = 30_000;
 /** How long the end of a case waits for running handlers and due retries, in milliseconds. */
 const restMs = 500;
 
+/** The default of `processes.leaseMs`, in milliseconds. Some brokers accept no shorter lease. */
+const defaultLeaseMs = 6000;
+
 /** The engines, unique names and waiting functions that a case uses. */
 export class CaseContext {
   /** Unique for the case and part of each of its topics, so that a broker's log can be searched for it. */
@@ -26,10 +38,14 @@ export class CaseContext {
   readonly #factory: EngineUnderTest;
   readonly #options: ConformanceOptions;
   readonly #engines: Engine[] = [];
+  readonly #processes: EngineProcess[] = [];
+  /** What the handlers in all child processes of the case did. */
+  readonly history: History = new History();
   readonly #gates: Gate[] = [];
   readonly #wakeup = new Wakeup();
   /** Sets the time of day of this process; the end of the case restores it. Only for cases that run alone. */
   readonly clock: WallClock = new WallClock();
+  #made = 0;
   #names = 0;
 
   constructor(factory: EngineUnderTest, options: ConformanceOptions = {}) {
@@ -53,8 +69,9 @@ export class CaseContext {
     const engine = await this.#factory({
       stallLimitMs: defaultStallLimitMs,
       ...context,
+      config: this.#options.config,
       id: this.id,
-      index: this.#engines.length,
+      index: this.#made++,
     });
     this.#engines.push(engine);
     return engine;
@@ -72,6 +89,61 @@ export class CaseContext {
     return engine.capabilities.crossProcess ? this.started() : engine;
   }
 
+  /** Starts a child process, and an engine in it with the lease of {@link ProcessOptions}. */
+  async process(): Promise<EngineProcess> {
+    const { module, execArgv, leaseMs = defaultLeaseMs } = this.#processOptions;
+    const { id, deadlineMs } = this;
+    const one = new EngineProcess({
+      number: this.#processes.length + 1,
+      module,
+      execArgv,
+      context: {
+        id,
+        index: this.#made++,
+        stallLimitMs: defaultStallLimitMs,
+        leaseMs,
+        config: this.#options.config,
+      },
+      history: this.history,
+      wakeup: this.#wakeup,
+      deadlineMs,
+    });
+    this.#processes.push(one);
+    await one.start();
+    return one;
+  }
+
+  get #processOptions(): ProcessOptions {
+    const { processes } = this.#options;
+    assert.ok(
+      processes,
+      'This case runs the engine in child processes: pass describeEngine the option `processes` with the module that exports the ' +
+        "factory, such as { module: new URL('./engine.ts', import.meta.url) }.",
+    );
+    return processes;
+  }
+
+  /** How long after the death of a member another member begins its events at the latest, in milliseconds. */
+  get takeoverWithinMs(): number {
+    const { takeoverWithinMs } = this.#processOptions;
+    assert.ok(
+      takeoverWithinMs,
+      'This case kills a group member: say with the option `processes.takeoverWithinMs` how many milliseconds later another member ' +
+        'begins its events at the latest.',
+    );
+    return takeoverWithinMs;
+  }
+
+  get attemptsCount(): AttemptMemory {
+    const { attemptsCount } = this.#processOptions;
+    assert.ok(
+      attemptsCount,
+      'This case counts attempts: say with the option `processes.attemptsCount` whether they count at the next member: "never", ' +
+        '"after-stop" or "after-kill".',
+    );
+    return attemptsCount;
+  }
+
   record<T = unknown>(body?: EventHandler<T>): Recorder<T> {
     return new Recorder<T>(this.#wakeup, this.deadlineMs, body);
   }
@@ -83,8 +155,12 @@ export class CaseContext {
     return gate;
   }
 
-  eventually(condition: () => boolean | Promise<boolean>, what: string | (() => string)): Promise<void> {
-    return eventually(condition, what, this.deadlineMs, this.#wakeup);
+  eventually(
+    condition: () => boolean | Promise<boolean>,
+    what: string | (() => string),
+    deadlineMs: number = this.deadlineMs,
+  ): Promise<void> {
+    return eventually(condition, what, deadlineMs, this.#wakeup);
   }
 
   within<T>(promise: PromiseLike<T>, what: string | (() => string)): Promise<T> {
@@ -159,6 +235,7 @@ export class CaseContext {
     const stops = this.#engines.map((engine) => engine.stop({ timeoutMs: this.deadlineMs }));
     const results = await this.#bounded(Promise.allSettled(stops), 'stop to resolve');
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await Promise.all(this.#processes.filter(({ isAlive }) => isAlive).map((one) => one.stop()));
     for (const engine of this.#engines) {
       assertConserved(engine.stats());
       assert.equal(engine.stats().pending, 0, 'a stopped engine has nothing pending');
@@ -170,6 +247,7 @@ export class CaseContext {
   async abandon(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
+    await Promise.all(this.#processes.map((one) => one.kill()));
     const stops = this.#engines.map(async (engine) => engine.stop({ timeoutMs: 0 }));
     await this.#bounded(Promise.allSettled(stops), 'stop to resolve').catch(() => {});
     await this.#options.cleanup?.({ id: this.id });
@@ -181,8 +259,13 @@ export class CaseContext {
   }
 
   /** Reads the capabilities from an engine that is made only for that. */
-  static async capabilitiesOf(factory: EngineUnderTest): Promise<Capabilities> {
-    const engine = await factory({ id: `t-${randomUUID()}`, index: 0, stallLimitMs: defaultStallLimitMs });
+  static async capabilitiesOf(factory: EngineUnderTest, config: unknown): Promise<Capabilities> {
+    const engine = await factory({
+      id: `t-${randomUUID()}`,
+      index: 0,
+      stallLimitMs: defaultStallLimitMs,
+      config,
+    });
     const { capabilities } = engine;
     await engine.stop();
     return capabilities;

@@ -11,8 +11,13 @@ export interface ConformanceCase {
   readonly rules: readonly number[];
   /** Runs only on engines whose capabilities have these values. Default: on every engine. */
   readonly needs?: Partial<Capabilities> | undefined;
-  /** True if it interrupts the broker, sets the clock or blocks the event loop, so that no other case may run at the same time. */
+  /**
+   * True if it interrupts the broker, sets the clock, blocks the event loop or starts processes, so that no other case may run at the
+   * same time.
+   */
   readonly isDisruptive?: boolean | undefined;
+  /** How many times the deadline the case may take. Default 3. */
+  readonly deadlines?: number | undefined;
   run(t: CaseContext): Promise<void>;
 }
 

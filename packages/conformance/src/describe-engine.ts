@@ -24,15 +24,25 @@ const stressDeadlineFactor = 5;
  * describeEngine('memory', () => memoryEngine());
  * ```
  */
-export function describeEngine(
+export function describeEngine<Config = unknown>(
   name: string,
-  factory: EngineUnderTest,
-  options: ConformanceOptions = {},
+  factory: EngineUnderTest<Config>,
+  options: ConformanceOptions<Config> = {},
+): void {
+  describeCases(name, cases, factory, options);
+}
+
+/** Registers those of the cases that the engine's capabilities require. */
+export function describeCases<Config>(
+  name: string,
+  some: readonly ConformanceCase[],
+  factory: EngineUnderTest<Config>,
+  options: ConformanceOptions<Config>,
 ): void {
   const copies = stressCopies();
   describe(name, async () => {
-    const capabilities = await CaseContext.capabilitiesOf(factory);
-    const all = cases.filter((one) => appliesTo(one, capabilities));
+    const capabilities = await CaseContext.capabilitiesOf(factory as EngineUnderTest, options.config);
+    const all = some.filter((one) => appliesTo(one, capabilities));
     const disruptive = all.filter((one) => one.isDisruptive === true);
     const parallel = all.filter((one) => one.isDisruptive !== true);
     if (copies === 1) {
@@ -50,15 +60,15 @@ export function describeEngine(
   });
 }
 
-function register(
+function register<Config>(
   selected: readonly ConformanceCase[],
-  factory: EngineUnderTest,
-  options: ConformanceOptions,
+  factory: EngineUnderTest<Config>,
+  options: ConformanceOptions<Config>,
 ): void {
-  const timeout = longestCaseMs(options.deadlineMs);
   for (const behaviour of new Set(selected.map((one) => one.behaviour))) {
     describe(behaviour, () => {
       for (const one of selected.filter((other) => other.behaviour === behaviour)) {
+        const timeout = longestCaseMs(one, options.deadlineMs);
         test(one.name, { timeout }, () => runCase(one, factory, options));
       }
     });

@@ -3,12 +3,15 @@ import type { ConformanceCase } from './conformance-case.ts';
 import { within } from './support/eventually.ts';
 import type { ConformanceOptions, EngineUnderTest } from './options.ts';
 
-/** How many deadlines a whole case may take. */
-const waitsPerCase = 3;
+/** How many deadlines a case may take that does not say it. */
+const defaultDeadlines = 3;
 
 /** The maximum duration of {@link runCase}, in milliseconds. */
-export function longestCaseMs(deadlineMs: number = defaultDeadlineMs): number {
-  return deadlineMs * (waitsPerCase + 2);
+export function longestCaseMs(
+  { deadlines = defaultDeadlines }: ConformanceCase,
+  deadlineMs: number = defaultDeadlineMs,
+): number {
+  return deadlineMs * (deadlines + 2);
 }
 
 /**
@@ -16,14 +19,16 @@ export function longestCaseMs(deadlineMs: number = defaultDeadlineMs): number {
  *
  * @throws The reason why the engine does not pass.
  */
-export async function runCase(
+export async function runCase<Config = unknown>(
   one: ConformanceCase,
-  factory: EngineUnderTest,
-  options: ConformanceOptions = {},
+  factory: EngineUnderTest<Config>,
+  options: ConformanceOptions<Config> = {},
 ): Promise<void> {
-  const t = new CaseContext(factory, options);
+  // The context passes the option `config` to the factory, and looks at it nowhere else.
+  const t = new CaseContext(factory as EngineUnderTest, options);
+  const { deadlines = defaultDeadlines } = one;
   try {
-    await within(one.run(t), `the end of the case "${one.name}"`, t.deadlineMs * waitsPerCase);
+    await within(one.run(t), `the end of the case "${one.name}"`, t.deadlineMs * deadlines);
   } catch (error) {
     await t.abandon();
     throw error;

@@ -17,6 +17,9 @@ import { nestedPublishCases } from './publish/nested-publish.ts';
 import { orderCases } from './delivery/order.ts';
 import { payloadCases } from './publish/payloads.ts';
 import { processCases, reconnectCases } from './durability/processes.ts';
+import { processDeliveryCases } from './processes/process-delivery.ts';
+import { processFailureCases } from './processes/process-failures.ts';
+import { processGroupCases } from './processes/process-groups.ts';
 import { publishCases } from './publish/publish.ts';
 import { redriveCases } from './failures/redrive.ts';
 import { replayCases } from './durability/replay.ts';
@@ -63,4 +66,7 @@ export const cases: readonly ConformanceCase[] = [
   ...reconnectCases,
   ...clockCases,
   ...leaseCases,
+  ...processDeliveryCases,
+  ...processFailureCases,
+  ...processGroupCases,
 ];

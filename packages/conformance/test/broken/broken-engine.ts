@@ -21,6 +21,8 @@ export interface BrokenEngine {
   /** The same engine without the fault. Default: the memory engine. */
   readonly intact?: EngineUnderTest;
   readonly options?: ConformanceOptions;
+  /** Default: `options`. */
+  readonly intactOptions?: ConformanceOptions;
 }
 
 /** The deadline for broken engines, in milliseconds: long enough for a busy machine to show the fault. */
@@ -43,12 +45,18 @@ export function describeBroken(
       engine,
       intact = ({ stallLimitMs }) => memoryEngine({ stallLimitMs }),
       options = {},
+      intactOptions = options,
     }) => {
       const one = caseCalled(foundBy);
-      const { capabilities } = await engine({ id: 't-probe', index: 0, stallLimitMs: 30_000 });
+      const { capabilities } = await engine({
+        id: 't-probe',
+        index: 0,
+        stallLimitMs: 30_000,
+        config: options.config,
+      });
       expect(appliesTo(one, capabilities)).toBe(true);
-      await runCase(one, intact, { ...options, deadlineMs: 10_000 });
-      const run = runCase(one, engine, { ...options, deadlineMs: brokenDeadlineMs });
+      await runCase(one, intact, { ...intactOptions, deadlineMs: 10_000 });
+      const run = runCase(one, engine, { deadlineMs: brokenDeadlineMs, ...options });
       await expect(run).rejects.toThrow(because);
     },
   );
