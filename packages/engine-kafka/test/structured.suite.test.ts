@@ -1,20 +1,21 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { kafkaEngine } from '../src/index.ts';
 import { ownKafka, producer } from './read/foreign.ts';
-import { quick } from './support.ts';
+import { engineUnderTest } from './suite-engine.ts';
 
 describeWithBroker('kafka', 'the conformance suite, structured', async () => {
   const broker = await ownKafka();
   const { brokers } = broker;
-  describeEngine(
-    'kafka',
-    ({ stallLimitMs, leaseMs = quick.sessionTimeoutMs }) =>
-      kafkaEngine({ ...quick, sessionTimeoutMs: leaseMs, brokers, stallLimitMs, numPartitions: 3 }),
-    {
-      broker,
-      deadlineMs: 30_000,
-      ...producer(brokers),
+  describeEngine('kafka', engineUnderTest, {
+    broker,
+    deadlineMs: 30_000,
+    config: { brokers },
+    processes: {
+      module: new URL('./suite-engine.ts', import.meta.url),
+      leaseMs: 4000,
+      takeoverWithinMs: 15_000,
+      attemptsCount: 'after-stop',
     },
-  );
+    ...producer(brokers),
+  });
 });

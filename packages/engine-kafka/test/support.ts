@@ -10,18 +10,10 @@ import type * as Kafkajs from 'kafkajs';
 import type { Admin, Kafka } from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { type KafkaConfig, kafkaEngine } from '../src/index.ts';
+import { quick } from './quick.ts';
 
 export { type Fixture, Flow, LogLines, newName, until } from '@polybus/testbed/engine';
-
-/** Short times, for a broker on the machine of the test. */
-export const quick = {
-  heartbeatIntervalMs: 50,
-  sessionTimeoutMs: 6000,
-  metadataRefreshMs: 100,
-  fetchMaxWaitMs: 50,
-  commitIntervalMs: 200,
-  publishTimeoutMs: 15_000,
-} satisfies KafkaConfig;
+export { quick };
 
 /** An engine that is stopped when its test ends. */
 export function makeEngine(config: KafkaConfig, logger?: Logger): Engine {

@@ -1,18 +1,10 @@
 import type { Logger } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { attachToTest } from '@polybus/testbed/engine';
-import { type KinesisConfig, MemoryCheckpointStore, kinesisEngine } from '../src/index.ts';
+import { type KinesisConfig, kinesisEngine } from '../src/index.ts';
 
 export { Flow, LogLines, Seen, newName as newStream, until } from '@polybus/testbed/engine';
-
-const stores = new Map<string, MemoryCheckpointStore>();
-
-/** Returns the store of a deployment, which its engines share as processes would share one. */
-export function storesById(id: string): MemoryCheckpointStore {
-  let store = stores.get(id);
-  if (store === undefined) stores.set(id, (store = new MemoryCheckpointStore()));
-  return store;
-}
+export { storesById } from './stores/by-id.ts';
 
 /** The timeout of a test that waits for several conditions, each for longer than the usual timeout of a test. */
 export const patient = { timeout: 300_000 } as const;

@@ -1,18 +1,16 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { redisEngine } from '../src/index.ts';
 import { ownRedis, producer } from './read/foreign.ts';
+import { engineUnderTest } from './suite-engine.ts';
 
 describeWithBroker('redis', 'the conformance suite, mode pubsub', async () => {
   const broker = await ownRedis();
   const redis = producer(broker.url);
-  describeEngine(
-    'redis, mode "pubsub"',
-    ({ id, stallLimitMs }) => redisEngine({ stallLimitMs, url: broker.url, keyPrefix: `${id}:` }),
-    {
-      broker,
-      deadlineMs: 30_000,
-      produce: redis.publish,
-    },
-  );
+  describeEngine('redis, mode "pubsub"', engineUnderTest, {
+    broker,
+    deadlineMs: 30_000,
+    produce: redis.publish,
+    config: { url: broker.url, mode: 'pubsub' },
+    processes: { module: new URL('./suite-engine.ts', import.meta.url) },
+  });
 });

@@ -1,25 +1,21 @@
 import { describeEngine } from '@polybus/conformance';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { redisEngine } from '../src/index.ts';
 import { ownRedis, producer } from './read/foreign.ts';
+import { engineUnderTest } from './suite-engine.ts';
 
 describeWithBroker('redis', 'the conformance suite, mode streams', async () => {
   const broker = await ownRedis();
   const redis = producer(broker.url);
-  describeEngine(
-    'redis, mode "streams"',
-    ({ id, stallLimitMs, leaseMs }) =>
-      redisEngine({
-        mode: 'streams',
-        stallLimitMs,
-        claimIdleMs: leaseMs,
-        url: broker.url,
-        keyPrefix: `${id}:`,
-      }),
-    {
-      broker,
-      deadlineMs: 30_000,
-      produce: redis.add,
+  describeEngine('redis, mode "streams"', engineUnderTest, {
+    broker,
+    deadlineMs: 30_000,
+    produce: redis.add,
+    config: { url: broker.url, mode: 'streams' },
+    processes: {
+      module: new URL('./suite-engine.ts', import.meta.url),
+      leaseMs: 4000,
+      takeoverWithinMs: 15_000,
+      attemptsCount: 'after-kill',
     },
-  );
+  });
 });

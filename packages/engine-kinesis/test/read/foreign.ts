@@ -3,6 +3,8 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type KinesisBroker, type KinesisConnection, startKinesis } from '@polybus/testbed';
 import { afterAll } from 'vitest';
 
+export { quick } from '../quick.ts';
+
 /** A separate server, which the suite can restart. It ends with the suite. */
 export async function ownKinesis(): Promise<KinesisBroker> {
   const quick = { CREATE_STREAM_DURATION: '1ms', DELETE_STREAM_DURATION: '1ms' };
@@ -40,13 +42,3 @@ export function producer(connection: KinesisConnection) {
     },
   };
 }
-
-/** Reads more often than AWS allows, because a local server has no limits and no costs. Timeouts are long, for a busy machine. */
-export const quick = {
-  shardCount: 2,
-  pollInterval: 100,
-  readsPerSecond: 50,
-  checkpointIntervalMs: 50,
-  requestTimeoutMs: 20_000,
-  publishTimeoutMs: 20_000,
-} as const;

@@ -1,0 +1,11 @@
+import type { KafkaConfig } from '../src/index.ts';
+
+/** Short times, for a broker on the machine of the test. */
+export const quick = {
+  heartbeatIntervalMs: 50,
+  sessionTimeoutMs: 6000,
+  metadataRefreshMs: 100,
+  fetchMaxWaitMs: 50,
+  commitIntervalMs: 200,
+  publishTimeoutMs: 15_000,
+} satisfies KafkaConfig;
