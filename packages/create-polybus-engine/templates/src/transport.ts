@@ -24,7 +24,7 @@ export class __Prefix__Transport implements Transport {
 
   /** Opens the connection to the broker, or rejects if it cannot be reached. */
   static async open({ url }: __Prefix__Options, { source }: TransportContext): Promise<__Prefix__Transport> {
-    const broker = Broker.at(url);
+    const broker = new Broker(url);
     broker.assertUp();
     return new __Prefix__Transport(broker, source);
   }
@@ -46,8 +46,8 @@ export class __Prefix__Transport implements Transport {
     const onRecord = (topic: string, bytes: Uint8Array): void => {
       if (matchesTopic(pattern, topic)) handOver(topic, bytes, receiver);
     };
-    this.#broker.on('record', onRecord);
-    return { stop: async () => void this.#broker.off('record', onRecord) };
+    const stop = this.#broker.listen(onRecord);
+    return { stop: async () => stop() };
   }
 
   async ping(): Promise<void> {

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { createEventBus } from '@polybus/core';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { Broker } from '../src/broker.ts';
 import { __factory__, engines } from '../src/index.ts';
 
 test('an event goes from one engine to another', async () => {
-  const busOf = (name: string) =>
-    createEventBus({ engines: [{ name, engine: __factory__({ url: 'two' }) }] });
+  const url = randomUUID();
+  onTestFinished(() => new Broker(url).remove());
+  const busOf = (name: string) => createEventBus({ engines: [{ name, engine: __factory__({ url }) }] });
   await using here = busOf('here');
   await using there = busOf('there');
   await Promise.all([here.start(), there.start()]);
