@@ -116,7 +116,9 @@ export class PubSubTransport implements Transport {
     const { connections, publishing, channels } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
-    await Promise.all(publishing.map((connection) => connection.run((client) => client.ping(), timeoutMs)));
+    await Promise.all(
+      publishing.map((connection) => connection.runWithin(timeoutMs, (client) => client.ping())),
+    );
     if (!channels.isComplete)
       throw new RedisConnectionError('The engine has not subscribed to its channels again yet.');
   }

@@ -143,7 +143,7 @@ export class StreamsTransport implements Transport {
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
     await Promise.all(
       [...publishing, store.connection].map((connection) =>
-        connection.run((client) => client.ping(), timeoutMs),
+        connection.runWithin(timeoutMs, (client) => client.ping()),
       ),
     );
   }
@@ -169,5 +169,5 @@ export class StreamsTransport implements Transport {
 async function removeWakeStream({ store, id }: Parts): Promise<void> {
   if (!store.connection.isReady) return;
   // If this fails, the stream expires by itself.
-  await store.connection.run((client) => client.del(store.keys.wakePrefix + id), 500).catch(() => {});
+  await store.connection.runWithin(500, (client) => client.del(store.keys.wakePrefix + id)).catch(() => {});
 }

@@ -9,6 +9,8 @@ export class CuttingProxy {
   cuts = 0;
   /** How long the first answer to such a request was. */
   readonly measured = new Map<RegExp, number>();
+  /** The speed at which what the server says gets through; undefined for no limit. */
+  bytesPerSecond: number | undefined;
   /** Connections end, and new ones are refused. */
   isDown = false;
   #server: { readonly host: string; readonly port: number };
@@ -90,6 +92,10 @@ class Relay {
     });
     server.on('data', (bytes) => {
       if (this.isSwallowing) return;
+      if (proxy.bytesPerSecond !== undefined) {
+        server.pause();
+        setTimeout(() => server.resume(), (1000 * bytes.length) / proxy.bytesPerSecond);
+      }
       if (this.#measuring !== undefined) proxy.measured.set(this.#measuring, bytes.length);
       this.#measuring = undefined;
       client.write(bytes.subarray(0, this.#left));

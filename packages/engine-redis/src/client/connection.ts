@@ -64,6 +64,7 @@ export class Connection {
     this.#logger = logger;
     this.#commands = new PendingCommands({
       client: this.client,
+      received: () => this.#received,
       failure: (error) => this.failure(error),
       onAnswer: this.#alive,
     });
@@ -102,6 +103,11 @@ export class Connection {
     return this.#aliveAt;
   }
 
+  /** The client of a cluster has a connection for each node, and data of another node says nothing about a command. */
+  get #received(): number {
+    return isCluster(this.client) ? 0 : (this.client.stream?.bytesRead ?? 0);
+  }
+
   listen(listener: ConnectionListener): void {
     this.#listeners.add(listener);
   }
@@ -136,11 +142,20 @@ export class Connection {
   /**
    * Sends a command as soon as the connection works, and returns its answer.
    *
-   * @throws {@link RedisConnectionError} if this takes longer than `timeoutMs`, or if the connection is lost.
+   * @throws {@link RedisConnectionError} if nothing arrives from the server for `timeoutMs`, or if the connection is lost.
    */
   run<T>(command: (client: Redis) => Promise<T>, timeoutMs: number): Promise<T> {
+    return this.#run(command, timeoutMs, false);
+  }
+
+  /** As `run`, but the time ends even if data arrives. */
+  runWithin<T>(timeoutMs: number, command: (client: Redis) => Promise<T>): Promise<T> {
+    return this.#run(command, timeoutMs, true);
+  }
+
+  #run<T>(command: (client: Redis) => Promise<T>, timeoutMs: number, isStrict: boolean): Promise<T> {
     if (this.#isClosed) return Promise.reject(this.failure(new Error('the connection is closed')));
-    return this.#commands.run(command, timeoutMs, this.takesCommands);
+    return this.#commands.run(command, timeoutMs, this.takesCommands, isStrict);
   }
 
   readonly #alive = (since: number): void => {

@@ -1,0 +1,31 @@
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { expect, test } from 'vitest';
+import { CuttingProxy } from '../cutting-proxy.ts';
+import { newPrefix, startEngine, until } from '../support.ts';
+
+describeWithBroker('redis', 'a slow network', ({ url }) => {
+  test.each([undefined, 'g'])(
+    'a subscription receives events that take longer to arrive than commandTimeoutMs, group %s',
+    async (group) => {
+      const proxy = await CuttingProxy.start(url);
+      const config = {
+        mode: 'streams',
+        keyPrefix: newPrefix(),
+        commandTimeoutMs: 500,
+        blockMs: 100,
+      } as const;
+      const publisher = await startEngine({ ...config, url });
+      const subscriber = await startEngine({ ...config, url: proxy.url });
+      const seen: number[] = [];
+      await subscriber.subscribe<{ n: number }>('large', ({ payload }) => void seen.push(payload.n), {
+        group,
+      });
+      proxy.bytesPerSecond = 500_000;
+      const text = 'x'.repeat(10_000);
+      const numbers = Array.from({ length: 200 }, (_, n) => n);
+      await Promise.all(numbers.map((n) => publisher.publish({ topic: 'large', payload: { n, text } })));
+      await until('every event', () => seen.length === numbers.length);
+      expect(seen).toEqual(numbers);
+    },
+  );
+});
