@@ -24,6 +24,8 @@ import { removeDeadConsumers } from './sweep.ts';
 
 /** The maximum number of reads behind a blocking one: each costs the server a little, even if it returns nothing. */
 const maxFollowing = 4;
+/** The maximum number of announcements of topics in a read. */
+const maxNews = 500;
 /** How long `stop` waits for consumers to leave their groups. Otherwise others notice that their leases have ended. Milliseconds. */
 const leaveTimeoutMs = 1000;
 
@@ -200,7 +202,9 @@ export class GroupReader {
   }
 
   async #onAllNews(entries: readonly StreamEntry[]): Promise<void> {
-    for (const entry of entries) await this.#onNews(entry);
+    // A blocking read returns one entry of each stream, and many topics may be new at once.
+    for (let news = entries; news.length > 0; news = await this.#store.newsAfter(this.#newsAt!, maxNews))
+      for (const entry of news) await this.#onNews(entry);
   }
 
   async #onNews(entry: StreamEntry): Promise<void> {

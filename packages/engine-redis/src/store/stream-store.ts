@@ -47,8 +47,16 @@ export class StreamStore implements StreamContext {
     return reply[0]?.[0] ?? firstId;
   }
 
-  async range(topic: string, after: string, count: number): Promise<StreamEntry[]> {
-    const stream = this.keys.stream(topic);
+  range(topic: string, after: string, count: number): Promise<StreamEntry[]> {
+    return this.#range(this.keys.stream(topic), after, count);
+  }
+
+  /** The announcements of topics after an id. */
+  newsAfter(after: string, count: number): Promise<StreamEntry[]> {
+    return this.#range(this.keys.news, after, count);
+  }
+
+  async #range(stream: string, after: string, count: number): Promise<StreamEntry[]> {
     const reply = await this.run((client) =>
       client.callBuffer('xrange', stream, `(${after}`, '+', 'COUNT', count),
     );

@@ -22,6 +22,19 @@ describeWithBroker('redis', 'commands of groups', async () => {
   const encoded = (payload: string): string =>
     encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
 
+  test('topics that are new at once do not need a blocking read each', async () => {
+    const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
+    const [engine, publisher] = [await startEngine(config), await startEngine(config)];
+    const seen = new Set<unknown>();
+    await engine.subscribe('new.*', ({ topic }) => void seen.add(topic), { group: 'g' });
+    const admin = adminOf(url);
+    const reads = (): Promise<number> => infoOf(admin, 'commandstats', 'cmdstat_xread:calls=');
+    const before = await reads();
+    await Promise.all(numbers.map((n) => publisher.publish({ topic: `new.${n}`, payload: n })));
+    await until('the events of all topics', () => seen.size === numbers.length);
+    expect((await reads()) - before).toBeLessThan(numbers.length / 2);
+  });
+
   test.each([undefined, 'key'])(
     'events that are settled together are acknowledged together (key: %s)',
     async (key) => {
