@@ -7,6 +7,7 @@ import {
   loadConfig,
   tenantMiddleware,
 } from '@polybus/core';
+import { EventBusModule } from '@polybus/core/module';
 import { memoryEngine } from '@polybus/engine-memory';
 import { type } from 'arktype';
 import * as v from 'valibot';
@@ -112,6 +113,10 @@ describe('invalid options and observers', () => {
     await expect(bus.publish('a', 1, none)).rejects.toMatchObject(refused);
     await expect(bus.redrive('a', none)).rejects.toMatchObject(refused);
     await expect(bus.stop(none)).rejects.toMatchObject(refused);
+    await expect(bus.events('a', null as unknown as object).ready).rejects.toMatchObject(refused);
+    await expect(forTenant(bus, 'acme').publish(null as never)).rejects.toMatchObject({
+      code: 'INVALID_EVENT',
+    });
   });
 
   test('the options of tenantMiddleware are checked', () => {
@@ -165,6 +170,31 @@ describe('the configuration of a bus', () => {
     expect(problemsOf(options)).toMatchObject([
       { path, message: expect.stringContaining(message) as string },
     ]);
+  });
+
+  test.each([
+    ['a list of engines', [{ name: 'm', type: 'memory' }], 'got an array'],
+    ['an empty list', [], 'got an array'],
+    ['a promise of loadConfig()', Promise.resolve({ engine: 'memory' }), 'await the promise of loadConfig()'],
+    ['a Map', new Map([['engine', 'memory']]), 'got an object of Map'],
+    ['a number', 5, 'got 5'],
+    ['null', null, 'got null'],
+  ])('is an object, not %s', (_, options, message) => {
+    const refused = expect.objectContaining({
+      code: 'INVALID_CONFIG',
+      message: expect.stringContaining(message) as string,
+    }) as Error;
+    expect(() => createEventBus(options as object)).toThrow(refused);
+    expect(() => new EventBusModule(options as object)).toThrow(refused);
+    expect(() => memoryEngine(options as object)).toThrow(/expected an object|there is no field "0"/);
+  });
+
+  test.each([
+    ['code', { code: [] }],
+    ['env', { env: null }],
+    ['envPrefix', { envPrefix: 5 }],
+  ])('the option %s of loadConfig is checked', async (option, options) => {
+    await expect(loadConfig(options as object)).rejects.toMatchObject({ code: 'INVALID_OPTION', option });
   });
 
   test('accepts schemas of zod, valibot and arktype', () => {

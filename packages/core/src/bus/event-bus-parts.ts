@@ -1,3 +1,4 @@
+import { hasFields } from '../config/schema.ts';
 import type { Logger } from '../contract/observing.ts';
 import type { RawRecord } from '../contract/transport.ts';
 import { type StandardSchema, isStandardSchema } from '../typed/standard-schema.ts';
@@ -35,6 +36,7 @@ const partNames = {
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
 export function assertParts(options: EventBusParts, configFields: readonly string[]): void {
+  assertConfigObject(options);
   const problems = [
     ...misspelt(options, configFields),
     ...inSchemas(options.schemas),
@@ -44,6 +46,16 @@ export function assertParts(options: EventBusParts, configFields: readonly strin
     ...functionAt('onUndecodable', options.onUndecodable),
   ];
   if (problems.length > 0) throw new InvalidConfigError(problems);
+}
+
+/** @throws {@link InvalidConfigError} for a value whose fields would be ignored, such as a promise. */
+export function assertConfigObject(value: unknown): void {
+  if (hasFields(value)) return;
+  const isPromise = typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+  const expected = isPromise
+    ? 'an object; await the promise of loadConfig()'
+    : 'an object with fields such as "engine"';
+  throw new InvalidConfigError([wrong('config', expected, value)]);
 }
 
 /** Finds misspelt names of parts. The schema of the configuration refuses every other unknown field. */

@@ -32,7 +32,8 @@ export class EventStreams {
     );
     this.#streams.add(stream);
     // Without this a loop would wait for events of a cancelled subscription. `subscribe` refuses an invalid signal.
-    if (options.signal instanceof AbortSignal) unlink = onAbort(options.signal, () => stream.end());
+    const { signal } = options ?? {};
+    if (signal instanceof AbortSignal) unlink = onAbort(signal, () => stream.end());
     return stream;
   }
 

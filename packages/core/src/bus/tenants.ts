@@ -125,6 +125,8 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
 }
 
 function withTenant<T extends Pick<NewEvent, 'metadata'>>(event: T, tenant: string): T {
+  // `publish` refuses what is no event.
+  if (typeof event !== 'object' || event === null) return event;
   const given = event.metadata?.['tenant'];
   if (given !== undefined && given !== tenant) throw otherTenant(given, tenant);
   return { ...event, metadata: { ...event.metadata, tenant } };

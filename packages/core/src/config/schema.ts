@@ -148,6 +148,15 @@ export const deadLetter: v.GenericSchema<string | boolean> = v.union(
   'a topic, true for "_dead.<topic>", or false to log and count',
 );
 
+/** Returns false for objects that have no fields of their own to read: a list, a Map, or a promise that the caller did not await. */
+export function hasFields(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Map)
+    return false;
+  return typeof (value as { then?: unknown }).then !== 'function';
+}
+
+const anObject = v.custom(hasFields, 'an object');
+
 /** The schema that {@link strict} returns. */
 export type StrictObject<E extends v.ObjectEntries> = v.GenericSchema<
   v.InferInput<v.StrictObjectSchema<E, string>>,
@@ -160,6 +169,7 @@ export function strict<const E extends v.ObjectEntries>(entries: E): StrictObjec
   return {
     ...schema,
     '~run'(dataset, config) {
+      if (!hasFields(dataset.value)) return anObject['~run'](dataset, config) as never;
       const result = schema['~run'](dataset, config);
       for (const issue of result.issues ?? []) {
         // A nested object has already set its own fields.

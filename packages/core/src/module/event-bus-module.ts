@@ -23,7 +23,7 @@ import {
 import { InvalidConfigError } from '../errors/config-errors.ts';
 import { quote } from '../errors/polybus-error.ts';
 import type { NewEvent } from '../contract/event.ts';
-import type { EventBusParts } from '../bus/event-bus-parts.ts';
+import { type EventBusParts, assertConfigObject } from '../bus/event-bus-parts.ts';
 import type { UntypedEventBus } from '../bus/event-bus.ts';
 import { lifecycleEventTypes } from '../bus/lifecycle-events.ts';
 import type { RouterView } from '../routing/router.ts';
@@ -75,7 +75,9 @@ export class EventBusModule<
   #subject: ModuleSubject | undefined;
   #unobserve: (() => void) | undefined;
 
+  /** @throws {@link InvalidConfigError} if the options are not an object. `init` validates them. */
   constructor(options: EventBusModuleOptions = {}) {
+    assertConfigObject(options);
     this.#options = options;
   }
 

@@ -7,6 +7,8 @@ import { findEngineFactory } from '../../registry/registry.ts';
 import { type ConfigLayer, combineConfig, engineTypesIn } from './config-layers.ts';
 import { type Environment, type UnknownVariable, readEnvironment } from './environment.ts';
 import type { EventBusConfig } from '../event-bus-config.ts';
+import { InvalidOptionError } from '../../errors/errors.ts';
+import { hasFields } from '../schema.ts';
 
 /** The sources of `loadConfig`. */
 export interface LoadConfigOptions {
@@ -37,6 +39,7 @@ const optionNames = {
  *
  * @returns A validated configuration for `createEventBus`.
  * @throws {@link InvalidConfigError} if the configuration is invalid. It lists every problem with its file or variable.
+ * @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option of this call is invalid.
  * @throws {@link MissingVariableError} if the only mistake is that the file refers to variables that are not set.
  * @throws {@link ConfigFileError} if the file cannot be read.
  * @throws {@link MissingPackageError} if the file is YAML and the package `yaml` is not installed.
@@ -44,6 +47,10 @@ const optionNames = {
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EventBusConfig> {
   assertOptionNames('loadConfig', options, optionNames);
   const { file, env = process.env, envPrefix = '', logger = consoleLogger, code = {} } = options;
+  if (!hasFields(env)) throw new InvalidOptionError('env', env, 'an object such as process.env');
+  if (typeof envPrefix !== 'string')
+    throw new InvalidOptionError('envPrefix', envPrefix, 'text such as "POLYBUS_"');
+  if (!hasFields(code)) throw new InvalidOptionError('code', code, 'an object with fields such as "engine"');
   const fromFile = file === undefined ? undefined : await readConfigFile(file, env);
   const fromEnvironment = readEnvironment(env, envPrefix);
   const unknown = fromEnvironment.unknown.filter(({ name }) => fromFile?.variables.has(name) !== true);
@@ -51,7 +58,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Event
   const layers: ConfigLayer[] = [
     ...(fromFile === undefined ? [] : [{ ...fromFile, sourceOf: () => fromFile.name }]),
     { ...fromEnvironment, sourceOf: (field) => fromEnvironment.variableOf.get(field) },
-    { fields: code as Record<string, unknown>, sourceOf: () => 'code', errors: [] },
+    { fields: code, sourceOf: () => 'code', errors: [] },
   ];
   // Loads the engines, so that the same error lists the mistakes in their fields. A missing engine may be registered later.
   await Promise.all(engineTypesIn(layers).map((type) => findEngineFactory(type).catch(() => undefined)));
