@@ -136,6 +136,31 @@ describe('invalid options and observers', () => {
     });
   });
 
+  test.each([{ signal: 5 }, { timeoutMs: 'long' }])(
+    'drain() and stop() with %j are refused, and the bus works on',
+    async (options) => {
+      const reported: string[] = [];
+      const bus = await startedBus({ observers: [({ type }) => void reported.push(type)] });
+      const seen: unknown[] = [];
+      await bus.subscribe('a', ({ payload }) => void seen.push(payload));
+      const stream = bus.events('b');
+      await stream.ready;
+      const engine = bus.router.engine('default');
+      const refused = { code: 'INVALID_OPTION' };
+      for (const one of [bus, engine]) {
+        await expect(one.drain?.(options as object)).rejects.toMatchObject(refused);
+        await expect(one.stop(options as object)).rejects.toMatchObject(refused);
+      }
+      await bus.start();
+      await bus.publish('a', 1);
+      expect(seen).toEqual([1]);
+      await bus.publish('b', 2);
+      expect(await stream.next()).toMatchObject({ value: { payload: 2 } });
+      await stream.return();
+      expect(reported.some((type) => type.endsWith('bus.stopped'))).toBe(false);
+    },
+  );
+
   test('an observer that is not a function is refused', async () => {
     const bus = await startedBus();
     const refused = expect.objectContaining({ code: 'INVALID_OPTION', option: 'observer' }) as Error;

@@ -137,19 +137,18 @@ export class UntypedEventBus implements Engine {
    * @throws {@link ShutdownTimeoutError} if handlers still run after `timeoutMs`. They keep running.
    */
   async drain(options?: StopOptions): Promise<void> {
-    assertOptionsOf('drain', options);
-    this.#isDrained = this.#isStarted;
+    assertStopOptions('drain', options);
+    this.#isDrained = this.#isStarted || this.#starting.underWay !== undefined;
     this.#streams.endUnread();
     await this.router.drain?.(options);
   }
 
   async stop(options?: StopOptions): Promise<void> {
-    assertOptionsOf('stop', options);
+    const timeoutMs = assertStopOptions('stop', options);
     let remaining = options;
     const starting = this.#starting.underWay;
     if (starting !== undefined) {
-      const timeLeft = countdown(resolveStopTimeout(options?.timeoutMs));
-      assertSignal(options?.signal);
+      const timeLeft = countdown(timeoutMs);
       await settlesWithin(starting, timeLeft(), options?.signal);
       remaining = { ...options, timeoutMs: timeLeft() };
     }
@@ -294,4 +293,11 @@ export class UntypedEventBus implements Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** Checks the options before anything is stopped. Returns the timeout. */
+function assertStopOptions(call: 'stop' | 'drain', options: StopOptions | undefined): number {
+  assertOptionsOf(call, options);
+  assertSignal(options?.signal);
+  return resolveStopTimeout(options?.timeoutMs);
 }

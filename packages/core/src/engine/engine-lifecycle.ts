@@ -103,6 +103,7 @@ export class EngineLifecycle {
   async drain(options: StopOptions): Promise<void> {
     assertOptionsOf('drain', options);
     const timeoutMs = resolveStopTimeout(options.timeoutMs);
+    assertSignal(options.signal);
     const starting = this.#starting.underWay;
     if (starting !== undefined && this.state === 'starting')
       await settlesWithin(starting, timeoutMs, options.signal);
