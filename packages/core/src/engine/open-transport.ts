@@ -36,31 +36,48 @@ export async function closeTransport(
   });
 }
 
-/**
- * Stops a listener. If that fails or takes longer than the limit, it logs why.
- *
- * @returns False if it took longer than the limit.
- */
+/** Stops a listener. If that fails or takes longer than the limit, it logs why. */
 export function stopListener(
   listener: Listener,
   topic: string,
   { name, logger }: Pick<EngineHost, 'name' | 'logger'>,
-): Promise<boolean> {
+  onHung: () => void,
+): Promise<void> {
   const fields = { engine: name, topic };
   return endWithin(() => listener.stop(), {
     failed: (error) => logger.warn('a subscription did not end cleanly', { ...fields, error }),
-    hung: () => logger.warn('a subscription did not end in time', { ...fields, limitMs: endLimitMs }),
+    hung: () => {
+      onHung();
+      logger.warn('a subscription did not end in time', { ...fields, limitMs: endLimitMs });
+    },
   });
 }
 
-/** @returns False if it took longer than the limit. It then continues, and may still fail. */
-async function endWithin(
+/**
+ * Resolves when the end has settled, or at the limit; the end then continues, and may still fail. It resolves without further
+ * microtasks in between, because a subscription that is cancelled must not start its waiting events meanwhile.
+ */
+function endWithin(
   end: () => Promise<void>,
   { failed, hung }: { failed: (error: unknown) => void; hung: () => void },
-): Promise<boolean> {
-  // Begins at once, also if the transport throws instead of rejecting.
-  const ended = (async () => end())().catch(failed);
-  const isEnded = await settlesWithin(ended, endLimitMs);
-  if (!isEnded) hung();
-  return isEnded;
+): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve();
+      hung();
+    }, endLimitMs);
+    const settled = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const rejected = (error: unknown): void => {
+      settled();
+      failed(error);
+    };
+    try {
+      void end().then(settled, rejected);
+    } catch (error) {
+      rejected(error);
+    }
+  });
 }

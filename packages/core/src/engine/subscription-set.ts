@@ -109,8 +109,8 @@ export class SubscriptionSet {
   }
 
   /** Stops the listener, unless an earlier call took too long. */
-  async #stop({ listener, subscription }: SubscriptionEntry, host: EngineHost): Promise<void> {
-    if (this.#hung.has(listener)) return;
-    if (!(await stopListener(listener, subscription.topic, host))) this.#hung.add(listener);
+  #stop({ listener, subscription }: SubscriptionEntry, host: EngineHost): Promise<void> {
+    if (this.#hung.has(listener)) return Promise.resolve();
+    return stopListener(listener, subscription.topic, host, () => this.#hung.add(listener));
   }
 }
