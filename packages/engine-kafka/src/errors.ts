@@ -57,7 +57,7 @@ export function publishError(error: unknown, topic: string, engine: string): Pub
 function adviceFor(kind: FailureKind | undefined): string {
   if (kind === 'refused') return 'Check the user and its permissions.';
   if (kind === 'invalid-record')
-    return 'A compacted topic does not accept an event without a key: publish with a key.';
+    return 'If the topic is compacted, publish with a key. If the timestamp is refused, correct the clock of this host.';
   return 'The event may have arrived: publish it again with the same id if handlers are idempotent.';
 }
 

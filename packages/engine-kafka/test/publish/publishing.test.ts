@@ -167,12 +167,25 @@ describeWithBroker('kafka', 'publishing', async () => {
     );
     expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([2, 5]);
     expect(outcomes[2]).toMatchObject({
-      reason: { code: 'PUBLISH_FAILED', message: expect.stringContaining('without a key') },
+      reason: { code: 'PUBLISH_FAILED', message: expect.stringContaining('with a key') },
     });
     const seen: unknown[] = [];
     await engine.subscribe(topic, ({ payload }) => void seen.push(payload), { from: 'earliest' });
     await until('those that were accepted', () => seen.length === 5);
     expect(seen).toEqual(['it is known now', 0, 1, 3, 4]);
+  });
+
+  test('an event is refused if the clock is too far ahead, and its error says so', async () => {
+    const topic = newName();
+    const engine = await startEngine({ brokers });
+    await engine.publish({ topic, payload: 1 });
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 7_200_000;
+    onTestFinished(() => void (Date.now = now));
+    await expect(engine.publish({ topic, payload: 2 })).rejects.toMatchObject({
+      code: 'PUBLISH_FAILED',
+      message: expect.stringMatching(/timestamp.* correct the clock/),
+    });
   });
 
   test('the limit applies to the compressed batch, so a larger event fits with compression', async () => {
