@@ -1,12 +1,17 @@
 import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
+import { backoffMs } from '@polybus/core/engine-kit';
+import { isFailure } from '../client/failure.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
+import { pause } from '../pause.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import type { GroupOffsets } from './offsets.ts';
 
 /** The longest time without a commit for a partition whose offset does not change, in milliseconds. */
 const renewMs = 3_600_000;
+const initialBackoffMs = 50;
+const maxBackoffMs = 1000;
 
 export interface CommitContext {
   readonly groupId: string;
@@ -25,7 +30,7 @@ export class CommitSchedule {
   /** How often a commit succeeded. */
   #commits = 0;
   /** Why the last commit failed; undefined if it succeeded. */
-  #failure: string | undefined;
+  #failure: unknown;
   /** When all offsets were last committed, by `performance.now()`. */
   #renewedAt = performance.now();
   /** False during a rebalance, when the coordinator refuses commits: settled events wait for the next generation. */
@@ -50,7 +55,8 @@ export class CommitSchedule {
 
   /** Without commits, all events that are settled would be repeated after a restart. */
   get progress(): ReadProgress {
-    const behind = this.#failure === undefined ? undefined : `the last commit failed: ${this.#failure}`;
+    const behind =
+      this.#failure === undefined ? undefined : `the last commit failed: ${messageOf(this.#failure)}`;
     return { source: `committing for the group "${this.#context.groupId}"`, position: this.#commits, behind };
   }
 
@@ -81,10 +87,10 @@ export class CommitSchedule {
           this.#failure = undefined;
         },
         (error: unknown) => {
-          this.#failure = messageOf(error);
+          this.#failure = error;
           this.#context.logger.debug?.('offsets could not be committed; the next commit includes them', {
             group: this.#context.groupId,
-            error: this.#failure,
+            error: messageOf(error),
           });
         },
       )
@@ -92,6 +98,19 @@ export class CommitSchedule {
         if (this.#committing === committing) this.#committing = undefined;
       });
     return (this.#committing = committing);
+  }
+
+  /**
+   * Commits all offsets before other members may get the partitions. Tries again for a while after a failure that may pass: the
+   * coordinator may be moving to another broker, and the next owner of a partition repeats what is not committed.
+   */
+  async last(timeoutMs: number, closing: AbortSignal): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    for (let failures = 1; !closing.aborted; failures++) {
+      await this.now(true);
+      if (!isFailure(this.#failure, 'passing') || performance.now() >= deadline) return;
+      await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), closing).catch(() => {});
+    }
   }
 
   #schedule(): void {

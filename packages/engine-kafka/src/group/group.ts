@@ -39,6 +39,8 @@ const startPollMs = 25;
 const startTimeoutMs = 30_000;
 /** The part of the rebalance timeout for which handlers may go on; the rest is for the requests of the rebalance. */
 const handlersShare = 0.8;
+/** The part of the rebalance timeout for which the last commit is tried again. */
+const commitShare = 0.1;
 
 /** A consumer group: its member in this process, which all subscriptions of the group share. */
 export class Group {
@@ -277,7 +279,7 @@ export class Group {
       const fields = { group: this.groupId, handlers: this.#dispatch.outstanding };
       logger.warn('handlers run longer than a rebalance waits: their events may be handled twice', fields);
     }
-    await this.#commits.now(true);
+    await this.#commits.last(options.rebalanceTimeoutMs * commitShare, closing);
   }
 
   #onSettled(): void {

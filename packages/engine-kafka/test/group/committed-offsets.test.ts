@@ -119,3 +119,31 @@ test('a topic that is deleted and created again before the members rejoin is rea
   await until('its place', () => committedOffsets.has('a:0'));
   expect(committedOffsets.get('a:0')?.offset).toBe(0);
 });
+
+test('before partitions may go to others, what is settled is committed, although the coordinator is away for a moment', async () => {
+  const simulation = new Simulation(true, { commitIntervalMs: 3_600_000 });
+  const { topics, committedOffsets, catalog, group, joins, beats } = simulation;
+  topics.set('t', new SimulatedTopic(1));
+  await catalog.refresh();
+  const receiver = new HeldReceiver();
+  await group.listen(request('t'), receiver);
+  topics.get('t')!.records.push('one');
+  await until('an event', () => receiver.held.length === 1);
+  receiver.held[0]!.acknowledgement.settled();
+  const commit = simulation.commit.bind(simulation);
+  let failures = 2;
+  simulation.commit = async (offsets) => {
+    if (failures-- > 0) throw failure('passing');
+    await commit(offsets);
+  };
+  let atJoin: number | undefined;
+  joins.push(() => {
+    atJoin = committedOffsets.get('t:0')?.offset;
+    return simulation.joined(++simulation.generation, { t: [0] });
+  });
+  beats.push(() => {
+    throw failure('rebalance');
+  });
+  await until('the join', () => atJoin !== undefined);
+  expect(atJoin).toBe(1);
+});
