@@ -72,7 +72,7 @@ describe('the suite finds an engine on a broker that', () => {
     faulty(
       'drops what finds no room',
       'each of 1,000 awaited publishes to an async',
-      'a durable engine dropped what it had accepted',
+      'a durable engine dropped accepted events',
       { dropsWhatFindsNoRoom: true },
     ),
     faulty(
@@ -222,7 +222,7 @@ describe('the suite finds an engine on a broker that', () => {
     faulty(
       'takes for accepted what it is given while the broker restarts',
       'every publish settles during a restart of the',
-      'what was accepted; missing',
+      'the accepted events; missing',
       {
         losesWhatIsSentInOutage: true,
       },

@@ -347,7 +347,7 @@ describe('the suite finds an engine with a wrong lifecycle:', () => {
     {
       wrong: 'health is degraded whenever a handler runs or an event waits for its retry',
       foundBy: 'a long handler with nothing queued, or an',
-      because: 'health tells of',
+      because: 'health() reports',
       engine: of(
         class extends WrappedEngine {
           override async health(): Promise<EngineHealth> {

@@ -11,7 +11,7 @@ describe('the suite finds an engine that handles signals wrongly:', () => {
     {
       wrong: 'an aborted publish is sent anyway',
       foundBy: 'a publish aborted before the event is sent',
-      because: 'what arrived is not what was published and not given up',
+      because: 'the events that arrived are not the events that were published and not aborted',
       engine: of(
         class extends WrappedEngine {
           override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
