@@ -1,4 +1,4 @@
-// Loaded before kinesis-local (node --import), for two things for which it has no setting.
+// Loaded before kinesis-local (node --import), for three things for which it has no setting.
 import { readFileSync, rmSync } from 'node:fs';
 import { Server } from 'node:net';
 import { join } from 'node:path';
@@ -17,6 +17,16 @@ Server.prototype.listen = function (port, ...rest) {
   return typeof port === 'number'
     ? listen.call(this, port, '127.0.0.1', ...rest)
     : listen.call(this, port, ...rest);
+};
+
+// A connection that its client reset before it was accepted has no remote address. By itself, kinesis-local closes its server at the first such
+// connection, and the process runs on without it. On a busy machine, every client whose attempt times out resets one.
+const emit = Reflect.get(Server.prototype, 'emit');
+Server.prototype.emit = function (name, ...args) {
+  const [socket] = args;
+  if (name !== 'connection' || socket.remoteAddress !== undefined) return emit.call(this, name, ...args);
+  socket.destroy();
+  return true;
 };
 
 // After SIGTERM it waits for requests and connections, writes its data, and exits. If it gets a request at that moment, it waits forever

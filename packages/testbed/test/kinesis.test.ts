@@ -7,7 +7,9 @@ import {
   PutRecordCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { connect as openSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -159,6 +161,19 @@ describeWithBroker('kinesis', 'a Kinesis of the run', (kinesis) => {
       await expect(put(client, 'paused', 'unheard')).rejects.toThrow(/timed? ?out/i);
       await broker.resume();
       await waitFor('an answer', () => put(client, 'paused', 'heard'), { timeoutMs: 10_000 });
+    });
+
+    test('answers although clients have reset connections before it accepted them', async () => {
+      const { hostname, port } = new URL(broker.endpoint);
+      await broker.pause();
+      for (let n = 0; n < 20; n++) {
+        const socket = openSocket(Number(port), hostname);
+        await once(socket, 'connect');
+        socket.resetAndDestroy();
+      }
+      await broker.resume();
+      const client = connect(broker);
+      await waitFor('an answer', () => createStream(client, 'reset').then(() => true), { timeoutMs: 20_000 });
     });
 
     test('has the same address and no data after a kill and a restart', async () => {
