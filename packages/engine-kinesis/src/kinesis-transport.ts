@@ -69,7 +69,7 @@ export class KinesisTransport implements Transport {
     try {
       const stream = await openStream(api, options, logger, opening, () => signal.aborted);
       signal.throwIfAborted();
-      const identity = new StreamIdentity(api, streamName, stream.createdAt, logger);
+      const identity = new StreamIdentity(api, streamName, stream.id, logger);
       api.onDoubt = () => identity.check();
       const readers = new ShardReaders(api, options, context);
       const publisher = new Publisher(api, {
@@ -154,7 +154,7 @@ export class KinesisTransport implements Transport {
       // The transport may have been closed meanwhile.
       this.#assertOpen(request);
       const { identity, readers } = this.#parts;
-      group = new Group(name, identity.createdAt, readers, (ended) => this.#end(ended));
+      group = new Group(name, identity.stream, readers, (ended) => this.#end(ended));
       this.#groups.set(name, group);
     }
     return group.join(request, receiver);

@@ -1,7 +1,7 @@
 import type { Logger, MissedData } from '@polybus/core';
 import { backoffMs } from '@polybus/core/engine-kit';
 import type { KinesisApi } from './kinesis-api.ts';
-import { createdAtOf } from './stream.ts';
+import { type StreamId, createdAtOf } from './stream.ts';
 
 /** A stream that took the place of another of the same name. Both times are ISO times of creation. */
 export interface ReplacedStream {
@@ -26,21 +26,20 @@ export class StreamIdentity {
   readonly #api: KinesisApi;
   readonly #streamName: string;
   readonly #logger: Logger;
-  #createdAt: string;
+  #stream: StreamId;
   #isChecking = false;
   /** Called once for each new stream. */
   onReplaced: (replaced: ReplacedStream) => void = () => {};
 
-  constructor(api: KinesisApi, streamName: string, createdAt: string, logger: Logger) {
+  constructor(api: KinesisApi, streamName: string, stream: StreamId, logger: Logger) {
     this.#api = api;
     this.#streamName = streamName;
-    this.#createdAt = createdAt;
+    this.#stream = stream;
     this.#logger = logger;
   }
 
-  /** When the stream was created, as an ISO time. */
-  get createdAt(): string {
-    return this.#createdAt;
+  get stream(): StreamId {
+    return this.#stream;
   }
 
   /** Checks the stream after a sign that it is gone or another. While there is none, the check is repeated. */
@@ -67,10 +66,10 @@ export class StreamIdentity {
     } catch {
       return false;
     }
-    const previous = this.#createdAt;
+    const { createdAt: previous } = this.#stream;
     // A server that does not tell the time has no other identity for a stream.
     if ([createdAt, ''].includes(previous) || createdAt === '' || this.#api.isClosed) return true;
-    this.#createdAt = createdAt;
+    this.#stream = { ...this.#stream, createdAt };
     this.#logger.warn(
       'the stream was deleted and created again; the engine continues with the first records of the new stream',
       { streamName: this.#streamName, createdAt },

@@ -6,10 +6,17 @@ import type { KinesisApi } from './kinesis-api.ts';
 import type { KinesisOptions } from '../options/config.ts';
 import type { InterruptibleSleep } from './interruptible-sleep.ts';
 
+/** Distinguishes a stream from others of the same name. */
+export interface StreamId {
+  /** Contains the account and the region; the name if the server does not tell. */
+  readonly arn: string;
+  /** When the stream was created, as an ISO time: another stream has the ARN after this one is deleted. */
+  readonly createdAt: string;
+}
+
 /** The properties of the stream that the engine uses. */
 export interface OpenStream {
-  /** When the stream was created, which distinguishes it from another stream of the same name. */
-  readonly createdAt: string;
+  readonly id: StreamId;
   readonly maxRecordBytes: number;
 }
 
@@ -44,7 +51,7 @@ export async function openStream(
       if (stream === undefined) await create(api, options, logger);
       else if (stream.StreamStatus === 'ACTIVE' || stream.StreamStatus === 'UPDATING') {
         return {
-          createdAt: createdAtOf(stream),
+          id: { arn: stream.StreamARN ?? options.streamName, createdAt: createdAtOf(stream) },
           maxRecordBytes: maxRecordBytesOf(stream),
         };
       }

@@ -2,6 +2,7 @@ import { EventBusNotStartedError } from '@polybus/core';
 import type { ListenRequest, Listener, Receiver } from '@polybus/core/engine';
 import { InterruptibleSleep } from '../client/interruptible-sleep.ts';
 import type { ShardInfo } from '../client/shard.ts';
+import type { StreamId } from '../client/stream.ts';
 import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import { GroupDispatcher } from './dispatcher.ts';
@@ -29,10 +30,9 @@ export class Group implements LeaseListener {
   #lastError: unknown;
 
   /**
-   * @param stream - When the stream was created, as an ISO time.
    * @param onEnd - Called when the last member has left, and has settled all of its events.
    */
-  constructor(name: string, stream: string, readers: ShardReaders, onEnd: (group: Group) => void) {
+  constructor(name: string, stream: StreamId, readers: ShardReaders, onEnd: (group: Group) => void) {
     this.name = name;
     this.#readers = readers;
     this.#dispatcher = new GroupDispatcher(

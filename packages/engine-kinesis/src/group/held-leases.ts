@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { patternCovers } from '@polybus/core/engine';
 import type { ShardInfo } from '../client/shard.ts';
+import type { StreamId } from '../client/stream.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import { missedIn } from '../client/stream-identity.ts';
@@ -43,20 +44,20 @@ export class HeldLeases implements Iterable<Lease> {
 
   constructor(
     group: string,
-    stream: string,
+    stream: StreamId,
     readers: ShardReaders,
     dispatcher: GroupDispatcher,
     listener: LeaseListener,
   ) {
-    const { store, streamName, leaseDurationMs } = readers.options;
+    const { store, leaseDurationMs } = readers.options;
     this.#group = group;
     this.#readers = readers;
     this.#dispatcher = dispatcher;
     this.#listener = listener;
     this.#store = new LeaseStore(store, {
       group,
-      document: `${streamName}/${group}`,
-      stream,
+      document: `${stream.arn}/${group}`,
+      stream: stream.createdAt,
       // So that there is time for another attempt before the leases run out.
       timeoutMs: leaseDurationMs / 2,
       onForgotten: () => this.#warnForgotten(),

@@ -1,5 +1,6 @@
 import type { Logger } from '@polybus/core';
 import type { TransportContext } from '@polybus/core/engine';
+import { backoffMs } from '@polybus/core/engine-kit';
 import type { Cursor } from './cursor.ts';
 import type { KinesisApi } from '../client/kinesis-api.ts';
 import type { KinesisOptions } from '../options/config.ts';
@@ -13,6 +14,8 @@ import { SharedCall } from '../client/shared-call.ts';
 
 /** GetShardIterator: five per second and shard, as for reads. */
 const iteratorsPerSecond = 5;
+const minRelistMs = 500;
+const maxRelistMs = 5000;
 
 /** The readers of this process, one for each shard that it reads. */
 export class ShardReaders implements ReaderContext {
@@ -52,12 +55,12 @@ export class ShardReaders implements ReaderContext {
    * @returns undefined if `isWanted` returns false meanwhile, or the engine stops.
    */
   async listed(isWanted: () => boolean): Promise<ReadonlyMap<string, ShardInfo> | undefined> {
-    while (isWanted() && !this.api.isClosed) {
+    for (let failures = 1; isWanted() && !this.api.isClosed; failures++) {
       try {
         return new Map((await this.shards()).map((shard) => [shard.id, shard]));
       } catch (error) {
         this.logger.debug?.('the shards could not be listed', { error: messageOf(error) });
-        await this.api.sleep(1000);
+        await this.api.sleep(minRelistMs + backoffMs(failures, minRelistMs, maxRelistMs));
       }
     }
     return undefined;

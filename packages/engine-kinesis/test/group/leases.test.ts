@@ -1,3 +1,4 @@
+import type { Engine } from '@polybus/core/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { type CheckpointStore, MemoryCheckpointStore, type StoredDocument } from '../../src/index.ts';
@@ -234,6 +235,30 @@ describeWithBroker('kinesis', 'leases', (kinesis) => {
       await Promise.all(publishing);
       await until('all events', () => seen.length >= 200);
       expect(seen.sort((a, b) => a - b)).toEqual(publishing.map((_, n) => n));
+    },
+  );
+
+  test(
+    'streams of the same name in two regions have positions of their own in one store',
+    patient,
+    async () => {
+      const config = { ...configOf(newStream(), new MemoryCheckpointStore()), leaseDurationMs: 1000 };
+      const seen: string[] = [];
+      const engines: Engine[] = [];
+      for (const region of ['us-east-1', 'eu-west-1']) {
+        const engine = await startEngine({ ...config, region });
+        await engine.subscribe('work', ({ payload }) => void seen.push(`${String(payload)} in ${region}`), {
+          group: 'g',
+        });
+        engines.push(engine);
+      }
+      const since = performance.now();
+      await until('two leases to pass', () => performance.now() - since > 2 * config.leaseDurationMs);
+      for (const engine of engines) expect((await engine.health()).error).toBeUndefined();
+      for (const [n, engine] of engines.entries())
+        await engine.publish({ topic: 'work', payload: `event ${n}` });
+      await until('both events', () => seen.length === 2);
+      expect(seen.toSorted()).toEqual(['event 0 in us-east-1', 'event 1 in eu-west-1']);
     },
   );
 });
