@@ -1,8 +1,15 @@
 import { backoffMs } from '@polybus/core/engine-kit';
 import { storeError, streamReplacedError } from '../errors.ts';
+import { recordByName } from './record-by-name.ts';
 import type { ReplacedStream } from '../client/stream-identity.ts';
 import type { CheckpointStore, StoredDocument } from '../stores/checkpoint-store.ts';
-import { type LeaseTable, type LeasesByShard, newLeaseTable, parseLeaseTable } from './lease-table.ts';
+import {
+  type LeaseEntry,
+  type LeaseTable,
+  type LeasesByShard,
+  newLeaseTable,
+  parseLeaseTable,
+} from './lease-table.ts';
 
 /** After this many conflicts, a change fails until the next attempt. */
 const maxConflicts = 50;
@@ -43,6 +50,8 @@ export class LeaseStore {
   #known: StoredDocument | undefined;
   /** The last document that we wrote, for the case that the store loses it. */
   #last: string | undefined;
+  /** The leases of every shard of the stream, if they were needed. */
+  #first: LeasesByShard | undefined;
 
   constructor(store: CheckpointStore, options: LeaseStoreOptions) {
     this.#store = store;
@@ -54,7 +63,7 @@ export class LeaseStore {
   follow(stream: string): void {
     this.#stream = stream;
     // What we know belongs to the stream before.
-    this.#known = this.#last = undefined;
+    this.#known = this.#last = this.#first = undefined;
   }
 
   /** The table as it is now. */
@@ -86,9 +95,16 @@ export class LeaseStore {
    * subscription would begin.
    */
   async #startOver(earlier: LeaseTable): Promise<CurrentTable> {
+    // Asked for once: members that still belong to the earlier stream go on changing their document, and each conflict is another attempt.
+    this.#first ??= await this.#options.firstLeases();
     const table = newLeaseTable(this.#stream);
-    for (const pattern of Object.keys(earlier.leases))
-      table.leases[pattern] = await this.#options.firstLeases();
+    for (const pattern of Object.keys(earlier.leases)) {
+      const entries = Object.entries(this.#first).map(([id, entry]): [string, LeaseEntry] => [
+        id,
+        { ...entry },
+      ]);
+      table.leases[pattern] = recordByName(entries);
+    }
     return { table, earlier };
   }
 

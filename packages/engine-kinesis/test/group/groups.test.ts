@@ -98,6 +98,24 @@ describe('an unreliable store', () => {
     expect((await first.health()).status).toBe('up');
   });
 
+  test('members that have not found the newer stream keep nobody from it, however often they write', async () => {
+    const [fake, checkpointStore] = [new FakeKinesis(), new FrailStore()];
+    const config = { ...overFake(fake), checkpointStore };
+    const before = await startEngine(config);
+    await before.subscribe('t', () => {}, group);
+    await before.stop();
+    fake.createdAt = new Date(2e12);
+    const { version, text } = checkpointStore.documents.get('fake/g')!;
+    let writes = version;
+    // The server takes longer for its answer than the members of the old stream for their next write.
+    fake.rule = (operation) => {
+      if (operation === 'ListShards') checkpointStore.documents.set('fake/g', { version: ++writes, text });
+    };
+    const after = await startEngine(config);
+    await after.subscribe('t', () => {}, group);
+    expect(checkpointStore.text).toContain(fake.createdAt.toISOString());
+  });
+
   test('loses no change if the document is read during a change', async () => {
     let stored: StoredDocument = { version: 7, text: JSON.stringify(newLeaseTable('s')) };
     const answers: (() => void)[] = [];
