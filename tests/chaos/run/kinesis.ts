@@ -6,6 +6,7 @@ import {
   type Shard,
   SplitShardCommand,
 } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { startKinesis, waitFor } from '@polybus/testbed';
 import type { ChaosBroker } from './broker.ts';
 import { proxied } from './proxied.ts';
@@ -19,7 +20,13 @@ export async function startKinesisForChaos(): Promise<ChaosBroker> {
   const { endpoint, region, credentials } = kinesis;
   return proxied(kinesis, proxy, `http://127.0.0.1:${proxy.port}`, {
     async reshard(stream) {
-      const client = new KinesisClient({ endpoint, region, credentials });
+      const client = new KinesisClient({
+        endpoint,
+        region,
+        credentials,
+        // The default, HTTP/2, fails at random with the emulators.
+        requestHandler: new NodeHttpHandler(),
+      });
       try {
         await split(client, stream);
         await merge(client, stream);

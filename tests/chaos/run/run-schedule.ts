@@ -78,12 +78,13 @@ async function allReady(programs: readonly Program[]): Promise<void> {
 async function load(fleet: Fleet, injector: Injector, { faults, durationMs }: Schedule): Promise<Fault[]> {
   const start = now();
   const until = (atMs: number): Promise<void> => delay(start + atMs - now());
-  const results = faults.map(async (fault) => {
+  const injected = faults.map(async (fault) => {
     await until(fault.atMs);
     return (await injector.inject(fault)) ? [fault] : [];
   });
-  await until(durationMs);
-  const happened = (await Promise.all(results)).flat();
+  // Together, so that a fault that cannot be injected is noticed at once.
+  const [results] = await Promise.all([Promise.all(injected), until(durationMs)]);
+  const happened = results.flat();
   await Promise.all([fleet.endAll('producer'), ...fleet.running('all').map((one) => one.quiet())]);
   return happened;
 }
