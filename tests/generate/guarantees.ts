@@ -102,7 +102,8 @@ const guarantees: readonly Guarantee[] = [
   },
   {
     question: '`stop` while events wait',
-    holds: ({ durable }) => (durable ? 'leaves them on the broker' : 'handles them before it ends'),
+    holds: ({ durable }) =>
+      durable ? 'leaves the events of a group on the broker' : 'handles them before it ends',
     proofs: [
       'an event that stop() releases before its handler starts has used no attempt and is handled by another member',
       'stop() handles every accepted event first if no other process could handle it',

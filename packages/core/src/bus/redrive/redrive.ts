@@ -43,7 +43,7 @@ export interface RedriveResult {
  *
  * Each dead letter is redriven once, whichever process calls this and however often, because a consumer group of the bus keeps the
  * position. A kept dead letter stays in the dead-letter topic, and a copy for the next redrive goes to `_kept.<dead-letter topic>`. If
- * the process ends between publishing and acknowledging a dead letter, that dead letter may be redriven twice.
+ * the process dies, the dead letters that it published after its last commit are redriven again.
  *
  * Rejects with the first error of a publish or of `filter`. The dead letters before it are redriven; it and those behind it stay for
  * the next redrive. A record that
