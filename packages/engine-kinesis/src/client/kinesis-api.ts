@@ -45,7 +45,7 @@ export class KinesisApi {
   readonly #running = new Set<AbortController>();
   readonly #sleeping = new Set<InterruptibleSleep>();
   #isClosed = false;
-  /** The first sequence number of each shard that was listed. */
+  /** The first sequence number and the last hash key of each shard that was listed. */
   readonly #starts = new Map<string, string>();
   /** Called for each answer that may mean that the stream is gone or another. */
   onDoubt: () => void = () => {};
@@ -152,10 +152,11 @@ export class KinesisApi {
       (abortSignal) => this.#client.send(command, { abortSignal }),
       timeoutMs,
     );
-    for (const { ShardId = '', SequenceNumberRange } of page.Shards ?? []) {
-      const start = SequenceNumberRange?.StartingSequenceNumber;
-      if (start === undefined) continue;
-      // A shard id begins at another record only if the stream is another.
+    for (const { ShardId = '', SequenceNumberRange, HashKeyRange } of page.Shards ?? []) {
+      if (SequenceNumberRange?.StartingSequenceNumber === undefined) continue;
+      // Sequence numbers contain the time in seconds, so the keys help to distinguish streams that were created within a second.
+      const start = `${SequenceNumberRange.StartingSequenceNumber} ${HashKeyRange?.EndingHashKey}`;
+      // They differ only if the stream is another.
       if ((this.#starts.get(ShardId) ?? start) !== start) this.onDoubt();
       this.#starts.set(ShardId, start);
     }

@@ -113,7 +113,7 @@ describeWithBroker('kinesis', 'outages', async () => {
 
   test.each([
     ['when a read fails', 100, false],
-    ['when health() is asked, if no read fails', '1h', false],
+    ['when health() is asked, if no read fails', '5s', false],
     ['also in a group that was away, wherever it would begin', 100, true],
   ] as const)(
     'a stream that is deleted and created again is read from its first record, %s',
@@ -140,6 +140,9 @@ describeWithBroker('kinesis', 'outages', async () => {
       await subscribe();
       if (isAway) await engine.stop();
       await client.send(new DeleteStreamCommand({ StreamName }));
+      // Otherwise, a fast server could have the new stream before any read fails.
+      if (!isAway && pollInterval !== '5s')
+        await until('health to be down', async () => (await engine.health()).status === 'down');
       await until('the stream to be gone', () =>
         client.send(new CreateStreamCommand({ StreamName, ShardCount: 4 })).then(
           () => true,
