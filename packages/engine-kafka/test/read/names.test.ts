@@ -54,7 +54,7 @@ describeWithBroker('kafka', 'names of properties that every object has', ({ brok
     'the group %s has its own offsets, and a header of that name is metadata',
     async (name) => {
       const topic = newName();
-      const engine = await startEngine({ brokers: list, contentMode: 'binary', groupId: name });
+      const engine = await startEngine({ brokers: list, contentMode: 'binary' });
       const seen: unknown[] = [];
       const first = await engine.subscribe(topic, ({ metadata }) => void seen.push(metadata), {
         group: name,
