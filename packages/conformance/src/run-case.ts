@@ -24,7 +24,7 @@ export async function runCase<Config = unknown>(
   factory: EngineUnderTest<Config>,
   options: ConformanceOptions<Config> = {},
 ): Promise<void> {
-  // The context passes the option `config` to the factory, and looks at it nowhere else.
+  // The context only passes the option `config` to the factory.
   const t = new CaseContext(factory as EngineUnderTest, options);
   const { deadlines = defaultDeadlines } = one;
   try {

@@ -1,6 +1,7 @@
 import type { Event } from '@polybus/core';
 import type { Acknowledgement } from '@polybus/core/engine';
-import { PublishWait, type TopicLoad } from './envelope.ts';
+import { PublishWait } from './publish-wait.ts';
+import type { TopicLoad } from './topic-load.ts';
 import type { Mailbox } from './mailbox.ts';
 
 /** The group of a delivery, as the delivery sees it. */

@@ -1,6 +1,8 @@
 import type { DropReason } from '@polybus/core';
 import { type ListenRequest, type Receiver, matchesTopic } from '@polybus/core/engine';
-import type { Envelope, PublishWait, TopicLoad } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import type { PublishWait } from './publish-wait.ts';
+import type { TopicLoad } from './topic-load.ts';
 
 /** The receiver of one subscription, and a waiting room for events that find the receiver full. */
 export class Mailbox {

@@ -11,7 +11,9 @@ import {
   insideHandler,
 } from '@polybus/core/engine';
 import { onAbort } from '@polybus/core/engine-kit';
-import { type Envelope, PublishWait, TopicLoad } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import { PublishWait } from './publish-wait.ts';
+import { TopicLoad } from './topic-load.ts';
 import { GroupDelivery } from './group-delivery.ts';
 import { Group, startingAt } from './group.ts';
 import { History } from './history.ts';

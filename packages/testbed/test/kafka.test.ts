@@ -119,7 +119,7 @@ describeWithBroker('kafka', 'a separate Kafka broker', () => {
     const admin = kafkaClient({ brokers: [broker.listeners['PROXIED'] ?? ''] }).admin();
     await admin.connect();
     onTestFinished(() => admin.disconnect());
-    // The client then asks the broker that it was told of.
+    // The client then connects to the advertised address.
     await expect(admin.describeCluster()).rejects.toThrow('ECONNREFUSED 127.0.0.1:1');
   });
 

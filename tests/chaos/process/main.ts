@@ -1,4 +1,5 @@
 /** A process of a schedule: a producer, a consumer or an observer. Ends in order on SIGTERM, and at once if its runner is gone. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { WallClock } from '../../../packages/conformance/src/support/wall-clock.ts';
 import { now } from '../ledger/clock.ts';
 import { LedgerWriter } from '../ledger/ledger-file.ts';
@@ -13,6 +14,8 @@ const settings = JSON.parse(process.argv[2]!) as Settings;
 const publishes = settings.role === 'producer' || settings.role === 'all';
 const subscribes = settings.role !== 'producer';
 const stopMs = 10_000;
+/** The pause before another attempt to start or to subscribe. */
+const retryMs = 300;
 /** From here on a process counts as frozen. */
 const longGapMs = leaseMs / 3;
 
@@ -62,7 +65,7 @@ async function start(): Promise<void> {
       ledger.write({ is: 'start-failed', code: String((error as { code?: string }).code) });
       subscriber.forget();
       await created.stop({ timeoutMs: 1000 }).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await delay(retryMs);
     }
   }
   process.exit(0);
@@ -111,7 +114,7 @@ function obey(command: Command): void {
 async function leave(forMs: number): Promise<void> {
   if (bus === undefined) return;
   await subscriber.cancel();
-  await new Promise((resolve) => setTimeout(resolve, forMs));
+  await delay(forMs);
   while (!ending.signal.aborted) {
     try {
       await subscriber.subscribe(bus);
@@ -119,7 +122,7 @@ async function leave(forMs: number): Promise<void> {
     } catch (error) {
       ledger.write({ is: 'start-failed', code: String((error as { code?: string }).code) });
       await subscriber.cancel();
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await delay(retryMs);
     }
   }
 }

@@ -138,7 +138,7 @@ export class EngineProcess {
     this.#thaw?.();
   }
 
-  /** Suspends the process with SIGSTOP: it does nothing, and nobody is told. */
+  /** Suspends the process with SIGSTOP. The broker is not notified, and the connections stay open. */
   freeze(): void {
     this.#child.kill('SIGSTOP');
     this.#settings.history.interrupt(this.number);

@@ -9,7 +9,7 @@ export interface ChildContext {
   readonly config: unknown;
 }
 
-/** What a process is told to do. It answers each command once. */
+/** A command to a process, which answers it once. */
 export type Command =
   | { readonly do: 'start'; readonly module: string; readonly context: ChildContext }
   | {

@@ -21,7 +21,7 @@ import type {
   Logger,
 } from '../contract/observing.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/options/call-options.ts';
+import { assertOptionsOf, assertStopOptions } from '../engine/options/call-options.ts';
 import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
@@ -293,11 +293,4 @@ export class UntypedEventBus implements Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
-}
-
-/** Checks the options before anything is stopped. Returns the timeout. */
-function assertStopOptions(call: 'stop' | 'drain', options: StopOptions | undefined): number {
-  assertOptionsOf(call, options);
-  assertSignal(options?.signal);
-  return resolveStopTimeout(options?.timeoutMs);
 }

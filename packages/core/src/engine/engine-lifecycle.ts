@@ -10,7 +10,12 @@ import { onAbort } from '../engine-kit/on-abort.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { EventBusNotStartedError, ShutdownTimeoutError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from './options/call-options.ts';
+import {
+  assertOptionsOf,
+  assertSignal,
+  assertStopOptions,
+  resolveStopTimeout,
+} from './options/call-options.ts';
 import { closeTransport, openTransport } from './open-transport.ts';
 import { SharedStart, SharedStop } from './shared-calls.ts';
 import type { StallWatch } from './stall-watch.ts';
@@ -101,9 +106,7 @@ export class EngineLifecycle {
   }
 
   async drain(options: StopOptions): Promise<void> {
-    assertOptionsOf('drain', options);
-    const timeoutMs = resolveStopTimeout(options.timeoutMs);
-    assertSignal(options.signal);
+    const timeoutMs = assertStopOptions('drain', options);
     const starting = this.#starting.underWay;
     if (starting !== undefined && this.state === 'starting')
       await settlesWithin(starting, timeoutMs, options.signal);

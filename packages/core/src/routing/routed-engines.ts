@@ -4,7 +4,7 @@ import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
-import { assertOptionsOf, assertSignal, resolveStopTimeout } from '../engine/options/call-options.ts';
+import { assertOptionsOf, assertStopOptions, resolveStopTimeout } from '../engine/options/call-options.ts';
 import { SharedStart, SharedStop } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
@@ -91,9 +91,7 @@ export class RoutedEngines {
   }
 
   async drain(options: StopOptions): Promise<void> {
-    assertOptionsOf('drain', options);
-    const timeoutMs = resolveStopTimeout(options.timeoutMs);
-    assertSignal(options.signal);
+    const timeoutMs = assertStopOptions('drain', options);
     const timeLeft = countdown(timeoutMs);
     const engines = [...this.#engines.values()];
     let takenBefore: number;

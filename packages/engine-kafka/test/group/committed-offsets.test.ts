@@ -45,13 +45,8 @@ test('a topic that is created after its pattern subscription is read from its fi
 
 test('a member that is expelled while it waits for handlers continues at the offsets that others have committed', async () => {
   const simulation = new Simulation();
-  const { topics, committedOffsets, catalog, group } = simulation;
-  topics.set('t', new SimulatedTopic(1));
-  await catalog.refresh();
-  const receiver = new HeldReceiver();
-  await group.listen(request('t'), receiver);
-  topics.get('t')!.records.push('one');
-  await until('an event', () => receiver.held.length === 1);
+  const { committedOffsets, group } = simulation;
+  const receiver = await holdEvent(simulation);
   simulation.beats.push(
     () => {
       throw failure('rebalance');
@@ -120,15 +115,10 @@ test('a topic that is deleted and created again before the members rejoin is rea
   expect(committedOffsets.get('a:0')?.offset).toBe(0);
 });
 
-test('before partitions may go to others, what is settled is committed, although the coordinator is away for a moment', async () => {
+test('a member commits settled events before a rebalance, although the coordinator fails twice', async () => {
   const simulation = new Simulation(true, { commitIntervalMs: 3_600_000 });
-  const { topics, committedOffsets, catalog, group, joins, beats } = simulation;
-  topics.set('t', new SimulatedTopic(1));
-  await catalog.refresh();
-  const receiver = new HeldReceiver();
-  await group.listen(request('t'), receiver);
-  topics.get('t')!.records.push('one');
-  await until('an event', () => receiver.held.length === 1);
+  const { committedOffsets, joins, beats } = simulation;
+  const receiver = await holdEvent(simulation);
   receiver.held[0]!.acknowledgement.settled();
   const commit = simulation.commit.bind(simulation);
   let failures = 2;
@@ -147,3 +137,15 @@ test('before partitions may go to others, what is settled is committed, although
   await until('the join', () => atJoin !== undefined);
   expect(atJoin).toBe(1);
 });
+
+/** Joins the group for a topic with one partition. Resolves when the handler has an event, which stays unsettled. */
+async function holdEvent({ topics, catalog, group }: Simulation): Promise<HeldReceiver> {
+  const topic = new SimulatedTopic(1);
+  topics.set('t', topic);
+  await catalog.refresh();
+  const receiver = new HeldReceiver();
+  await group.listen(request('t'), receiver);
+  topic.records.push('one');
+  await until('an event', () => receiver.held.length === 1);
+  return receiver;
+}

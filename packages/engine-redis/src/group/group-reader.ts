@@ -20,7 +20,7 @@ import type { StreamStore } from '../store/stream-store.ts';
 import { ConsumerCommands } from './consumer-commands.ts';
 import { type MemberTopic, readWaitMs } from './member-topic.ts';
 import { LocalMember } from './local-member.ts';
-import { removeDeadConsumers } from './sweep.ts';
+import { removeDeadConsumers } from './dead-consumers.ts';
 
 /** The maximum number of reads behind a blocking one: each costs the server a little, even if it returns nothing. */
 const maxFollowing = 4;

@@ -2,7 +2,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { Connections } from '../../src/client/connections.ts';
 import { ConsumerCommands } from '../../src/group/consumer-commands.ts';
-import { removeDeadConsumers } from '../../src/group/sweep.ts';
+import { removeDeadConsumers } from '../../src/group/dead-consumers.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { StreamKeys } from '../../src/store/stream-keys.ts';
 import { StreamStore } from '../../src/store/stream-store.ts';

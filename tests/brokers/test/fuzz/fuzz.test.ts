@@ -4,7 +4,7 @@ import type { Engine } from '@polybus/core/engine';
 import { kafkaEngine } from '@polybus/engine-kafka';
 import { MemoryCheckpointStore, kinesisEngine } from '@polybus/engine-kinesis';
 import { redisEngine } from '@polybus/engine-redis';
-import { until } from '@polybus/testbed/engine';
+import { newName, until } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { Redis } from 'ioredis';
@@ -29,8 +29,6 @@ interface Target {
   readonly count: number;
   readonly write: (records: readonly HostileRecord[]) => Promise<void>;
 }
-
-const idOf = (name: string): string => `fuzz-${name}-${process.pid}-${Date.now().toString(36)}`;
 
 /** Writes hostile records while events flow, and accounts for each of both. */
 async function fuzz({ topic, pattern = topic, engine, count, write }: Target): Promise<void> {
@@ -81,7 +79,7 @@ describeWithBroker('kafka', 'fuzz', ({ brokers }) => {
     'hostile records on Kafka are handled or become dead letters, and cost no event',
     patient,
     async () => {
-      const topic = idOf('kafka');
+      const topic = newName('fuzz');
       const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
       const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
       await producer.connect();
@@ -109,7 +107,7 @@ describeWithBroker('redis', 'fuzz', ({ url }) => {
     patient,
     async () => {
       const topic = 'fuzz';
-      const keyPrefix = `${idOf('redis')}:`;
+      const keyPrefix = `${newName('fuzz')}:`;
       const client = new Redis(url);
       onTestFinished(() => client.disconnect());
       await fuzz({
@@ -136,7 +134,7 @@ describeWithBroker('kinesis', 'fuzz', ({ endpoint, region, credentials }) => {
     'hostile records on Kinesis are handled or become dead letters, and cost no event',
     patient,
     async () => {
-      const streamName = idOf('kinesis');
+      const streamName = newName('fuzz');
       const requestHandler = new NodeHttpHandler();
       const client = new KinesisClient({ endpoint, region, credentials: { ...credentials }, requestHandler });
       onTestFinished(() => client.destroy());

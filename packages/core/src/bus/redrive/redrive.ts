@@ -46,8 +46,7 @@ export interface RedriveResult {
  * the process dies, the dead letters that it published after its last commit are redriven again.
  *
  * Rejects with the first error of a publish or of `filter`. The dead letters before it are redriven; it and those behind it stay for
- * the next redrive. A record that
- * is too large to be kept is reported as a warning, and does not end the redrive.
+ * the next redrive. If a record is too large to be kept, `redrive` logs a warning and continues.
  *
  * @throws {@link InvalidTopicError} or {@link InvalidOptionError} if an argument is invalid.
  * @throws {@link UnsupportedCapabilityError} if an engine lacks `groups` or `replay`, or if it is `crossProcess` and not durable, such as

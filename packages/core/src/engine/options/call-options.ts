@@ -83,6 +83,18 @@ export function resolveStopTimeout(timeoutMs: number | undefined): number {
 }
 
 /**
+ * Asserts that the options of `stop` or `drain` are valid, before anything stops.
+ *
+ * @returns The timeout in milliseconds.
+ * @throws {@link UnknownOptionError}, {@link InvalidOptionError}
+ */
+export function assertStopOptions(call: 'stop' | 'drain', options: StopOptions = {}): number {
+  assertOptionsOf(call, options);
+  assertSignal(options.signal);
+  return resolveStopTimeout(options.timeoutMs);
+}
+
+/**
  * Asserts that the option `signal` is an AbortSignal or undefined.
  *
  * @throws {@link InvalidOptionError} if it is not.
