@@ -65,15 +65,15 @@ export class EngineProcess {
         this.#output = (this.#output + text).slice(-maxOutput);
       });
     }
-    this.#child.on('message', (report) => this.#heard(report as Report));
-    // A process that was killed cannot be told anything.
+    this.#child.on('message', (report) => this.#onReport(report as Report));
+    // A command to a process that was killed fails, and the case has its own assertion for that.
     this.#child.on('error', () => {});
   }
 
   /** Makes the engine in the process, and starts it. */
   start(): Promise<void> {
     const { module, context } = this.#settings;
-    return this.#tell({ do: 'start', module: module.href, context }, startMs);
+    return this.#send({ do: 'start', module: module.href, context }, startMs);
   }
 
   get pid(): number {
@@ -84,32 +84,32 @@ export class EngineProcess {
     return alive.has(this.#child);
   }
 
-  /** What its handlers have begun. */
+  /** The attempts that its handlers have begun. */
   get begun(): Handling[] {
     return this.#settings.history.of(this.number);
   }
 
-  /** What its handlers have begun and not ended. */
+  /** The attempts that its handlers have begun and not ended. */
   get running(): Handling[] {
     return this.begun.filter(({ endedAt }) => endedAt === undefined);
   }
 
   subscribe(topic: string, options: SubscribeOptions): Promise<void> {
-    return this.#tell({ do: 'subscribe', topic, isAsync: false, options });
+    return this.#send({ do: 'subscribe', topic, isAsync: false, options });
   }
 
   subscribeAsync(topic: string, options: SubscribeOptions): Promise<void> {
-    return this.#tell({ do: 'subscribe', topic, isAsync: true, options });
+    return this.#send({ do: 'subscribe', topic, isAsync: true, options });
   }
 
-  /** Resolves when every publish has. */
+  /** Resolves when every publish has resolved. */
   publish(events: readonly NewEvent[]): Promise<void> {
-    return this.#tell({ do: 'publish', events });
+    return this.#send({ do: 'publish', events });
   }
 
   /** The process publishes, and kills itself in the turn in which the last publish resolves. */
   async publishAndDie(events: readonly NewEvent[]): Promise<void> {
-    const refused = this.#tell({ do: 'publish and die', events }).catch((error: unknown) => {
+    const refused = this.#send({ do: 'publish and die', events }).catch((error: unknown) => {
       if (this.isAlive) throw error;
     });
     await Promise.race([refused, this.#exited]);
@@ -120,14 +120,14 @@ export class EngineProcess {
     );
   }
 
-  /** Says what handlers that run and handlers that begin later do. */
+  /** Sets how running and later handlers behave. */
   setHandlers(behaviour: Behaviour): Promise<void> {
-    return this.#tell({ do: 'set handlers', behaviour });
+    return this.#send({ do: 'set handlers', behaviour });
   }
 
-  /** Resolves when the event loop of the process has gone round. */
+  /** Resolves after a turn of the event loop of the process. */
   answer(): Promise<void> {
-    return this.#tell({ do: 'answer' });
+    return this.#send({ do: 'answer' });
   }
 
   /** Ends the process with SIGKILL, in whatever it does. */
@@ -170,7 +170,7 @@ export class EngineProcess {
     return `process ${this.number}`;
   }
 
-  async #tell(command: Command, atLeastMs = 0): Promise<void> {
+  async #send(command: Command, atLeastMs = 0): Promise<void> {
     const number = this.#commands++;
     const answered = new Promise<void>((resolve, reject) => {
       this.#answers.set(number, { resolve, reject });
@@ -181,7 +181,7 @@ export class EngineProcess {
     await within(answered, what, Math.max(atLeastMs, this.#settings.deadlineMs));
   }
 
-  #heard(report: Report): void {
+  #onReport(report: Report): void {
     switch (report.says) {
       case 'answer':
         this.#answered(report.number, report.error);
