@@ -66,7 +66,10 @@ describe('a child process', () => {
     const args = [...argumentsToLoad(module), program];
     const suite = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void suite.kill('SIGKILL'));
-    const [line] = (await once(suite.stdout, 'data')) as [Buffer];
+    const [line] = (await Promise.race([
+      once(suite.stdout, 'data'),
+      once(suite, 'exit').then(() => expect.fail('the process ended before it had started others')),
+    ])) as [Buffer];
     const pids = JSON.parse(line.toString()) as number[];
     onTestFinished(() => {
       for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL');
