@@ -44,7 +44,7 @@ export function checkGroup(history: History, group: Subscriber): GroupFindings {
     stuck,
     repeated: repeats(history, group),
     reordered: reorders(history, group),
-    overlapping: overlaps(history.disturbances, group.handlings),
+    overlapping: overlaps(history, group.handlings),
   };
 }
 
@@ -93,7 +93,12 @@ function reorders(history: History, { handlings }: Subscriber): Reorder[] {
   for (const one of handlings) if (!firsts.has(one.id)) firsts.set(one.id, one);
   return [...groupBy([...firsts.values()], ({ key }) => key).values()].flatMap((ofKey) => {
     const found = reordersOf(ofKey, history.sent);
-    return mayHaveMoved(found, history) ? [] : found;
+    return mayHaveMoved(
+      found.map(({ first, later }) => [first, later]),
+      history,
+    )
+      ? []
+      : found;
   });
 }
 
@@ -113,33 +118,46 @@ function reordersOf(ofKey: readonly Handling[], sent: History['sent']): Reorder[
 }
 
 /**
- * True if the reorders of a key can be explained by one move of the key to another partition: each is between an event before the
- * move and an event after it. A producer moves its keys at some time after partitions were added.
+ * True if one move of a key to another partition can explain these pairs: each has an event from before the move and an event from after
+ * it. A producer moves its keys at some time after partitions were added, and two partitions can have two owners.
  */
-function mayHaveMoved(reorders: readonly Reorder[], { disturbances, sent }: History): boolean {
+function mayHaveMoved(
+  pairs: readonly (readonly [Handling, Handling])[],
+  { disturbances, sent }: History,
+): boolean {
   const added = disturbances.find(({ how }) => how === 'partitions-added');
-  if (added === undefined || reorders.length === 0) return false;
-  const isAfter = ({ later }: Reorder): boolean => (sent.get(later.id)?.settledAt ?? 0) > added.from;
-  const lastBefore = Math.max(...reorders.map(({ first }) => first.seq));
-  const firstAfter = Math.min(...reorders.map(({ later }) => later.seq));
-  return reorders.every(isAfter) && lastBefore < firstAfter;
+  if (added === undefined || pairs.length === 0) return false;
+  const isAfter = ({ id }: Handling): boolean => (sent.get(id)?.settledAt ?? 0) > added.from;
+  const ordered = pairs.map((pair) => pair.toSorted((a, b) => a.seq - b.seq) as [Handling, Handling]);
+  const lastBefore = Math.max(...ordered.map(([before]) => before.seq));
+  const firstAfter = Math.min(...ordered.map(([, after]) => after.seq));
+  return ordered.every(([, after]) => isAfter(after)) && lastBefore < firstAfter;
 }
 
-function overlaps(disturbances: readonly Disturbance[], handlings: readonly Handling[]): Overlap[] {
-  const byKey = groupBy(handlings, ({ key }) => key);
-  return [...byKey.values()].flatMap((ofKey) => {
-    const running: Handling[] = [];
-    return ofKey.flatMap((other) => {
-      const overlapped = running.filter(({ end }) => end > other.begin);
-      running.splice(0, running.length, ...overlapped, other);
-      return overlapped.map((one): Overlap => {
-        const span = {
-          from: one.begin,
-          until: Math.max(other.begin, Math.min(one.end, other.end)),
-          processes: [one.process, other.process],
-        };
-        return { one, other, cause: causeOf(disturbances, span) };
-      });
+function overlaps(history: History, handlings: readonly Handling[]): Overlap[] {
+  return [...groupBy(handlings, ({ key }) => key).values()].flatMap((ofKey) => {
+    const found = overlapsOf(ofKey, history.disturbances);
+    return mayHaveMoved(
+      found.map(({ one, other }) => [one, other]),
+      history,
+    )
+      ? []
+      : found;
+  });
+}
+
+function overlapsOf(ofKey: readonly Handling[], disturbances: readonly Disturbance[]): Overlap[] {
+  const running: Handling[] = [];
+  return ofKey.flatMap((other) => {
+    const overlapped = running.filter(({ end }) => end > other.begin);
+    running.splice(0, running.length, ...overlapped, other);
+    return overlapped.map((one): Overlap => {
+      const span = {
+        from: one.begin,
+        until: Math.max(other.begin, Math.min(one.end, other.end)),
+        processes: [one.process, other.process],
+      };
+      return { one, other, cause: causeOf(disturbances, span) };
     });
   });
 }

@@ -135,6 +135,23 @@ describe('a key', () => {
       expect(inOrder(2, 1, 0, 3)).toEqual(['b', 'a']);
       expect(inOrder(1, 0, 2, 3)).toEqual(['a']);
     });
+
+    const atOnce = (one: number, other: number): HandMade =>
+      events()
+        .handle('c1', 'abcd'[one]!, 5, 7, { seq: one })
+        .handle('c2', 'abcd'[other]!, 6, 6.5, { seq: other });
+
+    test('may have two handlers at once, because two partitions can have two owners', () => {
+      expect(check(atOnce(1, 2)).overlapping).toEqual([]);
+      expect(check(atOnce(3, 1)).overlapping).toEqual([]);
+    });
+
+    test('may not have two handlers at once if no single move explains it', () => {
+      expect(check(atOnce(0, 1)).overlapping).toHaveLength(1);
+      expect(check(atOnce(2, 2)).overlapping).toHaveLength(1);
+      const twice = atOnce(1, 2).handle('c1', 'c', 8, 10, { seq: 2 }).handle('c2', 'd', 9, 9.5, { seq: 3 });
+      expect(check(twice).overlapping).toHaveLength(2);
+    });
   });
 
   test('has two handlers at once if the next begins before the first ends', () => {
