@@ -6,12 +6,6 @@ export interface HistoryEntry {
   readonly event: Event;
 }
 
-interface Kept {
-  readonly event: Event;
-  /** The start of its retention time, by `performance.now()`. */
-  readonly since: number;
-}
-
 /** How far a timestamp may be from the last reading of the clocks to use that reading, in milliseconds. */
 const precisionMs = 10;
 
@@ -24,7 +18,9 @@ const precisionMs = 10;
 export class History {
   readonly #size: number;
   readonly #retentionMs: number;
-  readonly #ring: (Kept | undefined)[] = [];
+  readonly #events: (Event | undefined)[] = [];
+  /** Of each event, the start of its retention time, by `performance.now()`. In an array of its own: no object for each event. */
+  readonly #since: number[] = [];
   #oldest = 0;
   #next = 0;
   readonly #onLost: (event: Event, sequence: number) => void;
@@ -55,7 +51,9 @@ export class History {
     }
     const age = Math.max(0, this.#wallMs - createdMs);
     if (sequence - this.#oldest === this.#size) this.#lose();
-    this.#ring[sequence % this.#size] = { event, since: this.#monotonicMs - age };
+    const at = sequence % this.#size;
+    this.#events[at] = event;
+    this.#since[at] = this.#monotonicMs - age;
     this.#expire(this.#monotonicMs);
     return sequence;
   }
@@ -65,21 +63,22 @@ export class History {
     if (this.#size === 0) return;
     const now = performance.now();
     this.#expire(now);
-    for (let at = this.#oldest; at < this.#next; at++) {
-      const { event, since } = this.#ring[at % this.#size]!;
+    for (let sequence = this.#oldest; sequence < this.#next; sequence++) {
+      const at = sequence % this.#size;
       // An event may be older than the events before it, because a publisher can set `createdAt`.
-      if (now - since <= this.#retentionMs) yield { sequence: at, event };
+      if (now - this.#since[at]! <= this.#retentionMs) yield { sequence, event: this.#events[at]! };
     }
   }
 
   clear(): void {
-    this.#ring.length = 0;
+    this.#events.length = 0;
+    this.#since.length = 0;
     this.#oldest = this.#next;
   }
 
   #expire(now: number): void {
     while (this.#oldest < this.#next) {
-      if (now - this.#ring[this.#oldest % this.#size]!.since <= this.#retentionMs) return;
+      if (now - this.#since[this.#oldest % this.#size]! <= this.#retentionMs) return;
       this.#lose();
     }
   }
@@ -87,7 +86,7 @@ export class History {
   #lose(): void {
     const sequence = this.#oldest++;
     const at = sequence % this.#size;
-    this.#onLost(this.#ring[at]!.event, sequence);
-    this.#ring[at] = undefined;
+    this.#onLost(this.#events[at]!, sequence);
+    this.#events[at] = undefined;
   }
 }

@@ -46,13 +46,14 @@ export function createEvent<T>(input: NewEvent<T>): PublishedEvent<T> {
   if (createdAt !== undefined && !(createdAt instanceof Date && !Number.isNaN(createdAt.getTime()))) {
     throw new InvalidEventError('createdAt', `must be a valid Date, got ${quote(createdAt)}`, { topic });
   }
+  const now = new Date();
   return new PublishedEvent(
-    id ?? newEventId(),
+    id ?? newEventId(now),
     topic,
     toJsonValue(input.payload, 'payload', topic) as T,
     metadata === undefined ? noMetadata : toMetadata(metadata, topic),
     key,
-    createdAt ?? new Date(),
+    createdAt ?? now,
   );
 }
 
