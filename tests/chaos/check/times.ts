@@ -17,12 +17,19 @@ export function takeoverTimes({ disturbances }: History, { handlings }: Subscrib
     });
 }
 
-/** For each time that the broker was away: the time from its return until an event was handled that was published after it. */
+/**
+ * For each time that the broker was away: the time from its return until an event was handled that was published after it. A return is
+ * left out if the broker or the network was disturbed again before that.
+ */
 export function returnTimes({ disturbances, sent }: History, { handlings }: Subscriber): number[] {
   return disturbances
     .filter(({ how }) => how === 'broker')
     .flatMap(({ until }) => {
       const first = handlings.find(({ id, begin }) => begin > until && (sent.get(id)?.at ?? 0) > until);
-      return first === undefined ? [] : [first.begin - until];
+      if (first === undefined) return [];
+      const isInterrupted = disturbances.some(
+        ({ how, from }) => (how === 'broker' || how === 'network') && from > until && from < first.begin,
+      );
+      return isInterrupted ? [] : [first.begin - until];
     });
 }

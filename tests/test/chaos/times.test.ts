@@ -27,3 +27,11 @@ test('a broker is used again when an event is handled that was published after i
     .history();
   expect(returnTimes(history, groupOf(history, 'group'))).toEqual([2000]);
 });
+
+test('a return is not measured if the broker or the network failed again before an event was handled', () => {
+  const ledgers = new HandMade().disturb('broker', 2, 3).publish(4, 'after').handle('c1', 'after', 8, 8.1);
+  const timesOf = (made: HandMade): number[] => returnTimes(made.history(), groupOf(made.history(), 'group'));
+  expect(timesOf(ledgers)).toEqual([5000]);
+  expect(timesOf(ledgers.disturb('frozen', 4, 5, 'c2'))).toEqual([5000]);
+  expect(timesOf(ledgers.disturb('network', 5, 6))).toEqual([]);
+});
