@@ -53,3 +53,29 @@ test('stop() waits for onUndecodable', async () => {
   await stopped;
   expect(log).toEqual(['settled']);
 });
+
+test('onUndecodable can await the end of its subscription', async () => {
+  const ends: string[] = [];
+  const onUndecodable = async (): Promise<void> => {
+    await subscription.cancel();
+    ends.push('cancelled');
+  };
+  const transport = new HandTransport();
+  const bus = createEventBus({
+    engines: [{ name: 'hand', engine: handEngine(transport) }],
+    logger: quietLogger(),
+    onUndecodable,
+  });
+  await bus.start();
+  const subscription = await bus.subscribe('a', () => {});
+  const error = new UndecodableRecordError('it is not JSON', { topic: 'a' });
+  const settled = new Promise<void>((resolve) =>
+    transport.receivers[0]!.undecodable(
+      { topic: 'a', bytes: Buffer.from('?'), error },
+      { settled: resolve, release: () => false },
+    ),
+  );
+  await settled;
+  expect(ends).toEqual(['cancelled']);
+  await bus.stop({ timeoutMs: 1000 });
+});

@@ -57,7 +57,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     this.#deadLetters = deadLetters;
     this.#deliveries = new Deliveries(!policy.isAsync, this.workers);
     this.#outcomes = new Outcomes(this, this.#deliveries, policy, reporter, deadLetters);
-    this.#undecodable = new UndecodableRecords(reporter, deadLetters, () => {
+    this.#undecodable = new UndecodableRecords(this, reporter, deadLetters, () => {
       this.#deliveries.position++;
       this.notifyRoom();
       this.notifyEnd();

@@ -11,11 +11,22 @@ export function insideHandler(): boolean {
   return activeDelivery() !== undefined;
 }
 
-/** The delivery whose handler the current code runs in. */
-export const currentDelivery: AsyncLocalStorage<Delivery> = new AsyncLocalStorage();
+/** Work of a subscription that runs code of the user: a delivery, or a record that `onUndecodable` gets. */
+export interface Work {
+  readonly queue: DeliveryOwner;
+  readonly state: DeliveryState;
+  readonly isWritingDeadLetter: boolean;
+  /** The event of the running attempt; undefined for a record. */
+  readonly event: DeliveredEvent | undefined;
+  /** How many other subscriptions the code waits for; meanwhile the worker of an attempt is lent. */
+  waits: number;
+}
 
-/** The delivery whose handler, or whose dead letter's publish, the caller runs in, if that has not settled yet. */
-export function activeDelivery(): Delivery | undefined {
+/** The work that the current code runs in. */
+export const currentDelivery: AsyncLocalStorage<Work> = new AsyncLocalStorage();
+
+/** The delivery whose handler or dead letter's publish, or the record whose `onUndecodable`, the caller runs in, if that has not settled yet. */
+export function activeDelivery(): Work | undefined {
   const delivery = currentDelivery.getStore();
   // A timer set in a handler outlives it, and its code then belongs to no delivery.
   return delivery?.state === 'running' || delivery?.isWritingDeadLetter === true ? delivery : undefined;
@@ -37,7 +48,7 @@ export const never: number = Number.POSITIVE_INFINITY;
 export type DeliveryState = 'queued' | 'running' | 'parked' | 'done';
 
 /** One event on its way to one subscription. */
-export class Delivery implements Chained<Delivery> {
+export class Delivery implements Chained<Delivery>, Work {
   readonly source: Event;
   readonly queue: DeliveryOwner;
   readonly acknowledgement: Acknowledgement;
@@ -64,7 +75,6 @@ export class Delivery implements Chained<Delivery> {
   /** Milliseconds since the epoch, for the dead letter; 0 before the first failure. */
   firstFailedAt = 0;
   lastFailedAt = 0;
-  /** How many other subscriptions the handler waits for; meanwhile its worker is lent. */
   waits = 0;
 
   constructor(source: Event, queue: DeliveryOwner, acknowledgement: Acknowledgement, attempt: number) {

@@ -3,7 +3,7 @@ import type { Event } from '../../contract/event.ts';
 import type { EndWait } from '../../contract/transport.ts';
 import { assertTopic } from '../../contract/topics.ts';
 import { deadLetterTopic } from '../../dead-letters/dead-letter.ts';
-import { type Delivery, activeDelivery, currentDelivery } from '../../dispatch/delivery.ts';
+import { type Work, activeDelivery, currentDelivery } from '../../dispatch/delivery.ts';
 import { ReleaseError } from '../../dispatch/release-error.ts';
 import { beginWait } from '../../dispatch/wait-graph.ts';
 import {
@@ -150,7 +150,7 @@ async function redriveFrom(
  * Records that the handler that called `redrive` waits for the subscription whose handler calls this. A publish that waits for handlers
  * then does not wait for that one.
  */
-function beginWaitOf(caller: Delivery | undefined): EndWait | boolean {
+function beginWaitOf(caller: Work | undefined): EndWait | boolean {
   const own = activeDelivery();
   if (caller === undefined || own === undefined) return true;
   return currentDelivery.run(caller, () => beginWait(own.queue.node));

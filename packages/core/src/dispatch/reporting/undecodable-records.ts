@@ -1,18 +1,32 @@
 import type { Acknowledgement, RawRecord } from '../../contract/transport.ts';
+import { type DeliveryOwner, type DeliveryState, type Work, currentDelivery } from '../delivery.ts';
 import type { DeadLetterWriter } from './dead-letter-writer.ts';
 import type { Reporter } from './reporter.ts';
 
 /** How soon a dead letter that could not be written is tried again, in milliseconds. */
 const retryMs = 1000;
 
-interface PendingRecord {
+class PendingRecord implements Work {
   readonly record: RawRecord;
   readonly acknowledgement: Acknowledgement;
   readonly number: number;
+  readonly queue: DeliveryOwner;
+  state: DeliveryState = 'running';
+  readonly isWritingDeadLetter = false;
+  readonly event = undefined;
+  waits = 0;
+
+  constructor(record: RawRecord, acknowledgement: Acknowledgement, number: number, queue: DeliveryOwner) {
+    this.record = record;
+    this.acknowledgement = acknowledgement;
+    this.number = number;
+    this.queue = queue;
+  }
 }
 
 /** Records that are not events. Each is acknowledged once its dead letter is written, and not before. */
 export class UndecodableRecords {
+  readonly #owner: DeliveryOwner;
   readonly #reporter: Reporter;
   readonly #deadLetters: DeadLetterWriter;
   readonly #onEnd: () => void;
@@ -25,7 +39,8 @@ export class UndecodableRecords {
   #closed = false;
 
   /** @param onEnd - Called when a record is settled or released. */
-  constructor(reporter: Reporter, deadLetters: DeadLetterWriter, onEnd: () => void) {
+  constructor(owner: DeliveryOwner, reporter: Reporter, deadLetters: DeadLetterWriter, onEnd: () => void) {
+    this.#owner = owner;
     this.#reporter = reporter;
     this.#deadLetters = deadLetters;
     this.#onEnd = onEnd;
@@ -42,7 +57,7 @@ export class UndecodableRecords {
   }
 
   add(record: RawRecord, acknowledgement: Acknowledgement): void {
-    const pending = { record, acknowledgement, number: this.#count++ };
+    const pending = new PendingRecord(record, acknowledgement, this.#count++, this.#owner);
     this.#pending.set(pending.number, pending);
     this.#write(pending);
   }
@@ -52,7 +67,9 @@ export class UndecodableRecords {
       this.#release(pending);
       return;
     }
-    this.#deadLetters.writeUndecodable(pending.record).then(
+    // In the context of the record: `onUndecodable` may cancel the subscription that waits for it.
+    const writing = currentDelivery.run(pending, () => this.#deadLetters.writeUndecodable(pending.record));
+    writing.then(
       (hasDeadLetter) => this.#settle(pending, hasDeadLetter),
       () => this.#retry(pending),
     );
@@ -85,9 +102,10 @@ export class UndecodableRecords {
     });
   }
 
-  #end({ number }: PendingRecord, outcome: () => void): void {
+  #end(pending: PendingRecord, outcome: () => void): void {
     // It was abandoned before.
-    if (!this.#pending.delete(number)) return;
+    if (!this.#pending.delete(pending.number)) return;
+    pending.state = 'done';
     try {
       outcome();
     } catch (error) {
