@@ -82,6 +82,7 @@ function correctSockets(connection: Connection): void {
   const connect = connection.connect.bind(connection);
   const disconnect = connection.disconnect.bind(connection);
   const process = connection.processData.bind(connection);
+  const rejectRequests = connection.rejectRequests.bind(connection);
   let connecting: Promise<unknown> | undefined;
   let ended: Socket | undefined;
 
@@ -108,6 +109,9 @@ function correctSockets(connection: Connection): void {
     if (connecting === undefined && connection.isConnected()) return Promise.resolve(true);
     return (connecting ??= begin().finally(() => (connecting = undefined)));
   };
+  // kafkajs has an error of its own for a broker that closes the connection, and tries no other broker after it.
+  connection.rejectRequests = (error) =>
+    rejectRequests(error.name === 'KafkaJSConnectionClosedError' ? closed() : error);
   connection.processData = (bytes) => {
     try {
       process(bytes);
