@@ -2,7 +2,7 @@
 import { type Options, readOptions, usage } from './options.ts';
 import { currentCommit, readRecord, record } from './record.ts';
 import { type ChaosBroker, startBroker } from './run/broker.ts';
-import { type RunResult, removeRun, runSchedule } from './run/run-schedule.ts';
+import { type RunResult, disturbanceLines, removeRun, runSchedule } from './run/run-schedule.ts';
 import type { EngineName } from './schedule/engines.ts';
 import { type Schedule, describeSchedule, makeSchedule } from './schedule/schedule.ts';
 
@@ -99,8 +99,12 @@ async function runOne(
   const version = broker === undefined ? {} : { broker: broker.version };
   const about = { engine, seed, commit, date, node: process.version, ...version, durationMs, faults };
   if (options.isRecording) record({ ...about, ...found });
-  for (const line of result.broken) console.log(`    BROKEN: ${line}`);
-  if (result.broken.length > 0) return `a promise was broken. Ledgers: ${folder}`;
+  if (result.broken.length > 0) {
+    for (const line of result.broken) console.log(`    BROKEN: ${line}`);
+    // In CI, the ledgers are gone when a person looks.
+    for (const line of disturbanceLines(result)) console.log(`      ${line}`);
+    return `a promise was broken: ${result.broken.join('; ')}. Ledgers: ${folder}`;
+  }
   if (options.isKeeping) console.log(`  ledgers: ${folder}`);
   else removeRun(result);
   return undefined;

@@ -41,7 +41,7 @@ export async function runSchedule(schedule: Schedule, broker: ChaosBroker | unde
   const address = broker?.address ?? '';
   const fleet = new Fleet({ engine, folder, address, prefix, topics, byPattern, rate }, seed);
   try {
-    await startAll(fleet, schedule);
+    await startAll(fleet, schedule, folder);
     const injector = new Injector(fleet, broker, ledger, { prefix, topics });
     const happened = await load(fleet, injector, schedule);
     await drain(fleet, schedule, folder, ledger);
@@ -55,23 +55,39 @@ export async function runSchedule(schedule: Schedule, broker: ChaosBroker | unde
   }
 }
 
-async function startAll(fleet: Fleet, { engine, consumers, producers }: Schedule): Promise<void> {
+async function startAll(
+  fleet: Fleet,
+  { engine, consumers, producers }: Schedule,
+  folder: string,
+): Promise<void> {
   if (engine === 'memory' || engine === 'durable-memory') {
-    await allReady([fleet.start('all')]);
+    await allReady([fleet.start('all')], folder);
     return;
   }
   const members = Array.from({ length: consumers }, () => fleet.start('consumer'));
   if (durableEngines.includes(engine)) members.push(fleet.start('observer'));
-  await allReady(members);
-  await allReady(Array.from({ length: producers }, () => fleet.start('producer')));
+  await allReady(members, folder);
+  await allReady(
+    Array.from({ length: producers }, () => fleet.start('producer')),
+    folder,
+  );
 }
 
 /** @throws Error if a process does not work in time, although nothing happens to the broker yet. */
-async function allReady(programs: readonly Program[]): Promise<void> {
+async function allReady(programs: readonly Program[], folder: string): Promise<void> {
   const isReady = (): boolean => programs.every(({ isBusy }) => !isBusy);
   if (await within(readyMs, isReady)) return;
-  const late = programs.filter(({ isBusy }) => isBusy).map(({ name }) => name);
+  const late = programs
+    .filter(({ isBusy }) => isBusy)
+    .map(({ name }) => `${name} (${lastWords(folder, name)})`);
   throw new Error(`not ready after ${readyMs / 1000} s: ${late.join(', ')}`);
+}
+
+/** The codes of the failed starts of a process, and the end of its log. */
+function lastWords(folder: string, name: string): string {
+  const entries = readLedgers(folder).find((ledger) => ledger.process === name)?.entries ?? [];
+  const codes = entries.flatMap((entry) => (entry.is === 'start-failed' ? entry.code : []));
+  return `failed starts: ${[...new Set(codes)].join(', ') || 'none'}; log: ${lastLines(join(folder, `${name}.log`))}`;
 }
 
 /** Lets the producers publish, with the faults at their times; resolves when all faults are over and every publish has settled. */
@@ -132,6 +148,16 @@ async function badEnds(fleet: Fleet, folder: string): Promise<string[]> {
 
 function lastLines(file: string): string {
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-3).join(' | ');
+}
+
+/** What was done and when, by the clock of the ledgers, which the lines about broken promises use. */
+export function disturbanceLines({ folder }: RunResult): string[] {
+  return historyOf(readLedgers(folder))
+    .disturbances.toSorted((a, b) => a.from - b.from)
+    .map(
+      ({ how, process = 'all processes', from, until }) =>
+        `${from.toFixed(0)} to ${until.toFixed(0)}: ${how}, ${process}`,
+    );
 }
 
 /** Removes the ledgers and logs of a run. */
