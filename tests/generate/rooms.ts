@@ -53,6 +53,12 @@ export function circleIn(rooms: Rooms): readonly string[] | undefined {
   return undefined;
 }
 
+/** The number of rooms in the longest chain of rooms that import each other. There must be no circle. */
+export function depthOf(rooms: Rooms): number {
+  const layerOf = (room: string): number => 1 + Math.max(0, ...[...rooms.get(room)!].map(layerOf));
+  return Math.max(...[...rooms.keys()].map(layerOf));
+}
+
 /** Draws the rooms as a Mermaid block. It omits an arrow that follows from other arrows. */
 export function diagramOf(rooms: Rooms): string {
   const idOf = (room: string): string => room.replaceAll('-', '_');

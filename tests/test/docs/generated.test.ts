@@ -13,7 +13,7 @@ import { parse } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { engineVariants } from '../../generate/engine-variants.ts';
 import { generatedFiles } from '../../generate/files.ts';
-import { circleIn, roomsOf } from '../../generate/rooms.ts';
+import { circleIn, depthOf, roomsOf } from '../../generate/rooms.ts';
 import { type SuiteResult, readResults, resultOf } from '../../generate/suite-results.ts';
 import { blocksOf, pages, readPage, root } from './blocks.ts';
 
@@ -38,6 +38,15 @@ describe('the rooms of a package', () => {
       expect(circleIn(roomsOf(name))).toBeUndefined();
     },
   );
+
+  test.each([
+    ['core', 10],
+    ['engine-kafka', 6],
+    ['engine-kinesis', 7],
+    ['engine-redis', 7],
+  ])('of %s have at most %i layers', (name, layers) => {
+    expect(depthOf(roomsOf(name))).toBeLessThanOrEqual(layers);
+  });
 
   test.each(['core', 'engine-kafka'])('of %s are all described in docs/architecture.md', (name) => {
     const page = readPage('docs/architecture.md');

@@ -16,9 +16,10 @@ import { leaseCases } from './groups/leases.ts';
 import { nestedPublishCases } from './publish/nested-publish.ts';
 import { orderCases } from './delivery/order.ts';
 import { payloadCases } from './publish/payloads.ts';
-import { processCases, reconnectCases } from './durability/processes.ts';
+import { severalEngineCases } from './durability/several-engines.ts';
+import { reconnectCases } from './durability/reconnect.ts';
 import { processDeliveryCases } from './processes/process-delivery.ts';
-import { processFailureCases } from './processes/process-failures.ts';
+import { killedAndFrozenMemberCases } from './processes/killed-and-frozen-members.ts';
 import { processGroupCases } from './processes/process-groups.ts';
 import { publishCases } from './publish/publish.ts';
 import { redriveCases } from './failures/redrive.ts';
@@ -62,11 +63,11 @@ export const cases: readonly ConformanceCase[] = [
   ...tenantCases,
   ...foreignEventCases,
   ...durableCases,
-  ...processCases,
+  ...severalEngineCases,
   ...reconnectCases,
   ...clockCases,
   ...leaseCases,
   ...processDeliveryCases,
-  ...processFailureCases,
+  ...killedAndFrozenMemberCases,
   ...processGroupCases,
 ];

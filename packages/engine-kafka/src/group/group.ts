@@ -15,13 +15,13 @@ import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
 import type { Reader } from '../read/reader.ts';
 import { assignPartitions, userDataOf } from './assignment.ts';
-import { CommitSchedule } from './commit-schedule.ts';
+import { OffsetCommits } from './offset-commits.ts';
 import { GroupDispatcher } from './dispatcher.ts';
 import type { Subscriber } from './entry.ts';
 import { Membership, type MembershipHandler } from './membership.ts';
-import { GroupOffsets } from './offsets.ts';
+import { StartOffsets } from './start-offsets.ts';
 import { GroupPartitions } from './partitions.ts';
-import { GroupStarts, type StartOwner } from './starts.ts';
+import { StartLookups, type StartOwner } from './start-lookups.ts';
 import { GroupTopics } from './topics.ts';
 
 export interface GroupContext {
@@ -48,9 +48,9 @@ export class Group {
   readonly #context: GroupContext;
   readonly #session: GroupSession;
   readonly #membership: Membership;
-  readonly #offsets: GroupOffsets;
-  readonly #starts: GroupStarts;
-  readonly #commits: CommitSchedule;
+  readonly #startOffsets: StartOffsets;
+  readonly #starts: StartLookups;
+  readonly #commits: OffsetCommits;
   readonly #dispatch: GroupDispatcher;
   readonly #topics: GroupTopics;
   readonly #partitions: GroupPartitions;
@@ -70,9 +70,9 @@ export class Group {
     this.#context = context;
     this.#topics = new GroupTopics(catalog, () => this.#dispatch.subscribers);
     this.#session = client.group(groupId);
-    this.#offsets = new GroupOffsets(client, this.#session, catalog);
-    this.#starts = new GroupStarts(this.#offsets, this.#startOwner, context.closing);
-    this.#commits = new CommitSchedule({ groupId, options, logger }, this.#offsets, () =>
+    this.#startOffsets = new StartOffsets(client, this.#session, catalog);
+    this.#starts = new StartLookups(this.#startOffsets, this.#startOwner, context.closing);
+    this.#commits = new OffsetCommits({ groupId, session: this.#session, catalog, options, logger }, () =>
       this.#partitions.all(),
     );
     this.#membership = new Membership(groupId, this.#session, this.#handler, options, logger);
@@ -153,7 +153,7 @@ export class Group {
         if (refusal !== undefined) throw refusal;
         const { failures } = this.#starts;
         for (const topic of this.#topics.of(request)) if (failures.has(topic)) throw failures.get(topic)!;
-        if (await this.#offsets.isStarted(this.#topics.of(request))) return;
+        if (await this.#startOffsets.isStarted(this.#topics.of(request))) return;
         deadline = performance.now() + startTimeoutMs;
       } catch (error) {
         // The connection or the coordinator may be away for a moment.

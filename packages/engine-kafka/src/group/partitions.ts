@@ -3,7 +3,7 @@ import type { Assignment, PartitionsByTopic } from '../client/kafka-client.ts';
 import type { Reader } from '../read/reader.ts';
 import { AssignedPartition, type PartitionOwner } from './assigned-partition.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
-import type { StartPoint } from './offsets.ts';
+import type { StartPoint } from './start-offsets.ts';
 
 /** The partitions that are assigned to this member: they are read, and handed over to the group's subscriptions. */
 export class GroupPartitions implements PartitionOwner {

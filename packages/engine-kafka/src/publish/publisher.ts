@@ -8,8 +8,8 @@ import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { TopicLimits } from '../client/topic-limits.ts';
 import type { ProducerOptions } from '../options/options.ts';
 import { encode, sizeOf } from './encode.ts';
-import { BatchSender, type OnLateEvents, type Remainder } from './batch-sender.ts';
-import { type Outgoing, type SizedRecord, orderingKeyOf, takeBatch } from './outgoing-batch.ts';
+import { RecordSender, type OnLateEvents, type Remainder } from './record-sender.ts';
+import { type Outgoing, type SizedRecord, orderingKeyOf, takeBatch } from './batching.ts';
 
 export interface PublisherContext {
   readonly client: KafkaClient;
@@ -32,7 +32,7 @@ export class Publisher {
   readonly #context: PublisherContext;
   readonly #limits: TopicLimits;
   readonly #pending: PendingPublishes<SizedRecord>;
-  readonly #batchSender: BatchSender;
+  readonly #sender: RecordSender;
   readonly #closing = new AbortController();
   /** Events by topics that are being created or looked up. */
   readonly #preparing = new Map<string, Outgoing[]>();
@@ -56,7 +56,7 @@ export class Publisher {
     this.#pending = new PendingPublishes({ timeoutMs, timedOut: ({ topic }) => this.#timedOut(topic) });
     const { client, catalog, engine, logger } = context;
     const closing = this.#closing.signal;
-    this.#batchSender = new BatchSender({
+    this.#sender = new RecordSender({
       client,
       catalog,
       limits: this.#limits,
@@ -78,7 +78,7 @@ export class Publisher {
   get progress(): ReadProgress {
     const waiting = this.#pending.size;
     const behind = waiting === 0 ? undefined : `${waiting} events wait to be accepted`;
-    return { source: 'publishing', position: this.#batchSender.answers, behind };
+    return { source: 'publishing', position: this.#sender.answers, behind };
   }
 
   #add(outgoing: Outgoing): void {
@@ -105,12 +105,12 @@ export class Publisher {
       // One by one, because a call takes a limited number of arguments.
       for (const outgoing of waiting) {
         if (!this.#isTooLarge(outgoing)) this.#queue.push(outgoing);
-        else this.#pending.reject(outgoing, this.#batchSender.tooLarge(outgoing));
+        else this.#pending.reject(outgoing, this.#sender.tooLarge(outgoing));
       }
       this.#schedule();
     } catch (error) {
       this.#preparing.delete(topic);
-      this.#batchSender.rejectAll(waiting, error);
+      this.#sender.rejectAll(waiting, error);
     }
   }
 
@@ -122,7 +122,7 @@ export class Publisher {
         return;
       } catch (error) {
         if (!isFailure(error, 'passing', 'unknown-topic')) throw error;
-        if (!(await this.#batchSender.backOff(attempt, error))) throw error;
+        if (!(await this.#sender.backOff(attempt, error))) throw error;
       }
     }
   }
@@ -159,8 +159,8 @@ export class Publisher {
 
   async #deliver(batch: readonly Outgoing[]): Promise<void> {
     // An idempotent producer has to repeat the same request, with no other request in between.
-    if (this.#context.options.idempotent) return this.#batchSender.deliverAll(batch);
-    const remainder = await this.#batchSender.attempt(batch, this.#onLate);
+    if (this.#context.options.idempotent) return this.#sender.deliverAll(batch);
+    const remainder = await this.#sender.attempt(batch, this.#onLate);
     if (remainder !== undefined) this.#sendAgain(remainder);
   }
 
@@ -193,11 +193,11 @@ export class Publisher {
     let remainder: Remainder | undefined = first;
     for (let attempt = 0; this.#again.length > 0;) {
       // `close` rejects the events that are left.
-      if (!(await this.#batchSender.backOff(attempt, remainder?.failure))) return;
+      if (!(await this.#sender.backOff(attempt, remainder?.failure))) return;
       const { taken, left } = takeBatch(this.#again, none, this.#limits);
       this.#again = left;
-      if (remainder?.isUnknown === true) await this.#batchSender.relearn(taken);
-      remainder = await this.#batchSender.attempt(taken, this.#onLate);
+      if (remainder?.isUnknown === true) await this.#sender.relearn(taken);
+      remainder = await this.#sender.attempt(taken, this.#onLate);
       attempt = remainder?.events.length === taken.length ? attempt + 1 : 0;
       // In the order in which the events were published.
       this.#again = [...(remainder?.events ?? []), ...this.#again];

@@ -6,7 +6,7 @@ import type { ShardReaders } from '../read/shard-readers.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import { missedIn } from '../client/stream-identity.ts';
 import { allLeases } from './first-leases.ts';
-import { LeaseStore } from './lease-store.ts';
+import { StoredLeaseTable } from './stored-lease-table.ts';
 import {
   type LeaseEntry,
   type LeaseTable,
@@ -33,7 +33,7 @@ export class HeldLeases implements Iterable<Lease> {
   readonly #readers: ShardReaders;
   readonly #dispatcher: GroupDispatcher;
   readonly #listener: LeaseListener;
-  readonly #store: LeaseStore;
+  readonly #store: StoredLeaseTable;
   readonly #live: LiveMembers;
   readonly #leases = new Map<string, Lease>();
   /** When the last successful renewal was sent, by `performance.now()`: the leases last from then on. */
@@ -54,7 +54,7 @@ export class HeldLeases implements Iterable<Lease> {
     this.#readers = readers;
     this.#dispatcher = dispatcher;
     this.#listener = listener;
-    this.#store = new LeaseStore(store, {
+    this.#store = new StoredLeaseTable(store, {
       group,
       document: `${stream.arn}/${group}`,
       stream: stream.createdAt,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { aggregate } from '../../src/read/aggregation.ts';
 import { messageOf } from '../../src/errors.ts';
-import { LeaseStore } from '../../src/group/lease-store.ts';
+import { StoredLeaseTable } from '../../src/group/stored-lease-table.ts';
 import { newLeaseTable } from '../../src/group/lease-table.ts';
 import type { CheckpointStore, StoredDocument } from '../../src/index.ts';
 import { FakeKinesis, overFake } from '../fake-kinesis.ts';
@@ -142,7 +142,7 @@ describe('an unreliable store', () => {
       onStartedOver: ignore,
       firstLeases: async () => ({}),
     };
-    const documents = new LeaseStore(store, options);
+    const documents = new StoredLeaseTable(store, options);
     const change = documents.change(
       (document) => void (document.members['me'] = { heartbeat: 1, patterns: [] }),
     );

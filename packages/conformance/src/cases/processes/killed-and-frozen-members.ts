@@ -8,7 +8,7 @@ import { Flow } from './flow.ts';
 const needs = { crossProcess: true, durable: true, groups: true } as const;
 
 /** Group members whose process is killed, stopped or frozen. */
-export const processFailureCases: readonly ConformanceCase[] = defineProcessCases('process-failures', [
+export const killedAndFrozenMemberCases: readonly ConformanceCase[] = defineProcessCases('process-failures', [
   {
     name: 'if a member is killed, another member begins its running event within `takeoverWithinMs`, none is lost, and keys stay in order',
     rules: [3, 4, 5, 16],

@@ -2,11 +2,13 @@ import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
+import type { GroupSession } from '../client/kafka-client.ts';
+import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
-import type { GroupOffsets } from './offsets.ts';
+import { maxMetadataLength } from './metadata.ts';
 
 /** The longest time without a commit for a partition whose offset does not change, in milliseconds. */
 const renewMs = 3_600_000;
@@ -15,14 +17,15 @@ const maxBackoffMs = 1000;
 
 export interface CommitContext {
   readonly groupId: string;
+  readonly session: GroupSession;
+  readonly catalog: TopicCatalog;
   readonly options: Pick<ConsumerOptions, 'commitCount' | 'commitIntervalMs'>;
   readonly logger: Logger;
 }
 
-/** When a group commits its offsets: at intervals, after a number of settled events, and on request. */
-export class CommitSchedule {
+/** Commits the offsets of a group: at intervals, after a number of settled events, and on request. */
+export class OffsetCommits {
   readonly #context: CommitContext;
-  readonly #offsets: GroupOffsets;
   readonly #partitions: () => Iterable<AssignedPartition>;
   #committing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -35,10 +38,11 @@ export class CommitSchedule {
   #renewedAt = performance.now();
   /** False during a rebalance, when the coordinator refuses commits: settled events wait for the next generation. */
   #isActive = false;
+  /** Reduced when the cluster refuses longer metadata. */
+  #maxMetadataLength = maxMetadataLength;
 
-  constructor(context: CommitContext, offsets: GroupOffsets, partitions: () => Iterable<AssignedPartition>) {
+  constructor(context: CommitContext, partitions: () => Iterable<AssignedPartition>) {
     this.#context = context;
-    this.#offsets = offsets;
     this.#partitions = partitions;
   }
 
@@ -80,7 +84,7 @@ export class CommitSchedule {
     const isAll = isLast || performance.now() - this.#renewedAt > renewMs;
     if (isAll) this.#renewedAt = performance.now();
     const committing = before
-      .then(() => this.#offsets.commit(this.#partitions(), isAll))
+      .then(() => this.#commit(isAll))
       .then(
         () => {
           this.#commits++;
@@ -110,6 +114,32 @@ export class CommitSchedule {
       await this.now(true);
       if (!isFailure(this.#failure, 'passing') || performance.now() >= deadline) return;
       await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), closing).catch(() => {});
+    }
+  }
+
+  /** @param isAll - True to renew offsets that did not change, too. */
+  async #commit(isAll: boolean): Promise<void> {
+    const { session, catalog } = this.#context;
+    // An offset of a deleted topic must not be committed for a new topic of the same name.
+    const valid = [...this.#partitions()].filter(
+      ({ isDropped, topic }) => !isDropped && catalog.partitionsOf(topic) > 0,
+    );
+    for (;;) {
+      const offsets = valid.map((partition) => partition.toCommit(this.#maxMetadataLength));
+      const moved = offsets.filter(
+        ({ offset, metadata }, i) =>
+          isAll || offset !== valid[i]!.committed.offset || metadata !== valid[i]!.committed.metadata,
+      );
+      if (moved.length === 0) return;
+      try {
+        await session.commit(moved);
+      } catch (error) {
+        if (!isFailure(error, 'too-large') || this.#maxMetadataLength === 0) throw error;
+        this.#maxMetadataLength >>= 1;
+        continue;
+      }
+      offsets.forEach((one, i) => (valid[i]!.committed = one));
+      return;
     }
   }
 

@@ -16,7 +16,7 @@ const maxConflicts = 50;
 const initialBackoffMs = 5;
 const maxBackoffMs = 100;
 
-export interface LeaseStoreOptions {
+export interface StoredLeaseTableOptions {
   /** The name of the group. */
   readonly group: string;
   /** The name of the document in the checkpoint store. */
@@ -42,9 +42,9 @@ interface CurrentTable {
 }
 
 /** Reads and changes the lease table of one group in a checkpoint store, along with the changes of the other members. */
-export class LeaseStore {
+export class StoredLeaseTable {
   readonly #store: CheckpointStore;
-  readonly #options: LeaseStoreOptions;
+  readonly #options: StoredLeaseTableOptions;
   #stream: string;
   /** The document in the store as far as we know; undefined if it must be read first. */
   #known: StoredDocument | undefined;
@@ -53,7 +53,7 @@ export class LeaseStore {
   /** The leases of every shard of the stream, if they were needed. */
   #first: LeasesByShard | undefined;
 
-  constructor(store: CheckpointStore, options: LeaseStoreOptions) {
+  constructor(store: CheckpointStore, options: StoredLeaseTableOptions) {
     this.#store = store;
     this.#options = options;
     this.#stream = options.stream;

@@ -6,9 +6,9 @@ import type { TopicCatalog } from '../client/topic-catalog.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 import { messageOf, publishError, tooLargeError } from '../errors.ts';
 import { pause } from '../pause.ts';
-import { type Outgoing, type SizedRecord, byTopic } from './outgoing-batch.ts';
+import { type Outgoing, type SizedRecord, byTopic } from './batching.ts';
 
-export interface BatchSenderContext {
+export interface RecordSenderContext {
   readonly client: KafkaClient;
   readonly catalog: TopicCatalog;
   readonly limits: TopicLimits;
@@ -32,13 +32,13 @@ export type OnLateEvents = (events: readonly Outgoing[], settled: Promise<Remain
 const initialBackoffMs = 100;
 const maxBackoffMs = 1000;
 
-/** Sends batches to the cluster and settles each event by the answer. */
-export class BatchSender {
+/** Sends the records of events to the cluster, settles each event by the answer, and sends refused events again. */
+export class RecordSender {
   /** Answers that accepted an event. */
   answers = 0;
-  readonly #context: BatchSenderContext;
+  readonly #context: RecordSenderContext;
 
-  constructor(context: BatchSenderContext) {
+  constructor(context: RecordSenderContext) {
     this.#context = context;
   }
 

@@ -10,7 +10,6 @@ import type {
 import { messageOf } from '../errors.ts';
 import { withTimeout } from '../with-timeout.ts';
 import { type PartitionState, decodeMetadata, encodeMetadata, maxMetadataLength } from './metadata.ts';
-import type { AssignedPartition } from './assigned-partition.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 
 /** Where a member begins to read a partition. */
@@ -43,16 +42,13 @@ interface Uncommitted {
 }
 
 /**
- * The group's committed offsets. The metadata of each offset says how many partitions the topic had when the group first read it.
- * Every member reads a partition that was added later from its first event. The metadata also holds what is settled beyond the
- * offset: see `AssignedPartition`.
+ * Finds the offsets at which the group begins to read partitions. The metadata of each committed offset says how many partitions the
+ * topic had when the group first read it. Every member reads a partition that was added later from its first event.
  */
-export class GroupOffsets {
+export class StartOffsets {
   readonly #client: KafkaClient;
   readonly #session: GroupSession;
   readonly #catalog: TopicCatalog;
-  /** Reduced when the cluster refuses longer metadata. */
-  #maxMetadataLength = maxMetadataLength;
 
   constructor(client: KafkaClient, session: GroupSession, catalog: TopicCatalog) {
     this.#client = client;
@@ -184,7 +180,7 @@ export class GroupOffsets {
         const first = offsets.find(isIt)?.offset ?? -1;
         const offset = first < 0 ? (ends.find(isIt)?.offset ?? 0) : first;
         const state = nothingBeyond(before);
-        const metadata = encodeMetadata(offset, state, this.#maxMetadataLength);
+        const metadata = encodeMetadata(offset, state, maxMetadataLength);
         found.push({ at: { topic, partition, offset, metadata }, state });
       }
     }
@@ -195,35 +191,6 @@ export class GroupOffsets {
   async isStarted(topics: Iterable<string>): Promise<boolean> {
     const known = await this.#session.committed(this.#catalog.allPartitionsOf(topics));
     return known.every(({ offset }) => offset >= 0);
-  }
-
-  /**
-   * Commits what was settled in these partitions.
-   *
-   * @param isAll - True to renew offsets that did not change, too: the cluster deletes an offset some time after its last commit.
-   */
-  async commit(partitions: Iterable<AssignedPartition>, isAll: boolean): Promise<void> {
-    // An offset of a deleted topic must not be committed for a new topic of the same name.
-    const valid = [...partitions].filter(
-      ({ isDropped, topic }) => !isDropped && this.#catalog.partitionsOf(topic) > 0,
-    );
-    for (;;) {
-      const offsets = valid.map((partition) => partition.toCommit(this.#maxMetadataLength));
-      const moved = offsets.filter(
-        ({ offset, metadata }, i) =>
-          isAll || offset !== valid[i]!.committed.offset || metadata !== valid[i]!.committed.metadata,
-      );
-      if (moved.length === 0) return;
-      try {
-        await this.#session.commit(moved);
-      } catch (error) {
-        if (!isFailure(error, 'too-large') || this.#maxMetadataLength === 0) throw error;
-        this.#maxMetadataLength >>= 1;
-        continue;
-      }
-      offsets.forEach((one, i) => (valid[i]!.committed = one));
-      return;
-    }
   }
 }
 

@@ -3,7 +3,7 @@ import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { PartitionsByTopic } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import { pause } from '../pause.ts';
-import type { Beginning, GroupOffsets, StartPoints } from './offsets.ts';
+import type { Beginning, StartOffsets, StartPoints } from './start-offsets.ts';
 
 /** How long the lookup of a topic may delay the other topics of an assignment. */
 const lateMs = 1000;
@@ -20,8 +20,8 @@ export interface StartOwner {
  * Looks up where the member begins in partitions that were assigned to it. A topic that Kafka cannot answer for is tried again and
  * does not keep the group from reading the others.
  */
-export class GroupStarts {
-  readonly #offsets: GroupOffsets;
+export class StartLookups {
+  readonly #offsets: StartOffsets;
   readonly #owner: StartOwner;
   readonly #closing: AbortSignal;
   /** Topics that are assigned and not read yet, with the last failure. */
@@ -29,7 +29,7 @@ export class GroupStarts {
   /** The assignment whose topics are tried again. */
   #assignment = {};
 
-  constructor(offsets: GroupOffsets, owner: StartOwner, closing: AbortSignal) {
+  constructor(offsets: StartOffsets, owner: StartOwner, closing: AbortSignal) {
     this.#offsets = offsets;
     this.#owner = owner;
     this.#closing = closing;
