@@ -92,13 +92,7 @@ export {
   UnrecoverableError,
   UnsupportedCapabilityError,
 } from './errors/errors.ts';
-export {
-  type CoreErrorCode,
-  type EngineErrorCode,
-  type ErrorCode,
-  PolybusError,
-  type PolybusErrorOptions,
-} from './errors/polybus-error.ts';
+export { type ErrorCode, PolybusError } from './errors/polybus-error.ts';
 export type { RouterView } from './routing/router.ts';
 export type { PublishedPayload, ReceivedPayload } from './typed/received-payload.ts';
 export type { SchemaInput, SchemaOutput, StandardSchema } from './typed/standard-schema.ts';

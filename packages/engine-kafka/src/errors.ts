@@ -1,4 +1,5 @@
-import { PolybusError, type PolybusErrorOptions, PublishError, RecordTooLargeError } from '@polybus/core';
+import { PolybusError, PublishError, RecordTooLargeError } from '@polybus/core';
+import type { PolybusErrorOptions } from '@polybus/core/engine';
 import { type FailureKind, KafkaFailure } from './client/failure.ts';
 
 /** The cluster cannot be reached or refuses the user. `cause` is the error of the client. */

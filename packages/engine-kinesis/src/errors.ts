@@ -1,4 +1,5 @@
-import { PolybusError, type PolybusErrorOptions, PublishError, RecordTooLargeError } from '@polybus/core';
+import { PolybusError, PublishError, RecordTooLargeError } from '@polybus/core';
+import type { PolybusErrorOptions } from '@polybus/core/engine';
 import { maskUrl } from '@polybus/core/engine-kit';
 
 /** Kinesis cannot be reached, denies access, or does not create the stream. `cause` is the error of the client. */

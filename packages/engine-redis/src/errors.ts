@@ -1,4 +1,5 @@
-import { PolybusError, type PolybusErrorOptions, PublishError } from '@polybus/core';
+import { PolybusError, PublishError } from '@polybus/core';
+import type { PolybusErrorOptions } from '@polybus/core/engine';
 import { maskUrl } from '@polybus/core/engine-kit';
 
 /** Redis cannot be reached, or refuses the user. `cause` is the client's error, without the command's arguments. */

@@ -31,6 +31,7 @@ export { isDeadLetterTopic } from '../dead-letters/dead-letter.ts';
 export { insideHandler } from '../dispatch/delivery.ts';
 export { isReleaseError } from '../dispatch/release-error.ts';
 export { ContractVersionError } from '../errors/errors.ts';
+export type { CoreErrorCode, EngineErrorCode, PolybusErrorOptions } from '../errors/polybus-error.ts';
 export {
   type EngineFactory,
   type EngineFactoryContext,
