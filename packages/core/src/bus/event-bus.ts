@@ -145,6 +145,10 @@ export class UntypedEventBus implements Engine {
 
   async stop(options?: StopOptions): Promise<void> {
     const timeoutMs = assertStopOptions('stop', options);
+    await this.#starting.endWith(this.#stopAfterStart(options, timeoutMs));
+  }
+
+  async #stopAfterStart(options: StopOptions | undefined, timeoutMs: number): Promise<void> {
     let remaining = options;
     const starting = this.#starting.underWay;
     if (starting !== undefined) {

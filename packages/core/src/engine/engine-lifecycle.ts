@@ -48,11 +48,11 @@ export class EngineLifecycle {
 
   async start(options: StartOptions): Promise<void> {
     assertOptionsOf('start', options);
-    if (this.state === 'started') return;
     await this.#starting.run(options, () => this.#start(options));
   }
 
   async #start({ signal }: StartOptions): Promise<void> {
+    if (this.state === 'started') return;
     if (this.state === 'stopping') await this.stop({}).catch(() => {});
     assertSignal(signal);
     signal?.throwIfAborted();
@@ -81,7 +81,7 @@ export class EngineLifecycle {
     // A stop that is under way waits for this very handler, which would then wait for itself.
     if (this.#stopping.isUnderWay && caller !== undefined && this.#parts.subscriptions.hasQueue(caller.queue))
       return;
-    await this.#stopping.run(options, (shared) => this.#stop(shared));
+    await this.#starting.endWith(this.#stopping.run(options, (shared) => this.#stop(shared)));
   }
 
   async #stop(options: StopOptions): Promise<void> {

@@ -6,14 +6,31 @@ import { assertSignal, resolveStopTimeout } from './options/call-options.ts';
 /** The `start` that is under way. A later call waits for it, and its signal ends only its own wait. */
 export class SharedStart {
   #starting: Promise<void> | undefined;
+  #end: Promise<void> | undefined;
 
   /** Undefined if no `start` is under way. */
   get underWay(): Promise<void> | undefined {
     return this.#starting;
   }
 
+  /** Passes on a `stop`. If it ends a `start` that is under way, later calls of `start` begin another one after it. */
+  endWith(stop: Promise<void>): Promise<void> {
+    if (this.#starting !== undefined) {
+      const ended = (): void => {
+        if (this.#end === end) this.#end = undefined;
+      };
+      const end = stop.then(ended, ended);
+      this.#end = end;
+    }
+    return stop;
+  }
+
   /** Joins the `start` that is under way, or calls the function. */
   async run({ signal }: StartOptions, start: () => Promise<void>): Promise<void> {
+    while (this.#end !== undefined) {
+      assertSignal(signal);
+      await orAborted(this.#end, signal);
+    }
     if (this.#starting !== undefined) {
       assertSignal(signal);
       await orAborted(this.#starting, signal);

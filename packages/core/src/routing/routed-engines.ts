@@ -124,7 +124,7 @@ export class RoutedEngines {
     assertOptionsOf('stop', options);
     // A stop that is under way may wait for this very handler, which would then wait for itself.
     if (this.#stopping.isUnderWay && insideHandler()) return;
-    await this.#stopping.run(options, (shared) => this.#stop(shared));
+    await this.#starting.endWith(this.#stopping.run(options, (shared) => this.#stop(shared)));
   }
 
   async #stop(options: StopOptions): Promise<void> {

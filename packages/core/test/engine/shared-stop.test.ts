@@ -99,3 +99,12 @@ test.each(kinds.flatMap(([kind, make]) => shorter.map(([name, options]) => ({ ki
     expect(await starting).toContain('stopping');
   },
 );
+
+test.each(kinds)('a start of %s after a stop that ends another start begins again', async (_kind, make) => {
+  const transport = new ManualTransport();
+  const bus = make(transport);
+  const calls = [bus.start(), bus.stop(), bus.start()];
+  await Promise.all(calls);
+  await expect(bus.subscribe('t', () => {})).resolves.toMatchObject({ topic: 't' });
+  await bus.stop();
+});
