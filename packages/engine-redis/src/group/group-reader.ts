@@ -152,13 +152,14 @@ export class GroupReader {
     for (const member of this.#members) member.resume();
     if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
     for (const [topic, members] of this.#byTopic) {
-      let last: string | undefined;
+      // The member that is furthest behind: entries may have been added after its last read and before the last read of another.
+      let first: string | undefined;
       for (const { topics } of members) {
         const end = topics.get(topic)?.end;
-        if (end !== undefined && (last === undefined || compareIds(end, last) > 0)) last = end;
+        if (end !== undefined && (first === undefined || compareIds(end, first) < 0)) first = end;
       }
       // If no member has read to the end, none waits for new entries.
-      if (last !== undefined) yield [keys.stream(topic), last];
+      if (first !== undefined) yield [keys.stream(topic), first];
     }
   }
 

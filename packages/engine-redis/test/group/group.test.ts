@@ -22,6 +22,23 @@ describeWithBroker('redis', 'commands of groups', async () => {
   const encoded = (payload: string): string =>
     encodeStructured(createEvent({ topic: 'work', payload }), { source: 'test' });
 
+  test('each of many groups of a topic gets an event at once that was added while another group was reading', async () => {
+    // A group that misses an event would get it with the next blocking read or heartbeat, after the deadline of this test.
+    const waitMs = 300_000;
+    const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
+    const slow = { blockMs: waitMs, claimIdleMs: waitMs, stallLimitMs: waitMs };
+    const [engine, publisher] = [await startEngine({ ...config, ...slow }), await startEngine(config)];
+    const counts = Array.from({ length: 64 }, () => 0);
+    await Promise.all(
+      counts.map((_, i) => engine.subscribe('work', () => void counts[i]!++, { group: `g${i}` })),
+    );
+    for (let round = 1; round <= 5; round++) {
+      for (let n = 0; n < 20; n++) await publisher.publish({ topic: 'work', payload: n, key: 'k' });
+      await until('each group to get each event', () => counts.every((count) => count >= 20 * round));
+    }
+    expect(new Set(counts)).toEqual(new Set([100]));
+  });
+
   test('topics that are new at once do not need a blocking read each', async () => {
     const config = { url, keyPrefix: newPrefix(), mode: 'streams' } as const;
     const [engine, publisher] = [await startEngine(config), await startEngine(config)];
