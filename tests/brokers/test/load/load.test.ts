@@ -21,16 +21,13 @@ function sizes(short: Partial<LoadSizes>, limits: Partial<LoadSizes> = {}): Load
 }
 
 describe('load on durable-memory', () => {
-  loadTests(
-    () => durableMemoryEngine({ historySize: 2 * full.deadLetters }),
-    sizes({ deadLetters: 10_000 }),
-  );
+  loadTests(() => durableMemoryEngine({ historySize: 2 * full.deadLetters }), sizes({ deadLetters: 5000 }));
 });
 
 describeWithBroker('redis', 'load on Redis Streams', ({ url }) => {
   loadTests(
     () => redisEngine({ url, mode: 'streams', keyPrefix: `${newName('load')}:`, maxLen: 1_000_000 }),
-    sizes({ subscriptions: 2000, topics: 300, deadLetters: 2000 }),
+    sizes({ subscriptions: 2000, topics: 300, deadLetters: 1000 }),
   );
 });
 
@@ -38,7 +35,7 @@ describeWithBroker('kafka', 'load on Kafka', ({ brokers }) => {
   loadTests(
     () => kafkaEngine({ brokers: [...brokers], numPartitions: 1 }),
     // The limit of a record batch is 1 MiB with everything in it, by the defaults of the broker.
-    sizes({ subscriptions: 2000, topics: 100, groups: 16, deadLetters: 2000 }, { payloadBytes: 1_000_000 }),
+    sizes({ subscriptions: 2000, topics: 100, groups: 16, deadLetters: 1000 }, { payloadBytes: 1_000_000 }),
   );
 });
 
@@ -56,6 +53,9 @@ describeWithBroker('kinesis', 'load on Kinesis', ({ endpoint, region, credential
         checkpointStore: new MemoryCheckpointStore(),
       }),
     // A record is limited to 1 MiB with its partition key, and the emulator of Kinesis is slow.
-    sizes({ subscriptions: 1000, topics: 50, groups: 8, deadLetters: 200 }, { deadLetters: 2000, payloadBytes: 1_000_000 }),
+    sizes(
+      { subscriptions: 1000, topics: 50, groups: 8, deadLetters: 200 },
+      { deadLetters: 2000, payloadBytes: 1_000_000 },
+    ),
   );
 });

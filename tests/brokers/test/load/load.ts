@@ -37,22 +37,26 @@ export function loadTests(makeEngine: () => Engine, sizes: LoadSizes): void {
     return { bus, topic: newName('load') };
   };
 
-  test(`${sizes.subscriptions} subscriptions get each event once, and leave nothing behind`, patient, async () => {
-    const { bus, topic } = await start();
-    const counts = new Uint32Array(sizes.subscriptions);
-    // Ten topics, so that the subscriptions of a topic share one event.
-    const topics = Array.from({ length: 10 }, (_, i) => `${topic}.t${i}`);
-    const topicOf = (i: number): string => topics[i % topics.length]!;
-    const subscriptions = await inChunks(sizes.subscriptions, (i) =>
-      bus.subscribe(topicOf(i), () => void counts[i]!++),
-    );
-    for (const name of topics) for (let n = 0; n < 3; n++) await bus.publish(name, n);
-    await until('each subscription to get each event', () => counts.every((count) => count >= 3));
-    expect(counts.every((count) => count === 3)).toBe(true);
-    expect(bus.subscriberCount(topics[0]!)).toBe(sizes.subscriptions / topics.length);
-    await Promise.all(subscriptions.map((one) => one.cancel()));
-    expect(bus.topics()).toEqual([]);
-  });
+  test(
+    `${sizes.subscriptions} subscriptions get each event once, and leave nothing behind`,
+    patient,
+    async () => {
+      const { bus, topic } = await start();
+      const counts = new Uint32Array(sizes.subscriptions);
+      // Ten topics, so that the subscriptions of a topic share one event.
+      const topics = Array.from({ length: 10 }, (_, i) => `${topic}.t${i}`);
+      const topicOf = (i: number): string => topics[i % topics.length]!;
+      const subscriptions = await inChunks(sizes.subscriptions, (i) =>
+        bus.subscribe(topicOf(i), () => void counts[i]!++),
+      );
+      for (const name of topics) for (let n = 0; n < 3; n++) await bus.publish(name, n);
+      await until('each subscription to get each event', () => counts.every((count) => count >= 3));
+      expect(counts.every((count) => count === 3)).toBe(true);
+      expect(bus.subscriberCount(topics[0]!)).toBe(sizes.subscriptions / topics.length);
+      await Promise.all(subscriptions.map((one) => one.cancel()));
+      expect(bus.topics()).toEqual([]);
+    },
+  );
 
   test(`${sizes.topics} topics under one pattern all arrive, in a group and without`, patient, async () => {
     const { bus, topic } = await start();
