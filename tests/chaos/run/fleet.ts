@@ -2,8 +2,8 @@ import type { Role } from '../ledger/entries.ts';
 import type { Settings } from '../process/settings.ts';
 import { Program } from './program.ts';
 
-/** How long a process may take to end in order, in milliseconds: 10 s for its handlers, and some for a busy machine. */
-const endMs = 30_000;
+/** How long a process may take to end in order, in milliseconds: 30 s for a publish that gets no answer, 10 s for its handlers, and some for a busy machine. */
+const endMs = 50_000;
 
 /** All processes of a schedule, those that have ended included. */
 export class Fleet {
