@@ -81,6 +81,26 @@ describeWithBroker('redis', 'the members of a group, command by command', ({ url
   const eventsOf = (entries: readonly StreamEntry[]): string[] =>
     entries.map((entry) => String(fieldOf(entry, 'event')));
 
+  test.each([false, true])(
+    'a read that finds a dead owner keeps the order of the other keys in the same read (new entries first: %s)',
+    async (newFirst) => {
+      const store = await makeStore();
+      const [me, dead] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];
+      await add(store, 'x', 'x1');
+      expect(eventsOf(await dead.read())).toEqual(['x1']);
+      // Its lease ends without anybody noticing.
+      await store.run((client) => client.hdel(`${store.keys.stream(topic)}:members:${group}`, 'b.1'));
+      await add(store, 'k', 'k1');
+      await add(store, 'x', 'x2');
+      await add(store, 'k', 'k2');
+      const got: string[] = eventsOf(await me.read(100, newFirst));
+      await add(store, 'k', 'k3');
+      for (let n = 0; n < 4; n++) got.push(...eventsOf(await me.read(100, newFirst)));
+      expect(got.filter((event) => event.startsWith('k'))).toEqual(['k1', 'k2', 'k3']);
+      expect(got.filter((event) => event.startsWith('x'))).toEqual(['x1', 'x2']);
+    },
+  );
+
   test('while a leaving member has an unread answer for a key, no member gets later events of that key', async () => {
     const store = await makeStore();
     const [leaving, staying] = [await Member.join(store, 'a.1'), await Member.join(store, 'b.1')];

@@ -149,7 +149,8 @@ local wanted = most - #out
 isFirst = true
 fresh = readNew(wanted)
 if fresh then
-  deal(fresh)
+  -- If a dead owner was found, entries of this consumer's keys wait behind the cursor, and the next read takes them.
+  if deal(fresh) then return {out, 'more', cursor} end
   local last = fresh[#fresh][1]
   return {out, #fresh < wanted and last or 'more', last}
 end
