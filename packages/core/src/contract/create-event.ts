@@ -46,14 +46,14 @@ export function createEvent<T>(input: NewEvent<T>): PublishedEvent<T> {
   if (createdAt !== undefined && !(createdAt instanceof Date && !Number.isNaN(createdAt.getTime()))) {
     throw new InvalidEventError('createdAt', `must be a valid Date, got ${quote(createdAt)}`, { topic });
   }
-  const now = new Date();
+  const created = createdAt ?? new Date();
   return new PublishedEvent(
-    id ?? newEventId(now),
+    id ?? newEventId(createdAt === undefined ? created : undefined),
     topic,
     toJsonValue(input.payload, 'payload', topic) as T,
     metadata === undefined ? noMetadata : toMetadata(metadata, topic),
     key,
-    createdAt ?? now,
+    created,
   );
 }
 

@@ -1,5 +1,5 @@
 import { HandlerTimeoutError } from '../errors/errors.ts';
-import { type Delivery, currentDelivery } from './delivery.ts';
+import { type Delivery, currentWork } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 
 /** Receives the outcome of each attempt: once, whatever the handler does afterwards. */
@@ -15,7 +15,7 @@ export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: 
   let result: unknown;
   let isDone: boolean;
   try {
-    result = currentDelivery.run(delivery, handler, event as never, context!);
+    result = currentWork.run(delivery, handler, event as never, context!);
     isDone = typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function';
   } catch (error) {
     outcome.failed(delivery, error);

@@ -8,7 +8,7 @@ import type { Workers } from './workers/workers.ts';
 
 /** True while the caller runs in a handler that has not settled. */
 export function insideHandler(): boolean {
-  return activeDelivery() !== undefined;
+  return activeWork() !== undefined;
 }
 
 /** Work of a subscription that runs code of the user: a delivery, or a record that `onUndecodable` gets. */
@@ -23,13 +23,13 @@ export interface Work {
 }
 
 /** The work that the current code runs in. */
-export const currentDelivery: AsyncLocalStorage<Work> = new AsyncLocalStorage();
+export const currentWork: AsyncLocalStorage<Work> = new AsyncLocalStorage();
 
 /** The delivery whose handler or dead letter's publish, or the record whose `onUndecodable`, the caller runs in, if that has not settled yet. */
-export function activeDelivery(): Work | undefined {
-  const delivery = currentDelivery.getStore();
-  // A timer set in a handler outlives it, and its code then belongs to no delivery.
-  return delivery?.state === 'running' || delivery?.isWritingDeadLetter === true ? delivery : undefined;
+export function activeWork(): Work | undefined {
+  const work = currentWork.getStore();
+  // A timer set in a handler outlives it, and its code then belongs to no work.
+  return work?.state === 'running' || work?.isWritingDeadLetter === true ? work : undefined;
 }
 
 /** The queue of one subscription, as its deliveries and the wait graph see it. */

@@ -1,5 +1,5 @@
 import type { EndWait } from '../contract/transport.ts';
-import { activeDelivery } from './delivery.ts';
+import { activeWork } from './delivery.ts';
 
 /**
  * The graph of subscriptions that wait for each other. An edge A → B exists while a handler of A waits, in a publish or an unsubscribe,
@@ -14,7 +14,7 @@ const edges = new WeakMap<object, Map<object, number>>();
  *   others.
  */
 export function beginWait(node: object): EndWait | boolean {
-  const waiter = activeDelivery();
+  const waiter = activeWork();
   if (waiter === undefined) return true;
   const from = waiter.queue.node;
   if (reaches(node, from)) return false;

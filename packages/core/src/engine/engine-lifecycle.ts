@@ -3,7 +3,7 @@ import type { Capabilities } from '../contract/capabilities.ts';
 import type { EngineHost } from '../contract/engine.ts';
 import type { EngineState, MissedData } from '../contract/observing.ts';
 import type { OpenTransport, Transport } from '../contract/transport.ts';
-import { activeDelivery } from '../dispatch/delivery.ts';
+import { activeWork } from '../dispatch/delivery.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
@@ -77,7 +77,7 @@ export class EngineLifecycle {
   async stop(options: StopOptions): Promise<void> {
     assertOptionsOf('stop', options);
     if (this.#starting.underWay === undefined && (this.state === 'new' || this.state === 'stopped')) return;
-    const caller = activeDelivery();
+    const caller = activeWork();
     // A stop that is under way waits for this very handler, which would then wait for itself.
     if (this.#stopping.isUnderWay && caller !== undefined && this.#parts.subscriptions.hasQueue(caller.queue))
       return;
@@ -163,7 +163,7 @@ export class EngineLifecycle {
   assertOpen(operation: string, topic: string | undefined): void {
     if (this.state === 'started') return;
     // A handler that is finishing may still publish, and its dead letter may be written: the transport closes afterwards.
-    if (this.state === 'stopping' && operation === 'publish' && activeDelivery() !== undefined) return;
+    if (this.state === 'stopping' && operation === 'publish' && activeWork() !== undefined) return;
     throw new EventBusNotStartedError(operation, this.state, { topic, engine: this.#parts.host().name });
   }
 }

@@ -3,7 +3,7 @@ import type { Event } from '../../contract/event.ts';
 import type { EndWait } from '../../contract/transport.ts';
 import { assertTopic } from '../../contract/topics.ts';
 import { deadLetterTopic } from '../../dead-letters/dead-letter.ts';
-import { type Work, activeDelivery, currentDelivery } from '../../dispatch/delivery.ts';
+import { type Work, activeWork, currentWork } from '../../dispatch/delivery.ts';
 import { ReleaseError } from '../../dispatch/release-error.ts';
 import { beginWait } from '../../dispatch/wait-graph.ts';
 import {
@@ -115,7 +115,7 @@ async function redriveFrom(
   let leave!: () => void;
   const leaving = new Promise<void>((resolve) => (leave = resolve));
   let failure: { readonly error: unknown } | undefined;
-  const caller = activeDelivery();
+  const caller = activeWork();
   let endWait: EndWait | boolean | undefined;
   try {
     const subscription = await run.subscribe(topic, async (event: Event) => {
@@ -151,9 +151,9 @@ async function redriveFrom(
  * then does not wait for that one.
  */
 function beginWaitOf(caller: Work | undefined): EndWait | boolean {
-  const own = activeDelivery();
+  const own = activeWork();
   if (caller === undefined || own === undefined) return true;
-  return currentDelivery.run(caller, () => beginWait(own.queue.node));
+  return currentWork.run(caller, () => beginWait(own.queue.node));
 }
 
 /** Resolves with true if a topic of an engine has at least one event. */

@@ -11,7 +11,7 @@ import {
 } from '../../dead-letters/dead-letter.ts';
 import { adaptedLogger } from '../../logging/adapted-logger.ts';
 import { BurstLog } from '../../logging/logger.ts';
-import { type Delivery, currentDelivery } from '../delivery.ts';
+import { type Delivery, currentWork } from '../delivery.ts';
 
 /** The subscription whose dead letters are written. */
 export interface FailedSubscription {
@@ -67,7 +67,7 @@ export class DeadLetterWriter {
     const failure = this.#failure(attempts, error, firstFailedAt, lastFailedAt);
     delivery.isWritingDeadLetter = true;
     // In the context of the delivery: a publish that waits for handlers then does not wait for handlers that wait for this delivery.
-    const writing = currentDelivery.run(delivery, () =>
+    const writing = currentWork.run(delivery, () =>
       this.#write(createDeadLetter(delivery.source, topic, failure)),
     );
     const written = (): void => void (delivery.isWritingDeadLetter = false);
