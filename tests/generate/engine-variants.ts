@@ -55,7 +55,7 @@ const listed: readonly Listed[] = [
     suite: 'engine-kafka/test/structured.suite.test.ts',
   },
   {
-    label: '`kinesis`',
+    label: '`kinesis`, no shared store',
     type: 'kinesis',
     config: { region: 'us-east-1' },
     suite: 'engine-kinesis/test/memory.suite.test.ts',
