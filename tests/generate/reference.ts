@@ -34,11 +34,8 @@ const variableOf = new Map(
 /** The reference of every field, as Markdown. */
 export async function configReference(): Promise<string> {
   const engines = await engineSchemas();
-  const memory = entriesOf(engines.find(({ type }) => type === 'memory')!.schema);
-  const all = rowsOf(configSchema, busDescriptions);
-  const withDefaults = all.map((row) => ({
+  const all = rowsOf(configSchema, busDescriptions).map((row) => ({
     ...row,
-    default: row.default ?? memory[row.field]?.default,
     variable: variableOf.get(row.field),
   }));
   const lists = ['engines', 'routing', 'source'];
@@ -47,10 +44,11 @@ export async function configReference(): Promise<string> {
   const retry = entriesOf(engines[0]!.schema)['retry']!;
   const retryObject = unwrapped(retry).options!.find(({ entries }) => entries !== undefined)!;
   const parts = [
-    '### One engine\n\nThe defaults are those of the engine `memory`. `durable-memory` has other defaults for `deliveryMode` (`block`) and `eventTTL` (0). If the engine does not have a field, the bus ignores the field and logs a warning.',
-    table(withDefaults.filter(({ field }) => !lists.includes(field))),
+    '### One engine\n\nThe defaults of these fields are those of the engine: see the `config` of its type below. If the engine does not have a field, the bus ignores the field and logs a warning.',
+    // Without the default of `engine`, the only field that has one, the table needs no column for defaults.
+    table(all.filter(({ field }) => !lists.includes(field)).map((row) => ({ ...row, default: undefined }))),
     '### The bus',
-    table(withDefaults.filter(({ field }) => lists.includes(field))),
+    table(all.filter(({ field }) => lists.includes(field))),
     '### `engines[]`',
     table(rowsOf(engine!, engineDescriptions)),
     '### `routing[]`',
@@ -122,11 +120,20 @@ function from({ minimum }: JsonSchema): string {
 
 function table(rows: readonly Row[]): string {
   const hasVariables = rows.some(({ variable }) => variable !== undefined);
-  const head = ['Field', 'Type', 'Default', ...(hasVariables ? ['Variable'] : []), 'Meaning'];
+  const hasDefaults = rows.some((row) => row.default !== undefined);
+  const head = [
+    'Field',
+    'Type',
+    ...(hasDefaults ? ['Default'] : []),
+    ...(hasVariables ? ['Variable'] : []),
+    'Meaning',
+  ];
   const body = rows.map((row) => [
     code(row.field),
     row.type,
-    row.default === 'required' ? 'required' : row.default === undefined ? '' : code(row.default),
+    ...(hasDefaults
+      ? [row.default === 'required' ? 'required' : row.default === undefined ? '' : code(row.default)]
+      : []),
     ...(hasVariables ? [row.variable === undefined ? '' : code(row.variable)] : []),
     meaningOf(row).replaceAll('|', String.raw`\|`),
   ]);

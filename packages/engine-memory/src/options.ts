@@ -20,33 +20,33 @@ export type DeliveryMode = 'drop' | 'block' | 'timeout';
 
 /** The configuration of the memory engine. */
 export interface MemoryConfig extends DeliveryOptions {
-  /** If a buffer is full: `drop` drops and counts the event, `block` makes the publisher wait for room, `timeout` makes it wait up to `publishBlockTimeout` and then drops the event. Default `drop`. */
+  /** What the engine does if a buffer is full. `drop`: it drops and counts the event. `block`: the publisher waits for room. `timeout`: the publisher waits up to `publishBlockTimeout`, then the engine drops the event. `durable-memory` has only `block`. Default `drop`. */
   readonly deliveryMode?: DeliveryMode | undefined;
-  /** How long a publisher waits for room in the delivery mode `timeout`. Default 0: not at all. */
+  /** How long a publisher waits for room if `deliveryMode` is `timeout`. 0 means that it does not wait. Default 0. */
   readonly publishBlockTimeout?: Duration | undefined;
   /** The maximum number of events that wait for each subscription. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. At the maximum, `deliveryMode` applies as for a full buffer. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Starts each publish with another subscription, so that drops are spread evenly. Default false. */
+  /** Offers each event to a different subscription first. On `memory`, this spreads drops evenly. Default false. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** The engine drops an event that waits longer in a buffer. 0 for no limit. Default `"1h"`; of `durable-memory` 0. */
+  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default `"1h"`; of `durable-memory` 0. */
   readonly eventTTL?: TimeToLive | undefined;
   /** How many days the history keeps an event. `from` replays events from the history. Default 7. */
   readonly retentionDays?: number | undefined;
   /** The maximum number of events in the history, over all topics. With 0 there is no history, and the engine does not have the capability `replay`. Default 1000. */
   readonly historySize?: number | undefined;
-  /** The default of subscriptions. On `memory` one attempt, on `durable-memory` five attempts. */
+  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default `false`; of `durable-memory` five attempts. */
   readonly retry?: RetryOptions | false | undefined;
-  /** The default of subscriptions. On `memory` false, on `durable-memory` `_dead.<topic>`. */
+  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default `false`; of `durable-memory` `true`. */
   readonly deadLetter?: string | boolean | undefined;
 }
 
 /** The configuration of the engine durable-memory. */
 export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' | 'publishBlockTimeout'> {
   /**
-   * The Go module's name of `defaultEventBufferSize`, which it overrides. 0 means the value of `maxEventQueueSize`. Default:
-   * `defaultEventBufferSize`.
+   * The Go module's name for `defaultEventBufferSize`. If both are set, this option applies. 0 means the value of
+   * `maxEventQueueSize`.
    */
   readonly maxDurableQueueDepth?: number | undefined;
 }

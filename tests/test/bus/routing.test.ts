@@ -249,7 +249,9 @@ describe('routing', () => {
 
   test('refuses an unknown engine name', async () => {
     const bus = await startedBus(rules);
-    expect(() => bus.router.engine('nope')).toThrow(/There is no engine "nope"; the engines are local, log/);
+    expect(() => bus.router.engine('nope')).toThrow(
+      /There is no engine "nope"; the engines are "local", "log"/,
+    );
   });
 
   test('sums counts over the engines, and reports them per engine', async () => {

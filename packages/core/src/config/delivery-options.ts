@@ -10,15 +10,15 @@ export interface DeliveryOptions {
   readonly workerCount?: number | undefined;
   /** The maximum number of events that wait for each subscription. Default 256. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** The default of subscriptions: five attempts. */
+  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default: five attempts. */
   readonly retry?: RetryOptions | false | undefined;
-  /** The default of subscriptions: `_dead.<topic>`. */
+  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default `true`. */
   readonly deadLetter?: string | boolean | undefined;
-  /** The time limit of an attempt, in milliseconds. The default of subscriptions: no limit. */
+  /** The `handlerTimeoutMs` of subscriptions that do not set it: the time limit of an attempt, in milliseconds. Default: no limit. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
+  /** If there are events to read, or events that wait, and there is no progress for longer than this, `health()` is `degraded`. In milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
-  /** The engine drops an event that waits longer in a buffer. Default 0: no limit. */
+  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default 0. */
   readonly eventTTL?: TimeToLive | undefined;
 }
 

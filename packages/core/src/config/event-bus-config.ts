@@ -22,29 +22,29 @@ export interface EventBusConfig {
   readonly maxEventQueueSize?: number | undefined;
   /** The maximum number of events that wait for each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** The Go module's name of `defaultEventBufferSize` on `durable-memory`. 0 means the value of `maxEventQueueSize`. */
+  /** The Go module's name for `defaultEventBufferSize` on `durable-memory`. If both are set, this field applies. 0 means the value of `maxEventQueueSize`. */
   readonly maxDurableQueueDepth?: number | undefined;
   /** The maximum number of handlers that run at once, over all async subscriptions. */
   readonly workerCount?: number | undefined;
-  /** If a buffer is full: `drop` the event, `block` until there is room, or block with a `timeout` and then drop. */
+  /** What the engine does if a buffer is full. `drop`: it drops the event. `block`: the publisher waits for room. `timeout`: the publisher waits up to `publishBlockTimeout`, then the engine drops the event. */
   readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
-  /** How long a publisher waits for room in the delivery mode `timeout`, before the engine drops the event. */
+  /** How long a publisher waits for room if `deliveryMode` is `timeout`. 0 means that it does not wait. */
   readonly publishBlockTimeout?: Duration | undefined;
-  /** Starts each publish with another subscription, so that drops are spread evenly. */
+  /** Offers each event to a different subscription first. On `memory`, this spreads drops evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** How long an event may wait in a buffer before it is dropped; 0 for no limit. */
+  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. */
   readonly eventTTL?: TimeToLive | undefined;
-  /** How many days the engine keeps events for replay. */
+  /** How many days the engine keeps an event for replay. */
   readonly retentionDays?: number | undefined;
-  /** The URL of the broker, for engines with a broker outside the process. */
+  /** The URL of the broker, for engines that have a broker. */
   readonly externalBrokerURL?: string | undefined;
   /** The user name for the broker. */
   readonly externalBrokerUser?: string | undefined;
   /** The password for the broker. */
   readonly externalBrokerPassword?: string | undefined;
-  /** The engines of a bus with several engines. If it is set, the bus ignores the fields of the single engine. */
+  /** The engines of a bus with several engines. The fields of the one-engine form then have no effect, and `loadConfig` rejects such a field in a later source. */
   readonly engines?: readonly EngineConfig[] | undefined;
-  /** Routing rules in order. The first rule that matches a topic applies; topics without a matching rule use the first engine. */
+  /** Routing rules in order. The first rule that matches a topic applies. Without a matching rule, a topic uses the first engine, and a dead letter uses the engine of its source topic. */
   readonly routing?: readonly RoutingRule[] | undefined;
   /** The CloudEvents `source` of events that this bus publishes: a URI reference. Default `polybus`. */
   readonly source?: string | undefined;

@@ -4,8 +4,8 @@ export interface RetryOptions {
   readonly attempts?: number | undefined;
   readonly backoff?: BackoffOptions | undefined;
   /**
-   * Gets the error of a failed attempt; return false to end the attempts. Default: retry every error. `UnrecoverableError` and
-   * `SchemaValidationError` are never retried.
+   * Gets the error of a failed attempt. If it returns false, the event gets no more attempts. Default: retry every error. An event
+   * gets no more attempts after an `UnrecoverableError` or a `SchemaValidationError`.
    */
   readonly shouldRetry?: ((error: unknown) => boolean) | undefined;
 }
@@ -19,9 +19,9 @@ export interface BackoffOptions {
   readonly initialMs?: number | undefined;
   /** The maximum delay before any attempt, in milliseconds. Default 30 000. */
   readonly maxMs?: number | undefined;
-  /** By how much the maximum delay grows per attempt; at least 1. Default 2. */
+  /** The factor by which the maximum delay grows after each attempt; at least 1. Default 2. */
   readonly factor?: number | undefined;
-  /** `full` waits a random part of the delay, so that many consumers do not retry at once; `none` waits the whole delay. Default `full`. */
+  /** `full`: a random delay up to the maximum delay, so that many consumers do not retry at the same time. `none`: always the maximum delay. Default `full`. */
   readonly jitter?: 'full' | 'none' | undefined;
 }
 

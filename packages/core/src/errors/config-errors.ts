@@ -1,5 +1,6 @@
 import { type ErrorCode, PolybusError, type PolybusErrorOptions } from './polybus-error.ts';
 import { maskValue } from './mask.ts';
+import { engineList } from './suggest.ts';
 
 /** One mistake in a configuration. */
 export interface ConfigProblem {
@@ -45,7 +46,7 @@ export class DuplicateEngineNameError extends InvalidConfigError {
 export class UnknownEngineReferenceError extends InvalidConfigError {
   constructor(name: string, path: string, names: readonly string[], source?: string) {
     const shown = maskValue(name);
-    const message = `there is no engine "${shown}"; the engines are ${names.map(maskValue).join(', ')}`;
+    const message = `there is no engine "${shown}"; ${engineList(names)}`;
     super([{ path, message, source }], { code: 'UNKNOWN_ENGINE_REFERENCE', engine: shown });
   }
 }

@@ -1,5 +1,6 @@
 import { maskValue } from './mask.ts';
 import { PolybusError, type PolybusErrorOptions, quote } from './polybus-error.ts';
+import { engineList } from './suggest.ts';
 
 /** A topic or pattern is invalid, or a pattern was passed where a topic is required. */
 export class InvalidTopicError extends PolybusError {
@@ -189,13 +190,9 @@ export class ContractVersionError extends PolybusError {
 export class EngineNotFoundError extends PolybusError {
   constructor(name: string, names: readonly string[]) {
     const shown = maskValue(name);
-    super(
-      'ENGINE_NOT_FOUND',
-      `There is no engine "${shown}"; the engines are ${names.map(maskValue).join(', ')}.`,
-      {
-        engine: shown,
-      },
-    );
+    super('ENGINE_NOT_FOUND', `There is no engine "${shown}"; ${engineList(names)}.`, {
+      engine: shown,
+    });
   }
 }
 

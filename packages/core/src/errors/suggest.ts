@@ -1,3 +1,5 @@
+import { maskValue } from './mask.ts';
+
 /** Returns the candidate that the word is most likely a misspelling of; undefined if none is close. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -35,6 +37,12 @@ function commonPrefix(a: string, b: string): number {
 export function suggestion(word: string, names: readonly string[], what: string): string {
   const meant = nearest(word, names);
   return meant === undefined ? `the ${what} are ${names.join(', ')}` : `did you mean "${meant}"?`;
+}
+
+/** Lists the engines of a bus, for a message about an unknown name. */
+export function engineList(names: readonly string[]): string {
+  const list = names.map((name) => `"${maskValue(name)}"`).join(', ');
+  return names.length === 1 ? `the only engine is ${list}` : `the engines are ${list}`;
 }
 
 /** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */

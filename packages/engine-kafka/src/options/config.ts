@@ -13,13 +13,13 @@ export type Keyless = 'ordered' | 'spread';
 export interface KafkaConfig extends DeliveryOptions {
   /** `host:port` of one or more brokers, from which the client finds the others. Default `localhost:9092`. */
   readonly brokers?: readonly string[] | undefined;
-  /** `brokers`, separated by commas, in the configuration of a bus with one engine. Each may begin with `kafka://`. */
+  /** The name of `brokers` in the one-engine form: addresses separated by commas. Each may begin with `kafka://`. */
   readonly externalBrokerURL?: string | undefined;
-  /** The user of SASL PLAIN in the configuration of a bus with one engine. */
+  /** The user of SASL PLAIN in the one-engine form. */
   readonly externalBrokerUser?: string | undefined;
-  /** The password of SASL PLAIN in the configuration of a bus with one engine. */
+  /** The password of SASL PLAIN in the one-engine form. */
   readonly externalBrokerPassword?: string | undefined;
-  /** Processes with the same group share the events. Default: none, each process gets all events. */
+  /** Processes with the same `groupId` share the events. Default: none, so each process gets all events. */
   readonly groupId?: string | undefined;
   /** The name of this client in the quotas and logs of brokers. Default `polybus`. */
   readonly clientId?: string | undefined;
@@ -27,13 +27,13 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly ssl?: boolean | TlsOptions | undefined;
   /** As in kafkajs: `plain`, `scram-sha-256`, `scram-sha-512`, `oauthbearer`, `aws`. */
   readonly sasl?: SASLOptions | undefined;
-  /** Your own `Kafka` of kafkajs. The fields above are then ignored, except `groupId`. */
+  /** Your own `Kafka` of kafkajs. It replaces `brokers`, `clientId`, `ssl`, `sasl` and `security`. */
   readonly client?: Kafka | undefined;
   /** Properties of Kafka's clients: `security.protocol`, `sasl.mechanism`, `ssl.ca.location`, … */
   readonly security?: Readonly<Record<string, string>> | undefined;
-  /** `acks`, `compression.type`, `enable.idempotence`, `linger.ms`, `request.timeout.ms` */
+  /** Properties of Kafka's producer: `acks`, `compression.type`, `enable.idempotence`, `linger.ms`, `request.timeout.ms`. */
   readonly producer?: Readonly<Record<string, string>> | undefined;
-  /** `session.timeout.ms`, `heartbeat.interval.ms`, `fetch.max.wait.ms`, `isolation.level`, … */
+  /** Properties of Kafka's consumer: `session.timeout.ms`, `heartbeat.interval.ms`, `fetch.max.wait.ms`, `isolation.level`, … */
   readonly consumer?: Readonly<Record<string, string>> | undefined;
   /** Partitions of a topic that the engine creates. Default: the cluster's `num.partitions`. */
   readonly numPartitions?: number | undefined;
@@ -49,29 +49,29 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly idempotent?: boolean | undefined;
   /** How the engine compresses batches. Default `none`. */
   readonly compression?: Compression | undefined;
-  /** How long the engine waits for further publishes before it sends a batch, in milliseconds. Default 0: it sends the publishes of one turn of the event loop at once. */
+  /** How long the engine waits for further publishes before it sends a batch, in milliseconds. With 0, it sends all publishes of one turn of the event loop together, without further delay. Default 0. */
   readonly lingerMs?: number | undefined;
   /** How long a publish may take, in milliseconds. Default 30 000. */
   readonly publishTimeoutMs?: number | undefined;
   /** How long `start` may take to reach the cluster, in milliseconds. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long the group waits for a member without heartbeats, in milliseconds. Default 30 000. */
+  /** A group member without a heartbeat for this long counts as dead. In milliseconds. Default 30 000. */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Milliseconds between heartbeats, at most half of the session timeout. Default 3000, or a third of the session timeout if that is less. */
+  /** Milliseconds between heartbeats, at most half of `sessionTimeoutMs`. Default: 3000, but at most a third of `sessionTimeoutMs` and a fifth of `rebalanceTimeoutMs`. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** How long a rebalance may take, in milliseconds: at least five heartbeats. It waits 80 % of this for running handlers. Default 60 000. */
+  /** How long a rebalance may take, in milliseconds, at least five times `heartbeatIntervalMs`. It waits for running handlers for at most 80 % of this time. Default 60 000. */
   readonly rebalanceTimeoutMs?: number | undefined;
   /** Milliseconds between commits of offsets. Default 1000. */
   readonly commitIntervalMs?: number | undefined;
-  /** Settled events after which offsets are committed before the interval ends. Default 1000. */
+  /** The number of settled events after which the engine commits offsets before the interval ends. Default 1000. */
   readonly commitCount?: number | undefined;
-  /** Milliseconds between lookups of the topics and partitions. Default 2000. */
+  /** Milliseconds between two checks for new or deleted topics and partitions. Default 2000. */
   readonly metadataRefreshMs?: number | undefined;
-  /** How long a fetch waits at the broker for records, in milliseconds. Default 250. */
+  /** How long a fetch waits at the broker for records, in milliseconds. A new subscription may have to wait this long for its first event. Default 250. */
   readonly fetchMaxWaitMs?: number | undefined;
-  /** The largest answer to a fetch, in bytes, except for a larger record. Default 10 MiB. */
+  /** The maximum size of the answer to a fetch, in bytes. A single larger record is allowed. Default 10 MiB. */
   readonly fetchMaxBytes?: number | undefined;
-  /** The largest part of an answer for one partition, in bytes. Default 1 MiB. */
+  /** The maximum size of the part of an answer that comes from one partition, in bytes. Default 1 MiB. */
   readonly fetchMaxBytesPerPartition?: number | undefined;
   /** Also reads events of open and aborted transactions. Default false. */
   readonly readUncommitted?: boolean | undefined;

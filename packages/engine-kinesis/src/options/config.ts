@@ -12,7 +12,7 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly region?: string | undefined;
   /** The address of a server such as LocalStack, `http://` or `https://`. Default: AWS. */
   readonly endpoint?: string | undefined;
-  /** `endpoint` in the configuration of a bus with one engine. */
+  /** The name of `endpoint` in the one-engine form. */
   readonly externalBrokerURL?: string | undefined;
   /** The access key. Default: the SDK's provider chain (environment, profile, role of the container or instance). */
   readonly accessKeyId?: string | undefined;
@@ -20,15 +20,15 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly secretAccessKey?: string | undefined;
   /** The token of temporary credentials. */
   readonly sessionToken?: string | undefined;
-  /** `accessKeyId` in the configuration of a bus with one engine. */
+  /** The name of `accessKeyId` in the one-engine form. */
   readonly externalBrokerUser?: string | undefined;
-  /** `secretAccessKey` in the configuration of a bus with one engine. */
+  /** The name of `secretAccessKey` in the one-engine form. */
   readonly externalBrokerPassword?: string | undefined;
   /** Number of shards if the engine creates the stream. Default 1. */
   readonly shardCount?: number | undefined;
   /** If the engine creates the stream, creates it in on-demand mode instead of with `shardCount`. Default false. */
   readonly onDemand?: boolean | undefined;
-  /** Your own client. The engine does not close it, and ignores the fields for region, endpoint and credentials. */
+  /** Your own client. The engine does not close it, and ignores `region`, `endpoint` and the credentials. */
   readonly client?: KinesisClient | undefined;
   /** Time between two reads of an idle shard. Default 1 s. */
   readonly pollInterval?: Duration | undefined;
@@ -38,13 +38,13 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly maxRecordsPerRead?: number | undefined;
   /** Timeout of one call to Kinesis, in milliseconds. Default 5000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** Timeout of a publish with its retries, in milliseconds. Several times `requestTimeoutMs` leaves time for retries. Default 30 000. */
+  /** Timeout of a publish with its retries, in milliseconds. Set it to several times `requestTimeoutMs`, to leave time for retries. Default 30 000. */
   readonly publishTimeoutMs?: number | undefined;
   /** Packs waiting events of the same key into one record, as the Kinesis Producer Library does. Default false. */
   readonly aggregate?: boolean | undefined;
   /** The topic of records that are not CloudEvents. Default: the name of the stream. */
   readonly foreignTopic?: string | undefined;
-  /** The store of the checkpoints and leases of consumer groups. Default: memory, for groups within this process. */
+  /** The store of the checkpoints and leases of consumer groups. Default: the memory of this process, so processes share no group. */
   readonly checkpointStore?: CheckpointStore | undefined;
   /** The duration of a lease. If a member of a group does not renew its leases within this time, other members take its shards. In milliseconds. Default 10 000. */
   readonly leaseDurationMs?: number | undefined;

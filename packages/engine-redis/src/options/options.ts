@@ -27,7 +27,7 @@ export interface RedisConfig extends DeliveryOptions {
   readonly mode?: RedisMode | undefined;
   /** The address of the server: `redis://`, or `rediss://` for TLS. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
-  /** `url` in the configuration of a bus with one engine. */
+  /** The name of `url` in the one-engine form. */
   readonly externalBrokerURL?: string | undefined;
   /** The number of the database. It has no effect on Pub/Sub, whose channels span all databases. Default: the database of the URL, or 0. */
   readonly db?: number | undefined;
@@ -35,33 +35,33 @@ export interface RedisConfig extends DeliveryOptions {
   readonly username?: string | undefined;
   /** The password. It overrides the password of the URL. */
   readonly password?: string | undefined;
-  /** `username` in the configuration of a bus with one engine. */
+  /** The name of `username` in the one-engine form. */
   readonly externalBrokerUser?: string | undefined;
-  /** `password` in the configuration of a bus with one engine. */
+  /** The name of `password` in the one-engine form. */
   readonly externalBrokerPassword?: string | undefined;
   /** The number of connections for publishing. All events of a topic use the same connection, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;
   /** Further options of ioredis: `sentinels` and `name`, `tls`, `path`, `connectTimeout`, … */
   readonly clientOptions?: ClientOptions | undefined;
-  /** Your own client, which the engine publishes with and does not close. For other connections the engine duplicates it. */
+  /** Your own client, with which the engine publishes. For other connections, the engine duplicates it. It closes only the duplicates. */
   readonly client?: RedisClient | undefined;
-  /** Creates a client for each connection. The engine closes these clients, and ignores the connection options above. */
+  /** Creates a client for each connection. The engine closes these clients, and ignores `url`, `db`, `username`, `password` and `clientOptions`. */
   readonly createClient?: (() => RedisClient) | undefined;
   /** The prefix of topics in the names of channels and streams. Default `polybus:`, on a cluster with streams `{polybus}:`. */
   readonly keyPrefix?: string | undefined;
   /** How long a publish or a subscribe waits for a server that does not answer, in milliseconds. Default 5000. */
   readonly commandTimeoutMs?: number | undefined;
-  /** Streams: the number of newest events that a stream always keeps. The engine removes older events when all groups have settled them. Default: no limit. */
+  /** Streams: the maximum number of events in a stream. The engine removes the oldest events beyond it, but no event that a group has not settled. Default: no limit. */
   readonly maxLen?: number | undefined;
-  /** Streams: how many days a stream keeps an event. After that, the engine removes it when all groups have settled it. Default 7. */
+  /** Streams: the maximum age of events in a stream, in days. The engine removes older events, but no event that a group has not settled. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Streams: the lease of a group member. Other members take over the events of a member that has sent no heartbeat for this time, in milliseconds. Default 30 000. */
+  /** Streams: the duration of the lease of a consumer, which is a subscription of a group. If a consumer does not renew its lease, other consumers get its events. In milliseconds. Default 30 000. */
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;
-  /** The default of subscriptions: one attempt in mode `pubsub`, five attempts in mode `streams`. */
+  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default: `false` in mode `pubsub`, five attempts in mode `streams`. */
   readonly retry?: RetryOptions | false | undefined;
-  /** The default of subscriptions: false in mode `pubsub`, `_dead.<topic>` in mode `streams`. */
+  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default: `false` in mode `pubsub`, `true` in mode `streams`. */
   readonly deadLetter?: string | boolean | undefined;
 }
 
