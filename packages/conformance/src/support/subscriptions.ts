@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import type { RetryOptions, SubscribeOptions } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
 
 /** A buffer so large that an engine which drops events when a buffer is full drops none of a case. */
 export const roomy: SubscribeOptions = { bufferSize: 10_000 };
@@ -12,4 +14,12 @@ export function attempts(count: number): RetryOptions {
 export function unrecoverableOfAnotherCopy(): Error {
   const error = Object.assign(new Error('never'), { code: 'UNRECOVERABLE' });
   return Object.defineProperty(error, Symbol.for('polybus.error'), { value: true });
+}
+
+/** Asserts which topics and patterns have subscriptions on the engine. */
+export function assertTopics(engine: Engine, expected: readonly string[]): void {
+  const [got, wanted] = [engine.topics(), expected].map(
+    (topics) => topics.toSorted().join(', ') || 'nothing',
+  );
+  assert.ok(got === wanted, `expected topics() to list ${wanted}, got ${got}`);
 }

@@ -35,7 +35,8 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'it ignores the tenant',
       foundBy: 'a subscription of a tenant gets and counts',
-      because: 'deep-equal',
+      because:
+        'expected the subscription of tenant a to get 0, 5, 10, 15, each once; missing: nothing; too many: 1, 2',
       engine: of(
         class extends WrappedEngine {
           override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
@@ -155,7 +156,7 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'a retry goes to the end of the queue',
       foundBy: 'on a sync subscription, no later event of',
-      because: "'1.1'",
+      because: 'to get "0.1", "0.2", "0.3", "1.1", "2.1" in this order (5 in all), got "0.1", "1.1"',
       engine: of(
         class extends WrappedEngine {
           override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
@@ -177,7 +178,7 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'order per key is lost with several handlers',
       foundBy: 'an async subscription handles the events of a',
-      because: 'began while another was handled',
+      because: 'one at a time and in order, but 2 of "key-0" began while 1 was handled',
       engine: of(
         class extends WrappedHandlers {
           override publish<T>(event: NewEvent<T>, options?: PublishOptions): Promise<void> {
@@ -195,7 +196,7 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'a sync subscription handles two events at once',
       foundBy: 'a sync subscription handles one event at a time',
-      because: '2 !== 1',
+      because: 'expected the handler to handle up to 1 event(s) at once, and it handled up to 2',
       engine: of(
         class extends WrappedEngine {
           override subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {
@@ -283,7 +284,7 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'an event published by the first handler overtakes its own cause at the second',
       foundBy: 'every sync subscription gets an event before the',
-      because: "'e2'",
+      because: 'expected every subscription to get "e1", "e2" in this order (2 in all), got "e2", "e1"',
       engine: of(
         class extends WrappedEngine {
           readonly #handlers: EventHandler<never>[] = [];
@@ -307,7 +308,7 @@ describe('the suite finds an engine that delivers wrongly:', () => {
     {
       wrong: 'an event is delivered twice in a group',
       foundBy: 'members of a group share events: each event',
-      because: 'strictly deep-equal',
+      because: 'each once; missing: nothing; too many: 0, 1, 2',
       engine: of(
         class extends WrappedEngine {
           override async subscribe(...[topic, handler, options]: Subscribe): Promise<Subscription> {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Event } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertOrder } from '../../support/arrivals.ts';
 import { assertCounts } from '../../support/stats.ts';
 import { roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -100,7 +102,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
       await t.publishNumbers(await t.elsewhere(engine), t.topic(), 20);
       for (const seen of recorders) {
         await seen.ends(20);
-        seen.assertPayloads(Array.from({ length: 20 }, (_, n) => n));
+        seen.assertPayloads(numbers(20), 'each subscription');
       }
       await t.eventually(() => engine.stats().pending === 0, 'nothing to be pending');
       assertCounts(engine, { enqueued: 60, delivered: 60, dropped: 0 });
@@ -123,7 +125,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
       const expected = names.flatMap((name) => Array.from({ length: 10 }, (_, n) => `${name}-${n}`));
       for (const seen of recorders) {
         await seen.ends(500);
-        seen.assertPayloads(expected);
+        seen.assertPayloads(expected, 'each subscription');
       }
       assertCounts(engine, { enqueued: 25_000, delivered: 25_000, dropped: 0 });
       assert.equal(publisher.stats().published, 500);
@@ -145,10 +147,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
       await Promise.all(topics.map((topic) => t.publishNumbers(engine, topic, 50)));
       for (const [n, seen] of recorders.entries()) {
         await seen.ends(50);
-        assert.deepEqual(
-          seen.payloads,
-          Array.from({ length: 50 }, (_, n) => n),
-        );
+        seen.assertOrder(numbers(50), `the subscription to topic ${n}`);
         assert.ok(seen.events.every(({ topic }) => topic === topics[n]));
       }
     },
@@ -164,7 +163,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
       await t.publish(engine, t.topic(), 'after');
       await seen.ends(1);
       await t.quiet(engine);
-      assert.deepEqual(seen.payloads, ['after']);
+      seen.assertOrder(['after']);
     },
   },
   {
@@ -180,7 +179,7 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
         await t.publish(engine, topic, 'here');
         await t.publish(other, topic, 'elsewhere');
         await seen.ends(2);
-        assert.deepEqual(seen.payloads, ['here', 'elsewhere']);
+        seen.assertOrder(['here', 'elsewhere']);
       }
     },
   },
@@ -211,10 +210,8 @@ export const deliveryCases: readonly ConformanceCase[] = defineCases('delivery',
       for (const { seen, from } of joined) {
         await t.eventually(() => seen.payloads.at(-1) === next - 1, 'the last event to arrive');
         const expected = Array.from({ length: next - from }, (_, n) => from + n);
-        assert.deepEqual(
-          seen.payloads.filter((n) => n >= from),
-          expected,
-        );
+        const got = seen.payloads.filter((n) => n >= from);
+        assertOrder(got, expected, `the subscription made before event ${from}`);
       }
     },
   },

@@ -78,10 +78,7 @@ export const handlerTimeoutCases: readonly ConformanceCase[] = defineCases('hand
       gate.open();
       await seen.ends(2);
       await t.quiet(engine);
-      assert.deepEqual(
-        seen.calls.map(({ context }) => context.attempt),
-        [1, 2],
-      );
+      seen.assertAttempts([1, 2]);
       assert.equal(seen.calls[0]!.context.signal.aborted, true);
       assert.equal(seen.calls[1]!.context.signal.aborted, false);
       assert.equal(engine.stats().failed, 0);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertEach } from '../../support/arrivals.ts';
 import { rejectsWith } from '../../support/rejects.ts';
-import { attempts, roomy } from '../../support/subscriptions.ts';
+import { assertTopics, attempts, roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const of = (tenant: string): { metadata: Record<string, unknown> } => ({ metadata: { tenant } });
 
@@ -22,8 +24,8 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
       await b.ends(4);
       await t.quiet(engine);
       await t.quiet(other);
-      a.assertPayloads([0, 5, 10, 15]);
-      b.assertPayloads([1, 6, 11, 16]);
+      a.assertPayloads([0, 5, 10, 15], 'the subscription of tenant a');
+      b.assertPayloads([1, 6, 11, 16], 'the subscription of tenant b');
       const enqueued = [...new Set([engine, other])].reduce((sum, one) => sum + one.stats().enqueued, 0);
       // `t.quiet` uses topics without a tenant, so its events are not counted here.
       assert.equal(enqueued, 10);
@@ -72,14 +74,13 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
       await b.ends(20);
       await all.ends(40);
       await t.quiet(engine);
-      const numbers = Array.from({ length: 40 }, (_, n) => n);
-      const evens = numbers.filter((n) => n % 2 === 0);
-      assert.deepEqual(
-        [...a1.payloads, ...a2.payloads].sort((x, y) => x - y),
-        evens,
+      const evens = numbers(40).filter((n) => n % 2 === 0);
+      assertEach([...a1.payloads, ...a2.payloads], evens, 'the group of tenant a');
+      b.assertPayloads(
+        numbers(40).filter((n) => n % 2 === 1),
+        'the group of tenant b',
       );
-      b.assertPayloads(numbers.filter((n) => n % 2 === 1));
-      all.assertPayloads(numbers);
+      all.assertPayloads(numbers(40), 'the group without a tenant');
     },
   },
   {
@@ -101,8 +102,8 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
       await t.publish(engine, t.topic(), 2, of('a'));
       await dead.ends(1);
       await t.quiet(engine);
-      dead.assertPayloads([2]);
-      others.assertPayloads([]);
+      dead.assertPayloads([2], 'the subscription of tenant a to dead letters');
+      others.assertPayloads([], 'the subscription of tenant b to dead letters');
     },
   },
   {
@@ -113,7 +114,7 @@ export const tenantCases: readonly ConformanceCase[] = defineCases('tenants', [
       for (const tenant of ['', 'a b', 'a.b', 'x'.repeat(65), 7 as never]) {
         await rejectsWith(() => engine.subscribe(t.topic(), () => {}, { tenant }), 'INVALID_TENANT');
       }
-      assert.deepEqual(engine.topics(), []);
+      assertTopics(engine, []);
     },
   },
 ]);

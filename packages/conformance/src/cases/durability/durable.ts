@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import type { SubscribeOptions } from '@polybus/core';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertEach } from '../../support/arrivals.ts';
 import type { Recorder } from '../../support/recorder.ts';
 import { turns } from '../../support/eventually.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const needs = { durable: true, groups: true } as const;
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 /**
  * Stops a group member that has handled 20 events of other keys behind one event that is not settled. `next` asserts that another
@@ -32,7 +33,8 @@ async function stopsWithAll(
       await other.subscribeAsync(t.topic(), second.handler, options);
       await second.ends(count - handled().length);
       await t.quiet(other);
-      second.assertPayloads(numbers(count).filter((n) => !handled().includes(n)));
+      const left = numbers(count).filter((n) => !handled().includes(n));
+      second.assertPayloads(left, 'the next member');
     },
   };
 }
@@ -58,10 +60,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       assert.equal(left(), 0, 'more than were published');
       if (!engine.capabilities.durable) return;
       assert.equal(engine.stats().dropped, 0, 'a durable engine dropped accepted events');
-      assert.deepEqual(
-        [...seen.payloads].sort((a, b) => a - b),
-        numbers(1000),
-      );
+      seen.assertPayloads(numbers(1000));
     },
   },
   {
@@ -82,7 +81,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       await other.subscribe(t.topic(), seen.handler, options);
       await seen.ends(6);
       await t.quiet(other);
-      seen.assertPayloads(numbers(6));
+      seen.assertPayloads(numbers(6), 'the next member');
       assert.equal(new Set([...hung.ids, ...seen.ids]).size, 6, 'an event came back with another id');
     },
   },
@@ -131,10 +130,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       await t.eventually(() => busy.ended + seen.ended >= 5, 'every event to be handled');
       await t.quiet(other);
       assert.equal(dead.calls.length, 0);
-      assert.deepEqual(
-        [...busy.payloads, ...seen.payloads].sort((a, b) => a - b),
-        numbers(5),
-      );
+      assertEach([...busy.payloads, ...seen.payloads], numbers(5), 'both members together');
     },
   },
   {
@@ -188,7 +184,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
         () => `100 events, not ${new Set(seen.payloads).size}`,
       );
       await t.quiet(last);
-      seen.assertPayloads(numbers(100));
+      seen.assertPayloads(numbers(100), 'the group');
     },
   },
   {
@@ -213,7 +209,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       const seen = t.record<number>();
       await reader.subscribe(t.topic(), seen.handler, options);
       await seen.ends(200);
-      seen.assertPayloads(numbers(200));
+      seen.assertPayloads(numbers(200), 'the group');
     },
   },
   {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { UnrecoverableError } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertOrder, assertEach } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import { assertCounts } from '../../support/stats.ts';
 import { attempts, roomy, unrecoverableOfAnotherCopy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 /** Attempts after a handler has failed. */
 export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
@@ -21,10 +23,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), { deep: [1] }, { key: 'k', metadata, createdAt });
       await seen.ends(4);
       await t.quiet(engine);
-      assert.deepEqual(
-        seen.calls.map(({ context }) => context.attempt),
-        [1, 2, 3, 4],
-      );
+      seen.assertAttempts([1, 2, 3, 4]);
       assert.equal(new Set(seen.ids).size, 1);
       for (const event of seen.events) {
         assert.equal(event.key, 'k');
@@ -51,10 +50,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publishNumbers(engine, t.topic(), 100);
       await seen.ends(300);
       await t.eventually(() => engine.stats().pending === 0, 'nothing to be pending');
-      assert.deepEqual(
-        done.sort((a, b) => a - b),
-        Array.from({ length: 100 }, (_, n) => n),
-      );
+      assertEach(done, numbers(100), 'the handler in a third attempt');
       assertCounts(engine, { enqueued: 100, delivered: 100, retried: 200, failed: 0 });
     },
   },
@@ -73,10 +69,9 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), 1);
       await t.eventually(() => engine.stats().failed === 3, 'three deliveries to fail');
       await t.quiet(engine);
-      assert.deepEqual(
-        [three, one, none].map(({ calls }) => calls.length),
-        [3, 1, 1],
-      );
+      three.assertAttempts([1, 2, 3], `the handler with \`attempts: 3\``);
+      one.assertAttempts([1], `the handler with \`attempts: 1\``);
+      none.assertAttempts([1], `the handler with \`retry: false\``);
       assert.equal(engine.stats().retried, 2);
       assert.equal(engine.stats().deadLettered, 0);
     },
@@ -121,10 +116,8 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), 1);
       await t.eventually(() => engine.stats().failed === 1, 'the delivery to fail');
       assert.equal(seen.calls.length, 3);
-      assert.deepEqual(
-        errors.map((error) => (error as Error).message),
-        ['again', 'again', 'enough'],
-      );
+      const messages = errors.map((error) => (error as Error).message);
+      assertOrder(messages, ['again', 'again', 'enough'], '`shouldRetry`', 'the errors ');
     },
   },
   {
@@ -167,10 +160,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await engine.subscribe(t.topic(), seen.handler, roomy);
       await t.publishNumbers(engine, t.topic(), 50);
       await seen.ends(50);
-      assert.deepEqual(
-        seen.payloads,
-        Array.from({ length: 50 }, (_, n) => n),
-      );
+      seen.assertOrder(numbers(50));
     },
   },
   {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { type EventHandler, type Subscription, deadLetterOf } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertOrder } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const needs = { groups: true } as const;
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 /** Consumer groups whose members come and go. */
 export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-changes', [
@@ -15,22 +16,8 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
     needs,
     async run(t) {
       const engine = await t.started();
-      const busy = new Set<string>();
-      const last = new Map<string, number>();
-      const violations: string[] = [];
-      const seen = t.record<number>(async ({ key, payload }) => {
-        if (busy.has(key!)) violations.push(`${key}: ${payload} began while another was handled`);
-        if (payload <= (last.get(key!) ?? -1))
-          violations.push(`${key}: ${payload} began after ${last.get(key!)}`);
-        last.set(key!, payload);
-        busy.add(key!);
-        await turns(payload % 3);
-        busy.delete(key!);
-      });
-      const watched = new Map<string, number[]>();
-      const watcher = t.record<number>(({ key, payload }) => {
-        watched.set(key!, [...(watched.get(key!) ?? []), payload]);
-      });
+      const seen = t.record<number>(({ payload }) => turns(payload % 3));
+      const watcher = t.record<number>();
       await engine.subscribe(t.topic(), watcher.handler, roomy);
       const members: Subscription[] = [];
       const join = async (n: number): Promise<void> => {
@@ -54,14 +41,13 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await seen.ends(count);
       await watcher.ends(count);
       await t.eventually(() => engine.stats().pending === 0, 'nothing to be pending');
-      assert.deepEqual(violations, []);
-      seen.assertPayloads(numbers(count));
-      watcher.assertPayloads(numbers(count));
-      for (const list of watched.values())
-        assert.deepEqual(
-          list,
-          [...list].sort((x, y) => x - y),
-        );
+      for (const [recorder, who] of [
+        [seen, 'the members of the group together'],
+        [watcher, 'the subscription without a group'],
+      ] as const) {
+        recorder.assertKeyOrder(who);
+        recorder.assertPayloads(numbers(count), who);
+      }
       assert.equal(engine.stats().dropped, 0);
     },
   },
@@ -82,13 +68,13 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await engine.subscribe(t.topic(), staying.handler, options);
       const cancelling = subscription.cancel();
       await t.quiet(engine);
-      assert.deepEqual(staying.payloads, [], 'the key was handled by two members at once');
+      staying.assertOrder([], 'the staying member, while the leaving member handles the key,');
       gate.open();
       await t.within(cancelling, 'cancel to resolve');
       await staying.ends(3);
       await t.within(Promise.all(publishing), 'publish to resolve');
-      assert.deepEqual(leaving.payloads, [0]);
-      assert.deepEqual(staying.payloads, [1, 2, 3]);
+      leaving.assertOrder([0], 'the leaving member');
+      staying.assertOrder([1, 2, 3], 'the staying member');
       assert.equal(engine.stats().dropped, 0);
     },
   },
@@ -110,12 +96,12 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       publishing.push(...[1, 2].map((n) => engine.publish({ topic: t.topic(), payload: n, key: 'one' })));
       publishing.push(engine.publish({ topic: t.topic(), payload: 3, key: 'two' }));
       await t.eventually(() => staying.payloads.includes(3), 'another key to be handled meanwhile');
-      assert.deepEqual(staying.payloads, [3]);
+      staying.assertOrder([3], 'the staying member, while the leaving member handles key "one",');
       gate.open();
       await t.within(cancelling, 'cancel to resolve');
       await staying.ends(3);
       await t.within(Promise.all(publishing), 'publish to resolve');
-      assert.deepEqual(staying.payloads, [3, 1, 2]);
+      staying.assertOrder([3, 1, 2], 'the staying member');
     },
   },
   {
@@ -173,7 +159,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await dead.ends(1);
       await t.within(publishing, 'publish to resolve');
       const tries = [...first.calls, ...second.calls].map(({ context }) => context.attempt);
-      assert.deepEqual(tries, [1, 2, 3]);
+      assertOrder(tries, [1, 2, 3], 'both members together', 'the attempts ');
       assert.equal(deadLetterOf(dead.events[0]!)?.attempts, 3);
     },
   },

@@ -3,6 +3,8 @@ import type { StartPosition, Subscription } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
+import { assertEach } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import type { Recorder } from '../../support/recorder.ts';
 import { roomy } from '../../support/subscriptions.ts';
@@ -44,7 +46,7 @@ async function assertGot(
     () => `the group to get ${missing().join(', ')}; it got ${seen.payloads.join(', ')}`,
   );
   await t.quiet(engine);
-  seen.assertPayloads(texts);
+  seen.assertPayloads(texts, 'the group');
 }
 
 /** Groups with several topics. A group has one position per topic, and a pattern covers every topic that it matches. */
@@ -235,9 +237,8 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
       await publish(t, engine, 'user 1');
       await assertGot(t, engine, staying, 'user 1');
       const all = [...first.payloads, ...second.payloads];
-      assert.deepEqual(all.sort(), ['order 1', 'order 2', 'order 3', 'order 4']);
-      const { dropped, failed } = engine.stats();
-      assert.deepEqual({ dropped, failed }, { dropped: 0, failed: 0 });
+      assertEach(all, ['order 1', 'order 2', 'order 3', 'order 4'], 'both members together');
+      assertCounts(engine, { dropped: 0, failed: 0 });
     },
   },
 ]);

@@ -4,9 +4,11 @@ import type { Engine } from '@polybus/core/engine';
 import { deadLetterOf } from '@polybus/core';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertEach, assertOrder } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import type { Recorder } from '../../support/recorder.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const needs = { groups: true } as const;
 
@@ -22,11 +24,13 @@ async function join(
   return engine.subscribe(t.topic(), seen.handler, options);
 }
 
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
-
-function assertShared(recorders: readonly Recorder<number>[], count: number): void {
-  const all = recorders.flatMap(({ payloads }) => payloads).sort((a, b) => a - b);
-  assert.deepEqual(all, numbers(count));
+function assertShared(
+  recorders: readonly Recorder<number>[],
+  count: number,
+  who = 'the members of the group together',
+): void {
+  const all = recorders.flatMap(({ payloads }) => payloads);
+  assertEach(all, numbers(count), who);
 }
 
 /** Consumer groups whose members stay. */
@@ -69,8 +73,8 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
       await t.within(Promise.all(publishing), 'publish to resolve');
       await orders.ends(2);
       await users.ends(2);
-      assert.deepEqual(orders.payloads, [0, 3]);
-      assert.deepEqual(users.payloads, [1, 2]);
+      orders.assertOrder([0, 3], 'the member on the topics of orders');
+      users.assertOrder([1, 2], 'the member on the topics of users');
     },
   },
   {
@@ -94,9 +98,9 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
         () => `200 events, not ${total()}`,
       );
       await t.quiet(engine);
-      assertShared(a, 50);
-      assertShared(b, 50);
-      for (const seen of alone) assert.deepEqual(seen.payloads, numbers(50));
+      assertShared(a, 50, 'the members of group a together');
+      assertShared(b, 50, 'the members of group b together');
+      for (const seen of alone) seen.assertOrder(numbers(50), 'a subscription without a group');
     },
   },
   {
@@ -106,30 +110,14 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
     async run(t) {
       const engine = await t.started();
       const other = await t.elsewhere(engine);
-      const busy = new Set<string>();
-      const order = new Map<string, number[]>();
-      const violations: string[] = [];
-      const member = () =>
-        t.record<number>(async ({ key, payload }) => {
-          if (busy.has(key!)) violations.push(`${key}: ${payload} began while another was handled`);
-          busy.add(key!);
-          order.set(key!, [...(order.get(key!) ?? []), payload]);
-          await turns(payload % 4);
-          busy.delete(key!);
-        });
-      const members = [member(), member(), member()];
-      await join(t, engine, 'workers', members[0]!, true);
-      await join(t, other, 'workers', members[1]!, true);
-      await join(t, engine, 'workers', members[2]!);
+      const seen = t.record<number>(({ payload }) => turns(payload % 4));
+      await join(t, engine, 'workers', seen, true);
+      await join(t, other, 'workers', seen, true);
+      await join(t, engine, 'workers', seen);
       await t.publishNumbers(engine, t.topic(), 120, (n) => ({ key: `key-${Math.floor(n / 3) % 6}` }));
-      await t.eventually(() => members.reduce((sum, { ended }) => sum + ended, 0) >= 120, '120 events');
-      assert.deepEqual(violations, []);
-      for (const list of order.values())
-        assert.deepEqual(
-          list,
-          [...list].sort((x, y) => x - y),
-        );
-      assertShared(members, 120);
+      await seen.ends(120);
+      seen.assertKeyOrder('the members of the group together');
+      assertShared([seen], 120);
     },
   },
   {
@@ -153,7 +141,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
       await dead.ends(1);
       await t.quiet(engine);
       assert.equal(dead.calls.length, 1);
-      assert.deepEqual(tries, [1, 2, 3]);
+      assertOrder(tries, [1, 2, 3], 'the members of the group together', 'the attempts ');
       assert.equal(deadLetterOf(dead.events[0]!)!.group, t.group());
     },
   },
@@ -173,12 +161,10 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
       await t.publishNumbers(engine, t.topic('z'), 20);
       await t.eventually(() => exact.ended + pattern.ended + elsewhere.ended >= 60, '60 events');
       await t.quiet(engine);
-      assert.deepEqual(elsewhere.payloads, numbers(20));
+      elsewhere.assertOrder(numbers(20), 'the member on topic z');
       const ofB = [...exact.events, ...pattern.events.filter(({ topic }) => topic === t.topic('a.b'))];
-      assert.deepEqual(
-        ofB.map(({ payload }) => payload).sort((x, y) => x - y),
-        numbers(20),
-      );
+      const payloadsOfB = ofB.map(({ payload }) => payload);
+      assertEach(payloadsOfB, numbers(20), 'the members on topic a.b and on pattern a.* together');
       assert.ok(exact.events.every(({ topic }) => topic === t.topic('a.b')));
       assert.equal(pattern.events.filter(({ topic }) => topic === t.topic('a.c')).length, 20);
     },

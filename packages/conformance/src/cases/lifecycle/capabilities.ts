@@ -3,6 +3,7 @@ import type { SubscribeOptions, UnsupportedCapabilityError } from '@polybus/core
 import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertTopics } from '../../support/subscriptions.ts';
 import { rejectsWith } from '../../support/rejects.ts';
 import { countNames } from '../../support/stats.ts';
 
@@ -22,7 +23,7 @@ async function assertRefused(
     );
     assert.match(error.message, /kafka/, 'names no engine that can');
   }
-  assert.deepEqual(engine.topics(), []);
+  assertTopics(engine, []);
 }
 
 /** The capabilities, counters and health of an engine. */

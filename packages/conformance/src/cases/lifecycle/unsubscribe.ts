@@ -3,7 +3,8 @@ import type { Subscription } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
 import { rejectsWith } from '../../support/rejects.ts';
-import { roomy } from '../../support/subscriptions.ts';
+import { assertTopics, roomy } from '../../support/subscriptions.ts';
+import { numbers } from '../../support/numbers.ts';
 
 /** How a subscription ends. */
 export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubscribe', [
@@ -21,8 +22,8 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
       await t.publish(engine, t.topic(), 2);
       await staying.ends(2);
       await t.quiet(engine);
-      assert.deepEqual(leaving.payloads, [1]);
-      assert.deepEqual(staying.payloads, [1, 2]);
+      leaving.assertOrder([1], 'the subscription that was cancelled');
+      staying.assertOrder([1, 2], 'the other subscription');
     },
   },
   {
@@ -56,7 +57,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
       gate.open();
       await t.within(ending, 'cancel to resolve');
       await t.within(Promise.all(publishing), 'publish to resolve');
-      assert.deepEqual(seen.payloads, [1]);
+      seen.assertOrder([1]);
       const { enqueued, delivered, dropped, released, pending } = engine.stats();
       assert.deepEqual({ delivered, pending }, { delivered: 1, pending: 0 });
       assert.equal(enqueued + released, 3);
@@ -80,7 +81,7 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
         await seen.ends(1);
         await t.within(Promise.all(publishing), 'publish to resolve');
         await t.quiet(engine);
-        assert.deepEqual(seen.payloads, [1]);
+        seen.assertOrder([1]);
         assert.equal(engine.subscriberCount(topic), 0);
       }
     },
@@ -136,12 +137,12 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
       await t.publish(engine, t.topic(), 2);
       await staying.ends(2);
       await t.quiet(engine);
-      assert.deepEqual(leaving.payloads, [1]);
+      leaving.assertOrder([1], 'the subscription that was cancelled');
       const later = t.record<number>();
       await engine.subscribe(t.topic(), later.handler, roomy);
       await t.publish(engine, t.topic(), 3);
       await later.ends(1);
-      assert.deepEqual(later.payloads, [3]);
+      later.assertOrder([3], 'the later subscription');
     },
   },
   {
@@ -157,15 +158,12 @@ export const unsubscribeCases: readonly ConformanceCase[] = defineCases('unsubsc
           await subscription.cancel();
         }),
       );
-      assert.deepEqual(engine.topics(), []);
+      assertTopics(engine, []);
       const seen = t.record<number>();
       await engine.subscribe(t.topic(), seen.handler, roomy);
       await t.publishNumbers(engine, t.topic(), 50);
       await seen.ends(50);
-      assert.deepEqual(
-        seen.payloads,
-        Array.from({ length: 50 }, (_, n) => n),
-      );
+      seen.assertOrder(numbers(50));
     },
   },
   {

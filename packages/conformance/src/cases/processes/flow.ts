@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
+import { listed } from '../../support/arrivals.ts';
 
 /** How long {@link Flow.publishUntil} waits before it publishes again, in milliseconds. */
 const untilNextMs = 50;
@@ -61,7 +62,7 @@ export class Flow {
     await this.#t.eventually(
       () => this.missing().length === 0,
       () =>
-        `every published event to be handled; ${this.missing().length} of ${this.#accepted.length} were not: ${some(this.missing())}`,
+        `every published event to be handled; ${this.missing().length} of ${this.#accepted.length} were not: ${listed(this.missing())}`,
       within,
     );
   }
@@ -80,12 +81,7 @@ export class Flow {
     assert.equal(
       violations.length,
       0,
-      `expected each event once and in order per key, but ${some(violations, '\n')}`,
+      `expected each event once and in order per key, but ${listed(violations, '\n')}`,
     );
   }
-}
-
-function some(items: readonly unknown[], separator = ', '): string {
-  const more = items.length > 10 ? `${separator}and ${items.length - 10} more` : '';
-  return items.slice(0, 10).join(separator) + more;
 }

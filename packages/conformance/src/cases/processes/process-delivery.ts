@@ -1,9 +1,9 @@
 import type { ConformanceCase } from '../../conformance-case.ts';
 import { roomy } from '../../support/subscriptions.ts';
 import { defineProcessCases } from './define.ts';
+import { numbers } from '../../support/numbers.ts';
 
 const needs = { crossProcess: true } as const;
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 /** What reaches the subscriptions of other processes. */
 export const processDeliveryCases: readonly ConformanceCase[] = defineProcessCases('process-delivery', [
