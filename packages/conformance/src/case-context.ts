@@ -247,7 +247,7 @@ export class CaseContext {
   async abandon(): Promise<void> {
     this.clock.restore();
     for (const gate of this.#gates) gate.open();
-    await Promise.all(this.#processes.map((one) => one.kill()));
+    await Promise.allSettled(this.#processes.map((one) => one.kill()));
     const stops = this.#engines.map(async (engine) => engine.stop({ timeoutMs: 0 }));
     await this.#bounded(Promise.allSettled(stops), 'stop to resolve').catch(() => {});
     await this.#options.cleanup?.({ id: this.id });

@@ -133,7 +133,7 @@ export class EngineProcess {
   /** Ends the process with SIGKILL, in whatever it does. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.#ends('to end on SIGKILL');
     this.#settings.history.interrupt(this.number);
     this.#thaw?.();
   }
@@ -158,8 +158,7 @@ export class EngineProcess {
   /** Ends the process with SIGTERM, on which it stops its engine, as a deployment does. Its counts must add up. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');
-    const what = (): string => `${this.#name} to stop its engine on SIGTERM\n${this.#output}`;
-    await within(this.#exited, what, this.#settings.deadlineMs);
+    await this.#ends('to stop its engine on SIGTERM');
     assert.equal(this.#stopError, undefined, `stop() of ${this.#name} rejected: ${this.#stopError}`);
     assert.ok(this.#stats, `${this.#name} ended without stopping its engine\n${this.#output}`);
     assertConserved(this.#stats);
@@ -168,6 +167,12 @@ export class EngineProcess {
 
   get #name(): string {
     return `process ${this.number}`;
+  }
+
+  /** Waits until the process has ended and its last report has arrived. */
+  async #ends(how: string): Promise<void> {
+    const what = (): string => `${this.#name} ${how}\n${this.#output}`;
+    await within(this.#exited, what, this.#settings.deadlineMs);
   }
 
   async #send(command: Command, atLeastMs = 0): Promise<void> {

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -9,9 +12,13 @@ import { argumentsToLoad } from '../../src/processes/loader.ts';
 const module = new URL('./in-one-process.ts', import.meta.url);
 
 /** Runs a case with child processes of the module. */
-function runWith(processes: ProcessOptions | undefined, run: ConformanceCase['run']): Promise<void> {
-  const one = { name: 'starts processes', behaviour: 'test', rules: [], run };
-  return runCase(one, () => memoryEngine(), { processes, deadlineMs: 30_000 });
+function runWith(
+  processes: ProcessOptions | undefined,
+  run: ConformanceCase['run'],
+  deadlineMs = 30_000,
+): Promise<void> {
+  const one = { name: 'starts processes', behaviour: 'test', rules: [], deadlines: 100, run };
+  return runCase(one, () => memoryEngine(), { processes, deadlineMs });
 }
 
 const startsOne: ConformanceCase['run'] = async (t) => void (await t.process());
@@ -59,6 +66,28 @@ describe('a child process', () => {
     await expect(failing).rejects.toThrow('the case fails');
     expect(pids.filter(isAlive)).toEqual([]);
     expect(pids).toHaveLength(2);
+  });
+
+  test('that was killed and whose channel stays open is reported after the deadline', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'conformance-channel-'));
+    const file = join(folder, 'pid');
+    onTestFinished(() => {
+      process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+      rmSync(folder, { recursive: true });
+    });
+    // The process starts another process, which inherits the channel, as a program of an engine can.
+    const preload = `
+      import { spawn } from 'node:child_process';
+      import { writeFileSync } from 'node:fs';
+      const stdio = ['ignore', 'ignore', 'ignore', 3];
+      writeFileSync(${JSON.stringify(file)}, String(spawn('sleep', ['600'], { stdio }).pid));`;
+    const execArgv = [
+      ...argumentsToLoad(module),
+      '--import',
+      `data:text/javascript,${encodeURIComponent(preload)}`,
+    ];
+    const killing = runWith({ module, execArgv }, async (t) => (await t.process()).kill(), 1000);
+    await expect(killing).rejects.toThrow('1000 ms passed without: process 1 to end on SIGKILL');
   });
 
   test('ends if the process of the suite is killed, also if it is frozen', async () => {
