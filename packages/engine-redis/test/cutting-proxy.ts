@@ -11,6 +11,8 @@ export class CuttingProxy {
   readonly measured = new Map<RegExp, number>();
   /** The speed at which what the server says gets through; undefined for no limit. */
   bytesPerSecond: number | undefined;
+  /** How long what the server says is on its way, in milliseconds. */
+  delayMs = 0;
   /** Connections end, and new ones are refused. */
   isDown = false;
   #server: { readonly host: string; readonly port: number };
@@ -98,7 +100,9 @@ class Relay {
       }
       if (this.#measuring !== undefined) proxy.measured.set(this.#measuring, bytes.length);
       this.#measuring = undefined;
-      client.write(bytes.subarray(0, this.#left));
+      const passed = bytes.subarray(0, this.#left);
+      if (proxy.delayMs === 0) client.write(passed);
+      else setTimeout(() => client.write(passed), proxy.delayMs);
       this.#left -= bytes.length;
       if (this.#left <= 0) this.#cut(proxy);
     });

@@ -204,18 +204,23 @@ export class GroupReader {
 
   async #onAllNews(entries: readonly StreamEntry[]): Promise<void> {
     // A blocking read returns one entry of each stream, and many topics may be new at once.
-    for (let news = entries; news.length > 0; news = await this.#store.newsAfter(this.#newsAt!, maxNews))
-      for (const entry of news) await this.#onNews(entry);
+    for (let news = entries; news.length > 0; news = await this.#store.newsAfter(this.#newsAt, maxNews)) {
+      // At once: each of the topics would cost a round trip.
+      await inBatches([...this.#missing(news)], ([member, topic, before]) =>
+        this.#join(member, topic, before),
+      );
+      // Only now: if something failed, the news is read again.
+      this.#newsAt = news.at(-1)!.id;
+    }
   }
 
-  async #onNews(entry: StreamEntry): Promise<void> {
-    const { topic, before } = parseNews(entry);
-    const members = [...this.#members].filter(
-      ({ request: { pattern } }) => isPattern(pattern) && matchesTopic(pattern, topic),
-    );
-    for (const member of members) if (!member.topics.has(topic)) await this.#join(member, topic, before);
-    // Only now: if something failed, the news is read again.
-    this.#newsAt = entry.id;
+  /** The announced topics that members do not read yet. */
+  *#missing(news: readonly StreamEntry[]): Iterable<[member: LocalMember, topic: string, before: string]> {
+    const patterns = [...this.#members].filter(({ request: { pattern } }) => isPattern(pattern));
+    for (const { topic, before } of news.map(parseNews))
+      for (const member of patterns)
+        if (matchesTopic(member.request.pattern, topic) && !member.topics.has(topic))
+          yield [member, topic, before];
   }
 
   /** @param before - The id after which the events of the topic begin. */

@@ -24,6 +24,8 @@ export class LocalMember implements TopicOwner {
   readonly #refillAt: number;
   /** Room that reads on their way will fill. */
   #reserved = 0;
+  /** Topics that wait for room, in the order in which they began to wait. */
+  readonly #waiting = new Set<MemberTopic>();
   #unsettled = 0;
   #releases = 0;
   #isStopped = false;
@@ -77,6 +79,14 @@ export class LocalMember implements TopicOwner {
     return this.#receiver.capacity - this.#reserved;
   }
 
+  shareOf(topic: MemberTopic): number {
+    this.#waiting.delete(topic);
+    const { room } = this;
+    if (room > 0) return Math.ceil(room / (1 + this.#waiting.size));
+    this.#waiting.add(topic);
+    return 0;
+  }
+
   get freeHandlers(): number {
     return Math.max(0, this.request.concurrency - this.#unsettled);
   }
@@ -87,6 +97,8 @@ export class LocalMember implements TopicOwner {
 
   reserve(count: number): void {
     this.#reserved += count;
+    // A read may return fewer entries than it asked for, and then nothing settles that would make the others continue.
+    if (count < 0 && this.#waiting.size > 0) this.#planResume();
   }
 
   enqueue(topic: string, entry: StreamEntry, acknowledgement: Acknowledgement): void {
@@ -124,6 +136,11 @@ export class LocalMember implements TopicOwner {
 
   /** Continues with the topics in which something may be left to read. */
   resume(): void {
+    // First, so that heartbeats, which read all topics again, do not keep the last topics waiting for ever.
+    for (const topic of this.#waiting) {
+      if (this.room <= 0) break;
+      topic.resume();
+    }
     for (const topic of this.topics.values()) topic.resume();
   }
 

@@ -186,7 +186,7 @@ export class MemberTopic implements LeasedTopic {
     while (!this.isRefused) {
       // Later entries of the same keys must not be read before these are given back.
       if (this.#acknowledger.isGivingBack) await this.#acknowledger.flush();
-      const count = Math.min(member.room, maxCount);
+      const count = Math.min(member.shareOf(this), maxCount);
       this.#isOutOfRoom = count <= 0;
       if (this.#isOutOfRoom || member.isStopped) return;
       await this.#read(count);

@@ -9,6 +9,8 @@ export interface TopicOwner {
   readonly isStopped: boolean;
   /** How many more entries the member can take. */
   readonly room: number;
+  /** How many entries the topic may read now. If there is no room, the member lets the topic continue when there is. */
+  shareOf(topic: LeasedTopic): number;
   /** How many more handlers can run. */
   readonly freeHandlers: number;
   /** Changes when entries are released or lost. An answer to an earlier read may contain later entries of their keys. */

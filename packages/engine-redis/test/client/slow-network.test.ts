@@ -28,4 +28,17 @@ describeWithBroker('redis', 'a slow network', ({ url }) => {
       expect(seen).toEqual(numbers);
     },
   );
+
+  test('a member of a group follows many topics that are new at once, although heartbeats read them all again', async () => {
+    const proxy = await CuttingProxy.start(url);
+    proxy.delayMs = 10;
+    const config = { mode: 'streams', keyPrefix: newPrefix(), claimIdleMs: 3000, blockMs: 60_000 } as const;
+    const publisher = await startEngine({ ...config, url });
+    const subscriber = await startEngine({ ...config, url: proxy.url });
+    const seen = new Set<number>();
+    await subscriber.subscribe<number>('new.*', ({ payload }) => void seen.add(payload), { group: 'g' });
+    const numbers = Array.from({ length: 1000 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => publisher.publish({ topic: `new.${n}`, payload: n })));
+    await until('the event of every topic', () => seen.size === numbers.length);
+  });
 });
