@@ -5,11 +5,11 @@
 export interface DeliveryStats {
   /** Events that the broker accepted from this process. */
   readonly published: number;
-  /** Deliveries queued for a subscription, without those released to the broker. */
+  /** Deliveries created for a subscription, including those that are dropped, without those that are released. */
   readonly enqueued: number;
   /** Deliveries that are settled: the handler succeeded, or every attempt failed. */
   readonly delivered: number;
-  /** Deliveries that no handler gets: the buffer was full, the event expired, or an engine that is not durable stopped. */
+  /** Deliveries that no handler gets, for example because the buffer was full: see {@link DropReason}. */
   readonly dropped: number;
   /** Deliveries that are queued, running, or between two attempts. */
   readonly pending: number;
@@ -23,7 +23,7 @@ export interface DeliveryStats {
   readonly retried: number;
   /** Failed deliveries that were written to a dead-letter topic. */
   readonly deadLettered: number;
-  /** Deliveries released to the broker without acknowledgement. The broker delivers them again, and `enqueued` excludes them. */
+  /** Deliveries released to their group without acknowledgement. The group gets them again, and `enqueued` excludes them. */
   readonly released: number;
 }
 
@@ -99,7 +99,7 @@ export type AttemptOutcome = 'success' | 'failure' | 'timeout' | 'released';
 
 /** A period in which a subscription may have missed events. Which and how many is unknown. */
 export interface MissedData {
-  /** The topic or pattern that was not subscribed to on the broker. */
+  /** The topic or pattern of the subscription. */
   readonly topic: string;
   readonly engine: string;
   readonly since: Date;
