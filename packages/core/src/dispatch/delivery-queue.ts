@@ -241,7 +241,13 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
 
   /** How far the subscription is, for the stall watch of the engine. */
   progress(): Iterable<ReadProgress> {
-    return queueProgress(this.subscription, this.#deliveries, this.#undecodable, this.mayBegin);
+    return queueProgress(
+      this.subscription,
+      this.#deliveries,
+      this.#undecodable,
+      this.mayBegin,
+      this.capacity <= 0,
+    );
   }
 
   /** Resolves when nothing runs or waits. */

@@ -11,12 +11,13 @@ export function* queueProgress(
   deliveries: Deliveries,
   undecodable: { readonly oldest: number | undefined; readonly size: number },
   mayBegin: (() => boolean) | undefined,
+  isFull: boolean,
 ): Generator<ReadProgress> {
   const subscription = `the subscription ${id} to "${topic}"`;
   yield {
     source: subscription,
     position: deliveries.position,
-    behind: reasonWhyBehind(deliveries, mayBegin),
+    behind: reasonWhyBehind(deliveries, mayBegin, isFull),
   };
   const exhausted = [...deliveries.parked].filter(({ isExhausted }) => isExhausted);
   const unwritten = (count: number): string => `${count} dead letter(s) could not be written yet`;
@@ -40,13 +41,19 @@ export function* queueProgress(
   }
 }
 
-/** Undefined if nothing waits, or only for the time of another attempt. */
+/** Undefined if nothing waits, or only for the time of another attempt while there is room for other events. */
 function reasonWhyBehind(
   { waiting: unhandled, parked, running, backlog }: Deliveries,
   mayBegin: (() => boolean) | undefined,
+  isFull: boolean,
 ): string | undefined {
   const waiting = unhandled - parked.size;
-  if (waiting === 0 || (running.size === 0 && backlog.isEmpty)) return undefined;
+  if (running.size === 0 && backlog.isEmpty) {
+    // Events of other keys cannot enter the buffer.
+    if (!isFull || parked.size === 0) return undefined;
+    return `its buffer is full: ${parked.size} event(s) wait for another attempt, and ${waiting} wait behind them for their key`;
+  }
+  if (waiting === 0) return undefined;
   if (running.size > 0)
     return `${waiting} event(s) wait behind ${running.size} handler(s) that have not settled`;
   if (mayBegin?.() === false)

@@ -149,6 +149,34 @@ describe('a stalled subscription', () => {
     },
   );
 
+  test('is reported if its buffer is full of events that wait for another attempt, or behind them', async () => {
+    const { engine, transport } = await started();
+    const backoff = { initialMs: 3_600_000, maxMs: 3_600_000, jitter: 'none' } as const;
+    let attempts = 0;
+    const fail = (): never => {
+      attempts++;
+      throw new Error('always');
+    };
+    await engine.subscribeAsync('t', fail, { bufferSize: 3, retry: { attempts: 3, backoff } });
+    const deliver = (): void =>
+      transport.receiver('t').deliver(createEvent({ topic: 't', payload: 1, key: 'bad' }), acknowledgement);
+    deliver();
+    deliver();
+    await expect.poll(() => attempts).toBe(1);
+    // There is room: events of other keys are handled meanwhile. The stalled reader shows that the limit is over.
+    transport.at = [{ source: 'a reader', position: 1, behind: 'there is an event to read' }];
+    await is(engine, 'degraded');
+    expect((await engine.health()).error).not.toContain('buffer');
+    transport.at = [];
+    await is(engine, 'up');
+    deliver();
+    await is(engine, 'degraded');
+    expect((await engine.health()).error).toContain(
+      'its buffer is full: 1 event(s) wait for another attempt',
+    );
+    await engine.stop({ timeoutMs: 1 }).catch(() => {});
+  });
+
   test('is reported for undecodable records, although events are handled', async () => {
     const { engine, transport } = await started({
       publishDeadLetter: () => Promise.reject(new Error('refused')),
