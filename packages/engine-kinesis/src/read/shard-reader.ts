@@ -20,6 +20,8 @@ const unknownIterator = new Set([
   'UnknownError',
   'CutAnswer',
 ]);
+/** After a read without an answer in time, the next read requests a fraction of the records. */
+const timeoutShrink = 4;
 /** The `Date` of an answer is in whole seconds. */
 const clockGrainMs = 1000;
 
@@ -44,6 +46,8 @@ export class ShardReader {
   readonly #cursors = new Set<Cursor>();
   readonly #sleep = new InterruptibleSleep();
   readonly #onIdle: () => void;
+  /** How many records a read requests: fewer after a timeout, because a large answer can take too long over a slow network. */
+  #limit: number;
   /** Calls of `pollNow`. */
   #polls = 0;
   #isStopped = false;
@@ -56,6 +60,7 @@ export class ShardReader {
     this.#options = context.options;
     this.#context = context;
     this.#limits = limits;
+    this.#limit = context.options.maxRecordsPerRead;
     this.#onIdle = onIdle;
   }
 
@@ -122,7 +127,7 @@ export class ShardReader {
       leader.iterator ??= await this.#iteratorFor(leader);
       const startedAt = performance.now();
       this.#limits.openAt = startedAt + 1000 / this.#options.readsPerSecond;
-      const answer = await this.#api.getRecords(leader.iterator, this.#options.maxRecordsPerRead);
+      const answer = await this.#recordsAfter(leader.iterator);
       const children = await this.#childrenIn(answer);
       if (this.#isStopped) return;
       const isPolled = polls !== this.#polls;
@@ -131,6 +136,18 @@ export class ShardReader {
       if (!this.#isStopped) this.#failed(leader, error);
     } finally {
       leader.isReading = false;
+    }
+  }
+
+  async #recordsAfter(iterator: string): Promise<GetRecordsCommandOutput> {
+    try {
+      const answer = await this.#api.getRecords(iterator, this.#limit);
+      this.#limit = Math.min(this.#options.maxRecordsPerRead, this.#limit * 2);
+      return answer;
+    } catch (error) {
+      if (nameOf(error) === 'TimeoutError')
+        this.#limit = Math.max(1, Math.floor(this.#limit / timeoutShrink));
+      throw error;
     }
   }
 

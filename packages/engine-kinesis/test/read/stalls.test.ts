@@ -62,6 +62,32 @@ describeWithBroker('kinesis', 'health() while reading stalls', (kinesis) => {
     for (const seen of [plain, shared]) expect(seen).toEqual(expect.arrayContaining(all));
   });
 
+  test(
+    'ends if smaller answers arrive in time: a read without an answer is repeated with fewer records',
+    patient,
+    async () => {
+      const streamName = newStream();
+      const proxy = await FaultProxy.to(kinesis.endpoint);
+      const config = { ...addressOf(kinesis), ...quick, shardCount: 1, streamName };
+      const publisher = await startEngine({ ...config, checkpointStore: storesById(streamName) });
+      const reader = await startEngine({
+        ...config,
+        endpoint: proxy.endpoint,
+        requestTimeoutMs: 200,
+        checkpointStore: storesById(streamName),
+      });
+      const seen: unknown[] = [];
+      await reader.subscribe('large', ({ payload }) => void seen.push(payload), { group: 'g' });
+      // As over a slow network: what is larger than three records takes too long.
+      proxy.rule = ({ operation, body }) =>
+        operation === 'GetRecords' && (body['Limit'] as number) > 3 ? 'silence' : undefined;
+      const numbers = Array.from({ length: 20 }, (_, n) => n);
+      for (const payload of numbers) await publisher.publish({ topic: 'large', payload, key: 'k' });
+      await until('each event', () => seen.length >= numbers.length);
+      expect(seen).toEqual(numbers);
+    },
+  );
+
   test('is up if no event arrives for longer than the limit', patient, async () => {
     const streamName = newStream();
     const config = { ...addressOf(kinesis), ...quick, streamName, checkpointStore: storesById(streamName) };
