@@ -18,7 +18,7 @@ export class FileCheckpointStore implements CheckpointStore {
 
   async read(name: string): Promise<StoredDocument | undefined> {
     for (;;) {
-      const version = (await this.#versions(name)).at(-1);
+      const version = (await this.#files(name)).versions.at(-1);
       if (version === undefined) return undefined;
       try {
         return { version, text: await readFile(this.#path(name, version), 'utf8') };
@@ -31,49 +31,64 @@ export class FileCheckpointStore implements CheckpointStore {
 
   async replace(name: string, { version, text }: StoredDocument): Promise<boolean> {
     await mkdir(this.#folder, { recursive: true });
-    const current = (await this.#versions(name)).at(-1) ?? 0;
+    const current = (await this.#files(name)).versions.at(-1) ?? 0;
     if (current !== version - 1) return false;
-    const draft = join(this.#folder, `${randomUUID()}.draft`);
+    const draft = join(this.#folder, `${digest(name)}.${version}.${randomUUID()}.draft`);
     const path = this.#path(name, version);
     try {
       await write(draft, text);
-      await link(draft, path);
-    } catch (error) {
-      if (hasCode(error, 'EEXIST')) return false;
-      throw error;
+      if (!(await isLinked(draft, path))) return false;
     } finally {
       // Also if the disk is full: otherwise, each attempt would leave a draft.
       await remove(draft);
     }
-    const versions = await this.#versions(name);
+    const { versions, drafts } = await this.#files(name);
     // Another process had created this version, and has removed it already because there is a newer version.
     if (versions.at(-1) !== version) {
       await remove(path);
       return false;
     }
     for (const older of versions.slice(0, -1)) await remove(this.#path(name, older));
+    // A process that was killed leaves its draft. A draft of this version or an older one can no longer become a version.
+    for (const one of drafts) if (one.version <= version) await remove(join(this.#folder, one.file));
     return true;
   }
 
-  /** In ascending order. */
-  async #versions(name: string): Promise<number[]> {
-    const prefix = `${digest(name)}.`;
+  /** The versions of a document in ascending order, and its drafts. Other files in the folder do not matter. */
+  async #files(name: string): Promise<DocumentFiles> {
+    const prefix = digest(name);
     let files: string[];
     try {
       files = await readdir(this.#folder);
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) return [];
-      throw error;
+      if (!hasCode(error, 'ENOENT')) throw error;
+      files = [];
     }
-    return files
-      .filter((file) => file.startsWith(prefix))
-      .map((file) => Number(file.slice(prefix.length, -'.json'.length)))
-      .sort((a, b) => a - b);
+    const versions: number[] = [];
+    const drafts: Draft[] = [];
+    for (const file of files) {
+      const [, digits, isDraft] =
+        /^\.(\d+)\.(?:json|[\da-f-]+\.(draft))$/.exec(file.slice(prefix.length)) ?? [];
+      if (digits === undefined || !file.startsWith(prefix)) continue;
+      if (isDraft === undefined) versions.push(Number(digits));
+      else drafts.push({ file, version: Number(digits) });
+    }
+    return { versions: versions.sort((a, b) => a - b), drafts };
   }
 
   #path(name: string, version: number): string {
     return join(this.#folder, `${digest(name)}.${version}.json`);
   }
+}
+
+interface Draft {
+  readonly file: string;
+  readonly version: number;
+}
+
+interface DocumentFiles {
+  readonly versions: readonly number[];
+  readonly drafts: readonly Draft[];
 }
 
 /** The name of a group may contain any character. */
@@ -89,6 +104,17 @@ async function write(path: string, text: string): Promise<void> {
     await file.datasync();
   } finally {
     await file.close();
+  }
+}
+
+/** False if another process has created the version. If that process has also removed the draft, the draft is missing. */
+async function isLinked(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') || hasCode(error, 'ENOENT')) return false;
+    throw error;
   }
 }
 

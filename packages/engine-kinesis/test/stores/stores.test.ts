@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '@polybus/testbed';
@@ -73,6 +73,37 @@ describe('the store in files', async () => {
     for (let version = 1; version <= 5; version++) await store.replace('a', { version, text: 'a' });
     await store.replace('b', { version: 1, text: 'b' });
     expect(await readdir(own)).toHaveLength(2);
+  });
+
+  test('ignores other files in its folder, such as copies of its documents', async () => {
+    const own = join(folder, 'foreign');
+    const store = new FileCheckpointStore(own);
+    await store.replace('a', { version: 1, text: 'one' });
+    const [file] = await readdir(own);
+    for (const name of [
+      `${file}.bak`,
+      file!.replace('.1.', '.x.'),
+      file!.replace('.1.json', '.7.txt'),
+      'notes',
+    ])
+      await writeFile(join(own, name), 'foreign');
+    expect(await store.read('a')).toEqual({ version: 1, text: 'one' });
+    expect(await store.replace('a', { version: 2, text: 'two' })).toBe(true);
+    expect(await store.read('a')).toEqual({ version: 2, text: 'two' });
+    expect(await readdir(own)).toHaveLength(5);
+  });
+
+  test('removes the draft that a killed process has left, with the next version', async () => {
+    const own = join(folder, 'draft');
+    const store = new FileCheckpointStore(own);
+    await store.replace('a', { version: 1, text: 'one' });
+    const [file] = await readdir(own);
+    const draftOf = (version: number): string =>
+      join(own, file!.replace('.1.json', `.${version}.${randomUUID()}.draft`));
+    await writeFile(draftOf(2), 'left behind');
+    await writeFile(draftOf(3), 'of a process that continues');
+    await store.replace('a', { version: 2, text: 'two' });
+    expect((await readdir(own)).map((one) => one.split('.')[1])).toEqual(['2', '3']);
   });
 
   test('leaves no file behind if a document cannot be written, and keeps the previous document', async () => {
