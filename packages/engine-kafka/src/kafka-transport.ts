@@ -125,8 +125,10 @@ export class KafkaTransport implements Transport {
         engine: this.#engine,
       });
     // A new subscription must know all topics and partitions that exist now.
-    await this.#catalog.refresh();
-    if (!isPattern(request.pattern)) await this.#catalog.ensure(request.pattern);
+    await this.#whileAway(async () => {
+      await this.#catalog.refresh();
+      if (!isPattern(request.pattern)) await this.#catalog.ensure(request.pattern);
+    });
     this.#assertOpen();
     const groupId = request.group ?? this.#options.groupId;
     return groupId === undefined
@@ -134,9 +136,9 @@ export class KafkaTransport implements Transport {
       : this.#listenInGroup(groupId, request, receiver);
   }
 
-  async #listenAlone(request: ListenRequest, receiver: Receiver): Promise<Listener> {
-    const deadline = performance.now() + startTimeoutMs;
-    for (let failures = 1; ; failures++) {
+  #listenAlone(request: ListenRequest, receiver: Receiver): Promise<Listener> {
+    return this.#whileAway(async (failures) => {
+      if (failures > 0) await this.#catalog.refresh();
       const subscription = new PlainSubscription(request, receiver, this.#plain);
       this.#subscriptions.add(subscription);
       const stop = async (): Promise<void> => {
@@ -149,10 +151,21 @@ export class KafkaTransport implements Transport {
         return { stop };
       } catch (error) {
         await stop();
-        // A topic or a leader has gone during the lookup.
+        throw error;
+      }
+    });
+  }
+
+  /** Tries again while the cluster does not answer, or a topic or a leader has gone during the work, for up to `startTimeoutMs`. */
+  async #whileAway<T>(work: (failures: number) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + startTimeoutMs;
+    for (let failures = 0; ;) {
+      try {
+        return await work(failures);
+      } catch (error) {
+        failures++;
         if (!isFailure(error, 'unknown-topic', 'passing') || performance.now() >= deadline) throw error;
         await pause(backoffMs(failures, startBackoffMs, maxStartBackoffMs), this.#closing.signal);
-        await this.#catalog.refresh();
       }
     }
   }

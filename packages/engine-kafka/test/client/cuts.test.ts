@@ -209,6 +209,24 @@ describeWithBroker('kafka', 'connections that close in the middle of an answer',
     expect(warnings).toEqual([]);
   });
 
+  test.each([undefined, newName('g')])(
+    'a subscription that begins while the broker is away begins when it is back (group: %s)',
+    async (group) => {
+      const proxy = await CuttingProxy.start(broker);
+      const topic = newName();
+      const engine = await startEngine({ client: proxy.kafka(), numPartitions: 1 });
+      proxy.isRefusing = true;
+      proxy.reset();
+      const seen: unknown[] = [];
+      const subscribing = engine.subscribe(topic, ({ payload }) => void seen.push(payload), { group });
+      await until('attempts to connect', () => proxy.refusals >= 3);
+      proxy.isRefusing = false;
+      await subscribing;
+      await engine.publish({ topic, payload: 1 });
+      await until('the event', () => seen.length === 1);
+    },
+  );
+
   test('a connection that receives nothing any more is replaced, and its requests continue', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];
