@@ -118,20 +118,29 @@ function reordersOf(ofKey: readonly Handling[], sent: History['sent']): Reorder[
 }
 
 /**
- * True if one move of a key to another partition can explain these pairs: each has an event from before the move and an event from after
- * it. A producer moves its keys at some time after partitions were added, and two partitions can have two owners.
+ * True if moves of a key to another partition can explain these pairs, one move for each time that partitions were added: each pair has
+ * an event from before a move and an event from after it. A producer moves its keys at some time after partitions were added, and two
+ * partitions can have two owners.
  */
 function mayHaveMoved(
   pairs: readonly (readonly [Handling, Handling])[],
   { disturbances, sent }: History,
 ): boolean {
-  const added = disturbances.find(({ how }) => how === 'partitions-added');
-  if (added === undefined || pairs.length === 0) return false;
-  const isAfter = ({ id }: Handling): boolean => (sent.get(id)?.settledAt ?? 0) > added.from;
-  const ordered = pairs.map((pair) => pair.toSorted((a, b) => a.seq - b.seq) as [Handling, Handling]);
-  const lastBefore = Math.max(...ordered.map(([before]) => before.seq));
-  const firstAfter = Math.min(...ordered.map(([, after]) => after.seq));
-  return ordered.every(([, after]) => isAfter(after)) && lastBefore < firstAfter;
+  const added = disturbances.filter(({ how }) => how === 'partitions-added').map(({ from }) => from);
+  const ordered = pairs
+    .map((pair) => pair.toSorted((a, b) => a.seq - b.seq) as [Handling, Handling])
+    .sort(([, a], [, b]) => a.seq - b.seq);
+  let moves = 0;
+  // The first event after the last move.
+  let moved = 0;
+  for (const [before, after] of ordered) {
+    if (before.seq === after.seq || !((sent.get(after.id)?.settledAt ?? 0) > Math.min(...added)))
+      return false;
+    if (before.seq < moved) continue;
+    moves++;
+    moved = after.seq;
+  }
+  return moves <= added.length;
 }
 
 function overlaps(history: History, handlings: readonly Handling[]): Overlap[] {

@@ -151,6 +151,7 @@ describe('a key', () => {
       expect(check(atOnce(2, 2)).overlapping).toHaveLength(1);
       const twice = atOnce(1, 2).handle('c1', 'c', 8, 10, { seq: 2 }).handle('c2', 'd', 9, 9.5, { seq: 3 });
       expect(check(twice).overlapping).toHaveLength(2);
+      expect(check(twice.disturb('partitions-added', 2.7, 2.8)).overlapping).toEqual([]);
     });
   });
 

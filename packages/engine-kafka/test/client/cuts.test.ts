@@ -227,6 +227,26 @@ describeWithBroker('kafka', 'connections that close in the middle of an answer',
     },
   );
 
+  test('an event whose answer was lost is in one partition, although partitions were added before it was sent again', async () => {
+    const proxy = await CuttingProxy.start(broker);
+    const topic = newName();
+    const engine = await startEngine({ client: proxy.kafka(), numPartitions: 1, idempotent: true });
+    await engine.publish({ topic, payload: 'first' });
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    proxy.isRefusing = true;
+    proxy.cut = { apiKey: apiKeys.produce, bytes: 0 };
+    const publishing = numbers.map((n) => engine.publish({ topic, payload: n, key: `key-${n}` }));
+    await until('the answer to be lost', () => proxy.cuts === 1);
+    const admin = await adminOf(brokers);
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 8 }] });
+    await until('attempts to connect', () => proxy.refusals >= 1);
+    proxy.isRefusing = false;
+    await Promise.all(publishing);
+    const offsets = await admin.fetchTopicOffsets(topic);
+    const written = offsets.reduce((sum, { offset }) => sum + Number(offset), 0);
+    expect(written).toBe(1 + numbers.length);
+  });
+
   test('a connection that receives nothing any more is replaced, and its requests continue', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];

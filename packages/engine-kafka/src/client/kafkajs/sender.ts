@@ -43,6 +43,12 @@ export class KafkajsSender {
   readonly #options: ProducerOptions;
   readonly #partitioner: ReturnType<ReturnType<typeof partitionerFor>>;
   readonly #sequences: Sequences | undefined;
+  /**
+   * The partitions of records that are sent again, because the broker may have written them although no answer came. Kafka's Java client
+   * does not choose again either: partitions that were added meanwhile must not get a second copy.
+   */
+  readonly #chosen = new WeakMap<OutgoingRecord, number>();
+  #hasChosen = false;
   #topics: ReadonlyMap<string, TopicMetadata> = new Map();
   /** Brokers that have not answered a request in time: nothing is sent to them until they do, or their connection ends. */
   readonly #late = new Set<number>();
@@ -156,7 +162,11 @@ export class KafkajsSender {
     const shares = new Map<number, Share>();
     const partitionMetadata = partitions as PartitionerArgs['partitionMetadata'];
     for (const record of records) {
-      const partition = this.#partitioner({ topic, partitionMetadata, message: record });
+      const chosen = this.#hasChosen ? this.#chosen.get(record) : undefined;
+      const partition =
+        chosen !== undefined && partitions.some(({ partitionId }) => partitionId === chosen)
+          ? chosen
+          : this.#partitioner({ topic, partitionMetadata, message: record });
       const share = shares.get(partition);
       if (share === undefined) shares.set(partition, { topic, partition, records: [record] });
       else share.records.push(record);
@@ -198,8 +208,14 @@ export class KafkajsSender {
       return this.#refusalsOf(shares, answer);
     } catch (error) {
       const failure = toFailure(error);
+      for (const share of shares) this.#remember(share);
       return shares.map(({ records }) => ({ records, failure }));
     }
+  }
+
+  #remember({ records, partition }: Share): void {
+    this.#hasChosen = true;
+    for (const record of records) this.#chosen.set(record, partition);
   }
 
   #refusalsOf(shares: readonly Share[], answer: Produced | undefined): readonly Refusal[] {
@@ -218,7 +234,8 @@ export class KafkajsSender {
       }
       const failure = toFailure(error);
       // After a failure that may pass, the batch may have been written, on too few replicas.
-      if (failure.kind !== 'passing') this.#sequences?.refused(share);
+      if (failure.kind === 'passing') this.#remember(share);
+      else this.#sequences?.refused(share);
       refusals.push({ records: share.records, failure });
     }
     return refusals;
