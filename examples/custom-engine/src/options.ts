@@ -26,7 +26,7 @@ export interface CustomMemoryConfig {
   readonly maxEventQueueSize?: number | undefined;
   /** The maximum number of events that wait for each subscription. The engine drops further events. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
-  /** How long reading or queued events may make no progress before `health()` is `degraded`, in milliseconds. Default 30 000. */
+  /** If there are events to read, or events that wait, and there is no progress for longer than this, `health()` is `degraded`. In milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** Default true. */
   readonly enableMetrics?: boolean | undefined;
