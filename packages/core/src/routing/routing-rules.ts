@@ -7,7 +7,7 @@ import { isPattern, matchesTopic, patternCovers, patternsOverlap } from '../cont
 export interface RoutingRule {
   /** The topics and patterns that the rule matches. */
   readonly topics: readonly string[];
-  /** The name of the engine that carries them. */
+  /** The name of the engine that carries these topics. */
   readonly engine: string;
   /** Limits the rule to events of these tenants. Default: all events. */
   readonly tenants?: readonly string[] | undefined;

@@ -24,9 +24,9 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly externalBrokerUser?: string | undefined;
   /** The name of `secretAccessKey` in the one-engine form. */
   readonly externalBrokerPassword?: string | undefined;
-  /** Number of shards if the engine creates the stream. Default 1. */
+  /** The number of shards of a stream that the engine creates. Default 1. */
   readonly shardCount?: number | undefined;
-  /** If the engine creates the stream, creates it in on-demand mode instead of with `shardCount`. Default false. */
+  /** Whether the engine creates the stream in on-demand mode instead of with `shardCount`. Default false. */
   readonly onDemand?: boolean | undefined;
   /** Your own client. The engine does not close it, and ignores `region`, `endpoint` and the credentials. */
   readonly client?: KinesisClient | undefined;
