@@ -51,14 +51,15 @@ export function isGroupMissing(error: unknown): boolean {
 
 /**
  * What to check if there is no connection. A server without TLS does not answer the client's first TLS message, and a server with TLS
- * closes a connection that begins without TLS.
+ * closes a connection that begins without TLS. A server that refuses the certificate of the client, or that gets none, may reset the
+ * connection before the client has read why.
  */
 export function connectionAdvice(error: unknown, usesTls: boolean, wasOpened: boolean): string {
   if (isRefusal(error)) return 'Check the user, the password, and the permissions of that user.';
   const general = 'Check that the server runs, and that url, user and password are correct.';
   if (wasOpened || isUnreachable(error)) return general;
   return usesTls
-    ? `${general} The client connects with TLS: check that this port of the server uses TLS, and that its certificate is valid.`
+    ? `${general} The client connects with TLS: check that this port of the server uses TLS, that its certificate is valid, and, if the server requires it, that the certificate of the client is valid.`
     : `${general} The client connects without TLS: if this port of the server requires TLS, use rediss://.`;
 }
 

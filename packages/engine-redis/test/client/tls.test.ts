@@ -1,27 +1,37 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { freePort } from '@polybus/testbed';
+import { Authority, type Certificate } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { afterAll, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { RedisConfig } from '../../src/index.ts';
 import { ownRedis } from '../read/foreign.ts';
-import { makeEngine, newPrefix, startEngine, until } from '../support.ts';
+import { LogLines, makeEngine, newPrefix, startEngine, until } from '../support.ts';
 
 describeWithBroker('redis', 'TLS', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'polybus-tls-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const [key, certificate] = [join(folder, 'server.key'), join(folder, 'server.crt')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject];
-  execFileSync('openssl', [...request, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  const port = await freePort();
-  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
-  // The testbed looks for the server on its port without TLS, so it has both.
-  const args = ['--tls-port', String(port), '--tls-auth-clients', 'no', ...files];
-  const plain = await ownRedis({ args, providers: ['local'] });
-  const url = `rediss://localhost:${String(port)}`;
-  const tls = { ca: readFileSync(certificate) };
+  const authority = new Authority();
+  const ca = authority.certificate.text;
+  const password = 'looking-glass';
+
+  /** Starts a server with TLS. The testbed looks for the server on its port without TLS, so it has both. */
+  async function secureRedis(
+    { file, keyFile }: Certificate,
+    { asksClients = false, ...options }: { asksClients?: boolean; password?: string } = {},
+  ): Promise<{ url: string; plainUrl: string }> {
+    const port = await freePort();
+    const files = ['--tls-cert-file', file, '--tls-key-file', keyFile];
+    const ofClients = ['--tls-auth-clients', asksClients ? 'yes' : 'no'];
+    const authorities = ['--tls-ca-cert-file', authority.certificate.file];
+    const args = ['--tls-port', String(port), ...files, ...authorities, ...ofClients];
+    const { url: plainUrl } = await ownRedis({ args, providers: ['local'], ...options });
+    return { url: `rediss://localhost:${String(port)}`, plainUrl };
+  }
+
+  const { url, plainUrl } = await secureRedis(authority.sign('server'));
+  const [mutual, expired] = await Promise.all([
+    secureRedis(authority.sign('mutual'), { asksClients: true, password }),
+    secureRedis(authority.sign('expired', { isExpired: true })),
+  ]);
+  const tls = { ca };
 
   test.each(['pubsub', 'streams'] as const)('events go over TLS, mode %s', async (mode) => {
     const engine = await startEngine({ url, mode, keyPrefix: newPrefix(), clientOptions: { tls } });
@@ -38,7 +48,10 @@ describeWithBroker('redis', 'TLS', async () => {
 
   test('start rejects a certificate that no known authority has signed', async () => {
     const engine = makeEngine({ url, keyPrefix: newPrefix() });
-    const problem = { code: 'CONNECTION_FAILED', message: expect.stringContaining('certificate') };
+    const problem = {
+      code: 'CONNECTION_FAILED',
+      message: expect.stringMatching(/(issuer|first) certificate/),
+    };
     await expect(engine.start()).rejects.toMatchObject(problem);
   });
 
@@ -46,7 +59,7 @@ describeWithBroker('redis', 'TLS', async () => {
     'start names TLS if the port does not use it, mode %s',
     async (mode) => {
       const engine = makeEngine({
-        url: plain.url.replace('redis:', 'rediss:'),
+        url: plainUrl.replace('redis:', 'rediss:'),
         mode,
         clientOptions: { connectTimeout: 300 },
       });
@@ -72,4 +85,61 @@ describeWithBroker('redis', 'TLS', async () => {
       await expect(engine.start()).rejects.toMatchObject(problem);
     },
   );
+
+  test('a server that asks for a certificate of the client and a password takes both', async () => {
+    const { key, text: cert } = authority.sign('client');
+    const clientOptions = { tls: { ca, cert, key } };
+    const engine = await startEngine({ url: mutual.url, password, keyPrefix: newPrefix(), clientOptions });
+    const seen: unknown[] = [];
+    await engine.subscribe('tls.a', ({ payload }) => void seen.push(payload));
+    await engine.publish({ topic: 'tls.a', payload: 1 });
+    await until('the event', () => seen.length === 1);
+  });
+
+  const client = authority.sign('known-client');
+  const expiredClient = authority.sign('expired-client', { isExpired: true });
+  const withKey = ({ key, text: cert }: Certificate) => ({ tls: { ca, cert, key } });
+  const mistakes: readonly (readonly [string, RedisConfig, string])[] = [
+    [
+      'an expired certificate of the server',
+      { url: expired.url, clientOptions: { tls } },
+      'certificate has expired',
+    ],
+    [
+      'an expired certificate of the client',
+      { url: mutual.url, password, clientOptions: withKey(expiredClient) },
+      'certificate of the client',
+    ],
+    [
+      'no certificate of the client',
+      { url: mutual.url, password, clientOptions: { tls } },
+      'certificate of the client',
+    ],
+    ['no password', { url: mutual.url, clientOptions: withKey(client) }, 'Check the user, the password'],
+    [
+      'a wrong password',
+      { url: mutual.url, password: 'rabbit-hole', clientOptions: withKey(client) },
+      'Check the user, the password',
+    ],
+  ];
+
+  describe.each(['pubsub', 'streams'] as const)('mode %s', (mode) => {
+    test.each(mistakes)(
+      '%s fails the start: the error says so, and shows no secret',
+      async (_, config, says) => {
+        const logger = new LogLines();
+        const engine = makeEngine({ ...config, mode, keyPrefix: newPrefix() }, logger);
+        const error = await engine.start().then(
+          () => expect.fail('start resolved'),
+          (reason: Error) => reason,
+        );
+        expect(error).toMatchObject({ code: 'CONNECTION_FAILED', message: expect.stringContaining(says) });
+        // With all causes, and what hangs on them.
+        const shown = [inspect(error, { depth: null, showHidden: true }), ...logger.lines].join('\n');
+        for (const secret of [password, 'rabbit-hole', client.key, expiredClient.key]) {
+          expect(shown).not.toContain(secret);
+        }
+      },
+    );
+  });
 });

@@ -1,4 +1,5 @@
 export { attachToTest } from './attach.ts';
+export { Authority, type Certificate, type CertificateOptions } from './certificates.ts';
 export { Flow } from './flow.ts';
 export { LogLines } from './log-lines.ts';
 export { newName } from './names.ts';
