@@ -26,7 +26,7 @@ export function connectionError(error: unknown, engine: string): KafkaConnection
   const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
   const advice = isRefused
     ? 'Check sasl, ssl, and the permissions of this user.'
-    : 'Check brokers and ssl, and that the addresses which the brokers advertise can be reached from here.';
+    : 'Check brokers, sasl and ssl, and that the addresses which the brokers advertise can be reached from here.';
   return new KafkaConnectionError(`Cannot connect to Kafka: ${messageOf(error)}. ${advice}`, {
     cause: error,
     engine,

@@ -1,90 +1,32 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { Authority, type Certificate } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import kafkajs from 'kafkajs';
 import type { AclOperationTypes, AclResourceTypes } from 'kafkajs';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { KafkaConfig } from '../../src/index.ts';
 import { ownKafka } from '../read/foreign.ts';
 import { LogLines, adminOf, makeEngine, newName, startEngine, until } from '../support.ts';
 
 const user = { username: 'alice', password: 'wonder-land' };
-const folder = mkdtempSync(join(tmpdir(), 'polybus-tls-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const path = (name: string): string => join(folder, name);
-const read = (name: string): string => readFileSync(path(name), 'utf8');
-
-/** A certificate authority of the test's own, with a certificate of the broker and one of a client. */
-function makeCertificates(): void {
-  const openssl = (...args: string[]): void =>
-    void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const newKey = ['-newkey', 'rsa:2048', '-nodes', '-days', '2', '-sha256'];
-  for (const authority of ['ca', 'other-ca']) {
-    openssl(
-      'req',
-      '-x509',
-      ...newKey,
-      '-subj',
-      `/CN=${authority}`,
-      '-keyout',
-      `${authority}.key`,
-      '-out',
-      `${authority}.pem`,
-    );
-  }
-  for (const [name, subject] of [
-    ['broker', '127.0.0.1'],
-    ['client', 'client'],
-  ] as const) {
-    openssl(
-      'req',
-      ...newKey.filter((one) => one !== '-days' && one !== '2'),
-      '-subj',
-      `/CN=${subject}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-    );
-    const extension = path(`${name}.ext`);
-    execFileSync('sh', ['-c', `printf 'subjectAltName=IP:127.0.0.1\\n' > '${extension}'`]);
-    openssl(
-      'x509',
-      '-req',
-      '-days',
-      '2',
-      '-sha256',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-extfile',
-      extension,
-      '-out',
-      `${name}.pem`,
-    );
-  }
-}
 
 describeWithBroker('kafka', 'security', async () => {
-  makeCertificates();
+  const authority = new Authority();
+  const ca = authority.certificate.text;
+  const client = authority.sign('client');
+  const expiredClient = authority.sign('expired-client', { isExpired: true });
   const plainLogin = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user.username}="${user.password}";`;
   const scramLogin = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
   const bearerLogin =
     'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";';
-  const tls = {
+  const tlsOf = ({ key, text }: Certificate): Record<string, string> => ({
     'ssl.keystore.type': 'PEM',
     'ssl.truststore.type': 'PEM',
-    'ssl.keystore.key': read('broker.key'),
-    'ssl.keystore.certificate.chain': read('broker.pem'),
-    'ssl.truststore.certificates': read('ca.pem'),
-  };
+    'ssl.keystore.key': key,
+    'ssl.keystore.certificate.chain': text,
+    'ssl.truststore.certificates': ca,
+  });
+  const tls = tlsOf(authority.sign('broker'));
   const named = (name: string, settings: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(
       Object.entries(settings).map(([key, value]) => [`listener.name.${name}.${key}`, value]),
@@ -95,6 +37,7 @@ describeWithBroker('kafka', 'security', async () => {
       { name: 'TLS', protocol: 'SSL' },
       { name: 'MUTUAL', protocol: 'SSL' },
       { name: 'BOTH', protocol: 'SASL_SSL' },
+      { name: 'EXPIRED', protocol: 'SSL' },
     ],
     scramUsers: (['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const).map((mechanism) => ({
       mechanism,
@@ -113,17 +56,23 @@ describeWithBroker('kafka', 'security', async () => {
         'oauthbearer.sasl.jaas.config': bearerLogin,
       }),
       ...named('tls', tls),
+      ...named('expired', tlsOf(authority.sign('expired', { isExpired: true }))),
       ...named('mutual', { ...tls, 'ssl.client.auth': 'required' }),
       ...named('both', { ...tls, 'sasl.enabled.mechanisms': 'PLAIN', 'plain.sasl.jaas.config': plainLogin }),
     },
   });
   const at = (listener: string): string[] => [broker.listeners[listener] ?? ''];
 
-  /** An unsigned token, which Kafka takes where no other kind is configured. */
-  function token(): { value: string } {
+  const tokens: string[] = [];
+
+  /** An unsigned token, which Kafka accepts if no other kind is configured. */
+  function token(validForSeconds = 3600): { value: string; extensions: Record<string, string> } {
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const now = Math.floor(Date.now() / 1000);
-    return { value: `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: now, exp: now + 3600 })}.` };
+    const claims = { sub: 'alice', iat: now - 3600, exp: now + validForSeconds };
+    const value = `${part({ alg: 'none' })}.${part(claims)}.`;
+    tokens.push(value);
+    return { value, extensions: { department: 'tea', table: 'long' } };
   }
 
   const ways: readonly (readonly [string, () => KafkaConfig])[] = [
@@ -145,12 +94,12 @@ describeWithBroker('kafka', 'security', async () => {
         externalBrokerPassword: user.password,
       }),
     ],
-    ['TLS with the CA', () => ({ brokers: at('TLS'), ssl: { ca: read('ca.pem') } })],
+    ['TLS with the CA', () => ({ brokers: at('TLS'), ssl: { ca } })],
     [
       'TLS with a certificate of the client',
       () => ({
         brokers: at('MUTUAL'),
-        ssl: { ca: read('ca.pem'), cert: read('client.pem'), key: read('client.key') },
+        ssl: { ca, cert: client.text, key: client.key },
       }),
     ],
     [
@@ -162,7 +111,7 @@ describeWithBroker('kafka', 'security', async () => {
           'sasl.mechanism': 'PLAIN',
           'sasl.username': user.username,
           'sasl.password': user.password,
-          'ssl.ca.location': path('ca.pem'),
+          'ssl.ca.location': authority.certificate.file,
         },
       }),
     ],
@@ -180,10 +129,13 @@ describeWithBroker('kafka', 'security', async () => {
     });
   });
 
-  const mistakes: readonly (readonly [string, () => KafkaConfig])[] = [
+  const sasl = { mechanism: 'plain', ...user } as const;
+  const checkLogin = 'Check sasl, ssl, and the permissions of this user';
+  const mistakes: readonly (readonly [string, () => KafkaConfig, string])[] = [
     [
       'a wrong password',
-      () => ({ brokers: at('SECURE'), sasl: { mechanism: 'plain', ...user, password: 'rabbit-hole' } }),
+      () => ({ brokers: at('SECURE'), sasl: { ...sasl, password: 'rabbit-hole' } }),
+      checkLogin,
     ],
     [
       'a wrong password with SCRAM',
@@ -191,27 +143,64 @@ describeWithBroker('kafka', 'security', async () => {
         brokers: at('SECURE'),
         sasl: { mechanism: 'scram-sha-512', ...user, password: 'rabbit-hole' },
       }),
+      checkLogin,
+    ],
+    ['no login', () => ({ brokers: at('SECURE') }), 'Check brokers, sasl and ssl'],
+    [
+      'an expired token',
+      () => ({
+        brokers: at('SECURE'),
+        sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve(token(-60)) },
+      }),
+      `the broker refused the token (invalid_token). ${checkLogin}`,
+    ],
+    [
+      'no token',
+      () => ({
+        brokers: at('SECURE'),
+        sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve({} as never) },
+      }),
+      'oauthBearerProvider returned no object with a token',
     ],
     [
       'a certificate of an unknown authority',
-      () => ({ brokers: at('TLS'), ssl: { ca: read('other-ca.pem') } }),
+      () => ({ brokers: at('TLS'), ssl: { ca: client.text } }),
+      checkLogin,
     ],
-    ['no certificate of the client', () => ({ brokers: at('MUTUAL'), ssl: { ca: read('ca.pem') } })],
-    ['no TLS where it is asked for', () => ({ brokers: at('TLS') })],
+    [
+      'an expired certificate of the broker',
+      () => ({ brokers: at('EXPIRED'), ssl: { ca } }),
+      'certificate has expired',
+    ],
+    [
+      'an expired certificate of the client',
+      () => ({ brokers: at('MUTUAL'), ssl: { ca, cert: expiredClient.text, key: expiredClient.key } }),
+      checkLogin,
+    ],
+    ['no certificate of the client', () => ({ brokers: at('MUTUAL'), ssl: { ca } }), checkLogin],
+    ['no TLS where it is asked for', () => ({ brokers: at('TLS') }), 'Check brokers, sasl and ssl'],
   ];
 
-  test.each(mistakes)('%s fails the start, and the error shows no secret', async (_, config) => {
-    const logger = new LogLines();
-    const engine = makeEngine({ ...config(), connectTimeoutMs: 3000 }, logger);
-    const error = await engine.start().then(
-      () => undefined,
-      (reason: Error) => reason,
-    );
-    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', engine: 'kafka' });
-    // With all causes, and what hangs on them.
-    const told = [inspect(error, { depth: null, showHidden: true }), ...logger.lines].join('\n');
-    for (const secret of ['rabbit-hole', user.password]) expect(told).not.toContain(secret);
-  });
+  test.each(mistakes)(
+    '%s fails the start: the error says so, and shows no secret',
+    async (_, config, says) => {
+      const logger = new LogLines();
+      const engine = makeEngine({ ...config(), connectTimeoutMs: 3000 }, logger);
+      const error = await engine.start().then(
+        () => expect.fail('start resolved'),
+        (reason: Error) => reason,
+      );
+      expect(error).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        engine: 'kafka',
+        message: expect.stringContaining(says),
+      });
+      // With all causes, and what hangs on them.
+      const shown = [inspect(error, { depth: null, showHidden: true }), ...logger.lines].join('\n');
+      for (const secret of ['rabbit-hole', user.password, client.key, expiredClient.key, ...tokens])
+        expect(shown).not.toContain(secret);
+    },
+  );
 
   test('an operation that the cluster does not allow rejects with a typed error and affects nothing else', async () => {
     const [closed, open, group] = [newName('closed'), newName('open'), newName('g')];
