@@ -65,11 +65,11 @@ export function isPermanent(error: unknown): boolean {
   return permanent.has(nameOf(error));
 }
 
-/** Name and message of an error of the client, with passwords in URLs masked. */
+/** Name and message of an error of the client, with passwords in URLs masked and without the last full stop. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return maskUrl(String(error));
   const name = error.name === 'Error' ? '' : `${error.name}: `;
-  return maskUrl(withoutRequest(`${name}${error.message.trim()}`));
+  return maskUrl(withoutRequest(`${name}${error.message.trim()}`)).replace(/\.$/, '');
 }
 
 /** For a wrong signature, AWS answers with the text to sign: the whole request, with the session token. */
@@ -78,9 +78,15 @@ function withoutRequest(text: string): string {
   return at === -1 ? text : text.slice(0, at).trimEnd();
 }
 
-/** Removes the request from an error of the server, because the error becomes the `cause` of our error, which applications log. */
+/**
+ * Removes the request from an error of the server, because the error becomes the `cause` of our error, which applications log. The
+ * client attaches the response, whose body refers to the request with its session token and payload.
+ */
 export function hideRequest(error: unknown): unknown {
-  if (!(error instanceof Error) || !error.message.includes('The Canonical String')) return error;
+  if (!(error instanceof Error)) return error;
+  const { $response } = error as { $response?: { body?: unknown } };
+  if ($response !== undefined) delete $response.body;
+  if (!error.message.includes('The Canonical String')) return error;
   error.message = withoutRequest(error.message);
   error.stack = withoutRequest(error.stack ?? '');
   return error;
@@ -98,7 +104,7 @@ export function callError(call: string, error: unknown): KinesisConnectionError 
 export function storeError(error: unknown): KinesisConnectionError {
   return new KinesisConnectionError(
     `The checkpoint store failed: ${messageOf(error)}. Check that this host can reach it.`,
-    { cause: error },
+    { cause: hideRequest(error) },
   );
 }
 
@@ -125,11 +131,16 @@ function advice(error: unknown): string {
   const name = nameOf(error);
   if (name === 'ResourceNotFoundException')
     return 'The stream is gone: create it again, or start the engine again, which creates it.';
+  if (isExpired(error)) return renewal;
   if (isInvalid(error)) return 'Check the event against the limits of the stream.';
   if (isPermanent(error))
     return 'Check the credentials, and that they allow kinesis:PutRecords on the stream.';
   return 'Publish again. Set the id of the event if both attempts must have the same id.';
 }
+
+const isExpired = (error: unknown): boolean => nameOf(error) === 'ExpiredTokenException';
+const renewal =
+  'Configure new credentials, or configure none: the client then finds credentials by itself, and renews them.';
 
 /** The code of Node.js for a TLS connection to a server that does not use TLS. */
 const noTlsCode = 'EPROTO';
@@ -137,6 +148,7 @@ const noTlsCode = 'EPROTO';
 function hintFor(error: unknown): string {
   if ((error as { code?: unknown } | undefined)?.code === noTlsCode)
     return 'The endpoint does not use TLS on this port: if this is intended, begin the endpoint with http://.';
+  if (isExpired(error)) return renewal;
   return isPermanent(error)
     ? 'Check the region, the credentials, and their permissions on the stream (see "Permissions" in the README).'
     : 'Check the region and the endpoint, and that this host can reach Kinesis.';
