@@ -7,8 +7,8 @@ import { leaseMs } from '../schedule/engines.ts';
  */
 export type Cause = 'killed' | 'frozen' | 'broker' | 'network' | 'resent' | 'none';
 
-/** In this order: the first that applies is the cause. */
-const causes: readonly DisturbanceKind[] = ['killed', 'frozen', 'broker', 'network'];
+/** In this order: the first that applies is the cause. A freeze comes first, because it alone may cause two handlers of a key at once. */
+const causes: readonly DisturbanceKind[] = ['frozen', 'killed', 'broker', 'network'];
 
 /**
  * After a broker was away, members sign on again and continue from what they had confirmed before. That takes at most so long, in

@@ -161,6 +161,10 @@ describe('a key', () => {
     expect(check(ledgers.disturb('frozen', 1.5, 4, 'c1')).overlapping.map(({ cause }) => cause)).toEqual([
       'frozen',
     ]);
+    // Two handlers at once are explained by the frozen process, also if the other one is killed meanwhile.
+    expect(check(ledgers.disturb('killed', 2.2, 2.2, 'c2')).overlapping.map(({ cause }) => cause)).toEqual([
+      'frozen',
+    ]);
   });
 
   test('is free once the process of its handler was killed', () => {
