@@ -11,6 +11,11 @@ export interface DeliveryOwner {
   released(delivery: GroupDelivery): void;
 }
 
+/** Counts the attempts at events of one key. */
+export interface KeyAttempts {
+  attempts: number;
+}
+
 /** The delivery of one event in a group. */
 export class GroupDelivery implements Acknowledgement {
   readonly group: DeliveryOwner;
@@ -20,6 +25,8 @@ export class GroupDelivery implements Acknowledgement {
   inner: Acknowledgement;
   /** The member that has the event, or had it last. */
   member: Mailbox | undefined = undefined;
+  /** Undefined for an event without a key. */
+  key: KeyAttempts | undefined = undefined;
   /** Attempts that have begun, by any member. */
   attempts: number;
 
@@ -41,6 +48,7 @@ export class GroupDelivery implements Acknowledgement {
 
   begun(attempt: number): void {
     this.attempts = attempt;
+    if (this.key !== undefined) this.key.attempts++;
   }
 
   settled(): void {

@@ -6,13 +6,13 @@ import {
   matchesTopic,
   patternCovers,
 } from '@polybus/core/engine';
-import type { DeliveryOwner, GroupDelivery } from './group-delivery.ts';
+import type { DeliveryOwner, GroupDelivery, KeyAttempts } from './group-delivery.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Mailbox } from './mailbox.ts';
 import { GroupPositions, type Loss, type LossListener } from './positions.ts';
 
 /** The member that has the unsettled events of a key, so that no two members handle the same key at the same time. */
-interface KeyState {
+interface KeyState extends KeyAttempts {
   member: Mailbox;
   unsettled: number;
   /** Events of the key that wait until a member that has left has settled its last event of the key. */
@@ -119,17 +119,20 @@ export class Group implements DeliveryOwner, LossListener {
   }
 
   /**
-   * The keys whose events wait for the last handler of a member that has left. The queue of that member does not have these events. Keys
-   * of other members are not included, because their event may only wait for another attempt.
+   * The keys whose events wait until a member has settled its last event of the key, because that member has left or does not subscribe
+   * to their topic. No queue has these events.
    */
   *progress(name: string): Iterable<ReadProgress> {
-    for (const { member, unsettled, parked } of this.#keys.values()) {
+    for (const { member, unsettled, attempts, parked } of this.#keys.values()) {
       const [first] = parked;
-      if (first === undefined || !member.isClosed) continue;
+      if (first === undefined) continue;
+      const whose = member.isClosed
+        ? 'a subscription that has ended'
+        : `the subscription ${member.request.subscriptionId}`;
       yield {
         source: `the event ${first.event.id} in the group "${name}"`,
-        position: unsettled,
-        behind: `${parked.length} event(s) of its key wait for the handler of a subscription that has ended`,
+        position: `${unsettled} ${attempts}`,
+        behind: `${parked.length} event(s) of its key wait for the handler of ${whose}`,
       };
     }
   }
@@ -169,13 +172,14 @@ export class Group implements DeliveryOwner, LossListener {
     delivery.member = member;
     const { key } = delivery.event;
     if (key === undefined) return;
-    const state = this.#keys.get(key);
+    let state = this.#keys.get(key);
     if (state === undefined) {
-      this.#keys.set(key, { member, unsettled: 1, parked: [] });
+      this.#keys.set(key, (state = { member, unsettled: 1, attempts: 0, parked: [] }));
     } else {
       state.member = member;
       state.unsettled++;
     }
+    delivery.key = state;
   }
 
   /** Keeps an event until the member that has left has settled its last event of the same key. */

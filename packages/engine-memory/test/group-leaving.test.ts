@@ -22,25 +22,48 @@ test('a subscription that ends takes no more events from its waiting room, and i
   expect(leaving).toEqual([]);
 });
 
-test('health() reports events that wait for the handler of a subscription that has ended', async () => {
-  const engine = durableMemoryEngine({ stallLimitMs: 50 });
+test.each([
+  ['a subscription that has ended', 'a', true],
+  ['a subscription to another topic', 'b', false],
+] as const)(
+  'health() reports events that wait for their key, which the handler of %s has',
+  async (_, topic, isLeaving) => {
+    const engine = durableMemoryEngine({ stallLimitMs: 50 });
+    onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
+    await engine.start();
+    const held = new HeldHandler();
+    const owner = await engine.subscribe('a', held.handle, { group: 'g' });
+    const first = engine.publish({ topic: 'a', payload: 1, key: 'k' });
+    const left = isLeaving ? owner.cancel() : undefined;
+    const staying: unknown[] = [];
+    await engine.subscribe(topic, ({ payload }) => void staying.push(payload), { group: 'g' });
+    await engine.publish({ topic, payload: 2, key: 'k', id: 'waiting' });
+    const waits = /event waiting in the group "g" .* 1 event\(s\) of its key wait for the handler of/;
+    await expect
+      .poll(() => engine.health(), { timeout: 10_000 })
+      .toMatchObject({ status: 'degraded', error: expect.stringMatching(waits) as string });
+    held.open();
+    await Promise.all([first, left]);
+    await expect.poll(() => staying).toEqual([2]);
+    expect(await engine.health()).toMatchObject({ status: 'up' });
+  },
+);
+
+test('health() is up while an event waits for the attempts of another event of its key, which progress', async () => {
+  const engine = durableMemoryEngine({ stallLimitMs: 1000 });
   onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
   await engine.start();
-  const held = new HeldHandler();
-  const leaver = await engine.subscribe('a', held.handle, { group: 'g' });
-  const first = engine.publish({ topic: 'a', payload: 1, key: 'k' });
-  const left = leaver.cancel();
+  const retry = { attempts: 15, backoff: { initialMs: 100, factor: 1, jitter: 'none' } } as const;
+  const statuses = new Set<string>();
+  const handle = async (): Promise<void> => {
+    statuses.add((await engine.health()).status);
+    throw new Error('not yet');
+  };
+  await engine.subscribeAsync('a', handle, { group: 'g', retry });
   const staying: unknown[] = [];
-  await engine.subscribe('a', ({ payload }) => void staying.push(payload), { group: 'g' });
-  await engine.publish({ topic: 'a', payload: 2, key: 'k', id: 'waiting' });
-  await expect
-    .poll(() => engine.health(), { timeout: 10_000 })
-    .toMatchObject({
-      status: 'degraded',
-      error: expect.stringMatching(/event waiting in the group "g" .* 1 event\(s\) of its key/) as string,
-    });
-  held.open();
-  await Promise.all([first, left]);
-  await expect.poll(() => staying).toEqual([2]);
-  expect(await engine.health()).toMatchObject({ status: 'up' });
+  await engine.subscribe('b', ({ payload }) => void staying.push(payload), { group: 'g' });
+  await engine.publish({ topic: 'a', payload: 1, key: 'k' });
+  await engine.publish({ topic: 'b', payload: 2, key: 'k' });
+  await expect.poll(() => staying, { timeout: 10_000 }).toEqual([2]);
+  expect(statuses).toEqual(new Set(['up']));
 });
