@@ -116,9 +116,7 @@ export class PubSubTransport implements Transport {
     const { connections, publishing, channels } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
-    await Promise.all(
-      publishing.map((connection) => connection.runWithin(timeoutMs, (client) => client.ping())),
-    );
+    await Promise.all(publishing.map((connection) => connection.probe(timeoutMs)));
     if (!channels.isComplete)
       throw new RedisConnectionError('The engine has not subscribed to its channels again yet.');
   }

@@ -141,11 +141,7 @@ export class StreamsTransport implements Transport {
     const { connections, publishing, store } = this.#parts;
     connections.assertReady();
     const timeoutMs = Math.min(this.#options.commandTimeoutMs, 1000);
-    await Promise.all(
-      [...publishing, store.connection].map((connection) =>
-        connection.runWithin(timeoutMs, (client) => client.ping()),
-      ),
-    );
+    await Promise.all([...publishing, store.connection].map((connection) => connection.probe(timeoutMs)));
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {

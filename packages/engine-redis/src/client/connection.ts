@@ -4,6 +4,7 @@ import { watchNodes } from './cluster-nodes.ts';
 import {
   RedisConnectionError,
   connectionAdvice,
+  isAnswer,
   isError,
   isRefusal,
   messageOf,
@@ -64,7 +65,8 @@ export class Connection {
     this.#logger = logger;
     this.#commands = new PendingCommands({
       client: this.client,
-      received: () => this.#received,
+      // No watchdog replaces the connections of the application's client, so data of another node says nothing about a command.
+      received: () => (isOwn || !isCluster(client) ? this.#received : 0),
       failure: (error) => this.failure(error),
       onAnswer: this.#alive,
     });
@@ -103,9 +105,16 @@ export class Connection {
     return this.#aliveAt;
   }
 
-  /** The client of a cluster has a connection for each node, and data of another node says nothing about a command. */
+  /**
+   * How many bytes have arrived. On a cluster, this counts all nodes: the watchdog replaces the connection to a node that does not answer,
+   * so commands do not wait for that node for long.
+   */
   get #received(): number {
-    return isCluster(this.client) ? 0 : (this.client.stream?.bytesRead ?? 0);
+    const client = this.client as RedisClient;
+    if (!isCluster(client)) return client.stream?.bytesRead ?? 0;
+    let sum = 0;
+    for (const { stream } of client.nodes()) sum += stream?.bytesRead ?? 0;
+    return sum;
   }
 
   listen(listener: ConnectionListener): void {
@@ -151,6 +160,20 @@ export class Connection {
   /** As `run`, but the time ends even if data arrives. */
   runWithin<T>(timeoutMs: number, command: (client: Redis) => Promise<T>): Promise<T> {
     return this.#run(command, timeoutMs, true);
+  }
+
+  /**
+   * Resolves if the server answers within this time, or sends other data meanwhile: the answer may have to wait behind a large one.
+   *
+   * @throws {@link RedisConnectionError}
+   */
+  async probe(timeoutMs: number): Promise<void> {
+    const received = this.#received;
+    try {
+      await this.runWithin(timeoutMs, (client) => client.ping());
+    } catch (error) {
+      if (isAnswer(error) || !this.isReady || this.#received <= received) throw error;
+    }
   }
 
   #run<T>(command: (client: Redis) => Promise<T>, timeoutMs: number, isStrict: boolean): Promise<T> {

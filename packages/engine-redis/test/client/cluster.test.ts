@@ -3,6 +3,7 @@ import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { redisEngine } from '../../src/index.ts';
+import { CuttingProxy } from '../cutting-proxy.ts';
 import { Flow, adminOf, makeEngine, newPrefix, startEngine, until } from '../support.ts';
 
 const nodes: RedisBroker[] = [];
@@ -46,11 +47,13 @@ describeWithBroker('redis', 'a cluster', () => {
     });
   }
 
-  function clusterClient(maxRedirections = 16): Cluster {
-    const client = new Cluster(
-      nodes.map(({ url }) => ({ host: '127.0.0.1', port: Number(new URL(url).port) })),
-      { maxRedirections },
+  /** @param nodeUrls - Addresses at which the client reaches the nodes. */
+  function clusterClient(maxRedirections = 16, nodeUrls = nodes.map(({ url }) => url)): Cluster {
+    const hosts = nodeUrls.map((url) => ({ host: '127.0.0.1', port: Number(new URL(url).port) }));
+    const natMap = Object.fromEntries(
+      nodes.map(({ url }, i) => [`127.0.0.1:${new URL(url).port}`, hosts[i]!]),
     );
+    const client = new Cluster(hosts, { maxRedirections, natMap });
     client.on('error', () => {});
     onTestFinished(() => client.disconnect());
     return client;
@@ -165,6 +168,31 @@ describeWithBroker('redis', 'a cluster', () => {
       expect(flow.refused.length).toBeGreaterThan(0);
       await until('every accepted event in the group', () => flow.accepted.every((n) => grouped.has(n)));
       await until('every accepted event without a group', () => flow.accepted.every((n) => plain.has(n)));
+    },
+  );
+
+  test.each([undefined, 'g'])(
+    'a subscription receives events that take longer to arrive than commandTimeoutMs, group %s',
+    async (group) => {
+      const proxies = await Promise.all(nodes.map(({ url }) => CuttingProxy.start(url)));
+      const urls = proxies.map(({ url }) => url);
+      const config = { mode: 'streams', keyPrefix: `{${newPrefix()}}`, blockMs: 100 } as const;
+      const publisher = await startEngine({ ...config, createClient: clusterClient });
+      const subscriber = await startEngine({
+        ...config,
+        createClient: () => clusterClient(16, urls),
+        commandTimeoutMs: 500,
+      });
+      const seen: number[] = [];
+      await subscriber.subscribe<{ n: number }>('large', ({ payload }) => void seen.push(payload.n), {
+        group,
+      });
+      for (const proxy of proxies) proxy.bytesPerSecond = 500_000;
+      const text = 'x'.repeat(10_000);
+      const numbers = Array.from({ length: 200 }, (_, n) => n);
+      await Promise.all(numbers.map((n) => publisher.publish({ topic: 'large', payload: { n, text } })));
+      await until('every event', () => seen.length === numbers.length);
+      expect(seen).toEqual(numbers);
     },
   );
 

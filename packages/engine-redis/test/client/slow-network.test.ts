@@ -1,7 +1,7 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { CuttingProxy } from '../cutting-proxy.ts';
-import { newPrefix, startEngine, until } from '../support.ts';
+import { adminOf, newPrefix, startEngine, until } from '../support.ts';
 
 describeWithBroker('redis', 'a slow network', ({ url }) => {
   test.each([undefined, 'g'])(
@@ -26,6 +26,25 @@ describeWithBroker('redis', 'a slow network', ({ url }) => {
       await Promise.all(numbers.map((n) => publisher.publish({ topic: 'large', payload: { n, text } })));
       await until('every event', () => seen.length === numbers.length);
       expect(seen).toEqual(numbers);
+    },
+  );
+
+  test.each(['pubsub', 'streams'] as const)(
+    'health is up while an answer is arriving that takes longer than the probe may, mode %s',
+    async (mode) => {
+      const proxy = await CuttingProxy.start(url);
+      const admin = adminOf(url);
+      const key = `${newPrefix()}large`;
+      await admin.set(key, 'x'.repeat(600_000), 'EX', 60);
+      const client = adminOf(proxy.url);
+      const engine = await startEngine({ client, mode, keyPrefix: newPrefix() });
+      proxy.bytesPerSecond = 150_000;
+      let isArriving = true;
+      const answer = client.get(key).finally(() => (isArriving = false));
+      const health = await engine.health();
+      expect(isArriving).toBe(true);
+      expect(health).toMatchObject({ status: 'up' });
+      await answer;
     },
   );
 
