@@ -45,6 +45,12 @@ export function subscribeError(error: unknown, topic: string, engine: string): u
   });
 }
 
+/** The error if no leader says where its partitions end. */
+export function lagError(error: unknown, engine: string): KafkaConnectionError {
+  const message = `Kafka does not say how far consumers are behind: ${messageOf(error)}. Try again.`;
+  return new KafkaConnectionError(message, { cause: error, engine });
+}
+
 /** The error of a publish that failed. */
 export function publishError(error: unknown, topic: string, engine: string): PublishError {
   const kind = error instanceof KafkaFailure ? error.kind : undefined;

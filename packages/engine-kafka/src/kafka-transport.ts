@@ -19,7 +19,7 @@ import { backoffMs, onAbort } from '@polybus/core/engine-kit';
 import { withTimeout } from './with-timeout.ts';
 import { isFailure } from './client/failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
-import { connectionError, subscribeError } from './errors.ts';
+import { connectionError, lagError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group/group.ts';
 import { createClient } from './client/create-client.ts';
 import type { KafkaOptions } from './options/options.ts';
@@ -220,7 +220,10 @@ export class KafkaTransport implements Transport {
       }
     }
     const partitions: PartitionsByTopic = new Map([...requested].map(([topic, ids]) => [topic, [...ids]]));
-    const ends = await this.#client.offsets(partitions, 'latest');
+    const answers = await this.#catalog.ends(partitions);
+    if (answers.length > 0 && answers.every(({ failure }) => failure !== undefined))
+      throw lagError(answers[0]!.failure, this.#engine);
+    const ends = answers.flatMap((answer) => answer.ends);
     const byPartition = new Map(ends.map((one) => [`${one.topic}:${one.partition}`, one.offset]));
     const endOf = (topic: string, partition: number): number | undefined =>
       byPartition.get(`${topic}:${partition}`);

@@ -44,7 +44,7 @@ export interface ConsumerLag {
   readonly group?: string | undefined;
   /** The partition or shard, if the broker has them. */
   readonly partition?: string | undefined;
-  /** The number of events that are not acknowledged yet. */
+  /** The number of events that are not acknowledged yet; undefined if the broker that knows it does not answer. */
   readonly events?: number | undefined;
   /** The time between the newest event and the last event received, in milliseconds. */
   readonly ms?: number | undefined;

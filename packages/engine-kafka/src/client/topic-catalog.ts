@@ -1,11 +1,13 @@
 import type { Logger } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
+import { byLeader } from './by-leader.ts';
 import { isFailure } from './failure.ts';
-import type { KafkaClient, PartitionsByTopic } from './kafka-client.ts';
+import type { KafkaClient, PartitionOffset, PartitionsByTopic } from './kafka-client.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
+import { withTimeout } from '../with-timeout.ts';
 
 /** Called when topics, partitions or leaders have changed. */
 export type OnTopics = (catalog: TopicCatalog) => void;
@@ -22,6 +24,17 @@ const initialBackoffMs = 25;
 const maxBackoffMs = 500;
 /** How long a new topic may be without leaders. */
 const leaderMs = 30_000;
+/** How long a leader may take for the ends of its partitions, in milliseconds. */
+const lateMs = 1000;
+
+/** The answer of one leader: the offset after the last event of each of its partitions. */
+export interface LeaderEnds {
+  /** The number of partitions that it was asked for. */
+  readonly asked: number;
+  readonly ends: readonly PartitionOffset[];
+  /** Why it has not answered. */
+  readonly failure: unknown;
+}
 
 /** The topics of the cluster and the leaders of their partitions. Looks them up at intervals and on request, and creates topics. */
 export class TopicCatalog {
@@ -107,6 +120,26 @@ export class TopicCatalog {
     return leader === undefined || leader < 0 ? undefined : leader;
   }
 
+  /** Asks the leader of each partition for the offset after its last event. No answer waits for another leader. */
+  ends(partitions: PartitionsByTopic): Promise<readonly LeaderEnds[]> {
+    const led = byLeader(partitions, (topic, partition) => this.leaderOf(topic, partition));
+    return Promise.all([...led.values()].map((ofLeader) => this.#endsAt(ofLeader)));
+  }
+
+  async #endsAt(led: PartitionsByTopic): Promise<LeaderEnds> {
+    let asked = 0;
+    for (const ids of led.values()) asked += ids.length;
+    try {
+      return {
+        asked,
+        ends: await withTimeout(this.#client.offsets(led, 'latest'), lateMs),
+        failure: undefined,
+      };
+    } catch (failure) {
+      return { asked, ends: [], failure };
+    }
+  }
+
   /** Resolves with an answer that was requested after this call: a lookup in progress may have missed a change. */
   refresh(): Promise<void> {
     if (this.#refreshing === undefined) return this.#begin();
@@ -187,21 +220,19 @@ export class TopicCatalog {
   }
 
   /**
-   * A leader may not know a new topic yet, and would refuse the first events.
+   * A leader may not know a new topic yet, and would refuse the first events. A leader that does not answer does not keep events from the
+   * partitions of the others.
    */
   async #isServed(topic: string): Promise<boolean> {
-    const partitions = this.allPartitionsOf([topic]);
-    try {
-      const offsets = await this.#client.offsets(partitions, 'latest');
-      if (offsets.length === this.partitionsOf(topic)) return true;
-      // The client has older metadata than the catalog.
-      await this.refresh();
-      return false;
-    } catch (error) {
-      if (!isFailure(error, 'unknown-topic', 'passing')) return true;
-      await this.refresh();
-      return false;
-    }
+    const answers = await this.ends(this.allPartitionsOf([topic]));
+    const led = answers.reduce((sum, { asked }) => sum + asked, 0);
+    const isServed = answers.every(({ asked, ends, failure }) =>
+      // Fewer ends than partitions: the client has older metadata than the catalog.
+      failure === undefined ? ends.length === asked : !isFailure(failure, 'unknown-topic', 'passing'),
+    );
+    if (isServed && led === this.partitionsOf(topic)) return true;
+    await this.refresh();
+    return false;
   }
 
   async #create(topic: string): Promise<void> {

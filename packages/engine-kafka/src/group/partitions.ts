@@ -87,8 +87,7 @@ export class GroupPartitions implements PartitionOwner {
   *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
     for (const { topic, partition, settledUpTo } of this.#partitions.values()) {
       const end = endOf(topic, partition);
-      if (end === undefined) continue;
-      const events = Math.max(0, end - settledUpTo);
+      const events = end === undefined ? undefined : Math.max(0, end - settledUpTo);
       yield { topic, group: this.#groupId, partition: String(partition), events };
     }
   }

@@ -74,9 +74,10 @@ export class PlainSubscription {
   *lag(endOf: (topic: string, partition: number) => number | undefined): Iterable<ConsumerLag> {
     for (const [topic, cursors] of this.#cursors) {
       for (const [partition, cursor] of cursors) {
+        if (cursor === undefined) continue;
         const end = endOf(topic, partition);
-        if (cursor === undefined || end === undefined) continue;
-        yield { topic, partition: String(partition), events: Math.max(0, end - cursor.next) };
+        const events = end === undefined ? undefined : Math.max(0, end - cursor.next);
+        yield { topic, partition: String(partition), events };
       }
     }
   }

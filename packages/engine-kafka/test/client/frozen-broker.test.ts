@@ -5,6 +5,8 @@ import { newName, startEngine } from '../support.ts';
 
 /** Less than a broker may take for an answer before its connection is replaced. */
 const soonMs = 15_000;
+/** By murmur2, this key goes to the first of two partitions. */
+const healthyKey = '21';
 
 /** Two brokers, of which the first leads all partitions. The second does not answer once it is frozen. */
 async function cluster() {
@@ -18,9 +20,9 @@ async function cluster() {
   };
   const [first, second] = [await stubBroker(answers), await stubBroker(answers)];
   ports.set(1, first.port).set(2, second.port);
-  const newTopic = (leader = 1): string => {
+  const newTopic = (...leaders: number[]): string => {
     const topic = newName();
-    topics.set(topic, [leader]);
+    topics.set(topic, leaders.length === 0 ? [1] : leaders);
     return topic;
   };
   return { brokers: first.brokers, newTopic, second, freeze: () => void (isFrozen = true) };
@@ -48,4 +50,25 @@ test('nor the first publish of an idempotent producer', async () => {
     await withTimeout(engine.publish({ topic: newTopic(), payload: n }), soonMs);
     await engine.stop();
   }
+});
+
+test('nor an event for another broker in a topic that is new', async () => {
+  const { brokers, newTopic, freeze } = await cluster();
+  const engine = await startEngine({ brokers, publishTimeoutMs: 60_000 });
+  freeze();
+  const topic = newTopic(1, 2);
+  await withTimeout(engine.publish({ topic, payload: 1, key: healthyKey }), soonMs);
+});
+
+test('nor the lag in the partitions of the others', async () => {
+  const { brokers, newTopic, freeze } = await cluster();
+  const engine = await startEngine({ brokers });
+  const topic = newTopic(1, 2);
+  await engine.subscribe(topic, () => {});
+  freeze();
+  const lags = await withTimeout(engine.lag!(), soonMs);
+  expect(lags).toEqual([
+    { topic, partition: '0', events: 0 },
+    { topic, partition: '1', events: undefined },
+  ]);
 });

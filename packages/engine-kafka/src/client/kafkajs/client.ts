@@ -13,6 +13,7 @@ import type {
   Refusal,
   TopicRecords,
 } from '../kafka-client.ts';
+import { byLeader } from '../by-leader.ts';
 import { type LenientBroker, type TopicMetadata } from './connection/lenient-broker.ts';
 import { type Connections, askAny, brokerOf, openConnections } from './connection/connections.ts';
 import { toFailure } from './failure.ts';
@@ -216,23 +217,9 @@ export class KafkajsClient implements KafkaClient {
   }
 
   /** The partitions that have a leader, by that leader. */
-  #byLeader(partitions: PartitionsByTopic): ReadonlyMap<number, Map<string, number[]>> {
-    const known = new Map(this.#reading.seen?.topicMetadata.map((one) => [one.topic, one]));
-    const byLeader = new Map<number, Map<string, number[]>>();
-    for (const [topic, ids] of partitions) {
-      const of = known.get(topic);
-      const leaders = of === undefined ? [] : leadersOf(of);
-      for (const id of ids) {
-        const leader = leaders[id] ?? -1;
-        if (leader < 0) continue;
-        const led = byLeader.get(leader) ?? new Map<string, number[]>();
-        byLeader.set(leader, led);
-        const ofTopic = led.get(topic);
-        if (ofTopic === undefined) led.set(topic, [id]);
-        else ofTopic.push(id);
-      }
-    }
-    return byLeader;
+  #byLeader(partitions: PartitionsByTopic): ReadonlyMap<number, PartitionsByTopic> {
+    const known = new Map(this.#reading.seen?.topicMetadata.map((one) => [one.topic, leadersOf(one)]));
+    return byLeader(partitions, (topic, partition) => known.get(topic)?.[partition]);
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T> {
