@@ -1,5 +1,12 @@
-import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
-import { type RedisConfig, resolveOptions } from './options/options.ts';
+import {
+  type Engine,
+  type EngineFactory,
+  type Transport,
+  type TransportContext,
+  createEngine,
+} from '@polybus/core/engine';
+import { commandError } from './errors.ts';
+import { type RedisConfig, type RedisOptions, resolveOptions } from './options/options.ts';
 import { PubSubTransport } from './pubsub-transport.ts';
 import { StreamsTransport } from './streams-transport.ts';
 
@@ -30,8 +37,16 @@ function create(config: unknown, path: string): Engine {
       partitioned: false,
       crossProcess: true,
     },
-    open: (context) =>
-      isDurable ? StreamsTransport.open(options, context) : PubSubTransport.open(options, context),
+    open: (context) => open(options, context),
     defaults: options.delivery,
   });
+}
+
+async function open(options: RedisOptions, context: TransportContext): Promise<Transport> {
+  const transport = options.mode === 'streams' ? StreamsTransport : PubSubTransport;
+  try {
+    return await transport.open(options, context);
+  } catch (error) {
+    throw commandError(error, { engine: context.name });
+  }
 }

@@ -1,5 +1,8 @@
+import { createEventBus } from '@polybus/core';
+import { startLater } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
+import { kafkaEngine } from '../../src/index.ts';
 import { ownKafka } from './foreign.ts';
 import { Flow, newName, startEngine, until } from '../support.ts';
 
@@ -69,4 +72,18 @@ describeWithBroker('kafka', 'outages', async () => {
     const engine = await startEngine({ brokers: ['127.0.0.1:1', ...brokers] });
     expect((await engine.health()).status).toBe('up');
   });
+
+  test(
+    'start of a bus names an absent broker, and a later start of the same bus works',
+    async () => {
+      const engine = kafkaEngine({ brokers, connectTimeoutMs: 2000 });
+      const bus = createEventBus({ engines: [{ name: 'late', engine }] });
+      expect(await startLater(bus, broker)).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        engine: 'late',
+        message: expect.stringContaining('Check brokers'),
+      });
+    },
+    restartsMs,
+  );
 });

@@ -4,9 +4,12 @@ import {
   DescribeStreamSummaryCommand,
   KinesisClient,
 } from '@aws-sdk/client-kinesis';
+import { createEventBus } from '@polybus/core';
+import { startLater } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { expect, onTestFinished, test } from 'vitest';
+import { kinesisEngine } from '../../src/index.ts';
 import { addressOf, ownKinesis, plainClient, quick } from '../read/foreign.ts';
 import {
   Flow,
@@ -192,4 +195,18 @@ describeWithBroker('kinesis', 'outages', async () => {
     };
     await expect(engine.start()).rejects.toMatchObject(problem);
   });
+
+  test(
+    'start of a bus names an absent service, and a later start of the same bus works',
+    patient,
+    async () => {
+      const engine = kinesisEngine(configOf(newStream()));
+      const bus = createEventBus({ engines: [{ name: 'late', engine }] });
+      expect(await startLater(bus, broker)).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        engine: 'late',
+        message: expect.stringContaining('Check the region and the endpoint'),
+      });
+    },
+  );
 });

@@ -1,6 +1,9 @@
+import { createEventBus } from '@polybus/core';
+import { startLater } from '@polybus/testbed/engine';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { redisEngine } from '../../src/index.ts';
 import { ownRedis } from '../read/foreign.ts';
 import { makeEngine, newPrefix, startEngine, until } from '../support.ts';
 
@@ -96,4 +99,17 @@ describeWithBroker('redis', 'opening a connection', async () => {
     await until('health to be up', async () => (await engine.health()).status === 'up');
     expect((await engine.health()).details).toMatchObject({ connections: [{}, {}] });
   });
+
+  test.each(['pubsub', 'streams'] as const)(
+    'start of a bus names an absent server, and a later start of the same bus works, mode %s',
+    async (mode) => {
+      const engine = redisEngine({ url, mode, keyPrefix: newPrefix() });
+      const bus = createEventBus({ engines: [{ name: 'late', engine }] });
+      expect(await startLater(bus, broker)).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        engine: 'late',
+        message: expect.stringContaining('Check that the server runs'),
+      });
+    },
+  );
 });
