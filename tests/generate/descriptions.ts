@@ -14,5 +14,8 @@ export function descriptionsIn(source: string, name: RegExp): Descriptions {
 }
 
 function interfaces(name: RegExp): RegExp {
-  return new RegExp(String.raw`^export interface (?:${name.source})(?: extends [^{]*)? \{$(.*?)^\}$`, 'gms');
+  return new RegExp(
+    String.raw`^export interface (?:${name.source})(?: extends [^{]*)? \{$(.*?)^\}$`,
+    `gms${name.flags}`,
+  );
 }

@@ -19,9 +19,13 @@ export async function engineSchemas(): Promise<EngineSchema[]> {
   const found: EngineSchema[] = [];
   for (const name of packages.sort()) {
     const module = (await import(`@polybus/${name}`)) as { configSchemas?: Record<string, GenericSchema> };
-    const descriptions = { ...shared, ...descriptionsIn(optionsOf(name), /\w+Config/) };
-    for (const [type, schema] of Object.entries(module.configSchemas ?? {}))
-      found.push({ type, schema, descriptions });
+    const options = optionsOf(name);
+    const ofPackage = { ...shared, ...descriptionsIn(options, /\w+Config/) };
+    for (const [type, schema] of Object.entries(module.configSchemas ?? {})) {
+      // The types of a package share options, but not always the defaults.
+      const ofType = descriptionsIn(options, new RegExp(`${type.replace('-', '')}Config`, 'i'));
+      found.push({ type, schema, descriptions: { ...ofPackage, ...ofType } });
+    }
   }
   return found;
 }

@@ -28,17 +28,17 @@ export interface MemoryConfig extends DeliveryOptions {
   readonly defaultEventBufferSize?: number | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. At the maximum, `deliveryMode` applies as for a full buffer. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
-  /** Offers each event to a different subscription first. On `memory`, this spreads drops evenly. Default false. */
+  /** Changes, from event to event, which subscription is offered the event first. On `memory`, this spreads drops evenly. Default false. */
   readonly rotateSubscriberOrder?: boolean | undefined;
-  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default `"1h"`; of `durable-memory` 0. */
+  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default `"1h"`. */
   readonly eventTTL?: TimeToLive | undefined;
   /** How many days the history keeps an event. `from` replays events from the history. Default 7. */
   readonly retentionDays?: number | undefined;
   /** The maximum number of events in the history, over all topics. With 0 there is no history, and the engine does not have the capability `replay`. Default 1000. */
   readonly historySize?: number | undefined;
-  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default `false`; of `durable-memory` five attempts. */
+  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default `false`. */
   readonly retry?: RetryOptions | false | undefined;
-  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default `false`; of `durable-memory` `true`. */
+  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default `false`. */
   readonly deadLetter?: string | boolean | undefined;
 }
 
@@ -49,6 +49,12 @@ export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' |
    * `maxEventQueueSize`.
    */
   readonly maxDurableQueueDepth?: number | undefined;
+  /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default 0. */
+  readonly eventTTL?: TimeToLive | undefined;
+  /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default: five attempts. */
+  readonly retry?: RetryOptions | false | undefined;
+  /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default `true`. */
+  readonly deadLetter?: string | boolean | undefined;
 }
 
 /** The configuration with every default filled in; durations in milliseconds. */

@@ -30,7 +30,7 @@ export interface EventBusConfig {
   readonly deliveryMode?: 'drop' | 'block' | 'timeout' | undefined;
   /** How long a publisher waits for room if `deliveryMode` is `timeout`. 0 means that it does not wait. */
   readonly publishBlockTimeout?: Duration | undefined;
-  /** Offers each event to a different subscription first. On `memory`, this spreads drops evenly. */
+  /** Changes, from event to event, which subscription is offered the event first. On `memory`, this spreads drops evenly. */
   readonly rotateSubscriberOrder?: boolean | undefined;
   /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. */
   readonly eventTTL?: TimeToLive | undefined;
