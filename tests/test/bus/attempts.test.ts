@@ -155,3 +155,22 @@ test('an observer of attempts whose promise rejects is logged, and does not end 
   await expect.poll(() => logger.lines).toMatchObject([{ message: 'an observer failed' }]);
   await bus.stop();
 });
+
+test('a `retry` of subscribe without `attempts` means five attempts, whatever the engine is configured with', async () => {
+  const retry = { attempts: 2, backoff: { initialMs: 0 } };
+  const bus = createEventBus({
+    engines: [{ name: 'm', engine: memoryEngine({ retry }) }],
+    logger: quietLogger(),
+  });
+  await bus.start();
+  const attempts = { configured: 0, own: 0 };
+  const failing = (subscription: keyof typeof attempts) => (): never => {
+    attempts[subscription]++;
+    throw new Error('always');
+  };
+  await bus.subscribe('a', failing('configured'));
+  await bus.subscribe('a', failing('own'), { retry: { backoff: retry.backoff } });
+  await bus.publish('a', 1);
+  expect(attempts).toEqual({ configured: 2, own: 5 });
+  await bus.stop();
+});
