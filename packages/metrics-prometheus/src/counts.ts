@@ -6,8 +6,12 @@ import type { Metrics } from './metrics.ts';
 const counts: readonly (readonly [name: string, valueOf: (stats: DeliveryStats) => number, help: string])[] =
   [
     ['delivered_total', (stats) => stats.delivered, 'Deliveries that are settled, successfully or not.'],
-    ['dropped_total', (stats) => stats.dropped, 'Deliveries that no handler gets.'],
-    ['published_total', (stats) => stats.published, 'Events that the broker accepted from this process.'],
+    [
+      'dropped_total',
+      (stats) => stats.dropped,
+      'Deliveries that were given up before a handler had finished.',
+    ],
+    ['published_total', (stats) => stats.published, 'Events of this process that the engine accepted.'],
     // Released deliveries are subtracted from `enqueued`, but a counter must not decrease: Prometheus would detect a restart.
     [
       'enqueued_total',

@@ -3,13 +3,13 @@
  * enqueued three times. While no `publish` runs, `enqueued == delivered + dropped + pending`.
  */
 export interface DeliveryStats {
-  /** Events that the broker accepted from this process. */
+  /** Events of this process that the engine accepted, including dead letters. An engine with a broker accepts an event when its broker does. */
   readonly published: number;
   /** Deliveries created for a subscription, including those that are dropped, without those that are released. */
   readonly enqueued: number;
   /** Deliveries that are settled: the handler succeeded, or every attempt failed. */
   readonly delivered: number;
-  /** Deliveries that no handler gets, for example because the buffer was full: see {@link DropReason}. */
+  /** Deliveries that were given up before a handler had finished, for example because the buffer was full: see {@link DropReason}. */
   readonly dropped: number;
   /** Deliveries that are queued, running, or between two attempts. */
   readonly pending: number;
