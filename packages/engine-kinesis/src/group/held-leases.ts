@@ -196,6 +196,8 @@ export class HeldLeases implements Iterable<Lease> {
 
   /** Gives away drained leases, ends finished shards, and takes this process's share of the leases. For `change`. */
   readonly rebalance = (table: LeaseTable): void => {
+    // Before the removal: if the table cannot be written, the dead members are in it again.
+    this.#live.forgetOthers(table.members);
     removeDeadMembers(table, (id, member) => id !== this.#id && this.#live.isDead(id, member));
     for (const lease of this.#leases.values()) {
       const entry = this.#entryOf(table, lease);

@@ -16,6 +16,11 @@ export class LiveMembers {
     this.#leaseMs = leaseMs;
   }
 
+  /** Forgets the members that are not among these. */
+  forgetOthers(members: Readonly<Record<string, MemberEntry>>): void {
+    for (const id of this.#seen.keys()) if (members[id] === undefined) this.#seen.delete(id);
+  }
+
   /** True if a member's heartbeat has not changed for the duration of a lease. */
   isDead(id: string, { heartbeat }: MemberEntry): boolean {
     const now = performance.now();
