@@ -22,6 +22,7 @@ import type {
 } from '../contract/observing.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
 import { assertOptionsOf, assertStopOptions } from '../engine/options/call-options.ts';
+import { waitsForCaller } from '../dispatch/wait-graph.ts';
 import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
@@ -59,7 +60,7 @@ export class UntypedEventBus implements Engine {
   #isStarted = false;
   #isDrained = false;
   #isConfigReported = false;
-  readonly #starting = new SharedStart();
+  readonly #starting = new SharedStart(() => waitsForCaller(this.router));
 
   constructor(options: EventBusConfig & EventBusParts = {}) {
     assertParts(options, configFields);

@@ -96,6 +96,8 @@ export interface EventBus extends AsyncDisposable {
   /**
    * Opens the connections. Idempotent. A stopped bus can be started again, without its earlier subscriptions. A call while another
    * start is under way waits for that start; its signal ends only its own wait.
+   *
+   * @throws {@link EventBusNotStartedError} in a handler that a `stop` waits for, because each would wait for the other.
    */
   start(options?: StartOptions): Promise<void>;
   /**

@@ -3,7 +3,8 @@ import { activeWork } from './delivery.ts';
 
 /**
  * The graph of subscriptions that wait for each other. An edge A → B exists while a handler of A waits, in a publish or an unsubscribe,
- * for progress of B. An edge that would close a cycle is refused, so that handlers never wait for each other.
+ * for progress of B. An edge that would close a cycle is refused, so that handlers never wait for each other. An engine or a router that
+ * stops is a node, too: it waits for subscriptions.
  */
 const edges = new WeakMap<object, Map<object, number>>();
 
@@ -27,6 +28,20 @@ export function beginWait(node: object): EndWait | boolean {
     if (attempt !== undefined && waiter.event === attempt && --waiter.waits === 0)
       waiter.queue.workers.takeBack();
   };
+}
+
+/** Records that an engine or a router waits for nodes, until the returned function is called. */
+export function beginStopWait(node: object, others: readonly object[]): EndWait {
+  for (const other of others) count(node, other, 1);
+  return () => {
+    for (const other of others) count(node, other, -1);
+  };
+}
+
+/** Whether a node waits for the handler that makes this call, directly or through others. */
+export function waitsForCaller(node: object): boolean {
+  const caller = activeWork();
+  return caller !== undefined && reaches(node, caller.queue.node);
 }
 
 function reaches(from: object, to: object): boolean {

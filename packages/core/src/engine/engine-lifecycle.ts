@@ -4,6 +4,7 @@ import type { EngineHost } from '../contract/engine.ts';
 import type { EngineState, MissedData } from '../contract/observing.ts';
 import type { OpenTransport, Transport } from '../contract/transport.ts';
 import { activeWork } from '../dispatch/delivery.ts';
+import { beginStopWait, waitsForCaller } from '../dispatch/wait-graph.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
@@ -29,6 +30,8 @@ export interface LifecycleParts {
   readonly stalls: StallWatch;
   /** The host, which a bus may replace before the first start. */
   readonly host: () => EngineHost;
+  /** The engine, in the wait graph. */
+  readonly node: object;
 }
 
 /** Starts, drains and stops an engine, and refuses calls in other states. */
@@ -37,8 +40,8 @@ export class EngineLifecycle {
   /** Undefined unless the engine is started or stopping. */
   transport: Transport | undefined;
   readonly #parts: LifecycleParts;
-  readonly #starting = new SharedStart();
   readonly #stopping = new SharedStop();
+  readonly #starting = new SharedStart(() => this.#stopping.isUnderWay && waitsForCaller(this.#parts.node));
   /** Aborts a start that `stop` does not wait for. */
   #startAborter: AbortController | undefined;
 
@@ -53,7 +56,8 @@ export class EngineLifecycle {
 
   async #start({ signal }: StartOptions): Promise<void> {
     if (this.state === 'started') return;
-    if (this.state === 'stopping') await this.stop({}).catch(() => {});
+    if (this.#stopping.isUnderWay) await this.#stopping.settled;
+    else if (this.state === 'stopping') await this.stop({}).catch(() => {});
     assertSignal(signal);
     signal?.throwIfAborted();
     this.state = 'starting';
@@ -131,6 +135,22 @@ export class EngineLifecycle {
   }
 
   async #drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { subscriptions, node } = this.#parts;
+    const caller = activeWork()?.queue;
+    // Not for the subscription of a handler that makes this call.
+    const awaited = [...subscriptions.queues].filter((queue) => queue !== caller);
+    const endWait = beginStopWait(
+      node,
+      awaited.map((queue) => queue.node),
+    );
+    try {
+      await this.#drainQueues(timeoutMs, signal);
+    } finally {
+      endWait();
+    }
+  }
+
+  async #drainQueues(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { capabilities, subscriptions, stalls, host } = this.#parts;
     const startedAt = performance.now();
     this.state = 'stopping';

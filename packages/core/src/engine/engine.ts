@@ -95,6 +95,7 @@ class TransportEngine implements Engine {
       subscriptions: this.#subscriptions,
       stalls: this.#stalls,
       host: () => this.#host,
+      node: this,
     });
     stampContract(this);
   }

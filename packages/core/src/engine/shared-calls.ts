@@ -1,12 +1,19 @@
 import type { StartOptions, StopOptions } from '../contract/bus.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import { orAborted } from '../engine-kit/or-aborted.ts';
+import { EventBusNotStartedError } from '../errors/errors.ts';
 import { assertSignal, resolveStopTimeout } from './options/call-options.ts';
 
 /** The `start` that is under way. A later call waits for it, and its signal ends only its own wait. */
 export class SharedStart {
+  readonly #isHeldByCaller: () => boolean;
   #starting: Promise<void> | undefined;
   #end: Promise<void> | undefined;
+
+  /** @param isHeldByCaller - Whether a `stop` is under way that waits for the handler which calls `start`. */
+  constructor(isHeldByCaller: () => boolean) {
+    this.#isHeldByCaller = isHeldByCaller;
+  }
 
   /** Undefined if no `start` is under way. */
   get underWay(): Promise<void> | undefined {
@@ -25,8 +32,13 @@ export class SharedStart {
     return stop;
   }
 
-  /** Joins the `start` that is under way, or calls the function. */
+  /**
+   * Joins the `start` that is under way, or calls the function.
+   *
+   * @throws {@link EventBusNotStartedError} if it would wait for a `stop` that waits for the caller.
+   */
   async run({ signal }: StartOptions, start: () => Promise<void>): Promise<void> {
+    if (this.#isHeldByCaller()) throw new EventBusNotStartedError('start', 'stopping');
     while (this.#end !== undefined) {
       assertSignal(signal);
       await orAborted(this.#end, signal);

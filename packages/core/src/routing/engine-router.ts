@@ -66,7 +66,7 @@ class EngineRouter implements Router {
           const event = createEvent(input);
           await this.engine(this.#routing.engineForDeadLetter(event, name)).publish(event);
         }));
-    this.#engines = new RoutedEngines(engines, hostOf, () => this.#spanning.clear());
+    this.#engines = new RoutedEngines(this, engines, hostOf, () => this.#spanning.clear());
   }
 
   get capabilities(): Capabilities {

@@ -3,6 +3,7 @@ import { assertContractVersion } from '../contract/contract-version.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
 import { insideHandler } from '../dispatch/delivery.ts';
+import { beginStopWait, waitsForCaller } from '../dispatch/wait-graph.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
 import { assertOptionsOf, assertStopOptions, resolveStopTimeout } from '../engine/options/call-options.ts';
 import { SharedStart, SharedStop } from '../engine/shared-calls.ts';
@@ -27,11 +28,22 @@ export class RoutedEngines {
   readonly #engines = new Map<string, Engine>();
   readonly #host: (name: string) => EngineHost;
   readonly #onDrained: () => void;
-  readonly #starting = new SharedStart();
+  readonly #node: object;
+  readonly #starting: SharedStart;
   readonly #stopping = new SharedStop();
 
-  /** @param onDrained - Called by `stop` once all engines are drained, before the first is stopped. */
-  constructor(slots: readonly RoutedEngine[], host: (name: string) => EngineHost, onDrained: () => void) {
+  /**
+   * @param node - The router, in the wait graph.
+   * @param onDrained - Called by `stop` once all engines are drained, before the first is stopped.
+   */
+  constructor(
+    node: object,
+    slots: readonly RoutedEngine[],
+    host: (name: string) => EngineHost,
+    onDrained: () => void,
+  ) {
+    this.#node = node;
+    this.#starting = new SharedStart(() => waitsForCaller(node));
     this.names = slots.map(({ name }) => name);
     this.#slots = slots;
     this.#host = host;
@@ -128,6 +140,15 @@ export class RoutedEngines {
   }
 
   async #stop(options: StopOptions): Promise<void> {
+    const endWait = beginStopWait(this.#node, [...this.#engines.values()]);
+    try {
+      await this.#stopEngines(options);
+    } finally {
+      endWait();
+    }
+  }
+
+  async #stopEngines(options: StopOptions): Promise<void> {
     const timeLeft = countdown(resolveStopTimeout(options.timeoutMs));
     // Awaits nothing if no start is under way: an event that is published right after stop() is refused.
     const remaining =
