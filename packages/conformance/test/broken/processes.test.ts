@@ -68,6 +68,12 @@ describe('the suite finds an engine that', () => {
         'waitsForTheDead',
       ),
       faulty(
+        'settles an unsettled event with a later event, and loses it with its member',
+        'if a member is killed, another member begins',
+        'in whose handler process 1 was killed',
+        'skipsWhatIsUnsettled',
+      ),
+      faulty(
         'does not store attempts',
         'if a member is killed, another member begins',
         'expected attempt 2 in process 2, got 1: process 1 was killed',

@@ -32,6 +32,16 @@ const faults = {
       (commit) => (name, id, member, position) => commit(name, id, member, { ...position, attempts: [] }),
     );
   },
+  /** Stores the end of what is settled, as if everything before a settled event were settled, too. */
+  skipsWhatIsUnsettled: () => {
+    replace('commit', (commit) => (name, id, member, { first, ahead, attempts }) => {
+      commit(name, id, member, {
+        first: Math.max(first, ...ahead.map((offset) => offset + 1)),
+        ahead: [],
+        attempts,
+      });
+    });
+  },
   neverCommits: () => {
     replace('commit', () => () => {});
   },
