@@ -127,6 +127,15 @@ export class Recorder<T = unknown> {
     );
   }
 
+  /** Asserts that it was called this many times. */
+  assertCalls(expected: number, who: string = 'the handler'): void {
+    const { length } = this.calls;
+    assert.ok(
+      length === expected,
+      `expected ${who} to be called ${expected} time(s), and it was called ${length} time(s)`,
+    );
+  }
+
   /** Asserts that its calls had these attempt numbers, in this order. */
   assertAttempts(expected: readonly number[], who: string = 'the handler'): void {
     const got = this.calls.map(({ context }) => context.attempt);

@@ -23,3 +23,9 @@ export function assertTopics(engine: Engine, expected: readonly string[]): void 
   );
   assert.ok(got === wanted, `expected topics() to list ${wanted}, got ${got}`);
 }
+
+/** Asserts how many subscriptions of the engine get the events of a topic. */
+export function assertSubscribers(engine: Engine, topic: string, expected: number): void {
+  const got = engine.subscriberCount(topic);
+  assert.ok(got === expected, `expected subscriberCount('${topic}') to be ${expected}, got ${got}`);
+}

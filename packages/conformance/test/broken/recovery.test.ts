@@ -56,7 +56,8 @@ describe('the suite finds an engine that recovers wrongly:', () => {
     {
       wrong: 'an UnrecoverableError is retried',
       foundBy: 'an event whose handler throws UnrecoverableError gets one',
-      because: '5 !== 1',
+      because:
+        'expected the handler that throws an UnrecoverableError to be called 1 time(s), and it was called 5 time(s)',
       engine: of(
         class extends WrappedHandlers {
           override wrap(handler: EventHandler<never>): EventHandler<never> {
@@ -74,7 +75,7 @@ describe('the suite finds an engine that recovers wrongly:', () => {
     {
       wrong: '`shouldRetry` is not called',
       foundBy: '`shouldRetry` gets the error, and returning false ends',
-      because: '10 !== 3',
+      because: 'expected the handler to be called 3 time(s), and it was called 10 time(s)',
       engine: of(
         class extends WrappedHandlers {
           override options(options?: SubscribeOptions): SubscribeOptions {
@@ -131,7 +132,8 @@ describe('the suite finds an engine that recovers wrongly:', () => {
     {
       wrong: 'a dead letter is written although `deadLetter` is false',
       foundBy: 'with `deadLetter: false` no dead letter is written',
-      because: '1 !== 0',
+      because:
+        'expected the subscription to dead letters to be called 0 time(s), and it was called 1 time(s)',
       engine: of(
         class extends WrappedHandlers {
           override options(options?: SubscribeOptions): SubscribeOptions {

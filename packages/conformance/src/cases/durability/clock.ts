@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { rejectsWith } from '../../support/rejects.ts';
 import { roomy } from '../../support/subscriptions.ts';
 import { numbers } from '../../support/numbers.ts';
@@ -36,7 +36,7 @@ export const clockCases: readonly ConformanceCase[] = defineCases('clock', [
       await t.quiet(engine);
       alone.assertOrder(numbers(15), 'the subscription without a group');
       grouped.assertOrder(numbers(15), 'the group');
-      assert.equal(engine.stats().dropped, 0);
+      assertCounts(engine, { dropped: 0 });
       await t.eventually(async () => (await engine.health()).status === 'up', 'health to be up');
     },
   },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { SubscribeOptions } from '@polybus/core';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { assertEach } from '../../support/arrivals.ts';
 import type { Recorder } from '../../support/recorder.ts';
 import { turns } from '../../support/eventually.ts';
@@ -129,7 +130,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       await other.subscribe(t.topic(), seen.handler, options);
       await t.eventually(() => busy.ended + seen.ended >= 5, 'every event to be handled');
       await t.quiet(other);
-      assert.equal(dead.calls.length, 0);
+      dead.assertCalls(0, 'the subscription to dead letters');
       assertEach([...busy.payloads, ...seen.payloads], numbers(5), 'both members together');
     },
   },
@@ -231,7 +232,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
       });
       await t.publishNumbers(engine, t.topic(), 4, () => ({ key: 'one' }));
       await t.eventually(() => seen.payloads.includes(3), 'the next event of the key to be handled');
-      assert.equal(engine.stats().deadLettered, 3);
+      assertCounts(engine, { deadLettered: 3 });
       await dead.ends(3);
     },
   },

@@ -1,7 +1,7 @@
-import assert from 'node:assert/strict';
 import type { Engine } from '@polybus/core/engine';
 import type { CaseContext } from '../../case-context.ts';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { assertEach, assertOrder } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import type { Recorder } from '../../support/recorder.ts';
@@ -158,7 +158,7 @@ export const replayCases: readonly ConformanceCase[] = defineCases('replay', [
       await seen.ends(60);
       await t.quiet(engine);
       seen.assertOrder(numbers(60));
-      assert.equal(engine.stats().dropped, 0);
+      assertCounts(engine, { dropped: 0 });
     },
   },
   {

@@ -64,7 +64,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
       await own.ends(1);
       assert.equal(deadLetterOf(own.events[0]!)?.sourceTopic, t.topic());
       await t.quiet(engine);
-      assert.equal(standard.calls.length, 0);
+      standard.assertCalls(0, 'the subscription to `_dead.<topic>`');
     },
   },
   {
@@ -78,8 +78,8 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
       await t.publish(engine, t.topic(), 1);
       await t.eventually(() => engine.stats().failed === 1, 'the delivery to fail');
       await t.quiet(engine);
-      assert.equal(dead.calls.length, 0);
-      assert.equal(engine.stats().deadLettered, 0);
+      dead.assertCalls(0, 'the subscription to dead letters');
+      assertCounts(engine, { deadLettered: 0 });
     },
   },
   {
@@ -131,7 +131,7 @@ export const deadLetterCases: readonly ConformanceCase[] = defineCases('dead-let
       await dead.ends(2);
       await t.eventually(() => engine.stats().failed === 2, 'both deliveries to fail');
       await t.quiet(engine);
-      assert.equal(dead.calls.length, 2);
+      dead.assertCalls(2, 'the subscription to dead letters');
       assert.equal(deadDead.events.filter(({ topic }) => topic.includes(t.id)).length, 0);
     },
   },

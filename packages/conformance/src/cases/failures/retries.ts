@@ -31,8 +31,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
         assert.deepEqual(event.payload, { deep: [1] });
         assert.deepEqual(event.createdAt, createdAt);
       }
-      assert.equal(engine.stats().retried, 3);
-      assert.equal(engine.stats().failed, 0);
+      assertCounts(engine, { retried: 3, failed: 0 });
     },
   },
   {
@@ -72,8 +71,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       three.assertAttempts([1, 2, 3], `the handler with \`attempts: 3\``);
       one.assertAttempts([1], `the handler with \`attempts: 1\``);
       none.assertAttempts([1], `the handler with \`retry: false\``);
-      assert.equal(engine.stats().retried, 2);
-      assert.equal(engine.stats().deadLettered, 0);
+      assertCounts(engine, { retried: 2, deadLettered: 0 });
     },
   },
   {
@@ -92,8 +90,8 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), 1);
       await t.eventually(() => engine.stats().failed === 2, 'both deliveries to fail');
       await t.quiet(engine);
-      assert.equal(own.calls.length, 1);
-      assert.equal(foreign.calls.length, 1);
+      own.assertCalls(1, 'the handler that throws an UnrecoverableError');
+      foreign.assertCalls(1, 'the handler that throws an UnrecoverableError of another copy of core');
     },
   },
   {
@@ -115,7 +113,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       });
       await t.publish(engine, t.topic(), 1);
       await t.eventually(() => engine.stats().failed === 1, 'the delivery to fail');
-      assert.equal(seen.calls.length, 3);
+      seen.assertCalls(3);
       const messages = errors.map((error) => (error as Error).message);
       assertOrder(messages, ['again', 'again', 'enough'], '`shouldRetry`', 'the errors ');
     },
@@ -134,7 +132,7 @@ export const retryCases: readonly ConformanceCase[] = defineCases('retries', [
       await t.publish(engine, t.topic(), 1);
       await failing.ends(3);
       await t.quiet(engine);
-      assert.equal(fine.calls.length, 1, 'a neighbour got the retries too');
+      fine.assertCalls(1, 'the other subscription');
     },
   },
   {

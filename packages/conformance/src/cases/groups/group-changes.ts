@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type EventHandler, type Subscription, deadLetterOf } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { assertOrder } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
@@ -48,7 +49,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
         recorder.assertKeyOrder(who);
         recorder.assertPayloads(numbers(count), who);
       }
-      assert.equal(engine.stats().dropped, 0);
+      assertCounts(engine, { dropped: 0 });
     },
   },
   {
@@ -75,7 +76,7 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await t.within(Promise.all(publishing), 'publish to resolve');
       leaving.assertOrder([0], 'the leaving member');
       staying.assertOrder([1, 2, 3], 'the staying member');
-      assert.equal(engine.stats().dropped, 0);
+      assertCounts(engine, { dropped: 0 });
     },
   },
   {
@@ -130,8 +131,8 @@ export const groupChangeCases: readonly ConformanceCase[] = defineCases('group-c
       await staying.ends(1);
       await t.within(publishing, 'publish to resolve');
       await t.quiet(engine);
-      assert.equal(leaving.calls.length, 1);
-      assert.equal(staying.calls.length, 1);
+      leaving.assertCalls(1, 'the leaving member');
+      staying.assertCalls(1, 'the staying member');
     },
   },
   {

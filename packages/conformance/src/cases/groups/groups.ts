@@ -140,7 +140,7 @@ export const groupCases: readonly ConformanceCase[] = defineCases('groups', [
       await t.publish(engine, t.topic(), 1);
       await dead.ends(1);
       await t.quiet(engine);
-      assert.equal(dead.calls.length, 1);
+      dead.assertCalls(1, 'the subscription to dead letters');
       assertOrder(tries, [1, 2, 3], 'the members of the group together', 'the attempts ');
       assert.equal(deadLetterOf(dead.events[0]!)!.group, t.group());
     },

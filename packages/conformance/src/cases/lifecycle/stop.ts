@@ -3,7 +3,7 @@ import type { ShutdownTimeoutError } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
 import { rejection, rejectsWith } from '../../support/rejects.ts';
-import { assertConserved } from '../../support/stats.ts';
+import { assertCounts, assertConserved } from '../../support/stats.ts';
 import { attempts, roomy } from '../../support/subscriptions.ts';
 
 /** The timeout errors of `stop`: one per engine, which a router combines in an AggregateError. */
@@ -38,7 +38,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
         'a handler that finished was aborted',
       );
       await t.within(publishing, 'publish to resolve');
-      assert.equal(engine.stats().delivered, 2);
+      assertCounts(engine, { delivered: 2 });
     },
   },
   {
@@ -65,7 +65,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
       await t.within(Promise.all(publishing), 'publish to resolve');
       assert.equal(sync.ended, 20);
       assert.equal(async.ended, 20);
-      assert.equal(engine.stats().delivered, 40);
+      assertCounts(engine, { delivered: 40 });
     },
   },
   {
@@ -105,7 +105,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
       const health = await engine.health();
       assert.equal(health.state, 'stopped');
       assertConserved(engine.stats());
-      assert.equal(engine.stats().pending, 0);
+      assertCounts(engine, { pending: 0 });
       await t.within(Promise.all(publishing), 'publish to resolve');
       gate.open();
       await seen.ends(3);
@@ -205,8 +205,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
       await seen.begins(1);
       await t.within(engine.stop(), 'stop to resolve');
       assert.equal(seen.ended, 4);
-      assert.equal(engine.stats().delivered, 1);
-      assert.equal(engine.stats().failed, 0);
+      assertCounts(engine, { delivered: 1, failed: 0 });
     },
   },
   {
@@ -226,8 +225,8 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
         rejectsWith(() => engine.stop({ timeoutMs: 10 }), 'SHUTDOWN_TIMEOUT'),
         'stop to settle',
       );
-      assert.equal(engine.stats().dropped, 1);
-      assert.equal(seen.calls.length, 1);
+      assertCounts(engine, { dropped: 1 });
+      seen.assertCalls(1);
     },
   },
   {

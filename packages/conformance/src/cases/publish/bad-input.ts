@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { InvalidEventError, InvalidOptionError, UnknownOptionError } from '@polybus/core';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { refusedPayloads } from '../../tables/payload-table.ts';
 import { rejectsWith } from '../../support/rejects.ts';
 import { assertTopics, roomy } from '../../support/subscriptions.ts';
@@ -21,7 +22,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
         assert.equal(error.topic, t.topic());
       }
       await t.quiet(engine);
-      assert.equal(seen.calls.length, 0);
+      seen.assertCalls(0);
       assert.equal(engine.stats().published, 1, 'more than the event that quiet() publishes');
     },
   },
@@ -46,7 +47,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
       for (const metadata of [...notPlain, { f: () => 1 }, { n: { deep: 10n } }, { nan: Number.NaN }]) {
         await refuse('metadata', { topic, payload: 1, metadata });
       }
-      assert.equal(engine.stats().published, 0);
+      assertCounts(engine, { published: 0 });
     },
   },
   {
@@ -138,7 +139,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
       const event = { topic, payload: 1, partitionKey: 'a' };
       await rejectsWith(() => engine.publish(event), 'INVALID_EVENT', 'partitionKey', '"key"');
       assertTopics(engine, []);
-      assert.equal(engine.stats().published, 0);
+      assertCounts(engine, { published: 0 });
       // A caller that spreads options which were not given passes `undefined`.
       const absent = { retries: undefined } as never;
       await (await engine.subscribe(topic, () => {}, absent)).cancel();

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
-import { attempts, roomy } from '../../support/subscriptions.ts';
+import { assertSubscribers, attempts, roomy } from '../../support/subscriptions.ts';
 
 /** Handlers that publish. A handler must never wait for itself. */
 export const nestedPublishCases: readonly ConformanceCase[] = defineCases('nested-publish', [
@@ -165,7 +164,7 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
       await seen.ends(1);
       await t.quiet(engine);
       inner.assertOrder(['nested'], 'the subscription that the handler makes');
-      assert.equal(engine.subscriberCount(t.topic('inner')), 0);
+      assertSubscribers(engine, t.topic('inner'), 0);
     },
   },
 ]);

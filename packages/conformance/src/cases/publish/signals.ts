@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { turns } from '../../support/eventually.ts';
 import { rejection } from '../../support/rejects.ts';
-import { assertTopics, roomy } from '../../support/subscriptions.ts';
+import { assertSubscribers, assertTopics, roomy } from '../../support/subscriptions.ts';
 
 const reason = new Error('given up');
 
@@ -34,8 +35,8 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
         reason,
       );
       await t.quiet(engine);
-      assert.equal(seen.calls.length, 0);
-      assert.equal(engine.subscriberCount(t.topic('b')), 0);
+      seen.assertCalls(0);
+      assertSubscribers(engine, t.topic('b'), 0);
     },
   },
   {
@@ -188,7 +189,7 @@ export const signalCases: readonly ConformanceCase[] = defineCases('signals', [
         );
         assert.equal(((await publishing) as { code?: string }).code, 'INVALID_OPTION');
       }
-      assert.equal(engine.stats().published, 0);
+      assertCounts(engine, { published: 0 });
       assertTopics(engine, []);
     },
   },

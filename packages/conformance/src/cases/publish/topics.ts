@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
+import { assertCounts } from '../../support/stats.ts';
 import { assertOrder, assertEach } from '../../support/arrivals.ts';
 import { rejectsWith } from '../../support/rejects.ts';
-import { assertTopics, roomy } from '../../support/subscriptions.ts';
+import { assertSubscribers, assertTopics, roomy } from '../../support/subscriptions.ts';
 import { invalidPatterns, invalidTopics, place, wildcardTable } from '../../tables/wildcard-table.ts';
 
 const anything = () => {};
@@ -89,7 +90,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
       await t.publish(await t.elsewhere(engine), t.topic('a.b.c'), 1);
       for (const seen of recorders) await seen.ends(1);
       await t.quiet(engine);
-      for (const seen of recorders) assert.equal(seen.calls.length, 1);
+      for (const seen of recorders) seen.assertCalls(1);
     },
   },
   {
@@ -143,7 +144,7 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
         t.topic('*'),
       );
       assertTopics(engine, ['*']);
-      assert.equal(engine.stats().published, 0);
+      assertCounts(engine, { published: 0 });
     },
   },
   {
@@ -153,21 +154,21 @@ export const topicCases: readonly ConformanceCase[] = defineCases('topics', [
       const engine = await t.started();
       const [a, b, all] = [t.topic('a'), t.topic('b'), t.topic('*')];
       assertTopics(engine, []);
-      assert.equal(engine.subscriberCount(a), 0);
+      assertSubscribers(engine, a, 0);
       const first = await engine.subscribe(a, anything);
       const second = await engine.subscribeAsync(a, anything);
       const third = await engine.subscribe(all, anything);
       assertTopics(engine, [all, a]);
-      assert.equal(engine.subscriberCount(a), 3);
-      assert.equal(engine.subscriberCount(b), 1);
-      assert.equal(engine.subscriberCount(all), 1);
+      assertSubscribers(engine, a, 3);
+      assertSubscribers(engine, b, 1);
+      assertSubscribers(engine, all, 1);
       await first.cancel();
-      assert.equal(engine.subscriberCount(a), 2);
+      assertSubscribers(engine, a, 2);
       await third.cancel();
       assertTopics(engine, [a]);
       await second.cancel();
       assertTopics(engine, []);
-      assert.equal(engine.subscriberCount(a), 0);
+      assertSubscribers(engine, a, 0);
       assert.throws(() => engine.subscriberCount('no topic'), { code: 'INVALID_TOPIC' });
     },
   },
