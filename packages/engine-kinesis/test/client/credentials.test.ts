@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { DynamoDBCheckpointStore } from '../../src/stores/dynamodb-store.ts';
 import { FaultProxy, everyNth } from '../fault-proxy.ts';
 import { addressOf, quick } from '../read/foreign.ts';
@@ -118,4 +118,20 @@ describeWithBroker('kinesis', 'credentials that the service refuses', (kinesis) 
       for (const secret of Object.values(secrets)) expect(shown(error, log)).not.toContain(secret);
     },
   );
+
+  test('no credentials at all fail the start: the error says what to do', patient, async () => {
+    const nowhere = '/nowhere/credentials';
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', nowhere);
+    vi.stubEnv('AWS_CONFIG_FILE', nowhere);
+    // The address of the service that gives credentials to virtual machines is not on this machine.
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'])
+      vi.stubEnv(name, undefined);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { accessKeyId: _, secretAccessKey: __, ...config } = configOf(newStream());
+    await expect(startEngine(config)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: expect.stringMatching(/CredentialsProviderError: .*Check the region, the credentials/),
+    });
+  });
 });
