@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import { type GenericSchema, is } from 'valibot';
-import { configSchema } from '../../packages/core/src/config/parse-config.ts';
+import { configSchema, defaultEngineType } from '../../packages/core/src/config/parse-config.ts';
 import { root } from '../test/docs/blocks.ts';
 import { type Descriptions, descriptionsIn } from './descriptions.ts';
 import { engineSchemas } from './engine-schemas.ts';
@@ -43,6 +43,15 @@ export async function configJsonSchema(): Promise<JsonSchema> {
     // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
     then: { properties: { config: { $ref: `#/definitions/${type}` } } },
   }));
+  // The one-engine form. Without a type, it is the default one.
+  const single = engines.map(({ type }) => ({
+    if: {
+      properties: { engine: { const: type } },
+      ...(type === defaultEngineType ? {} : { required: ['engine'] }),
+    },
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+    then: { properties: { config: { $ref: `#/definitions/${type}` } } },
+  }));
   const definitions: Properties = { variable };
   for (const { type, schema: own, descriptions } of engines) definitions[type] = converted(own, descriptions);
   return {
@@ -50,6 +59,7 @@ export async function configJsonSchema(): Promise<JsonSchema> {
     title: 'The configuration of a polybus event bus',
     ...schema,
     properties: { $schema: { type: 'string' }, ...properties },
+    allOf: single,
     definitions,
   };
 }

@@ -57,7 +57,9 @@ export async function configReference(): Promise<string> {
     table(retryRows(retryObject)),
     ...engines.flatMap(({ type, schema, descriptions }) => [
       `### \`config\` of type \`${type}\``,
-      table(rowsOf(schema, descriptions)),
+      type === 'redis-streams'
+        ? 'The fields of type `redis` without `mode`, which is `streams`.'
+        : table(rowsOf(schema, descriptions)),
     ]),
   ];
   return parts.join('\n\n');

@@ -6,7 +6,7 @@ import {
   createEngine,
 } from '@polybus/core/engine';
 import { commandError } from './errors.ts';
-import { type RedisConfig, type RedisOptions, resolveOptions } from './options/options.ts';
+import { type RedisConfig, type RedisOptions, type RedisType, resolveOptions } from './options/options.ts';
 import { PubSubTransport } from './pubsub-transport.ts';
 import { StreamsTransport } from './streams-transport.ts';
 
@@ -17,19 +17,20 @@ import { StreamsTransport } from './streams-transport.ts';
  * @throws {@link InvalidConfigError} listing every problem of the configuration.
  */
 export function redisEngine(config: RedisConfig = {}): Engine {
-  return create(config, 'redisEngine');
+  return create(config, 'redisEngine', 'redis');
 }
 
 /** The engine types of this package, for a bus that is configured by name. */
 export const engines: Readonly<Record<string, EngineFactory>> = {
-  redis: (config, { path }) => create(config, path),
+  redis: (config, { path }) => create(config, path, 'redis'),
+  'redis-streams': (config, { path }) => create(config, path, 'redis-streams'),
 };
 
-function create(config: unknown, path: string): Engine {
-  const options = resolveOptions(config, path);
+function create(config: unknown, path: string, type: RedisType): Engine {
+  const options = resolveOptions(config, path, type);
   const isDurable = options.mode === 'streams';
   return createEngine({
-    type: 'redis',
+    type,
     capabilities: {
       durable: isDurable,
       groups: isDurable,

@@ -15,6 +15,7 @@ export interface BusRouterOptions {
   readonly config: ParsedConfig;
   /** Engines that the check of the configuration has created, by their index in it. */
   readonly made: ReadonlyMap<number, MadeEngine>;
+  readonly shared: EngineSpec['shared'];
   readonly sourceOf: SourceOf;
   readonly logger: Logger;
   readonly observer: EngineObserver;
@@ -41,7 +42,7 @@ export function createBusRouter(options: BusRouterOptions): Router {
 }
 
 async function createConfiguredEngine(
-  { config, made, sourceOf, logger }: BusRouterOptions,
+  { made, shared, sourceOf, logger }: BusRouterOptions,
   described: { name: string; type: string; config: object; index: number },
 ): Promise<Engine> {
   const { name, type, index } = described;
@@ -50,7 +51,7 @@ async function createConfiguredEngine(
     name,
     type,
     config: described.config as EngineSpec['config'],
-    isShared: !config.isMultiEngine,
+    shared,
   };
   const known = made.get(index);
   const { engine, unused } = known ?? makeEngine(await findEngineFactory(type), spec, sourceOf);

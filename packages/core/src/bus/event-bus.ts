@@ -73,7 +73,7 @@ export class UntypedEventBus implements Engine {
       ...givenConfig
     } = options;
     const sourceOf = sourcesOf(options);
-    const { config, made } = parseAndMake(givenConfig, sourceOf);
+    const { config, made, shared } = parseAndMake(givenConfig, sourceOf);
     const logger = adaptedLogger(givenLogger);
     this.config = config;
     this.#logger = logger;
@@ -84,6 +84,7 @@ export class UntypedEventBus implements Engine {
     this.router = createBusRouter({
       config,
       made,
+      shared,
       sourceOf,
       logger,
       observer: this.#lifecycle,

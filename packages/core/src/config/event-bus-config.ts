@@ -18,6 +18,8 @@ export interface EngineConfig {
 export interface EventBusConfig {
   /** The type of the engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or your own. Default `durable-memory`. */
   readonly engine?: EngineType | undefined;
+  /** The configuration of the engine, as in `engines[].config`: fields that only engines of its type have, such as `mode` of `redis`. It overrides fields of the same meaning outside of it. */
+  readonly config?: EngineTypeConfig | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
   /** The maximum number of events that wait for each subscription. */

@@ -11,8 +11,11 @@ export interface EngineSpec {
   readonly name: string;
   readonly type: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** True if the configuration has the fields of a bus with one engine, which engines of every type share. */
-  readonly isShared: boolean;
+  /**
+   * For a bus with one engine, the fields that count outside of its `config`. Engines of every type share these fields, and need not have
+   * them. Undefined for a bus with several engines.
+   */
+  readonly shared: ReadonlySet<string> | undefined;
 }
 
 /** An engine created from its configuration. */
@@ -24,9 +27,9 @@ export interface MadeEngine {
 
 /** Creates an engine from its configuration. Its errors have the path of the configuration, and the source of each field. */
 export function makeEngine(factory: EngineFactory, spec: EngineSpec, sourceOf: SourceOf): MadeEngine {
-  const { index, name, config, isShared } = spec;
+  const { index, name, config, shared } = spec;
   try {
-    if (isShared) return makeOfSharedFields(factory, config, { name, path: '' });
+    if (shared !== undefined) return makeOfSharedFields(factory, config, shared, { name, path: '' });
     return { engine: factory(config, { name, path: `engines[${index}].config` }), unused: [] };
   } catch (error) {
     throw withSources(error, sourceOf);
@@ -53,15 +56,29 @@ export function makeKnownEngines(
   return { made, mistakes };
 }
 
+/** Returns true if the configuration of a known engine type has a field. */
+export function hasField(type: string, field: string): boolean {
+  const factory = knownEngineFactory(type);
+  if (factory === undefined) return false;
+  try {
+    // A value that no field accepts: the engine refuses the field, or its value.
+    factory({ [field]: Symbol('any') }, { name: type, path: '' });
+    return true;
+  } catch (error) {
+    return problemsOf(error, '') !== undefined && !unknownFields(error).includes(field);
+  }
+}
+
 /**
- * Creates an engine from the fields of a bus with one engine. The fields are for engines of every type, and an operator may change
- * only the type: fields that the engine does not know are left out.
+ * Creates the engine of a bus with one engine. The shared fields are for engines of every type, and an operator may change only the
+ * type: shared fields that the engine does not know are left out.
  *
  * @throws any other error of the factory.
  */
 function makeOfSharedFields(
   factory: EngineFactory,
   fields: Readonly<Record<string, unknown>>,
+  shared: ReadonlySet<string>,
   context: EngineFactoryContext,
 ): MadeEngine {
   const unused: string[] = [];
@@ -70,8 +87,8 @@ function makeOfSharedFields(
     try {
       return { engine: factory(used, context), unused };
     } catch (error) {
-      const unknown = unknownFields(error).filter((field) => Object.hasOwn(used, field));
-      if (unknown.length === 0) throw error;
+      const unknown = unknownFields(error).filter((field) => shared.has(field) && Object.hasOwn(used, field));
+      if (unknown.length === 0) throw withConfigPaths(error, shared);
       unused.push(...unknown);
       used = Object.fromEntries(Object.entries(used).filter(([field]) => !unknown.includes(field)));
     }
@@ -83,16 +100,33 @@ function unknownFields(error: unknown): string[] {
   return problems.filter(({ kind }) => kind === 'unknown-field').map(({ path }) => path);
 }
 
+/** Adds to an error that fields other than the shared ones are in `config`. */
+function withConfigPaths(error: unknown, shared: ReadonlySet<string>): unknown {
+  const problems = problemsOf(error, '');
+  if (problems === undefined || !(error instanceof InvalidConfigError)) return error;
+  const placed = problems.map((problem) =>
+    problem.path === '' || problem.path === 'config' || shared.has(fieldOf(problem.path))
+      ? problem
+      : { ...problem, path: `config.${problem.path}` },
+  );
+  return new InvalidConfigError(placed, { code: error.code, engine: error.engine });
+}
+
 /** Adds to an error the source that set each of the fields that it names. */
 function withSources(error: unknown, sourceOf: (field: string) => string | undefined): unknown {
   const problems = problemsOf(error, '');
   if (problems === undefined || !(error instanceof InvalidConfigError)) return error;
   const sourced = problems.map((problem) => ({
     ...problem,
-    source: problem.source ?? sourceOf(fieldOf(problem.path)),
+    source: problem.source ?? sourceOf(sourcedField(problem.path)),
   }));
   if (sourced.every(({ source }) => source === undefined)) return error;
   return new InvalidConfigError(sourced, { code: error.code, engine: error.engine });
+}
+
+/** The field of a path whose source is known: a top-level field, or a field of `config`. */
+function sourcedField(path: string): string {
+  return /^(?:config\.)?[^.[]*/.exec(path)![0];
 }
 
 /** The top-level field of a path. */

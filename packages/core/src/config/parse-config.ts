@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { Engine } from '../contract/engine.ts';
 import {
+  type ConfigProblem,
   DuplicateEngineNameError,
   InvalidConfigError,
   UnknownEngineReferenceError,
@@ -9,7 +10,7 @@ import { oneConfigError } from '../errors/config-problems.ts';
 import type { PolybusError } from '../errors/polybus-error.ts';
 import type { EventBusConfig, ParsedConfig } from './event-bus-config.ts';
 import { type SourceOf, noSource } from './loading/sources.ts';
-import { type EngineSpec, type MadeEngine, makeKnownEngines } from './make-engines.ts';
+import { type EngineSpec, type MadeEngine, hasField, makeKnownEngines } from './make-engines.ts';
 import {
   atLeastOne,
   flag,
@@ -47,7 +48,13 @@ const singleEngineEntries = {
 };
 
 /** The fields that count if there are no `engines`. */
-export const singleEngineFields: readonly string[] = ['engine', ...Object.keys(singleEngineEntries)];
+export const singleEngineFields: readonly string[] = [
+  'engine',
+  'config',
+  ...Object.keys(singleEngineEntries),
+];
+
+const engineConfig = v.record(v.string(), v.unknown(), 'an object');
 
 const anyEngine = v.custom<Engine>(
   (value) =>
@@ -65,7 +72,7 @@ const engineSchema = v.pipe(
       v.notValue(nameOfAll, `a name other than "${nameOfAll}", which metrics use for all engines together`),
     ),
     type: v.optional(text),
-    config: v.optional(v.record(v.string(), v.unknown(), 'an object')),
+    config: v.optional(engineConfig),
     engine: v.optional(anyEngine),
   }),
   v.check(
@@ -80,6 +87,7 @@ const engineSchema = v.pipe(
 
 const entries = {
   engine: v.optional(text, defaultEngineType),
+  config: v.optional(engineConfig),
   ...singleEngineEntries,
   engines: v.optional(v.pipe(v.array(engineSchema, 'a list'), v.minLength(1, 'at least one engine'))),
   routing: v.optional(
@@ -125,13 +133,23 @@ export function parseConfig(input: EventBusConfig = {}): ParsedConfig {
 export function parseAndMake(
   input: EventBusConfig,
   sourceOf: SourceOf = noSource,
-): { readonly config: ParsedConfig; readonly made: ReadonlyMap<number, MadeEngine> } {
+): {
+  readonly config: ParsedConfig;
+  readonly shared: EngineSpec['shared'];
+  readonly made: ReadonlyMap<number, MadeEngine>;
+} {
   const { mistakes, made } = examine(input, sourceOf);
   if (mistakes.length > 0) throw oneConfigError(mistakes);
-  const { engine: type, engines, routing, source, ...single } = v.parse(schema, input);
+  const { engine: type, config, engines, routing, source, ...single } = v.parse(schema, input);
   const isMultiEngine = engines !== undefined;
-  const list = engines ?? [{ name: defaultName, type, config: given(single) }];
-  return { config: { engines: list, routing, source, isMultiEngine, defaultEngine: list[0]!.name }, made };
+  const outside = given(single);
+  const list = engines ?? [{ name: defaultName, type, config: { ...outside, ...config } }];
+  const shared = isMultiEngine ? undefined : sharedFields(config);
+  return {
+    config: { engines: list, routing, source, isMultiEngine, defaultEngine: list[0]!.name },
+    shared,
+    made,
+  };
 }
 
 /** All mistakes in a configuration. Names are checked even if something else is wrong. */
@@ -161,9 +179,25 @@ function examine(
       ? [new UnknownEngineReferenceError(name, `routing[${i}].engine`, known, sourceOf('routing'))]
       : [],
   );
-  const { made, mistakes: engineMistakes } = makeKnownEngines(engineSpecsIn(fields), sourceOf);
-  const mistakes = [...(problems.length > 0 ? [new InvalidConfigError(problems)] : []), ...engineMistakes];
+  const specs = engineSpecsIn(fields);
+  const { made, mistakes: engineMistakes } = makeKnownEngines(specs, sourceOf);
+  const placed = problems.map((problem) => withPlaceOfField(problem, fields, specs));
+  const mistakes = [...(placed.length > 0 ? [new InvalidConfigError(placed)] : []), ...engineMistakes];
   return { mistakes: [...mistakes, ...duplicates, ...unknown], made };
+}
+
+/** Says where a field belongs that is at the top although only the engine has it. */
+function withPlaceOfField(
+  problem: ConfigProblem,
+  fields: Readonly<Record<string, unknown>>,
+  specs: readonly EngineSpec[],
+): ConfigProblem {
+  const { path, kind } = problem;
+  if (kind !== 'unknown-field' || !Object.hasOwn(fields, path)) return problem;
+  const owner = specs.find(({ type }) => hasField(type, path));
+  if (owner === undefined) return problem;
+  const place = owner.shared === undefined ? `engines[${owner.index}].config` : 'config';
+  return { ...problem, message: `it is a field of the engine "${owner.type}"; set ${place}.${path}` };
 }
 
 /** The engines to create, as far as mistakes in the configuration allow. */
@@ -175,16 +209,24 @@ function engineSpecsIn(fields: Readonly<Record<string, unknown>>): EngineSpec[] 
       const result = v.safeParse(entry, fields[field]);
       return result.success ? [[field, result.output] as const] : [];
     });
-    const config = given(Object.fromEntries(right));
-    return [{ index: 0, name: defaultName, type: engine, config, isShared: true }];
+    const { config = {} } = fields;
+    if (!isRecord(config)) return [];
+    const outside = given(Object.fromEntries(right));
+    const shared = sharedFields(config);
+    return [{ index: 0, name: defaultName, type: engine, config: { ...outside, ...config }, shared }];
   }
   if (!Array.isArray(engines)) return [];
   return engines.flatMap((item: unknown, index) => {
     const { name, type, config = {}, engine: made } = isRecord(item) ? item : {};
     if (typeof name !== 'string' || typeof type !== 'string' || !isRecord(config) || made !== undefined)
       return [];
-    return [{ index, name, type, config, isShared: false }];
+    return [{ index, name, type, config, shared: undefined }];
   });
+}
+
+/** The fields of the one-engine form that count outside of its `config`. */
+function sharedFields(config: object = {}): ReadonlySet<string> {
+  return new Set(Object.keys(singleEngineEntries).filter((field) => !Object.hasOwn(config, field)));
 }
 
 /** The value of a field in each item of a list; undefined if it is not a name. */

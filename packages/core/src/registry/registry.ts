@@ -25,8 +25,11 @@ export type EngineFactory = (config: unknown, context: EngineFactoryContext) => 
 const factories = new Map<string, EngineFactory>();
 
 /** Engine types whose package has another name. */
-const packageOf: ReadonlyMap<string, string> = new Map([['durable-memory', '@polybus/engine-memory']]);
-const publishedTypes = ['memory', 'durable-memory', 'redis', 'kafka', 'kinesis'];
+const packageOf: ReadonlyMap<string, string> = new Map([
+  ['durable-memory', '@polybus/engine-memory'],
+  ['redis-streams', '@polybus/engine-redis'],
+]);
+const publishedTypes = ['memory', 'durable-memory', 'redis', 'redis-streams', 'kafka', 'kinesis'];
 const typeGrammar = /^[a-z0-9][a-z0-9-]*$/;
 
 /** Registers an engine type in this process. It replaces an earlier factory of the same type. */

@@ -21,6 +21,9 @@ export type RedisClient = Redis | Cluster;
 /** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. */
 export type RedisMode = 'pubsub' | 'streams';
 
+/** The engine types of this package. */
+export type RedisType = 'redis' | 'redis-streams';
+
 /** The configuration of the Redis engine. */
 export interface RedisConfig extends DeliveryOptions {
   /** `pubsub`: lowest latency, keeps no events. `streams`: durable, with groups and replay. Default `pubsub`. */
@@ -64,6 +67,9 @@ export interface RedisConfig extends DeliveryOptions {
   /** The `deadLetter` of subscriptions that do not set it; `true` means the topic `_dead.<topic>`. Default: `false` in mode `pubsub`, `true` in mode `streams`. */
   readonly deadLetter?: string | boolean | undefined;
 }
+
+/** The configuration of the engine type `redis-streams`, which is `redis` in mode `streams`. */
+export type RedisStreamsConfig = Omit<RedisConfig, 'mode'>;
 
 /** The configuration with every default filled in; durations in milliseconds. */
 export interface RedisOptions {
@@ -115,8 +121,7 @@ const factory = v.custom<() => RedisClient>(
   'a function that creates a client of ioredis',
 );
 
-const schema = strict({
-  mode: v.optional(v.picklist(['pubsub', 'streams'], '"pubsub" or "streams"'), 'pubsub'),
+const entries = {
   url: v.optional(url),
   externalBrokerURL: v.optional(url),
   db: v.optional(wholeNumber),
@@ -139,19 +144,29 @@ const schema = strict({
   ...deliveryOptions,
   // The default depends on the mode.
   deadLetter: v.optional(deadLetter),
-});
+};
+const mode = v.optional(v.picklist(['pubsub', 'streams'], '"pubsub" or "streams"'), 'pubsub');
+const schema = strict({ mode, ...entries });
+const streamsSchema = strict(entries);
 
 /** The schema of each engine type's configuration. The JSON Schema of a bus's configuration is generated from it. */
-export const configSchemas: Readonly<Record<string, v.GenericSchema>> = { redis: schema };
+export const configSchemas: Readonly<Record<RedisType, v.GenericSchema>> = {
+  redis: schema,
+  'redis-streams': streamsSchema,
+};
 
 /**
  * Checks a configuration and fills in the defaults.
  *
+ * @param type - `redis-streams` is `redis` in mode `streams`, and its configuration has no `mode`.
  * @param path - The name of the configuration in messages.
  * @throws {@link InvalidConfigError} if a part is invalid. The error lists every problem.
  */
-export function resolveOptions(config: unknown, path: string): RedisOptions {
-  const given = validateConfig(schema, config, path);
+export function resolveOptions(config: unknown, path: string, type: RedisType = 'redis'): RedisOptions {
+  const given =
+    type === 'redis'
+      ? validateConfig(schema, config, path)
+      : { ...validateConfig(streamsSchema, config, path), mode: 'streams' as const };
   const { mode } = given;
   if (given.client !== undefined && given.createClient !== undefined) {
     throw new InvalidConfigError([
@@ -228,5 +243,6 @@ function resolvePrefix(prefix: string | undefined, needsHashTag: boolean, path: 
 declare module '@polybus/core' {
   interface EngineTypes {
     readonly redis: RedisConfig;
+    readonly 'redis-streams': RedisStreamsConfig;
   }
 }

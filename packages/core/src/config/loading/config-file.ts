@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Yaml from 'yaml';
 import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../../errors/config-errors.ts';
-import type { Environment } from './environment.ts';
+import type { Environment } from './sources.ts';
 import { lineOfJsonMistake } from './json-mistake.ts';
 import { PlainText, type Typed, isReference, substitute } from './substitute.ts';
 

@@ -42,7 +42,8 @@ interface Checked {
 
 function check(layers: readonly ConfigLayer[]): Checked {
   const { config, origins, problems } = merge(layers);
-  const sourceOf: SourceOf = (field) => origins.get(field)?.(field);
+  const sourceOf: SourceOf = (field) =>
+    origins.get(field)?.(field) ?? origins.get(topOf(field))?.(topOf(field));
   const errors = layers.flatMap((layer) => layer.errors);
   const isKnown = pathsOf(errors);
   const mistakes = mistakesIn(config, sourceOf).flatMap((error) => {
@@ -85,12 +86,43 @@ function merge(layers: readonly ConfigLayer[]): Merged {
         problems.push({ path: field, message, source: sourceOf(field) });
       }
     }
+    if (namesAnotherEngine(fields, config)) delete config['config'];
     for (const [field, value] of given) {
-      config[field] = value;
+      config[field] = field === 'config' ? mergedConfig(config[field], value) : value;
       origins.set(field, sourceOf);
+      if (field === 'config' && isPlainObject(value))
+        for (const name of Object.keys(value)) origins.set(`config.${name}`, sourceOf);
     }
   }
   return { config: { ...config }, origins, problems };
+}
+
+/** The `config` of an earlier source is for the engine that this source or an earlier one named, and for no other. */
+function namesAnotherEngine(
+  { engine }: Readonly<Record<string, unknown>>,
+  earlier: Readonly<Record<string, unknown>>,
+): boolean {
+  return engine !== undefined && earlier['engine'] !== undefined && engine !== earlier['engine'];
+}
+
+/** Merges the `config` of two sources field by field, also within plain objects such as `sasl`. */
+function mergedConfig(earlier: unknown, later: unknown): unknown {
+  if (!isPlainObject(earlier) || !isPlainObject(later)) return later;
+  const added = Object.entries(later).map(([field, value]): [string, unknown] => [
+    field,
+    mergedConfig(Object.hasOwn(earlier, field) ? earlier[field] : undefined, value),
+  ]);
+  return Object.fromEntries([...Object.entries(earlier), ...added]);
+}
+
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function topOf(field: string): string {
+  return field.split('.', 1)[0]!;
 }
 
 function pathsOf(errors: readonly PolybusError[]): (path: string) => boolean {

@@ -1,9 +1,9 @@
 import { closest, nearest } from '../../errors/suggest.ts';
 import type { EventBusConfig } from '../event-bus-config.ts';
 import { type ConfigProblem, InvalidConfigError } from '../../errors/config-errors.ts';
-
-/** Environment variables, as `process.env` has them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { readEngineConfig } from './engine-variables.ts';
+import type { Environment } from './sources.ts';
+import type { Typed } from './substitute.ts';
 
 /** Readers leave a text of the wrong kind unchanged, and validation then says what is expected. */
 const asText = (value: string): string => value;
@@ -41,8 +41,9 @@ export const variables: Readonly<
 /** The fields that environment variables set. */
 export interface EnvironmentFields {
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The variable that set each field. */
+  /** The variable that set each field, and each field of `config`. */
   readonly variableOf: ReadonlyMap<string, string>;
+  readonly typed: readonly Typed[];
   readonly errors: readonly InvalidConfigError[];
   /** Variables with the prefix that set no field; they may belong to another program. */
   readonly unknown: readonly UnknownVariable[];
@@ -74,10 +75,13 @@ export function readEnvironment(environment: Environment, prefix: string): Envir
     fields[field] = read(value);
     variableOf.set(field, prefix + name);
   }
+  const engine = readEngineConfig(environment, prefix);
+  if (engine.config !== undefined) fields['config'] = engine.config;
+  for (const [field, name] of engine.variableOf) variableOf.set(field, name);
   const unknown: UnknownVariable[] = [];
   for (const name of prefix === '' ? [] : Object.keys(environment)) {
     const rest = name.slice(prefix.length);
-    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest)) continue;
+    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest) || engine.names.has(name)) continue;
     const meant = closest(rest, Object.keys(variables));
     if (meant === undefined) {
       const like = nearest(rest, Object.keys(variables));
@@ -92,6 +96,7 @@ export function readEnvironment(environment: Environment, prefix: string): Envir
   return {
     fields,
     variableOf,
+    typed: engine.typed,
     errors: problems.length > 0 ? [new InvalidConfigError(problems)] : [],
     unknown,
   };

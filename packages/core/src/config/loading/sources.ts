@@ -1,3 +1,6 @@
+/** Environment variables, as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Returns what set a field of the configuration, for messages. */
 export type SourceOf = (field: string) => string | undefined;
 

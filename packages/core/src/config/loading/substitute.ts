@@ -1,5 +1,5 @@
 import { type ConfigProblem, InvalidConfigError, MissingVariableError } from '../../errors/config-errors.ts';
-import type { Environment } from './environment.ts';
+import type { Environment } from './sources.ts';
 import { appendKey, isSecretKey } from '../validate.ts';
 
 /** Matches `$${` (an escaped `${`), `${NAME}` and `${NAME:-default}`. */
@@ -98,7 +98,7 @@ function put(holder: object, key: string | number, value: unknown): void {
 }
 
 /** Converts text to a number only if the number has the same text: `007` and `1e3` stay text, and so do secrets. */
-function typedValue(text: string, key: string): string | number | boolean {
+export function typedValue(text: string, key: string): string | number | boolean {
   if (isSecretKey(key)) return text;
   if (text === 'true' || text === 'false') return text === 'true';
   const number = Number(text);

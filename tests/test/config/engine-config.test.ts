@@ -1,0 +1,205 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type EventBusConfig,
+  InvalidConfigError,
+  type LoadConfigOptions,
+  createEventBus,
+  loadConfig,
+  parseConfig,
+} from '@polybus/core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+let folder = '';
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'polybus-engine-config-'))));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+let count = 0;
+async function written(text: string): Promise<string> {
+  const file = join(folder, `file-${++count}.yaml`);
+  await writeFile(file, text);
+  return file;
+}
+
+const load = (options: LoadConfigOptions): Promise<EventBusConfig> => loadConfig({ env: {}, ...options });
+
+async function engineOf(options: LoadConfigOptions): Promise<object> {
+  return parseConfig(await load(options)).engines[0]!;
+}
+
+async function problemsOf(
+  options: LoadConfigOptions,
+): Promise<{ path: string; message: string; source?: string | undefined }[]> {
+  const error = await load(options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(InvalidConfigError);
+  return (error as InvalidConfigError).problems.map(({ path, message, source }) => ({
+    path,
+    message,
+    source,
+  }));
+}
+
+describe('the config of the one-engine form', () => {
+  test('has the fields that engines[].config has', async () => {
+    const config = { mode: 'streams', url: 'redis://localhost:1', claimIdleMs: 5000 };
+    expect(parseConfig({ engine: 'redis', config }).engines).toEqual([
+      { name: 'default', type: 'redis', config },
+    ]);
+    const file = await written('engine: redis\nconfig:\n  mode: streams\n  retry: { attempts: 3 }\n');
+    expect(await engineOf({ file })).toMatchObject({ config: { mode: 'streams', retry: { attempts: 3 } } });
+  });
+
+  test('overrides a field of the same name outside of it', () => {
+    const { engines } = parseConfig({
+      engine: 'memory',
+      workerCount: 2,
+      retentionDays: 3,
+      config: { workerCount: 7 },
+    });
+    expect(engines[0]!.config).toEqual({ workerCount: 7, retentionDays: 3 });
+  });
+
+  test('is checked as strictly as engines[].config: a field of another engine in it is an error', async () => {
+    const file = await written('engine: redis\nconfig:\n  mode: stream\n  deliveryMode: drop\n');
+    const problems = await problemsOf({ file });
+    expect(problems).toEqual([
+      expect.objectContaining({ path: 'config.mode', source: expect.stringMatching(/yaml$/) as string }),
+      expect.objectContaining({ path: 'config.deliveryMode' }),
+    ]);
+  });
+
+  test('does not change that fields outside of it need not be fields of the engine', async () => {
+    const warnings: string[] = [];
+    const logger = { warn: (message: string) => void warnings.push(message), error: () => {} };
+    const bus = createEventBus({
+      engine: 'durable-memory',
+      workerCount: 2,
+      config: { retry: false },
+      logger,
+    });
+    await bus.start();
+    await bus.stop();
+    expect(warnings).toEqual([]);
+    const config = { engine: 'redis', deliveryMode: 'drop', config: { mode: 'streams' } } as const;
+    expect(() => parseConfig(config)).not.toThrow();
+  });
+
+  test('is named by the error for a field of the engine that is at the top', async () => {
+    const file = await written('engine: redis\nmode: streams\n');
+    const problems = await problemsOf({ file });
+    expect(problems[0]).toMatchObject({
+      path: 'mode',
+      message: 'it is a field of the engine "redis"; set config.mode',
+    });
+    const other = await problemsOf({ file: await written('engine: redis\nbrokers: [a:1]\n') });
+    expect(other[0]!.message).toContain('there is no field "brokers"');
+  });
+
+  test('is no object: an error', async () => {
+    expect(await problemsOf({ file: await written('config: streams\n') })).toMatchObject([
+      { path: 'config' },
+    ]);
+  });
+});
+
+describe('environment variables that begin with ENGINE_CONFIG_', () => {
+  test('set fields of config, with camel case, numbers, flags, lists, and nested fields after two underscores', async () => {
+    const env = {
+      APP_ENGINE: 'kafka',
+      APP_ENGINE_CONFIG_BROKERS: '["a:1", "b:2"]',
+      APP_ENGINE_CONFIG_NUM_PARTITIONS: '8',
+      APP_ENGINE_CONFIG_SASL: '{"mechanism":"plain"}',
+      APP_ENGINE_CONFIG_SASL__USERNAME: 'ada',
+      APP_ENGINE_CONFIG_SASL__PASSWORD: '007',
+      APP_ENGINE_CONFIG_SSL: 'true',
+      APP_ENGINE_CONFIG_CLIENT_ID: '',
+    };
+    expect(await engineOf({ env, envPrefix: 'APP_' })).toEqual({
+      name: 'default',
+      type: 'kafka',
+      config: {
+        brokers: ['a:1', 'b:2'],
+        numPartitions: 8,
+        sasl: { mechanism: 'plain', username: 'ada', password: '007' },
+        ssl: true,
+      },
+    });
+  });
+
+  test('override the fields of the file one by one, and code overrides them', async () => {
+    const file = await written(
+      'engine: redis\nconfig:\n  mode: pubsub\n  poolSize: 2\n  retry: { attempts: 3 }\n',
+    );
+    const env = { ENGINE_CONFIG_MODE: 'streams', ENGINE_CONFIG_RETRY__BACKOFF__MAX_MS: '9' };
+    expect(await engineOf({ file, env, code: { config: { poolSize: 4 } } })).toMatchObject({
+      config: { mode: 'streams', poolSize: 4, retry: { attempts: 3, backoff: { maxMs: 9 } } },
+    });
+  });
+
+  test('replace the config of a file that names another engine', async () => {
+    const file = await written('engine: kafka\nconfig:\n  brokers: [a:1]\nretentionDays: 3\n');
+    const env = { ENGINE: 'redis', ENGINE_CONFIG_MODE: 'streams' };
+    expect(await engineOf({ file, env })).toMatchObject({
+      type: 'redis',
+      config: { mode: 'streams', retentionDays: 3 },
+    });
+    expect(await engineOf({ file, env: { ENGINE: 'kafka' } })).toMatchObject({
+      config: { brokers: ['a:1'] },
+    });
+    const unnamed = await written('config:\n  mode: streams\n');
+    expect(await engineOf({ file: unnamed, env: { ENGINE: 'redis' } })).toMatchObject({
+      config: { mode: 'streams' },
+    });
+  });
+
+  test('keep text that looks like a number if the field expects text, and secrets', async () => {
+    const env = {
+      ENGINE: 'redis',
+      ENGINE_CONFIG_USERNAME: '12',
+      ENGINE_CONFIG_PASSWORD: '34',
+      ENGINE_CONFIG_DB: '5',
+    };
+    expect(await engineOf({ env })).toMatchObject({ config: { username: '12', password: '34', db: 5 } });
+  });
+
+  test('are named by errors', async () => {
+    const env = { ENGINE: 'redis', ENGINE_CONFIG_MOD: 'streams', ENGINE_CONFIG_POOL_SIZE: 'many' };
+    expect(await problemsOf({ env })).toEqual([
+      expect.objectContaining({ path: 'config.poolSize', source: 'ENGINE_CONFIG_POOL_SIZE' }),
+      expect.objectContaining({
+        path: 'config.mod',
+        source: 'ENGINE_CONFIG_MOD',
+        message: expect.stringContaining('did you mean "mode"') as string,
+      }),
+    ]);
+  });
+
+  test('are an error if the file has several engines', async () => {
+    const file = await written('engines:\n  - { name: a, type: memory }\n');
+    expect(await problemsOf({ file, env: { ENGINE_CONFIG_WORKER_COUNT: '2' } })).toMatchObject([
+      { path: 'config', source: 'ENGINE_CONFIG_WORKER_COUNT' },
+    ]);
+  });
+
+  test('cannot change the prototype of the configuration', async () => {
+    const env = { ENGINE: 'memory', ENGINE_CONFIG___PROTO__: 'x', ENGINE_CONFIG___proto____a: 'x' };
+    await load({ env }).catch(() => {});
+    expect(({} as { a?: unknown }).a).toBeUndefined();
+  });
+});
+
+describe('the type redis-streams', () => {
+  test('is redis in mode streams, and its config has no mode', async () => {
+    const config = { engine: 'redis-streams', config: { claimIdleMs: 5000 } } as const;
+    const bus = createEventBus({ ...config, externalBrokerURL: 'redis://127.0.0.1:1' });
+    expect(bus.config.engines[0]).toMatchObject({ type: 'redis-streams' });
+    await loadConfig({ code: config, env: {} });
+    expect(await problemsOf({ code: { ...config, config: { mode: 'streams' } } })).toMatchObject([
+      { path: 'config.mode' },
+    ]);
+  });
+});
