@@ -20,7 +20,7 @@ export { type TenantBus, type TenantMiddlewareOptions, forTenant, tenantMiddlewa
 export type { EngineConfig, EventBusConfig, ParsedConfig } from './config/event-bus-config.ts';
 export { parseConfig } from './config/parse-config.ts';
 export type { RoutingRule } from './routing/routing-rules.ts';
-export type { Environment } from './config/loading/environment.ts';
+export type { Environment } from './config/loading/sources.ts';
 export { type LoadConfigOptions, loadConfig } from './config/loading/load-config.ts';
 export type {
   AttemptData,
