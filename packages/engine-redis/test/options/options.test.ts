@@ -44,7 +44,7 @@ describeWithBroker('redis', 'the configuration and the connections', ({ url }) =
       await bus.subscribe(topic, ({ payload }) => void seen.push(payload));
       await bus.publish(topic, 1);
       await until('the event', () => seen.length === 1);
-      expect(Object.keys(engines)).toEqual(['redis']);
+      expect(Object.keys(engines)).toEqual(['redis', 'redis-streams']);
     });
   });
 
