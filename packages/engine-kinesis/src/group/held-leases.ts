@@ -23,6 +23,8 @@ import { recordByName } from './record-by-name.ts';
 
 /** If a handler hangs, its shard is not given away for this many durations of a lease. */
 const keptLeases = 10;
+/** A member whose reads fail for this many durations of a lease leaves its shards to other members. */
+const failingLeases = 3;
 
 const keyOf = (pattern: string, shardId: string): string => `${pattern} ${shardId}`;
 
@@ -36,6 +38,10 @@ export class HeldLeases implements Iterable<Lease> {
   readonly #store: StoredLeaseTable;
   readonly #live: LiveMembers;
   readonly #leases = new Map<string, Lease>();
+  /** The patterns whose shards this process reads, by the table. */
+  #patterns: readonly string[] = [];
+  /** Other members read all shards of some of its patterns. */
+  #isAway = false;
   /** When the last successful renewal was sent, by `performance.now()`: the leases last from then on. */
   #renewedAt: number = performance.now();
   #working: Promise<void> = Promise.resolve();
@@ -117,13 +123,14 @@ export class HeldLeases implements Iterable<Lease> {
       const table = await this.#store.change((latest) => {
         const me = (latest.members[this.#id] ??= { heartbeat: 0, patterns: [] });
         me.heartbeat = ++this.#heartbeat;
-        me.patterns = [...new Set([...this.#dispatcher.members].map(({ pattern }) => pattern))];
+        me.patterns = this.#patternsIn(latest);
         const maxAhead = maxAheadPerLease(latest);
         for (const lease of this.#leases.values()) {
           isRestored = this.#restore(latest, lease) || isRestored;
           const entry = this.#entryOf(latest, lease);
           if (entry !== undefined) lease.write(entry, maxAhead);
         }
+        this.#patterns = me.patterns;
         change(latest);
       });
       if (isRestored) this.#warnForgotten();
@@ -132,6 +139,31 @@ export class HeldLeases implements Iterable<Lease> {
       this.#renewedAt = startedAt;
       this.#dispatcher.wake();
     });
+  }
+
+  /** The patterns of the members here. While reads fail here, without those that another process serves. */
+  #patternsIn(table: LeaseTable): string[] {
+    const patterns = [...new Set([...this.#dispatcher.members].map(({ pattern }) => pattern))];
+    const { failingMs, options } = this.#readers;
+    if (failingMs < failingLeases * options.leaseDurationMs) {
+      this.#isAway = false;
+      return patterns;
+    }
+    const others = Object.entries(table.members).flatMap(([id, member]) =>
+      id === this.#id ? [] : member.patterns,
+    );
+    const kept = patterns.filter((pattern) => !others.some((other) => patternCovers(other, pattern)));
+    if (!this.#isAway && kept.length < patterns.length) this.#warnAway(failingMs);
+    this.#isAway = kept.length < patterns.length;
+    if (this.#leases.size === 0) this.#readers.checkAgain();
+    return kept;
+  }
+
+  #warnAway(failingMs: number): void {
+    this.#readers.logger.warn(
+      'reads from Kinesis fail in this process, so it leaves the shards of a group to other members until Kinesis answers again',
+      { group: this.#group, failingMs: Math.round(failingMs) },
+    );
   }
 
   /** Puts the entry of a lease back if the table has none for its shard: another member wrote it from an older document. */
@@ -190,8 +222,7 @@ export class HeldLeases implements Iterable<Lease> {
   }
 
   #serves(pattern: string): boolean {
-    for (const member of this.#dispatcher.members) if (patternCovers(member.pattern, pattern)) return true;
-    return false;
+    return this.#patterns.some((served) => patternCovers(served, pattern));
   }
 
   /** Gives away drained leases, ends finished shards, and takes this process's share of the leases. For `change`. */

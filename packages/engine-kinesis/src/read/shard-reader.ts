@@ -31,6 +31,8 @@ export interface ReaderContext {
   readonly options: KinesisOptions;
   readonly logger: Logger;
   shards(): Promise<readonly ShardInfo[]>;
+  readSucceeded(): void;
+  readFailed(): void;
 }
 
 /**
@@ -178,6 +180,7 @@ export class ShardReader {
     const last = records.at(-1);
     const lagMs = answer.MillisBehindLatest ?? 0;
     const isCaughtUp = last === undefined && lagMs === 0;
+    this.#context.readSucceeded();
     // Chosen before any cursor moves: they are compared with the position where the read began.
     const readers = others.filter((cursor) =>
       last !== undefined
@@ -225,6 +228,7 @@ export class ShardReader {
     const now = performance.now();
     // The limit is the shard's: no cursor reads it meanwhile.
     if (isThrottle(error)) this.#limits.openAt = now + delay + 1000 / this.#options.readsPerSecond;
+    else this.#context.readFailed();
     // An expired iterator is not a failure of the server.
     cursor.dueAt = name === 'ExpiredIteratorException' && cursor.failures === 1 ? now : now + delay;
     this.#context.logger.debug?.('a read failed; the engine tries again', fields);

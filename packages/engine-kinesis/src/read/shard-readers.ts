@@ -30,6 +30,8 @@ export class ShardReaders implements ReaderContext {
   readonly #listing = new SharedCall(() =>
     retried(this.api, 'list the shards of the stream', () => this.api.listShards()),
   );
+  /** The first and the last failure since a read of any shard succeeded, by `performance.now()`. */
+  #failures: { readonly first: number; last: number } | undefined;
   /** Readers whose last read is in progress. */
   readonly #ending = new Set<Promise<void>>();
 
@@ -42,6 +44,29 @@ export class ShardReaders implements ReaderContext {
     this.options = options;
     this.logger = logger;
     this.missed = missed;
+  }
+
+  readSucceeded(): void {
+    this.#failures = undefined;
+  }
+
+  readFailed(): void {
+    const now = performance.now();
+    if (this.#failures === undefined) this.#failures = { first: now, last: now };
+    else this.#failures.last = now;
+  }
+
+  /** For how long all reads have failed. Time in which nothing is read does not count. Milliseconds. */
+  get failingMs(): number {
+    return this.#failures === undefined ? 0 : this.#failures.last - this.#failures.first;
+  }
+
+  /** Asks Kinesis whether it answers again, for a process that reads no shard any more. */
+  checkAgain(): void {
+    this.shards().then(
+      () => this.readSucceeded(),
+      () => {},
+    );
   }
 
   /** The shards, listed now or later. */
