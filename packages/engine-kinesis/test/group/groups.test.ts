@@ -307,7 +307,7 @@ test('the error for a wrong signature does not contain the signed request', () =
   const error = new Error(
     "The signature does not match. Consult the documentation.\n\nThe Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:hunter2'",
   );
-  expect(messageOf(error)).toBe('The signature does not match. Consult the documentation.');
+  expect(messageOf(error)).toBe('The signature does not match. Consult the documentation');
 });
 
 test('a very large undecodable record does not block its shard: its dead letter contains a part of it', async () => {
