@@ -124,3 +124,5 @@ function summary(result: RunResult): string {
 }
 
 await main();
+// On Node 20, a process whose proxy had stalled connections can otherwise spin for ever while it closes its handles.
+process.exit();
