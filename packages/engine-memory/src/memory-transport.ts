@@ -8,6 +8,7 @@ import {
   TopicMatcher,
   type Transport,
   type TransportContext,
+  inOnePass,
   insideHandler,
 } from '@polybus/core/engine';
 import { onAbort } from '@polybus/core/engine-kit';
@@ -70,7 +71,8 @@ export class MemoryTransport implements Transport {
     for (let i = 0; i < count; i++)
       wait = this.#offer(targets[(first + i) % count]!, event, sequence, load, wait);
     // Handlers run only after every subscription has this event, so that events that they publish come after it everywhere.
-    for (let i = 0; i < count; i++) targets[(first + i) % count]!.run();
+    if (count === 1) targets[0]!.run();
+    else inOnePass(runAll, targets, first);
     const waiting = wait?.promise();
     return waiting === undefined || signal === undefined ? waiting : this.#orAborted(wait!, waiting, signal);
   }
@@ -84,17 +86,17 @@ export class MemoryTransport implements Transport {
     wait: PublishWait | undefined,
   ): PublishWait | undefined {
     const group = target instanceof Group ? target : undefined;
-    const mailbox = target instanceof Group ? target.choose(event) : target;
+    const mailbox = group === undefined ? (target as Mailbox) : group.choose(event);
     if (mailbox === undefined) {
       load.taken();
       group!.park(new GroupDelivery(group!, event, sequence, load, load));
       return wait;
     }
     const { receiver, request } = mailbox;
-    // The publisher does not wait for room for an event that the subscription settles without handling.
-    if (!receiver.wants(event)) return wait;
     const { isAsync } = request;
     const hasRoom = mailbox.hasRoom(load);
+    // The publisher does not wait for room for an event that the subscription settles without handling.
+    if (!hasRoom && !receiver.wants(event)) return wait;
     const linesUp = mailbox.isReplaying && mailbox.waiting < this.#options.maxEventQueueSize;
     if (!hasRoom && !linesUp && !this.#waitsForRoom) {
       this.#warnOfDrops();
@@ -252,6 +254,11 @@ export class MemoryTransport implements Transport {
       });
     });
   }
+}
+
+function runAll(targets: readonly (Mailbox | Group)[], first: number): void {
+  const count = targets.length;
+  for (let i = 0; i < count; i++) targets[(first + i) % count]!.run();
 }
 
 /** The acknowledgement of an event for which no publish waits. */

@@ -1,9 +1,11 @@
-import type { Acknowledgement, EndWait, Receiver } from '@polybus/core/engine';
+import { type Acknowledgement, type EndWait, type Receiver, insideHandler } from '@polybus/core/engine';
 import type { TopicLoad } from './topic-load.ts';
 
 /** The wait of one publish, for its sync handlers, and for room if a buffer is full. */
 export class PublishWait implements Acknowledgement {
   readonly load: TopicLoad;
+  /** Only a wait of a handler can be a deadlock. */
+  readonly #isOfHandler = insideHandler();
   #remaining = 0;
   #ends: EndWait[] | undefined = undefined;
   #resolve: (() => void) | undefined = undefined;
@@ -14,9 +16,11 @@ export class PublishWait implements Acknowledgement {
 
   /** Waits for another receiver. Returns false if that wait would be a deadlock. */
   add(receiver: Receiver): boolean {
-    const leave = receiver.beginWait();
-    if (leave === false) return false;
-    if (leave !== true) (this.#ends ??= []).push(leave);
+    if (this.#isOfHandler) {
+      const leave = receiver.beginWait();
+      if (leave === false) return false;
+      if (leave !== true) (this.#ends ??= []).push(leave);
+    }
     this.#remaining++;
     return true;
   }

@@ -7,7 +7,7 @@ import { sourcesOfPackages } from './sources.ts';
 /** The files that may read the wall clock, for timestamps. */
 const timestamps = [
   'conformance/src/support/wall-clock.ts',
-  'core/src/dispatch/delivery.ts',
+  'core/src/dispatch/current-work.ts',
   'core/src/dispatch/outcomes.ts',
   'core/src/dispatch/reporting/dead-letter-writer.ts',
   'core/src/engine/options/subscribe-options.ts',

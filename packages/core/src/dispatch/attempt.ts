@@ -1,5 +1,6 @@
 import { HandlerTimeoutError } from '../errors/errors.ts';
-import { type Delivery, currentWork } from './delivery.ts';
+import { callHandler } from './current-work.ts';
+import type { Delivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 
 /** Receives the outcome of each attempt: once, whatever the handler does afterwards. */
@@ -12,16 +13,14 @@ export interface AttemptEnd {
 export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: AttemptEnd): void {
   const { handler, handlerTimeoutMs } = policy;
   const { event, context } = delivery;
-  let result: unknown;
-  let isDone: boolean;
+  let promise: PromiseLike<unknown> | undefined;
   try {
-    result = currentWork.run(delivery, handler, event as never, context!);
-    isDone = typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function';
+    promise = callHandler(delivery, handler, event!, context!);
   } catch (error) {
     outcome.failed(delivery, error);
     return;
   }
-  if (isDone) {
+  if (promise === undefined) {
     outcome.succeeded(delivery);
     return;
   }
@@ -34,7 +33,7 @@ export function runAttempt(delivery: Delivery, policy: DeliveryPolicy, outcome: 
   }
   // If the delivery has another event, or none, this attempt is over and its late result is ignored.
   // `then` of a thenable may throw, so a thenable is converted to a promise; a promise is used as it is.
-  Promise.resolve(result).then(
+  Promise.resolve(promise).then(
     () => delivery.event === event && outcome.succeeded(delivery),
     (error: unknown) => delivery.event === event && outcome.failed(delivery, error),
   );

@@ -6,7 +6,8 @@ import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from
 import { isMeantFor } from '../dead-letters/redrive-target.ts';
 import { runAttempt } from './attempt.ts';
 import { Deliveries } from './deliveries.ts';
-import { Delivery, type DeliveryOwner, never } from './delivery.ts';
+import { inOnePass, timeOfCall } from './current-work.ts';
+import { Delivery, type DeliveryOwner } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 import { type OutcomeQueue, Outcomes } from './outcomes.ts';
 import { queueProgress } from './queue-progress.ts';
@@ -26,6 +27,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   onRoom: (() => void) | undefined = undefined;
   mayBegin: (() => boolean) | undefined = undefined;
   closeReason: DropReason | undefined = undefined;
+  returnsAtOnce: boolean | undefined = undefined;
   readonly subscription: Subscription;
   readonly engine: string;
   readonly node: object;
@@ -37,6 +39,8 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   readonly #outcomes: Outcomes;
   readonly #undecodable: UndecodableRecords;
   readonly #idle = new IdleWaiters(() => this.unsettled === 0);
+  /** An event that came while no other was here. It can expire only if it does not begin at once, and then the clock is read. */
+  #arrived: Delivery | undefined = undefined;
   #pumping = false;
   #pumpScheduled = false;
 
@@ -98,7 +102,10 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     } else if (this.wants(event)) {
       this.#reporter.enqueued();
       const delivery = new Delivery(event, this, acknowledgement, previousAttempts);
-      if (this.#policy.ttlMs !== undefined) delivery.expiresAt = performance.now() + this.#policy.ttlMs;
+      if (this.#policy.ttlMs !== undefined) {
+        if (this.unsettled === 0) this.#arrived = delivery;
+        else this.#expireLater(delivery, this.#policy.ttlMs);
+      }
       this.#deliveries.add(delivery);
     } else {
       acknowledgement.settled();
@@ -155,20 +162,31 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     this.#pumping = true;
     try {
       if (this.closeReason !== undefined) this.#releaseQueued();
-      const { running, backlog } = this.#deliveries;
-      while (
-        running.size < this.#policy.concurrency &&
-        !backlog.isEmpty &&
-        (this.mayBegin === undefined || this.mayBegin()) &&
-        this.workers.tryAcquire(this)
-      ) {
-        const delivery = this.#takeReady();
-        if (delivery === undefined) this.workers.release();
-        else this.#begin(delivery);
-      }
+      if (this.returnsAtOnce === true && this.#deliveries.backlog.size > 1) inOnePass(this.#beginAll);
+      else this.#beginAll();
     } finally {
       this.#pumping = false;
     }
+  }
+
+  readonly #beginAll = (): void => {
+    const { running, backlog } = this.#deliveries;
+    while (
+      running.size < this.#policy.concurrency &&
+      backlog.size > 0 &&
+      (this.mayBegin === undefined || this.mayBegin()) &&
+      this.workers.tryAcquire(this)
+    ) {
+      const delivery = this.#takeReady();
+      if (delivery === undefined) this.workers.release();
+      else this.#begin(delivery);
+    }
+    if (this.#arrived?.state === 'queued') this.#expireLater(this.#arrived, this.#policy.ttlMs!);
+    this.#arrived = undefined;
+  };
+
+  #expireLater(delivery: Delivery, ttlMs: number): void {
+    delivery.expiresAt = performance.now() + ttlMs;
   }
 
   readonly #scheduledPump = (): void => {
@@ -179,7 +197,11 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   #takeReady(): Delivery | undefined {
     for (;;) {
       const delivery = this.#deliveries.backlog.shift();
-      if (delivery === undefined || delivery.expiresAt === never || delivery.expiresAt >= performance.now()) {
+      if (
+        delivery === undefined ||
+        delivery.expiresAt === undefined ||
+        delivery.expiresAt >= performance.now()
+      ) {
         return delivery;
       }
       this.#outcomes.expire(delivery);
@@ -196,7 +218,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       this.#outcomes.countExceeded(delivery);
       return;
     }
-    delivery.beginAttempt();
+    delivery.beginAttempt(timeOfCall());
     this.#outcomes.reportBegun(delivery);
     this.#reporter.attempt(delivery);
     runAttempt(delivery, this.#policy, this.#outcomes);

@@ -1,15 +1,9 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HandlerContext, Subscription } from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
 import type { Acknowledgement } from '../contract/transport.ts';
 import { handlerMetadata } from '../dead-letters/redrive-target.ts';
 import type { Chained } from './fifo.ts';
 import type { Workers } from './workers/workers.ts';
-
-/** True while the caller runs in a handler that has not settled. */
-export function insideHandler(): boolean {
-  return activeWork() !== undefined;
-}
 
 /** Work of a subscription that runs code of the user: a delivery, or a record that `onUndecodable` gets. */
 export interface Work {
@@ -22,16 +16,6 @@ export interface Work {
   waits: number;
 }
 
-/** The work that the current code runs in. */
-export const currentWork: AsyncLocalStorage<Work> = new AsyncLocalStorage();
-
-/** The delivery whose handler or dead letter's publish, or the record whose `onUndecodable`, the caller runs in, if that has not settled yet. */
-export function activeWork(): Work | undefined {
-  const work = currentWork.getStore();
-  // A timer set in a handler outlives it, and its code then belongs to no work.
-  return work?.state === 'running' || work?.isWritingDeadLetter === true ? work : undefined;
-}
-
 /** The queue of one subscription, as its deliveries and the wait graph see it. */
 export interface DeliveryOwner {
   readonly subscription: Subscription;
@@ -40,12 +24,17 @@ export interface DeliveryOwner {
   /** The node of the queue in the wait graph: queues that share a gate have one node. */
   readonly node: object;
   readonly workers: Workers;
+  /** True if the handler has never returned a promise, false if it has; undefined until it has returned for the first time. */
+  returnsAtOnce: boolean | undefined;
 }
 
-/** The expiry of an event that does not expire. */
-export const never: number = Number.POSITIVE_INFINITY;
-
 export type DeliveryState = 'queued' | 'running' | 'parked' | 'done';
+
+/** When attempts failed, in milliseconds since the epoch. */
+export interface FailureTimes {
+  readonly first: number;
+  readonly last: number;
+}
 
 /** One event on its way to one subscription. */
 export class Delivery implements Chained<Delivery>, Work {
@@ -68,13 +57,12 @@ export class Delivery implements Chained<Delivery>, Work {
   runningIndex = 0;
   context: AttemptContext | undefined = undefined;
   timer: NodeJS.Timeout | undefined = undefined;
-  /** By `performance.now()`. */
-  expiresAt: number = never;
+  /** By `performance.now()`; undefined if the event does not expire. */
+  expiresAt: number | undefined = undefined;
   /** When the running attempt began, by `performance.now()`; 0 if attempts are not timed. */
   startedAt = 0;
-  /** Milliseconds since the epoch, for the dead letter; 0 before the first failure. */
-  firstFailedAt = 0;
-  lastFailedAt = 0;
+  /** For the dead letter; undefined before the first failure. */
+  failures: FailureTimes | undefined = undefined;
   waits = 0;
 
   constructor(source: Event, queue: DeliveryOwner, acknowledgement: Acknowledgement, attempt: number) {
@@ -84,14 +72,15 @@ export class Delivery implements Chained<Delivery>, Work {
     this.attempt = attempt;
   }
 
-  beginAttempt(): DeliveredEvent {
+  /** @param now - The time of day, in milliseconds since the epoch. */
+  beginAttempt(now: number): DeliveredEvent {
     this.state = 'running';
     this.attempt++;
     // Only the time in the buffer counts: a retry does not expire.
-    this.expiresAt = never;
+    this.expiresAt = undefined;
     this.waits = 0;
     this.context = new AttemptContext(this.queue, this.attempt);
-    return (this.event = new DeliveredEvent(this.source));
+    return (this.event = new DeliveredEvent(this.source, now));
   }
 }
 
@@ -131,7 +120,7 @@ export class DeliveredEvent implements Event {
   readonly #original: DeliveredEvent | undefined;
   #completedAt = 0;
 
-  constructor(source: Event, original?: DeliveredEvent) {
+  constructor(source: Event, startedAt: number, original?: DeliveredEvent) {
     this.id = source.id;
     this.topic = source.topic;
     this.payload = source.payload;
@@ -139,12 +128,12 @@ export class DeliveredEvent implements Event {
     this.key = source.key;
     this.createdAt = source.createdAt;
     this.#original = original;
-    this.#startedAt = original === undefined ? Date.now() : original.#startedAt;
+    this.#startedAt = startedAt;
   }
 
   /** The event of the same delivery, changed by a middleware or a schema. */
   with(changes: Partial<Event>): DeliveredEvent {
-    return new DeliveredEvent({ ...this, ...changes }, this);
+    return new DeliveredEvent({ ...this, ...changes }, this.#startedAt, this);
   }
 
   get processingStarted(): Date {
@@ -156,8 +145,8 @@ export class DeliveredEvent implements Event {
     return this.#completedAt === 0 ? undefined : new Date(this.#completedAt);
   }
 
-  complete(): void {
-    this.#completedAt = Date.now();
+  complete(now: number): void {
+    this.#completedAt = now;
   }
 
   toJSON(): Event {

@@ -20,9 +20,9 @@ export class KeyOrderedBacklog {
     this.#ordersByTopic = ordersByTopic;
   }
 
-  /** True if nothing waits, or only deliveries behind a held key. */
-  get isEmpty(): boolean {
-    return this.#resumed.size === 0 && this.#waiting.size === 0;
+  /** How many deliveries wait, without those that are known to wait behind a held key. */
+  get size(): number {
+    return this.#resumed.size + this.#waiting.size;
   }
 
   push(delivery: Delivery): void {

@@ -3,6 +3,7 @@ import { retryDelayMs } from '../engine-kit/backoff.ts';
 import { DeliveryCountExceededError } from '../errors/errors.ts';
 import type { AttemptEnd } from './attempt.ts';
 import type { Deliveries } from './deliveries.ts';
+import { timeOfReturn } from './current-work.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
 import { isRetryable } from './is-retryable.ts';
@@ -65,8 +66,7 @@ export class Outcomes implements AttemptEnd {
       return;
     }
     const now = Date.now();
-    delivery.firstFailedAt ||= now;
-    delivery.lastFailedAt = now;
+    delivery.failures = { first: delivery.failures?.first ?? now, last: now };
     const { retry } = this.#policy;
     if (!isRetryable(retry, delivery.attempt, error)) {
       this.#exhausted(delivery, error);
@@ -80,7 +80,7 @@ export class Outcomes implements AttemptEnd {
   #endAttempt(delivery: Delivery): void {
     if (delivery.timer !== undefined) clearTimeout(delivery.timer);
     delivery.timer = undefined;
-    delivery.event?.complete();
+    delivery.event?.complete(timeOfReturn());
     delivery.event = undefined;
   }
 
@@ -107,7 +107,8 @@ export class Outcomes implements AttemptEnd {
   /** A delivery has used up its attempts before it came here. */
   countExceeded(delivery: Delivery): void {
     delivery.state = 'running';
-    delivery.firstFailedAt = delivery.lastFailedAt = Date.now();
+    const now = Date.now();
+    delivery.failures = { first: now, last: now };
     this.#exhausted(delivery, new DeliveryCountExceededError(delivery.source.topic, delivery.attempt));
   }
 

@@ -48,7 +48,7 @@ function reasonWhyBehind(
   isFull: boolean,
 ): string | undefined {
   const waiting = unhandled - parked.size;
-  if (running.size === 0 && backlog.isEmpty) {
+  if (running.size === 0 && backlog.size === 0) {
     // Events of other keys cannot enter the buffer.
     if (!isFull || parked.size === 0) return undefined;
     return `its buffer is full: ${parked.size} event(s) wait for another attempt, and ${waiting} wait behind them for their key`;

@@ -1,5 +1,5 @@
 import type { EndWait } from '../contract/transport.ts';
-import { activeWork } from './delivery.ts';
+import { activeWork } from './current-work.ts';
 
 /**
  * The graph of subscriptions that wait for each other. An edge A → B exists while a handler of A waits, in a publish or an unsubscribe,

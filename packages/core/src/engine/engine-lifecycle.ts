@@ -3,7 +3,7 @@ import type { Capabilities } from '../contract/capabilities.ts';
 import type { EngineHost } from '../contract/engine.ts';
 import type { EngineState, MissedData } from '../contract/observing.ts';
 import type { OpenTransport, Transport } from '../contract/transport.ts';
-import { activeWork } from '../dispatch/delivery.ts';
+import { activeWork } from '../dispatch/current-work.ts';
 import { beginStopWait, waitsForCaller } from '../dispatch/wait-graph.ts';
 import { drainQueues } from '../dispatch/workers/drain.ts';
 import { countdown } from '../engine-kit/countdown.ts';

@@ -28,7 +28,7 @@ export type {
   TransportContext,
 } from '../contract/transport.ts';
 export { isDeadLetterTopic } from '../dead-letters/dead-letter.ts';
-export { insideHandler } from '../dispatch/delivery.ts';
+export { inOnePass, insideHandler } from '../dispatch/current-work.ts';
 export { isReleaseError } from '../dispatch/release-error.ts';
 export { ContractVersionError } from '../errors/errors.ts';
 export type { CoreErrorCode, EngineErrorCode, PolybusErrorOptions } from '../errors/polybus-error.ts';

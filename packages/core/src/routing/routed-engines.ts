@@ -2,7 +2,7 @@ import type { StartOptions, StopOptions } from '../contract/bus.ts';
 import { assertContractVersion } from '../contract/contract-version.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { DeliveryStats } from '../contract/observing.ts';
-import { insideHandler } from '../dispatch/delivery.ts';
+import { insideHandler } from '../dispatch/current-work.ts';
 import { beginStopWait, waitsForCaller } from '../dispatch/wait-graph.ts';
 import { sumStats } from '../dispatch/reporting/counters.ts';
 import { assertOptionsOf, assertStopOptions, resolveStopTimeout } from '../engine/options/call-options.ts';

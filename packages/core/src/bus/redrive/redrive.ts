@@ -3,7 +3,8 @@ import type { Event } from '../../contract/event.ts';
 import type { EndWait } from '../../contract/transport.ts';
 import { assertTopic } from '../../contract/topics.ts';
 import { deadLetterTopic } from '../../dead-letters/dead-letter.ts';
-import { type Work, activeWork, currentWork } from '../../dispatch/delivery.ts';
+import { activeWork, runInWork } from '../../dispatch/current-work.ts';
+import type { Work } from '../../dispatch/delivery.ts';
 import { ReleaseError } from '../../dispatch/release-error.ts';
 import { beginWait } from '../../dispatch/wait-graph.ts';
 import {
@@ -153,7 +154,7 @@ async function redriveFrom(
 function beginWaitOf(caller: Work | undefined): EndWait | boolean {
   const own = activeWork();
   if (caller === undefined || own === undefined) return true;
-  return currentWork.run(caller, () => beginWait(own.queue.node));
+  return runInWork(caller, () => beginWait(own.queue.node));
 }
 
 /** Resolves with true if a topic of an engine has at least one event. */

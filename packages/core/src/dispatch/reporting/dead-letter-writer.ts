@@ -11,7 +11,8 @@ import {
 } from '../../dead-letters/dead-letter.ts';
 import { adaptedLogger } from '../../logging/adapted-logger.ts';
 import { BurstLog } from '../../logging/logger.ts';
-import { type Delivery, currentWork } from '../delivery.ts';
+import { runInWork } from '../current-work.ts';
+import type { Delivery } from '../delivery.ts';
 
 /** The subscription whose dead letters are written. */
 export interface FailedSubscription {
@@ -63,13 +64,11 @@ export class DeadLetterWriter {
 
   /** Writes the dead letter of an event whose attempts are used up; rejects if it could not be written. */
   write(delivery: Delivery, error: unknown, topic: string): Promise<void> {
-    const { attempt: attempts, firstFailedAt, lastFailedAt } = delivery;
-    const failure = this.#failure(attempts, error, firstFailedAt, lastFailedAt);
+    const { attempt: attempts, failures } = delivery;
+    const failure = this.#failure(attempts, error, failures!.first, failures!.last);
     delivery.isWritingDeadLetter = true;
     // In the context of the delivery: a publish that waits for handlers then does not wait for handlers that wait for this delivery.
-    const writing = currentWork.run(delivery, () =>
-      this.#write(createDeadLetter(delivery.source, topic, failure)),
-    );
+    const writing = runInWork(delivery, () => this.#write(createDeadLetter(delivery.source, topic, failure)));
     const written = (): void => void (delivery.isWritingDeadLetter = false);
     void writing.then(written, written);
     return writing;

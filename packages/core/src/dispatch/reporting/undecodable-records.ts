@@ -1,5 +1,6 @@
 import type { Acknowledgement, RawRecord } from '../../contract/transport.ts';
-import { type DeliveryOwner, type DeliveryState, type Work, currentWork } from '../delivery.ts';
+import { runInWork } from '../current-work.ts';
+import type { DeliveryOwner, DeliveryState, Work } from '../delivery.ts';
 import type { DeadLetterWriter } from './dead-letter-writer.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -68,7 +69,7 @@ export class UndecodableRecords {
       return;
     }
     // In the context of the record: `onUndecodable` may cancel the subscription that waits for it.
-    const writing = currentWork.run(pending, () => this.#deadLetters.writeUndecodable(pending.record));
+    const writing = runInWork(pending, () => this.#deadLetters.writeUndecodable(pending.record));
     writing.then(
       (hasDeadLetter) => this.#settle(pending, hasDeadLetter),
       () => this.#retry(pending),
