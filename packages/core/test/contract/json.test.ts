@@ -129,20 +129,25 @@ describe('a value that JSON changes is converted', () => {
     ['a hole', [1, undefined, 3], [1, null, 3]],
     ['minus zero', { a: [-0] }, { a: [0] }],
     ['a boxed string', { a: Object('x') }, { a: 'x' }],
-    ['a symbol as key', { [Symbol('s')]: 1, b: 2 }, { b: 2 }],
+    [
+      'a symbol as key, beside a Date',
+      { [Symbol('s')]: 1, b: new Date(0) },
+      { b: '1970-01-01T00:00:00.000Z' },
+    ],
   ])('%s', (_, value, expected) => {
     expect(convert(value)).toStrictEqual(expected);
   });
 });
 
 describe('a JSON value passes', () => {
-  test('by reference: objects, arrays, null prototypes, absent optional properties and own __proto__ keys', () => {
+  test('by reference: objects, arrays, null prototypes, absent optional properties, own __proto__ keys and keys that are symbols', () => {
     for (const value of [
       { a: [1, 'x', null, true, { b: {} }] },
       [],
       Object.assign(Object.create(null) as object, { a: 1 }),
       { a: undefined },
       JSON.parse('{"__proto__":{"x":1}}') as unknown,
+      { [Symbol('s')]: 1, b: 2 },
     ]) {
       expect(convert(value)).toBe(value);
     }
