@@ -8,6 +8,8 @@ import { kafkaEngine } from '@polybus/engine-kafka';
 import { startKafka } from '@polybus/testbed';
 import kafkajs from 'kafkajs';
 import type { Message } from 'kafkajs';
+import { type Comparison, type Sample, type Target, type Unit, median } from './harness/compare.ts';
+import { runBenchmark } from './harness/report.ts';
 
 /**
  * Compares the Kafka engine with kafkajs used by hand, which does the same work in the same run: it creates events of the same payload,
@@ -24,7 +26,6 @@ const payload = {
   address: { city: 'London', zip: 'N1' },
 };
 const inFlight = 1000;
-const rounds = 5;
 const events = 50_000;
 /** Number of events that each contender reads from a shared topic: enough that the start of a round does not affect the result. */
 const eventsToRead = 200_000;
@@ -260,10 +261,6 @@ async function latency(side: Side, topic: string): Promise<number> {
   return median(times.slice(pings / 10));
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 async function withTopic<T>(work: (topic: string) => Promise<T>): Promise<T> {
   const topic = `bench.t${topics++}`;
   await createTopic(topic);
@@ -293,44 +290,50 @@ async function fill(topic: string): Promise<void> {
   await side.close();
 }
 
-async function compare(
-  title: string,
-  unit: string,
-  sides: Readonly<Record<string, Make>>,
-  measure: Measure,
-  { turns = rounds, topic }: { turns?: number; topic?: string } = {},
-): Promise<void> {
-  const samples = new Map<string, number[]>();
-  // The contenders alternate, so that other work of the machine affects all of them alike. The first round is a warm-up.
-  for (let round = 0; round <= turns; round++) {
-    for (const [name, make] of Object.entries(sides)) {
-      const value = await once(make, measure, topic);
-      if (round > 0) samples.set(name, [...(samples.get(name) ?? []), value]);
-    }
-  }
-  const base = median(samples.get('kafkajs') ?? []);
-  console.log(`\n${title}`);
-  for (const [name, values] of samples) {
-    const value = median(values);
-    const range = `[${Math.min(...values).toFixed(0)}..${Math.max(...values).toFixed(0)}]`;
-    const ratio = name === 'kafkajs' ? '' : `   ×${(value / base).toFixed(2)} of kafkajs`;
-    console.log(`  ${name.padEnd(20)} ${value.toFixed(0).padStart(8)} ${unit} ${range}${ratio}`);
-  }
+interface More {
+  readonly rounds?: number;
+  /** The topic that all contenders use. Default: a new one for each measurement. */
+  readonly topic?: string;
+  readonly targets?: readonly Target[];
 }
 
+function comparison(
+  title: string,
+  unit: Unit,
+  sides: Readonly<Record<string, Make>>,
+  measure: Measure,
+  { topic, ...more }: More,
+): Comparison {
+  const samples = Object.entries(sides).map(([name, make]): [string, Sample] => [
+    name,
+    () => once(make, measure, topic),
+  ]);
+  return { title, unit, contenders: Object.fromEntries(samples), ...more };
+}
+
+const peers = { kafkajs: byHand, '@platformatic/kafka': platformatic };
+const grouped = 'polybus, in a group';
+
 try {
-  console.log(
-    `Node ${process.version}, Kafka ${broker.version}, ${partitions} partitions; median of ${rounds} rounds, of ${latencyRounds} for latency, [lowest..highest]`,
-  );
-  const alone = { kafkajs: byHand, '@platformatic/kafka': platformatic, polybus: engineSide() };
-  const all = { ...alone, 'polybus, in a group': engineSide({ group: 'g' }) };
-  const buffered = { ...all, 'polybus, its buffer': engineSide({ bufferSize: null }) };
-  await compare(`publish, ${inFlight} in flight`, 'events/s', alone, publishing);
+  const alone = { polybus: engineSide(), ...peers };
+  const all = { ...alone, [grouped]: engineSide({ group: 'g' }) };
+  const buffered = { ...all, 'polybus, its own buffer': engineSide({ bufferSize: null }) };
+  const best = Object.keys(peers).map((peer) => ({ peer, ratio: 1 }));
   await withTopic(async (topic) => {
     await fill(topic);
-    await compare('consume', 'events/s', buffered, consuming, { topic });
+    const comparisons = [
+      comparison(`Publish, ${inFlight} in flight`, 'events/s', alone, publishing, { targets: best }),
+      comparison('Consume', 'events/s', buffered, consuming, {
+        topic,
+        targets: [...best, ...best.map((target) => ({ ...target, of: grouped }))],
+      }),
+      comparison('p50 until handled, one after the other', 'µs', all, latency, {
+        rounds: latencyRounds,
+        targets: [{ peer: 'kafkajs', ratio: 1.2 }],
+      }),
+    ];
+    await runBenchmark('kafka', Object.keys(peers), comparisons, { Kafka: broker.version });
   });
-  await compare('latency p50, one at a time', 'µs', all, latency, { turns: latencyRounds });
 } catch (error) {
   console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;

@@ -12,6 +12,8 @@ import { decodeStructured, encodeStructured } from '@polybus/core/cloudevents';
 import { createEvent } from '@polybus/core/engine';
 import { kinesisEngine } from '@polybus/engine-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Comparison, Sample } from './harness/compare.ts';
+import { runBenchmark } from './harness/report.ts';
 
 /**
  * Compares the Kinesis engine with the SDK used by hand, which does the same work in the same run: it creates events, encodes them as
@@ -27,7 +29,6 @@ const payload = {
 const StreamName = 'bench';
 const source = 'bench';
 const topic = 'bench.events';
-const rounds = 5;
 const events = 50_000;
 const oneByOne = 500;
 const inFlight = 1000;
@@ -58,7 +59,7 @@ const client = new KinesisClient({
   requestHandler: new NodeHttpHandler(),
 });
 
-type Measures = Readonly<Record<string, () => Promise<number>>>;
+type Measures = Readonly<Record<string, Sample>>;
 
 async function perSecond(count: number, work: () => Promise<unknown>): Promise<number> {
   const since = performance.now();
@@ -89,14 +90,14 @@ async function withEngine(
 }
 
 const publishing: Measures = {
-  'PutRecord, one by one': () =>
+  'PutRecord of the SDK, one by one': () =>
     perSecond(oneByOne, async () => {
       for (let n = 0; n < oneByOne; n++) {
         const key = `key-${n}`;
         await client.send(new PutRecordCommand({ StreamName, PartitionKey: key, Data: encode(key) }));
       }
     }),
-  'PutRecords of 500 by hand, two at once': () =>
+  'PutRecords of the SDK, 500 at once': () =>
     perSecond(events, async () => {
       let next = 0;
       const work = async (): Promise<void> => {
@@ -112,18 +113,18 @@ const publishing: Measures = {
       };
       await Promise.all([work(), work()]);
     }),
-  'publish, 1000 in flight, 1000 keys': () =>
+  polybus: () =>
     withEngine({}, (publish) =>
       perSecond(events, () => publishAll((n) => publish(`key-${n % inFlight}`), events)),
     ),
-  'publish, 1000 in flight, one key, aggregate': () =>
+  'polybus, one key, aggregated': () =>
     withEngine({ aggregate: true }, (publish) =>
       perSecond(events, () => publishAll(() => publish('one'), events)),
     ),
 };
 
 const reading: Measures = {
-  'GetRecords in a loop, decoded': () =>
+  'GetRecords of the SDK, in a loop': () =>
     perSecond(pages * perPage, async () => {
       const start = { ShardId: 'shardId-000000000000', ShardIteratorType: 'TRIM_HORIZON' } as const;
       let { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName, ...start }));
@@ -137,7 +138,7 @@ const reading: Measures = {
         ShardIterator = page.NextShardIterator;
       }
     }),
-  'subscribe from the earliest': async () => {
+  polybus: async () => {
     const engine = kinesisEngine({ ...address, streamName: StreamName, readsPerSecond: 100_000 });
     await engine.start();
     try {
@@ -157,37 +158,30 @@ const reading: Measures = {
   },
 };
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+try {
+  // Before Node 24, the first handler makes every promise of the process slower (AsyncLocalStorage), so publishing is measured first,
+  // and once more after handlers have run.
+  const publish = (title: string): Comparison => ({
+    title: `Publish, ${inFlight} in flight, ${inFlight} keys${title}`,
+    unit: 'events/s',
+    contenders: publishing,
+    targets: [{ peer: 'PutRecords of the SDK, 500 at once', ratio: 0.95 }],
+  });
+  await runBenchmark(
+    'kinesis',
+    ['@aws-sdk/client-kinesis'],
+    [
+      publish(''),
+      {
+        title: 'Consume',
+        unit: 'events/s',
+        contenders: reading,
+        targets: [{ peer: 'GetRecords of the SDK, in a loop', ratio: 0.95 }],
+      },
+      publish(', in a process that has run handlers'),
+    ],
+  );
+} finally {
+  client.destroy();
+  stub.kill();
 }
-
-const results = new Map<string, number[]>();
-const phases = process.argv.includes('--mixed') ? [{ ...publishing, ...reading }] : [publishing, reading];
-// Before Node 24, the first handler makes every promise of the process slower (AsyncLocalStorage), so publishing is measured first.
-// With `--mixed` it is measured in a process that has run handlers.
-for (const measures of phases) {
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, measure] of Object.entries(measures)) {
-      const value = await measure();
-      // The first round is a warm-up.
-      if (round > 0) results.set(name, [...(results.get(name) ?? []), value]);
-    }
-  }
-}
-const of = (name: string): number => median(results.get(name) ?? []);
-const base: Record<string, string> = {
-  'publish, 1000 in flight, 1000 keys': 'PutRecords of 500 by hand, two at once',
-  'publish, 1000 in flight, one key, aggregate': 'PutRecords of 500 by hand, two at once',
-  'subscribe from the earliest': 'GetRecords in a loop, decoded',
-};
-console.log(`events per second: median of ${rounds} rounds, lowest to highest`);
-for (const [name, values] of results) {
-  const range = `${Math.round(Math.min(...values))} to ${Math.round(Math.max(...values))}`;
-  const beside = base[name];
-  const ratio = beside === undefined ? '' : `  ${(of(name) / of(beside)).toFixed(2)} of "${beside}"`;
-  console.log(`${name.padEnd(45)} ${String(Math.round(of(name))).padStart(8)}  (${range})${ratio}`);
-}
-const single = of('publish, 1000 in flight, 1000 keys') / of('PutRecord, one by one');
-console.log(`publish, 1000 in flight, beside PutRecord one by one: ${single.toFixed(1)} times`);
-client.destroy();
-stub.kill();

@@ -1,168 +1,261 @@
 import { EventEmitter } from 'node:events';
 import { createEventBus } from '@polybus/core';
-import { memoryEngine } from '@polybus/engine-memory';
+import type { Engine } from '@polybus/core/engine';
+import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import Emittery from 'emittery';
 import eventemitter2 from 'eventemitter2';
-import { measure } from 'mitata';
+import { EventEmitter as EventEmitter3 } from 'eventemitter3';
+import { promise as fastq } from 'fastq';
 import mqemitter, { type Message } from 'mqemitter';
+import PQueue from 'p-queue';
+import { Subject } from 'rxjs';
+import type { Comparison, Sample } from './harness/compare.ts';
+import { large, medium, small } from './harness/payloads.ts';
+import { runBenchmark } from './harness/report.ts';
 
 /**
- * Compares the memory engine with in-process emitters, in the same process and with the same payload. The emitters do less: none of them
- * adds an id and a time to an event, checks its payload, limits a buffer, retries or counts. With each of them except node:EventEmitter, a
- * publisher can await its handlers, as with polybus.
+ * Compares the memory engine with in-process emitters and queues. The emitters do less: none of them adds an id and a time to an event,
+ * checks its payload, limits a buffer, retries or counts. A publisher can await the handlers of polybus, emittery, eventemitter2 and
+ * mqemitter, but not those of node:EventEmitter, eventemitter3 and rxjs.
  */
-const payload = {
+const user = {
   id: 'u-1',
   name: 'Ada',
   roles: ['admin', 'author'],
   address: { city: 'London', zip: 'N1' },
 };
-const rounds = 3;
+const topic = 'user.created';
 
-interface Contender {
-  readonly name: string;
-  /** Sets up the contender, and returns a function that publishes once. */
-  readonly prepare: () => Promise<() => unknown>;
+let handled = 0;
+const handler = () => (): void => void handled++;
+
+/** Nanoseconds of CPU time per event of a long loop, garbage collection included. */
+async function cpuPerEvent(count: number, work: () => Promise<unknown>): Promise<number> {
+  const since = process.cpuUsage();
+  await work();
+  const { user: inUser, system } = process.cpuUsage(since);
+  return ((inUser + system) * 1000) / count;
 }
 
-let sum = 0;
-const countIn = (): void => void sum++;
+/** Publishes in a loop that awaits each publish. The contender is set up before its first round. */
+function looped(events: number, prepare: () => Promise<() => unknown>): Sample {
+  let prepared: Promise<() => unknown> | undefined;
+  return async () => {
+    const publish = await (prepared ??= prepare());
+    const before = handled;
+    await publish();
+    if (handled === before) throw new Error('nothing was delivered');
+    return cpuPerEvent(events, async () => {
+      for (let i = 0; i < events; i++) await publish();
+    });
+  };
+}
 
-async function bus(subscribe: (engine: ReturnType<typeof memoryEngine>) => Promise<void>) {
-  const engine = memoryEngine({ deliveryMode: 'block', historySize: 1000 });
+const times = <T>(count: number, make: (i: number) => T): T[] =>
+  Array.from({ length: count }, (_, i) => make(i));
+
+async function startedEngine(subscribe: (engine: Engine) => Promise<unknown>): Promise<Engine> {
+  const engine = memoryEngine({ deliveryMode: 'block' });
   await engine.start();
   await subscribe(engine);
   return engine;
 }
 
-function fanOut(count: number): Contender[] {
-  const times = <T>(make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-  const handler = () => () => countIn();
-  return [
-    {
-      name: 'polybus memory engine',
-      prepare: async () => {
-        const engine = await bus(
-          async (one) => void (await Promise.all(times(() => one.subscribe('user.created', handler())))),
-        );
-        return () => engine.publish({ topic: 'user.created', payload });
-      },
+function fanOut(count: number, payload: object): Readonly<Record<string, () => Promise<() => unknown>>> {
+  return {
+    polybus: async () => {
+      const engine = await startedEngine((one) =>
+        Promise.all(times(count, () => one.subscribe(topic, handler()))),
+      );
+      return () => engine.publish({ topic, payload });
     },
-    {
-      name: 'polybus bus over it',
-      prepare: async () => {
-        const one = createEventBus({
-          engines: [{ name: 'm', engine: memoryEngine({ deliveryMode: 'block' }) }],
+    'polybus, a bus over the engine': async () => {
+      const engine = memoryEngine({ deliveryMode: 'block' });
+      const bus = createEventBus({ engines: [{ name: 'm', engine }] });
+      await bus.start();
+      await Promise.all(times(count, () => bus.subscribe(topic, handler())));
+      return () => bus.publish(topic, payload);
+    },
+    emittery: async () => {
+      const emitter = new Emittery();
+      for (const one of times(count, handler)) emitter.on(topic, one);
+      return () => emitter.emit(topic, payload);
+    },
+    'eventemitter2, wildcards': async () => {
+      const emitter = new eventemitter2.EventEmitter2({ wildcard: true, maxListeners: 0 });
+      for (const one of times(count, handler)) emitter.on(topic, one);
+      return () => emitter.emitAsync(topic, payload);
+    },
+    eventemitter2: async () => {
+      const emitter = new eventemitter2.EventEmitter2({ maxListeners: 0 });
+      for (const one of times(count, handler)) emitter.on(topic, one);
+      return () => emitter.emitAsync(topic, payload);
+    },
+    mqemitter: async () => {
+      const emitter = mqemitter();
+      for (const one of times(count, handler)) {
+        emitter.on(topic, (_: Message, done: () => void) => {
+          one();
+          done();
         });
-        await one.start();
-        await Promise.all(times(() => one.subscribe('user.created', handler())));
-        return () => one.publish('user.created', payload);
-      },
+      }
+      return () => new Promise<void>((resolve) => emitter.emit({ topic, payload }, () => resolve()));
     },
-    {
-      name: 'emittery',
-      prepare: async () => {
-        const emitter = new Emittery();
-        for (const one of times(handler)) emitter.on('user.created', one);
-        return () => emitter.emit('user.created', payload);
-      },
+    'node:EventEmitter, not awaitable': async () => {
+      const emitter = new EventEmitter().setMaxListeners(0);
+      for (const one of times(count, handler)) emitter.on(topic, one);
+      return () => emitter.emit(topic, payload);
     },
-    {
-      name: 'mqemitter',
-      prepare: async () => {
-        const emitter = mqemitter();
-        for (const one of times(handler)) {
-          emitter.on('user.created', (_: Message, done: () => void) => {
-            one();
-            done();
-          });
-        }
-        return () =>
-          new Promise<void>((resolve) => emitter.emit({ topic: 'user.created', payload }, () => resolve()));
-      },
+    'eventemitter3, not awaitable': async () => {
+      const emitter = new EventEmitter3();
+      for (const one of times(count, handler)) emitter.on(topic, one);
+      return () => emitter.emit(topic, payload);
     },
-    {
-      name: 'eventemitter2 (emitAsync)',
-      prepare: async () => {
-        const emitter = new eventemitter2.EventEmitter2({ maxListeners: 0 });
-        for (const one of times(handler)) emitter.on('user.created', one);
-        return () => emitter.emitAsync('user.created', payload);
-      },
+    'rxjs Subject, not awaitable': async () => {
+      const subject = new Subject<object>();
+      for (const one of times(count, handler)) subject.subscribe(one);
+      return () => subject.next(payload);
     },
-    {
-      name: 'node:EventEmitter (not awaitable)',
-      prepare: async () => {
-        const emitter = new EventEmitter().setMaxListeners(0);
-        for (const one of times(handler)) emitter.on('user.created', one);
-        return () => emitter.emit('user.created', payload);
-      },
-    },
-  ];
+  };
 }
 
 /** One event and many patterns: the cost of matching as the number of subscriptions grows. */
-function amongPatterns(count: number): Contender[] {
-  const patterns = Array.from({ length: count }, (_, i) => `user${i}.*`);
-  return [
-    {
-      name: 'polybus memory engine',
-      prepare: async () => {
-        const engine = await bus(
-          async (one) => void (await Promise.all(patterns.map((p) => one.subscribe(p, countIn)))),
-        );
-        return () => engine.publish({ topic: 'user7.created', payload });
-      },
-    },
-    {
-      name: 'eventemitter2 (wildcard, emitAsync)',
-      prepare: async () => {
-        const emitter = new eventemitter2.EventEmitter2({ wildcard: true, maxListeners: 0 });
-        for (const pattern of patterns) emitter.on(pattern, countIn);
-        return () => emitter.emitAsync('user7.created', payload);
-      },
-    },
-    {
-      name: 'mqemitter',
-      prepare: async () => {
-        const emitter = mqemitter({ separator: '.', wildcardSome: '*' });
-        for (const pattern of patterns) {
-          emitter.on(pattern, (_: Message, done: () => void) => {
-            countIn();
-            done();
-          });
-        }
-        return () =>
-          new Promise<void>((resolve) => emitter.emit({ topic: 'user7.created', payload }, () => resolve()));
-      },
-    },
-  ];
+function amongPatterns(): Readonly<Record<string, () => Promise<() => unknown>>> {
+  const polybus = (count: number) => async () => {
+    const engine = await startedEngine((one) =>
+      Promise.all(times(count, (i) => one.subscribe(`user${i}.*`, handler()))),
+    );
+    return () => engine.publish({ topic: 'user7.created', payload: user });
+  };
+  const ee2 = (count: number) => async () => {
+    const emitter = new eventemitter2.EventEmitter2({ wildcard: true, maxListeners: 0 });
+    for (const one of times(count, (i) => `user${i}.*`)) emitter.on(one, handler());
+    return () => emitter.emitAsync('user7.created', user);
+  };
+  return {
+    polybus: polybus(10_000),
+    'polybus, 10 patterns': polybus(10),
+    'eventemitter2, 10,000 patterns': ee2(10_000),
+    'eventemitter2, 10 patterns': ee2(10),
+  };
 }
 
-async function compare(title: string, contenders: readonly Contender[]): Promise<void> {
-  const samples = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const { name, prepare } of contenders) {
-      const publish = await prepare();
-      const before = sum;
-      await publish();
-      if (sum === before) throw new Error(`${name} delivered nothing`);
-      const { p50 } = await measure(async () => void (await publish()));
-      samples.set(name, [...(samples.get(name) ?? []), p50]);
-    }
-  }
-  const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-  const own = median(samples.get(contenders[0]!.name)!);
-  console.log(`\n${title}`);
-  for (const [name, values] of samples) {
-    const ns = median(values);
-    console.log(`  ${name.padEnd(36)} ${ns.toFixed(0).padStart(8)} ns   ×${(ns / own).toFixed(2)}`);
-  }
+const pooled = 100_000;
+const workers = 5;
+
+/** Hands over events at once, and waits until workers that pause once for each event have handled all of them. */
+function pool(prepare: (onEvent: () => Promise<void>) => Promise<(payload: object) => unknown>): Sample {
+  let left = 0;
+  let done = (): void => {};
+  const push = prepare(async () => {
+    await Promise.resolve();
+    if (--left === 0) done();
+  });
+  return async () => {
+    const publish = await push;
+    left = pooled;
+    const all = new Promise<void>((resolve) => (done = resolve));
+    return cpuPerEvent(pooled, async () => {
+      for (let i = 0; i < pooled; i++) void publish(user);
+      await all;
+    });
+  };
 }
 
-console.log(
-  `Node ${process.version}; median of ${rounds} rounds of the p50, awaited publish; × is relative to the first line`,
+const pools: Readonly<Record<string, Sample>> = {
+  polybus: pool(async (onEvent) => {
+    const engine = durableMemoryEngine({
+      workerCount: workers,
+      defaultEventBufferSize: pooled,
+      maxEventQueueSize: pooled,
+    });
+    await engine.start();
+    await engine.subscribeAsync(topic, onEvent, { concurrency: workers });
+    return (payload) => engine.publish({ topic, payload });
+  }),
+  'fastq.promise': pool(async (onEvent) => {
+    const queue = fastq(onEvent, workers);
+    return (payload) => queue.push(payload);
+  }),
+  'p-queue': pool(async (onEvent) => {
+    const queue = new PQueue({ concurrency: workers });
+    return () => queue.add(onEvent);
+  }),
+};
+
+/** What parts of a bus add to one publish with one handler. */
+function additions(): Readonly<Record<string, () => Promise<() => unknown>>> {
+  const bus = (options: object) => async () => {
+    const one = createEventBus({
+      engines: [{ name: 'm', engine: memoryEngine({ deliveryMode: 'block' }) }],
+      ...options,
+    });
+    await one.start();
+    await one.subscribe(topic, handler());
+    return () => one.publish(topic, user);
+  };
+  const accepts = { '~standard': { version: 1, vendor: 'bench', validate: (value: unknown) => ({ value }) } };
+  return {
+    polybus: bus({}),
+    'with a schema': bus({ schemas: { [topic]: accepts } }),
+    'with a publish middleware': bus({
+      middleware: { publish: [({ next }: { next: () => unknown }) => next()] },
+    }),
+    'with a handle middleware': bus({
+      middleware: { handle: [({ next }: { next: () => unknown }) => next()] },
+    }),
+  };
+}
+
+function comparison(
+  title: string,
+  events: number,
+  contenders: Readonly<Record<string, () => Promise<() => unknown>>>,
+  targets: Comparison['targets'] = [],
+): Comparison {
+  const samples = Object.entries(contenders).map(
+    ([name, prepare]) => [name, looped(events, prepare)] as const,
+  );
+  return {
+    title,
+    unit: 'ns',
+    contenders: Object.fromEntries(samples),
+    targets,
+    isGuarded: targets.length > 0,
+  };
+}
+
+const sized = [
+  ['200 bytes', small, 50_000],
+  ['2 KiB', medium, 20_000],
+  ['20 KiB', large, 4000],
+] as const;
+
+await runBenchmark(
+  'memory',
+  ['emittery', 'eventemitter2', 'eventemitter3', 'fastq', 'mqemitter', 'p-queue', 'rxjs'],
+  [
+    comparison('Awaited publish, 1 handler', 100_000, fanOut(1, user), [
+      { peer: 'emittery', ratio: 0.4 },
+      { peer: 'eventemitter2, wildcards', ratio: 1 },
+    ]),
+    comparison('Awaited publish, 10 handlers', 40_000, fanOut(10, user), [{ peer: 'emittery', ratio: 0.5 }]),
+    comparison('Awaited publish, 1 match among 10,000 patterns', 50_000, amongPatterns(), [
+      { peer: 'polybus, 10 patterns', ratio: 1.1 },
+    ]),
+    {
+      title: 'Async pool, 100,000 events, 5 workers',
+      unit: 'ns',
+      contenders: pools,
+      targets: [{ peer: 'fastq.promise', ratio: 2 }],
+    },
+    ...sized.map(([size, payload, events]) => {
+      const { polybus, emittery } = fanOut(1, payload);
+      return comparison(`Awaited publish, 1 handler, a payload of ${size}`, events, {
+        polybus: polybus!,
+        emittery: emittery!,
+      });
+    }),
+    comparison('What a bus adds, 1 handler', 50_000, additions()),
+  ],
 );
-await compare('1 sync subscriber', fanOut(1));
-await compare('10 sync subscribers', fanOut(10));
-await compare('1 match among 10 patterns', amongPatterns(10));
-await compare('1 match among 10 000 patterns', amongPatterns(10_000));

@@ -5,6 +5,8 @@ import { type Engine, createEvent } from '@polybus/core/engine';
 import { redisEngine } from '@polybus/engine-redis';
 import { startRedis } from '@polybus/testbed';
 import { Redis } from 'ioredis';
+import { type Comparison, type Sample, type Unit, median } from './harness/compare.ts';
+import { runBenchmark } from './harness/report.ts';
 
 /**
  * Compares the Redis engine with ioredis used by hand, which does the same work in the same run: it creates events of the same payload,
@@ -20,7 +22,6 @@ const payload = {
   address: { city: 'London', zip: 'N1' },
 };
 const inFlight = 256;
-const rounds = 5;
 const events = 30_000;
 /** Latency is measured in many short rounds, so that other work of the machine affects all contenders alike. */
 const latencyRounds = 20;
@@ -190,10 +191,6 @@ async function latency(side: Side, count: number, apartMs: number): Promise<numb
   return median(times.slice(count / 10));
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 async function once(make: Make, measure: (side: Side) => Promise<number>): Promise<number> {
   const side = await make();
   try {
@@ -206,51 +203,55 @@ async function once(make: Make, measure: (side: Side) => Promise<number>): Promi
   }
 }
 
-async function compare(
+/** A comparison with ioredis by hand; `limit` is the target beside plain ioredis. */
+function comparison(
   title: string,
-  unit: string,
+  unit: Unit,
   sides: Readonly<Record<string, Make>>,
   measure: (side: Side) => Promise<number>,
-  turns = rounds,
-): Promise<void> {
-  const samples = new Map<string, number[]>();
-  // The contenders alternate, so that other work of the machine affects all of them alike. The first round is a warm-up.
-  for (let round = 0; round <= turns; round++) {
-    for (const [name, make] of Object.entries(sides)) {
-      const value = await once(make, measure);
-      if (round > 0) samples.set(name, [...(samples.get(name) ?? []), value]);
-    }
-  }
-  const own = median(samples.get('polybus') ?? []);
-  console.log(`\n${title}`);
-  for (const [name, values] of samples) {
-    const value = median(values);
-    const range = `[${Math.min(...values).toFixed(0)}..${Math.max(...values).toFixed(0)}]`;
-    const ratio = name === 'polybus' ? '' : `   polybus is ×${(own / value).toFixed(2)} of it`;
-    console.log(`  ${name.padEnd(26)} ${value.toFixed(0).padStart(8)} ${unit} ${range}${ratio}`);
+  limit: number,
+  rounds?: number,
+): Comparison {
+  const samples = Object.entries(sides).map(([name, make]): [string, Sample] => [
+    name,
+    () => once(make, measure),
+  ]);
+  return {
+    title,
+    unit,
+    contenders: Object.fromEntries(samples),
+    targets: [{ peer: 'ioredis', ratio: limit }],
+    ...(rounds === undefined ? {} : { rounds }),
+  };
+}
+
+function* comparisons(): Generator<Comparison> {
+  const kinds = [
+    ['Pub/Sub', byHand['pubsub']!, engineSide('pubsub')],
+    ['Streams', byHand['streams']!, engineSide('streams')],
+    ['Streams, in a group', byHand['group']!, engineSide('streams', 'g')],
+  ] as const;
+  for (const [kind, hand, polybus] of kinds) {
+    const sides = { polybus, ioredis: hand(false), 'ioredis, auto-pipelining': hand(true) };
+    if (hand !== byHand['group'])
+      yield comparison(`${kind}: publish, ${inFlight} in flight`, 'events/s', sides, publishing, 0.9);
+    yield comparison(`${kind}: end to end, ${inFlight} in flight`, 'events/s', sides, endToEnd, 0.9);
+    const chained = (side: Side): Promise<number> => latency(side, pings, 0);
+    yield comparison(
+      `${kind}: p50 until handled, one after the other`,
+      'µs',
+      sides,
+      chained,
+      1.2,
+      latencyRounds,
+    );
+    const apart = (side: Side): Promise<number> => latency(side, pingsApart, 1);
+    yield comparison(`${kind}: p50 until handled, 1 ms apart`, 'µs', sides, apart, 1.25, latencyRounds);
   }
 }
 
 try {
-  console.log(
-    `Node ${process.version}, Redis ${broker.version}; median of ${rounds} rounds, of ${latencyRounds} for latency, [lowest..highest]`,
-  );
-  const kinds = [
-    ['pubsub', engineSide('pubsub')],
-    ['streams', engineSide('streams')],
-    ['group', engineSide('streams', 'g')],
-  ] as const;
-  for (const [kind, polybus] of kinds) {
-    const hand = byHand[kind]!;
-    const sides = { polybus, ioredis: hand(false), 'ioredis, auto-pipelining': hand(true) };
-    if (kind !== 'group')
-      await compare(`${kind}: publish, ${inFlight} in flight`, 'events/s', sides, publishing);
-    await compare(`${kind}: end to end, ${inFlight} in flight`, 'events/s', sides, endToEnd);
-    const chained = (side: Side): Promise<number> => latency(side, pings, 0);
-    await compare(`${kind}: latency p50, one after the other`, 'µs', sides, chained, latencyRounds);
-    const apart = (side: Side): Promise<number> => latency(side, pingsApart, 1);
-    await compare(`${kind}: latency p50, 1 ms apart`, 'µs', sides, apart, latencyRounds);
-  }
+  await runBenchmark('redis', ['ioredis'], [...comparisons()], { Redis: broker.version });
 } catch (error) {
   console.error(PolybusError.is(error) ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;

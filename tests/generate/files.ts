@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { readPage, root } from '../test/docs/blocks.ts';
+import { benchmarkCharts } from './benchmark-chart.ts';
+import { benchmarkSection, benchmarkSummary } from './benchmark-page.ts';
 import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
@@ -14,7 +16,9 @@ const end = '<!-- end of what is generated -->';
 /** The contents of the generated files, by their paths from the root. */
 export async function generatedFiles(): Promise<Record<string, string>> {
   const architecture = 'docs/architecture.md';
+  const benchmarks = 'docs/benchmarks.md';
   const page = 'docs/configuration.md';
+  const readme = 'README.md';
   const guarantees = 'docs/delivery-guarantees.md';
   const reliability = 'docs/reliability.md';
   const schema = 'packages/core/polybus.schema.json';
@@ -25,6 +29,8 @@ export async function generatedFiles(): Promise<Record<string, string>> {
       diagramOf(roomsOf('core')),
       diagramOf(roomsOf('engine-kafka')),
     ),
+    [benchmarks]: replaced(readPage(benchmarks), benchmarkSection()),
+    [readme]: replaced(readPage(readme), benchmarkSummary()),
     [guarantees]: replaced(readPage(guarantees), await guaranteesSection()),
     [reliability]: replaced(readPage(reliability), reliabilitySection(), faultList()),
     [page]: replaced(readPage(page), await configReference()),
@@ -33,7 +39,11 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     const filepath = join(root, path);
     return [path, await format(text, { ...(await resolveConfig(filepath)), filepath })];
   });
-  return Object.fromEntries([...(await Promise.all(formatted)), [chartFile, reliabilityChart()]]);
+  return Object.fromEntries([
+    ...(await Promise.all(formatted)),
+    [chartFile, reliabilityChart()],
+    ...Object.entries(benchmarkCharts()),
+  ]);
 }
 
 /** Replaces the generated sections of a page, in their order. */

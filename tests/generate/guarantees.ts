@@ -5,6 +5,7 @@ import type { Capabilities } from '@polybus/core/engine';
 import { readPage, root } from '../test/docs/blocks.ts';
 import { type EngineVariant, engineVariants } from './engine-variants.ts';
 import { readResults, resultOf, resultsFile } from './suite-results.ts';
+import { table } from './table.ts';
 
 /** A row of the table: one question that it answers for each engine. */
 interface Guarantee {
@@ -209,8 +210,3 @@ function fileOf(name: string): string {
 }
 
 const quoted = (title: string): string => (title.includes('"') ? `'${title}'` : `"${title}"`);
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}

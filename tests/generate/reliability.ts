@@ -3,6 +3,7 @@ import { readRecord, recordFile } from '../chaos/record.ts';
 import { durableEngines, engineNames, leaseMs } from '../chaos/schedule/engines.ts';
 import { type FaultKind, faultKinds, faultsOf } from '../chaos/schedule/faults.ts';
 import { median, ofEngine, sumOf } from './reliability-numbers.ts';
+import { table } from './table.ts';
 
 /** The section of docs/reliability.md that comes from the record. */
 export function reliabilitySection(runs: readonly RecordedRun[] = readRecord()): string {
@@ -141,8 +142,3 @@ function causes(
 
 const number = (value: number): string => value.toLocaleString('en');
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}

@@ -140,7 +140,7 @@ describe('a value that JSON changes is converted', () => {
 });
 
 describe('a JSON value passes', () => {
-  test('by reference: objects, arrays, null prototypes, absent optional properties, own __proto__ keys and keys that are symbols', () => {
+  test('by reference: objects, arrays, null prototypes, absent optional properties, own __proto__ keys and symbols as keys', () => {
     for (const value of [
       { a: [1, 'x', null, true, { b: {} }] },
       [],
