@@ -81,7 +81,7 @@ export function benchmarkSummary(): string {
       if (result === undefined) return [];
       const value = result.measured.find((one) => one.name === own)!.median;
       return [
-        `${showValue(value, result.unit)} on Node ${major}, ${ratioOf(result, own, peer).toFixed(2)} of ${peer}`,
+        `${showValue(value, result.unit)} on Node ${major}, ${ratioOf(result, own, peer).toFixed(2)} × ${peer}`,
       ];
     });
     return found.length === 0 ? [] : [`- ${what}: ${found.join('; ')}`];
@@ -89,16 +89,16 @@ export function benchmarkSummary(): string {
   return [
     ...line(
       'memory',
-      'Memory, CPU time of an awaited publish with one handler',
+      'Memory engine, CPU time of an awaited publish with one handler (less is better)',
       'Awaited publish, 1 handler',
       'emittery',
     ),
     ...line(
       'redis',
-      'Redis Streams, events published and handled',
+      'Redis Streams, events published and handled (more is better)',
       'Streams: end to end, 256 in flight',
       'ioredis',
     ),
-    ...line('kafka', 'Kafka, events consumed', 'Consume', 'kafkajs'),
+    ...line('kafka', 'Kafka, events consumed (more is better)', 'Consume', 'kafkajs'),
   ].join('\n');
 }

@@ -16,7 +16,7 @@ export interface EngineConfig {
 
 /** The configuration of a bus with one engine, or with several if `engines` is set. */
 export interface EventBusConfig {
-  /** The type of the engine: `memory`, `durable-memory`, `redis`, `kafka`, `kinesis`, or your own. Default `durable-memory`. */
+  /** The type of the engine: `memory`, `durable-memory`, `redis`, `redis-streams`, `kafka`, `kinesis`, or your own. Default `durable-memory`. */
   readonly engine?: EngineType | undefined;
   /** The configuration of the engine, as in `engines[].config`: fields that only engines of its type have, such as `mode` of `redis`. It overrides fields of the same meaning outside of it. */
   readonly config?: EngineTypeConfig | undefined;
