@@ -96,7 +96,9 @@ const guarantees: readonly Guarantee[] = [
     question: 'Restart of the broker',
     holds: ({ crossProcess, durable }) => {
       if (!crossProcess) return 'no broker';
-      return durable ? 'the engine reconnects, and no accepted event is lost' : 'the engine reconnects';
+      return durable
+        ? 'the engine reconnects, and no event that the broker still has is lost'
+        : 'the engine reconnects';
     },
     proofs: [
       'subscriptions and publishers recover from two restarts of the broker',
