@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Consumer, type Message as PlatformaticMessage, Producer } from '@platformatic/kafka';
 import { PolybusError } from '@polybus/core';
-import { decodeStructured, encodeStructured } from '@polybus/core/cloudevents';
-import { type Engine, createEvent } from '@polybus/core/engine';
+import type { Engine } from '@polybus/core/engine';
 import { kafkaEngine } from '@polybus/engine-kafka';
 import { startKafka } from '@polybus/testbed';
-import kafkajs from 'kafkajs';
-import type { Message } from 'kafkajs';
 import { type Comparison, type Sample, type Target, type Unit, median } from './harness/compare.ts';
+import { user as payload } from './harness/payloads.ts';
 import { runBenchmark } from './harness/report.ts';
+import { type Side, byHand, kafkajsClient, maxWaitMs, platformatic } from './kafka-clients.ts';
 
 /**
  * Compares the Kafka engine with kafkajs used by hand, which does the same work in the same run: it creates events of the same payload,
@@ -19,12 +17,6 @@ import { runBenchmark } from './harness/report.ts';
  * By hand, the producer sends the events of one turn of the event loop with one `sendBatch`, as the engine does, because a `send` per
  * event would be much slower. `@platformatic/kafka` is there for reference, by hand in the same way.
  */
-const payload = {
-  id: 'u-1',
-  name: 'Ada',
-  roles: ['admin', 'author'],
-  address: { city: 'London', zip: 'N1' },
-};
 const inFlight = 1000;
 const events = 50_000;
 /** Number of events that each contender reads from a shared topic: enough that the start of a round does not affect the result. */
@@ -32,18 +24,8 @@ const eventsToRead = 200_000;
 /** Latency is measured in many short rounds, so that other work of the machine affects all contenders alike. */
 const latencyRounds = 20;
 const pings = 200;
-const source = 'bench';
 const partitions = 4;
-const maxWaitMs = 250;
-const contentType = 'application/cloudevents+json';
 const keys = Array.from({ length: 64 }, (_, n) => `key-${n}`);
-
-interface Side {
-  publish(topic: string, key: string): Promise<unknown>;
-  /** Calls back for each decoded event, including events that were published before the call. */
-  listen(topic: string, onEvent: () => void): Promise<void>;
-  close(): Promise<unknown>;
-}
 
 type Make = () => Promise<Side>;
 type Measure = (side: Side, topic: string) => Promise<number>;
@@ -51,12 +33,8 @@ type Measure = (side: Side, topic: string) => Promise<number>;
 const broker = await startKafka();
 const brokers = [...broker.brokers];
 
-function kafka(): InstanceType<typeof kafkajs.Kafka> {
-  return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING });
-}
-
 async function createTopic(topic: string): Promise<void> {
-  const admin = kafka().admin();
+  const admin = kafkajsClient(brokers).admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false });
   // kafkajs's own wait for leaders fails if a busy broker does not know the topic yet.
@@ -70,127 +48,10 @@ async function createTopic(topic: string): Promise<void> {
 }
 
 async function deleteTopic(topic: string): Promise<void> {
-  const admin = kafka().admin();
+  const admin = kafkajsClient(brokers).admin();
   await admin.connect();
   await admin.deleteTopics({ topics: [topic] });
   await admin.disconnect();
-}
-
-/** Collects the events of one turn of the event loop. Sends the next batch after the answer to the previous batch. */
-class Batches<T> {
-  readonly #send: (topic: string, messages: T[]) => Promise<unknown>;
-  #waiting: { message: T; resolve: () => void }[] = [];
-  #isSending = false;
-
-  constructor(send: (topic: string, messages: T[]) => Promise<unknown>) {
-    this.#send = send;
-  }
-
-  add(topic: string, message: T): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ message, resolve });
-      if (!this.#isSending) {
-        this.#isSending = true;
-        queueMicrotask(() => void this.#flush(topic));
-      }
-    });
-  }
-
-  async #flush(topic: string): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      await this.#send(
-        topic,
-        batch.map(({ message }) => message),
-      );
-      for (const { resolve } of batch) resolve();
-    }
-    this.#isSending = false;
-  }
-}
-
-async function byHand(): Promise<Side> {
-  const client = kafka();
-  const producer = client.producer({
-    allowAutoTopicCreation: false,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-  });
-  await producer.connect();
-  const consumer = client.consumer({ groupId: `bench-${randomUUID()}`, maxWaitTimeInMs: maxWaitMs });
-  const batches = new Batches<Message>((topic, messages) =>
-    producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] }),
-  );
-  return {
-    publish: (topic, key) => {
-      const value = encodeStructured(createEvent({ topic, payload, key }), { source });
-      return batches.add(topic, { key, value, headers: { 'content-type': contentType } });
-    },
-    listen: async (topic, onEvent) => {
-      await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
-      const { GROUP_JOIN } = consumer.events;
-      const joined = new Promise<unknown>(
-        (resolve) => void consumer.on(GROUP_JOIN, (event) => resolve(event)),
-      );
-      await consumer.run({
-        autoCommitInterval: 1000,
-        autoCommitThreshold: 1000,
-        eachBatch: (given) => {
-          for (const message of given.batch.messages) {
-            decodeStructured(message.value!.toString(), { topic });
-            onEvent();
-            given.resolveOffset(message.offset);
-          }
-          return Promise.resolve();
-        },
-      });
-      await joined;
-    },
-    close: async () => Promise.all([producer.disconnect(), consumer.disconnect()]),
-  };
-}
-
-async function platformatic(): Promise<Side> {
-  const client = { clientId: 'bench', bootstrapBrokers: brokers };
-  const producer = new Producer<string, string, string, string>({
-    ...client,
-    serializers: { key: toBytes, value: toBytes, headerKey: toBytes, headerValue: toBytes },
-  });
-  const consumer = new Consumer({ ...client, groupId: `bench-${randomUUID()}` });
-  const batches = new Batches<{ topic: string; key: string; value: string; headers: Record<string, string> }>(
-    (_, messages) => producer.send({ acks: -1, messages }),
-  );
-  // The stream has to be closed before the consumer.
-  const streams: { close(): Promise<void> }[] = [];
-  return {
-    publish: (topic, key) => {
-      const value = encodeStructured(createEvent({ topic, payload, key }), { source });
-      return batches.add(topic, { topic, key, value, headers: { 'content-type': contentType } });
-    },
-    listen: async (topic, onEvent) => {
-      const stream = await consumer.consume({
-        topics: [topic],
-        mode: 'earliest',
-        autocommit: 1000,
-        maxWaitTime: maxWaitMs,
-        highWaterMark: 1024,
-      });
-      streams.push(stream);
-      stream.on('data', ({ value }: PlatformaticMessage<Buffer, Buffer, Buffer, Buffer>) => {
-        decodeStructured(value.toString(), { topic });
-        onEvent();
-      });
-    },
-    close: async () => {
-      for (const stream of streams) await stream.close();
-      await Promise.all([producer.close(), consumer.close()]);
-    },
-  };
-}
-
-function toBytes(text: string | undefined): Buffer | undefined {
-  return text === undefined ? undefined : Buffer.from(text);
 }
 
 function engineSide({
@@ -285,7 +146,7 @@ async function once(make: Make, measure: Measure, topic: string | undefined): Pr
 
 /** Fills a topic with events to read. */
 async function fill(topic: string): Promise<void> {
-  const side = await byHand();
+  const side = await byHand(brokers);
   await publishAll(side, topic, eventsToRead);
   await side.close();
 }
@@ -311,7 +172,7 @@ function comparison(
   return { title, unit, contenders: Object.fromEntries(samples), ...more };
 }
 
-const peers = { kafkajs: byHand, '@platformatic/kafka': platformatic };
+const peers = { kafkajs: () => byHand(brokers), '@platformatic/kafka': () => platformatic(brokers) };
 const grouped = 'polybus, in a group';
 
 try {

@@ -13,6 +13,7 @@ import { createEvent } from '@polybus/core/engine';
 import { kinesisEngine } from '@polybus/engine-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Comparison, Sample } from './harness/compare.ts';
+import { user as payload } from './harness/payloads.ts';
 import { runBenchmark } from './harness/report.ts';
 
 /**
@@ -20,12 +21,6 @@ import { runBenchmark } from './harness/report.ts';
  * CloudEvents, sends, receives, and decodes them. Both call a stub on loopback that returns fixed answers, because a local Kinesis gets
  * slower with each record that it stores.
  */
-const payload = {
-  id: 'u-1',
-  name: 'Ada',
-  roles: ['admin', 'author'],
-  address: { city: 'London', zip: 'N1' },
-};
 const StreamName = 'bench';
 const source = 'bench';
 const topic = 'bench.events';

@@ -10,7 +10,7 @@ import mqemitter, { type Message } from 'mqemitter';
 import PQueue from 'p-queue';
 import { Subject } from 'rxjs';
 import type { Comparison, Sample } from './harness/compare.ts';
-import { large, medium, small } from './harness/payloads.ts';
+import { large, medium, small, user } from './harness/payloads.ts';
 import { runBenchmark } from './harness/report.ts';
 
 /**
@@ -18,12 +18,6 @@ import { runBenchmark } from './harness/report.ts';
  * checks its payload, limits a buffer, retries or counts. A publisher can await the handlers of polybus, emittery, eventemitter2 and
  * mqemitter, but not those of node:EventEmitter, eventemitter3 and rxjs.
  */
-const user = {
-  id: 'u-1',
-  name: 'Ada',
-  roles: ['admin', 'author'],
-  address: { city: 'London', zip: 'N1' },
-};
 const topic = 'user.created';
 
 let handled = 0;

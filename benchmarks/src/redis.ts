@@ -6,6 +6,7 @@ import { redisEngine } from '@polybus/engine-redis';
 import { startRedis } from '@polybus/testbed';
 import { Redis } from 'ioredis';
 import { type Comparison, type Sample, type Unit, median } from './harness/compare.ts';
+import { user as payload } from './harness/payloads.ts';
 import { runBenchmark } from './harness/report.ts';
 
 /**
@@ -15,12 +16,6 @@ import { runBenchmark } from './harness/report.ts';
  *
  * The client by hand appears twice: with one command per publish, and with the client's auto-pipelining.
  */
-const payload = {
-  id: 'u-1',
-  name: 'Ada',
-  roles: ['admin', 'author'],
-  address: { city: 'London', zip: 'N1' },
-};
 const inFlight = 256;
 const events = 30_000;
 /** Latency is measured in many short rounds, so that other work of the machine affects all contenders alike. */

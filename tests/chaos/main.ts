@@ -124,5 +124,5 @@ function summary(result: RunResult): string {
 }
 
 await main();
-// On Node 20, a process whose proxy had stalled connections can otherwise spin for ever while it closes its handles.
+// Otherwise, a process on Node 20 sometimes spins for ever while Node.js closes its handles (`Environment::CleanupHandles`).
 process.exit();

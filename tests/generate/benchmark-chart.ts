@@ -1,22 +1,18 @@
 import { type ComparisonResult, own } from '../../benchmarks/src/harness/compare.ts';
 import type { Report } from '../../benchmarks/src/harness/report.ts';
 import { benchmarkFolder, readReports, showValue } from './benchmark-reports.ts';
+import { svg, text } from './svg.ts';
 
 const width = 880;
 const left = 250;
 const bar = 20;
 const gap = 46;
 
-/** Colours for light and dark pages. */
 const style = `
-  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
   .title { font-size: 14px; font-weight: 600 }
-  .quiet { fill: #59636e }
   .own { fill: #0969da }
   .peer { fill: #818b98; fill-opacity: .6 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .quiet { fill: #9198a1 } .own { fill: #4493f8 }
-  }`;
+  @media (prefers-color-scheme: dark) { .own { fill: #4493f8 } }`;
 
 /** The charts of the recorded reports, by their paths from the root: one for each benchmark, on the newest recorded Node.js. */
 export function benchmarkCharts(): Record<string, string> {
@@ -35,13 +31,8 @@ function chart({ benchmark, node, results }: Report): string {
     marks.push(...block(result, top));
     top += gap + result.measured.length * bar;
   }
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" width="${width}" height="${top}" role="img" aria-label="Benchmarks of ${benchmark} on Node ${node}">`,
-    `<style>${style}\n</style>`,
-    text(0, 14, `Node ${node}. polybus is blue.`, 'quiet'),
-    ...marks,
-    '</svg>\n',
-  ].join('\n');
+  const head = text(0, 14, `Node ${node}. polybus is blue.`, 'quiet');
+  return svg(width, top, `Benchmarks of ${benchmark} on Node ${node}`, style, [head, ...marks]);
 }
 
 function block({ title, unit, measured }: ComparisonResult, top: number): string[] {
@@ -61,8 +52,4 @@ function block({ title, unit, measured }: ComparisonResult, top: number): string
       ];
     }),
   ];
-}
-
-function text(x: number, y: number, content: string, name: string, anchor = 'start'): string {
-  return `<text x="${x.toFixed(1)}" y="${y}" text-anchor="${anchor}"${name === '' ? '' : ` class="${name}"`}>${content}</text>`;
 }

@@ -40,3 +40,8 @@ function optionsOf(name: string): string {
     .map((file) => readFileSync(join(folder, file), 'utf8'))
     .join('\n');
 }
+
+/** Types that are another type with a fixed option, and what their configuration is, for the reference. */
+export const aliases: ReadonlyMap<string, string> = new Map([
+  ['redis-streams', 'The fields of type `redis` without `mode`, which is `streams`.'],
+]);

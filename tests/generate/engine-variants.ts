@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Capabilities, EngineFactory } from '@polybus/core/engine';
 import { root } from '../test/docs/blocks.ts';
+import { aliases } from './engine-schemas.ts';
 
 /** An engine in the documentation: a type, with the part of its configuration that changes its capabilities. */
 export interface EngineVariant {
@@ -68,9 +69,6 @@ const listed: readonly Listed[] = [
   },
 ];
 
-/** Types that are another type with a fixed option, and so have no variant of their own. */
-const aliases = ['redis-streams'];
-
 /** Every published engine. A published engine that is missing here, or a missing test file, is an error. */
 export async function engineVariants(): Promise<EngineVariant[]> {
   const factories: Record<string, EngineFactory> = {};
@@ -79,7 +77,7 @@ export async function engineVariants(): Promise<EngineVariant[]> {
     const module = (await import(`@polybus/${name}`)) as { engines?: Record<string, EngineFactory> };
     Object.assign(factories, module.engines);
   }
-  const covered = [...aliases, ...listed.map(({ type }) => type)];
+  const covered = [...aliases.keys(), ...listed.map(({ type }) => type)];
   const missing = Object.keys(factories).find((type) => !covered.includes(type));
   if (missing !== undefined)
     throw new Error(`the engine type "${missing}" has no suite in engine-variants.ts`);

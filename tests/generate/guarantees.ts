@@ -137,7 +137,7 @@ export async function guaranteesSection(): Promise<string> {
   return [
     '## Guarantees',
     table(labels, rows),
-    'The numbers refer to the conformance cases that prove the guarantee on that engine. In their titles, a handler _settles_ when it throws or returns; if it returns a promise, when that promise settles. `stop` _abandons_ a handler when it gives up waiting for it.',
+    'The numbers refer to the conformance cases that prove the guarantee on that engine. In their titles, a handler _settles_ when it throws, when it returns a value, or when the promise that it returned settles; this is not the same as a settled event. `stop` _abandons_ a handler when it gives up waiting for it.',
     [...proofs].map(([name, number]) => `${number}. ${linkTo(name)}`).join('\n'),
     '## Capabilities',
     'Each engine declares its capabilities. The suite tests that a declared capability works, and that the engine rejects options that need a capability that it does not have.',

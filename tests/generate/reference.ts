@@ -6,7 +6,7 @@ import { topicGrammar } from '../../packages/core/src/contract/topics.ts';
 import { configSchema } from '../../packages/core/src/config/parse-config.ts';
 import { durationGrammar } from '../../packages/core/src/config/duration.ts';
 import type { Descriptions } from './descriptions.ts';
-import { engineSchemas } from './engine-schemas.ts';
+import { aliases, engineSchemas } from './engine-schemas.ts';
 import { busDescriptions, engineDescriptions, retryDescriptions, ruleDescriptions } from './json-schema.ts';
 
 /** The parts of a valibot schema that the tables show. */
@@ -57,9 +57,7 @@ export async function configReference(): Promise<string> {
     table(retryRows(retryObject)),
     ...engines.flatMap(({ type, schema, descriptions }) => [
       `### \`config\` of type \`${type}\``,
-      type === 'redis-streams'
-        ? 'The fields of type `redis` without `mode`, which is `streams`.'
-        : table(rowsOf(schema, descriptions)),
+      aliases.get(type) ?? table(rowsOf(schema, descriptions)),
     ]),
   ];
   return parts.join('\n\n');

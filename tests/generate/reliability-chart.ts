@@ -2,6 +2,7 @@ import { type RecordedRun, readRecord } from '../chaos/record.ts';
 import { durableEngines, engineNames, leaseMs } from '../chaos/schedule/engines.ts';
 import { type FaultKind, faultKinds, faultsOf } from '../chaos/schedule/faults.ts';
 import { median, ofEngine, sumOf } from './reliability-numbers.ts';
+import { svg, text } from './svg.ts';
 
 /** Where the chart is, from the root. */
 export const chartFile = 'docs/reliability/chart.svg';
@@ -12,11 +13,8 @@ const column = 118;
 const row = 22;
 const headHeight = 104;
 
-/** Colours for light and dark pages. Text in the chart has the colour of its class. */
 const style = `
-  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
   .title { font-size: 20px; font-weight: 600 }
-  .quiet { fill: #59636e }
   .strong { font-weight: 600 }
   .held { fill: #1a7f37 }
   .broken { fill: #cf222e }
@@ -26,8 +24,8 @@ const style = `
   .takeover { fill: #0969da; fill-opacity: .55 }
   .return { fill: #8250df; fill-opacity: .55 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .quiet { fill: #9198a1 } .held { fill: #3fb950 } .broken { fill: #f85149 }
-    .line { stroke: #3d444d } .middle { stroke: #f0f6fc } .takeover { fill: #4493f8 } .return { fill: #ab7df8 }
+    .held { fill: #3fb950 } .broken { fill: #f85149 } .line { stroke: #3d444d } .middle { stroke: #f0f6fc }
+    .takeover { fill: #4493f8 } .return { fill: #ab7df8 }
   }`;
 
 /** A drawing of the record: which faults each engine has seen, and how long it took until work went on. */
@@ -35,9 +33,7 @@ export function reliabilityChart(runs: readonly RecordedRun[] = readRecord()): s
   const faults = faultMatrix(runs, headHeight);
   const times = timeStrips(runs, faults.bottom + 56);
   const height = times.bottom + 16;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${headline(runs)}">`,
-    `<style>${style}\n</style>`,
+  return svg(width, height, headline(runs), style, [
     text(0, 24, headline(runs), 'title'),
     text(
       0,
@@ -47,8 +43,7 @@ export function reliabilityChart(runs: readonly RecordedRun[] = readRecord()): s
     ),
     ...faults.marks,
     ...times.marks,
-    '</svg>\n',
-  ].join('\n');
+  ]);
 }
 
 function headline(runs: readonly RecordedRun[]): string {
@@ -177,11 +172,6 @@ function strip(
 function ticks(limitMs: number): number[] {
   const step = [500, 1000, 2000, 5000, 10_000, 20_000].find((ms) => limitMs / ms <= 12) ?? 60_000;
   return Array.from({ length: Math.floor(limitMs / step) + 1 }, (_, i) => i * step);
-}
-
-function text(x: number, y: number, content: string, name: string, anchor = 'start'): string {
-  const at = `x="${x.toFixed(1)}" y="${y}" text-anchor="${anchor}"`;
-  return `<text ${at}${name === '' ? '' : ` class="${name}"`}>${content}</text>`;
 }
 
 const show = (value: number): string => value.toLocaleString('en');

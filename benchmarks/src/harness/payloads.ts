@@ -1,4 +1,10 @@
-/** Payloads like those of a web shop: an order with more or fewer lines. The sizes are those of their JSON text. */
+/** The payload of most comparisons. */
+export const user = {
+  id: 'u-1',
+  name: 'Ada',
+  roles: ['admin', 'author'],
+  address: { city: 'London', zip: 'N1' },
+};
 
 interface Line {
   readonly sku: string;
@@ -16,6 +22,7 @@ export interface Order {
   readonly lines: readonly Line[];
 }
 
+/** An order of a web shop. The sizes below are those of the JSON text. */
 function order(lines: number): Order {
   return {
     id: 'order-4711',

@@ -43,7 +43,8 @@ export async function runBenchmark(
   console.log(`Node ${node}, ${cpus().length} cores, ${shown.join(', ')}; median [lowest..highest]`);
   const file = new URL(`docs/benchmarks/${benchmark}-node${node.split('.')[0]}.json`, root);
   if (process.argv.includes('--guard')) {
-    await guard(comparisons, JSON.parse(readFileSync(file, 'utf8')) as Report);
+    if (existsSync(file)) await guard(comparisons, JSON.parse(readFileSync(file, 'utf8')) as Report);
+    else console.log('nothing is compared, because no results are recorded for this version of Node.js');
     return;
   }
   const results: ComparisonResult[] = [];
@@ -60,15 +61,12 @@ async function guard(comparisons: readonly Comparison[], recorded: Report): Prom
   for (const comparison of comparisons.filter(({ isGuarded }) => isGuarded === true)) {
     const result = await compare({ ...comparison, rounds: 3 });
     const before = recorded.results.find(({ title }) => title === comparison.title);
+    if (before === undefined) throw new Error(`"${comparison.title}" is not recorded; run with --record`);
     for (const { peer } of result.targets) {
-      const [then, now] = [
-        before === undefined ? Number.NaN : ratioOf(before, own, peer),
-        ratioOf(result, own, peer),
-      ];
+      const [then, now] = [ratioOf(before, own, peer), ratioOf(result, own, peer)];
       if (now <= then * guardFactor) continue;
-      console.error(
-        `\n${comparison.title}: the cost beside ${peer} was ×${then.toFixed(2)}, and is now ×${now.toFixed(2)}`,
-      );
+      const what = `the cost beside ${peer} was ×${then.toFixed(2)}, and is now ×${now.toFixed(2)}`;
+      console.error(`\n${comparison.title}: ${what}`);
       process.exitCode = 1;
     }
   }

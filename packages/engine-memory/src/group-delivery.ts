@@ -26,7 +26,7 @@ export class GroupDelivery implements Acknowledgement {
   /** The member that has the event, or had it last. */
   member: Mailbox | undefined = undefined;
   /** Undefined for an event without a key. */
-  key: KeyAttempts | undefined = undefined;
+  keyAttempts: KeyAttempts | undefined = undefined;
   /** Attempts that have begun, by any member. */
   attempts: number;
 
@@ -48,7 +48,7 @@ export class GroupDelivery implements Acknowledgement {
 
   begun(attempt: number): void {
     this.attempts = attempt;
-    if (this.key !== undefined) this.key.attempts++;
+    if (this.keyAttempts !== undefined) this.keyAttempts.attempts++;
   }
 
   settled(): void {

@@ -179,7 +179,7 @@ export class Group implements DeliveryOwner, LossListener {
       state.member = member;
       state.unsettled++;
     }
-    delivery.key = state;
+    delivery.keyAttempts = state;
   }
 
   /** Keeps an event until the member that has left has settled its last event of the same key. */

@@ -1,46 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
-  type EventBusConfig,
   InvalidConfigError,
   type LoadConfigOptions,
   createEventBus,
   loadConfig,
   parseConfig,
 } from '@polybus/core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { registerEngine } from '@polybus/core/engine';
+import { memoryEngine } from '@polybus/engine-memory';
+import { describe, expect, test } from 'vitest';
+import { load, problemsOf, temporaryFolder } from './loading.ts';
 
-let folder = '';
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'polybus-engine-config-'))));
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-let count = 0;
-async function written(text: string): Promise<string> {
-  const file = join(folder, `file-${++count}.yaml`);
-  await writeFile(file, text);
-  return file;
-}
-
-const load = (options: LoadConfigOptions): Promise<EventBusConfig> => loadConfig({ env: {}, ...options });
+const folder = temporaryFolder();
+const written = (text: string): Promise<string> => folder.write(text);
 
 async function engineOf(options: LoadConfigOptions): Promise<object> {
   return parseConfig(await load(options)).engines[0]!;
-}
-
-async function problemsOf(
-  options: LoadConfigOptions,
-): Promise<{ path: string; message: string; source?: string | undefined }[]> {
-  const error = await load(options).then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(InvalidConfigError);
-  return (error as InvalidConfigError).problems.map(({ path, message, source }) => ({
-    path,
-    message,
-    source,
-  }));
 }
 
 describe('the config of the one-engine form', () => {
@@ -72,20 +46,13 @@ describe('the config of the one-engine form', () => {
     ]);
   });
 
-  test('does not change that fields outside of it need not be fields of the engine', async () => {
-    const warnings: string[] = [];
-    const logger = { warn: (message: string) => void warnings.push(message), error: () => {} };
-    const bus = createEventBus({
-      engine: 'durable-memory',
-      workerCount: 2,
-      config: { retry: false },
-      logger,
-    });
-    await bus.start();
-    await bus.stop();
-    expect(warnings).toEqual([]);
+  test('does not change that fields outside of it need not be fields of the engine', () => {
     const config = { engine: 'redis', deliveryMode: 'drop', config: { mode: 'streams' } } as const;
-    expect(() => parseConfig(config)).not.toThrow();
+    expect(parseConfig(config).engines).toMatchObject([
+      { config: { deliveryMode: 'drop', mode: 'streams' } },
+    ]);
+    const inside = { engine: 'redis', config: { mode: 'streams', deliveryMode: 'drop' } } as const;
+    expect(() => parseConfig(inside)).toThrow(/config\.deliveryMode: there is no field/);
   });
 
   test('is named by the error for a field of the engine that is at the top', async () => {
@@ -176,6 +143,26 @@ describe('environment variables that begin with ENGINE_CONFIG_', () => {
         message: expect.stringContaining('did you mean "mode"') as string,
       }),
     ]);
+  });
+
+  test('are known, also if they are empty: nothing warns of them', async () => {
+    const warnings: string[] = [];
+    const logger = { warn: (message: string) => void warnings.push(message), error: () => {} };
+    const env = { APP_ENGINE: 'redis', APP_ENGINE_CONFIG_MODE: '', APP_ENGINE_CONFIG_DB: '5' };
+    const config = await loadConfig({ env, envPrefix: 'APP_', logger });
+    expect(config).toEqual({ engine: 'redis', config: { db: 5 } });
+    expect(warnings).toEqual([]);
+  });
+
+  test('leave no trace of a config that has no effect: an error does not name its file', async () => {
+    registerEngine('strict', (config) => {
+      if ((config as { token?: string }).token !== undefined) return memoryEngine();
+      throw new InvalidConfigError([{ path: 'token', message: 'is required' }]);
+    });
+    const file = await written('engine: memory\nconfig:\n  token: x\n');
+    const [problem] = await problemsOf({ file, env: { ENGINE: 'strict' } });
+    expect(problem).toMatchObject({ path: 'config.token', message: 'is required' });
+    expect(problem!.source).toBeUndefined();
   });
 
   test('are an error if the file has several engines', async () => {

@@ -1,51 +1,17 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import {
-  type ConfigProblem,
-  type EventBusConfig,
-  InvalidConfigError,
-  type LoadConfigOptions,
-  PolybusError,
-  createEventBus,
-  loadConfig,
-  parseConfig,
-} from '@polybus/core';
+import { InvalidConfigError, PolybusError, createEventBus, loadConfig, parseConfig } from '@polybus/core';
 import { registerEngine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { quietLogger } from '../bus/quiet-logger.ts';
+import { errorOf, load, problemsOf, temporaryFolder } from './loading.ts';
 
-let folder = '';
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'polybus-config-'))));
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-let count = 0;
-async function written(text: string, extension = 'yaml'): Promise<string> {
-  const file = join(folder, `file-${++count}.${extension}`);
-  await writeFile(file, text);
-  return file;
-}
-
-const load = (options: LoadConfigOptions): Promise<EventBusConfig> => loadConfig({ env: {}, ...options });
-
-async function errorOf(options: LoadConfigOptions): Promise<PolybusError> {
-  const error = await load(options).then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (PolybusError.is(error)) return error;
-  throw error ?? new Error('expected the configuration to be refused');
-}
-
-async function problemsOf(options: LoadConfigOptions): Promise<readonly ConfigProblem[]> {
-  const error = await errorOf(options);
-  expect(error).toBeInstanceOf(InvalidConfigError);
-  return (error as InvalidConfigError).problems;
-}
+const folder = temporaryFolder();
+const written = folder.write.bind(folder);
 
 describe('the sources of a configuration', () => {
   test('give the defaults if there are none', async () => {
@@ -375,27 +341,27 @@ engines:
   });
 
   test('that does not exist or is a folder causes an error with its cause', async () => {
-    const file = join(folder, 'none.yaml');
+    const file = join(folder.path, 'none.yaml');
     expect(await errorOf({ file })).toMatchObject({
       code: 'CONFIG_FILE',
       message: expect.stringContaining('there is no such file') as string,
       cause: { code: 'ENOENT' },
     });
-    await mkdir(join(folder, 'folder.json'));
-    expect((await errorOf({ file: join(folder, 'folder.json') })).message).toContain('EISDIR');
+    await mkdir(join(folder.path, 'folder.json'));
+    expect((await errorOf({ file: join(folder.path, 'folder.json') })).message).toContain('EISDIR');
   });
 
   test('in YAML without the package `yaml` causes an error that names the package', async () => {
     // A copy of core, with its own dependencies and nothing else.
-    const modules = join(folder, 'alone/node_modules');
+    const modules = join(folder.path, 'alone/node_modules');
     const root = fileURLToPath(new URL('../../..', import.meta.url));
     await cp(join(root, 'packages/core/src'), join(modules, '@polybus/core/src'), { recursive: true });
     await cp(join(root, 'packages/core/package.json'), join(modules, '@polybus/core/package.json'));
     for (const name of ['valibot', 'uuidv7'])
       await symlink(join(root, 'node_modules', name), join(modules, name), 'junction');
-    const program = join(folder, 'alone/program.mjs');
-    await writeFile(join(folder, 'alone/polybus.yaml'), 'engine: memory\n');
-    await writeFile(join(folder, 'alone/polybus.json'), '{}');
+    const program = join(folder.path, 'alone/program.mjs');
+    await writeFile(join(folder.path, 'alone/polybus.yaml'), 'engine: memory\n');
+    await writeFile(join(folder.path, 'alone/polybus.json'), '{}');
     await writeFile(
       program,
       `import { loadConfig } from '@polybus/core';
@@ -405,7 +371,7 @@ engines:
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['--import', import.meta.resolve('tsx'), '--conditions=@polybus/source', program],
-      { cwd: join(folder, 'alone') },
+      { cwd: join(folder.path, 'alone') },
     );
     expect(stdout.trim().split('\n')).toEqual([
       '{}',

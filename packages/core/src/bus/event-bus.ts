@@ -73,18 +73,16 @@ export class UntypedEventBus implements Engine {
       ...givenConfig
     } = options;
     const sourceOf = sourcesOf(options);
-    const { config, made, shared } = parseAndMake(givenConfig, sourceOf);
+    const parsed = parseAndMake(givenConfig, sourceOf);
     const logger = adaptedLogger(givenLogger);
-    this.config = config;
+    this.config = parsed.config;
     this.#logger = logger;
-    this.#lifecycle = new Lifecycle(config.source, logger);
+    this.#lifecycle = new Lifecycle(parsed.config.source, logger);
     for (const observer of observers) this.#lifecycle.observe(observer);
     this.#schemas = new Map(Object.entries(schemas));
     this.#handleMiddleware = handle;
     this.router = createBusRouter({
-      config,
-      made,
-      shared,
+      ...parsed,
       sourceOf,
       logger,
       observer: this.#lifecycle,

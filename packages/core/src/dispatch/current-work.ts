@@ -3,8 +3,8 @@ import type { EventHandler, HandlerContext } from '../contract/bus.ts';
 import type { DeliveredEvent, Work } from './delivery.ts';
 
 /**
- * The asynchronous context of handlers that are called one after the other without a pause. Entering a context for each of them costs
- * more than the rest of their deliveries on Node.js 24 and later.
+ * The asynchronous context of handlers that are called one after the other without a pause. To enter a context takes about as long as
+ * the rest of a delivery on Node.js 24 and later.
  */
 class Pass {
   /** The work of the handler that runs, or that returned a promise. */
@@ -87,7 +87,10 @@ export function callHandler(
   }
 }
 
-/** Returns the time of day at which a handler is called, in milliseconds since the epoch. Only the engine's code runs between two handlers of a pass. */
+/**
+ * Returns the time of day at which a handler is called, in milliseconds since the epoch. Between two handlers of a pass only code of the
+ * engine runs, and its observers, so that the clock is not read again.
+ */
 export function timeOfCall(): number {
   const returnedAt = pass?.returnedAt ?? 0;
   if (returnedAt === 0) return Date.now();

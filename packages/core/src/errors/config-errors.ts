@@ -46,7 +46,7 @@ export class DuplicateEngineNameError extends InvalidConfigError {
 export class UnknownEngineReferenceError extends InvalidConfigError {
   constructor(name: string, path: string, names: readonly string[], source?: string) {
     const shown = maskValue(name);
-    const message = `there is no engine "${shown}"; ${engineList(names)}`;
+    const message = `there is no engine "${shown}"; ${engineList(names.map(maskValue))}`;
     super([{ path, message, source }], { code: 'UNKNOWN_ENGINE_REFERENCE', engine: shown });
   }
 }

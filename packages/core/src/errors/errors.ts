@@ -190,7 +190,7 @@ export class ContractVersionError extends PolybusError {
 export class EngineNotFoundError extends PolybusError {
   constructor(name: string, names: readonly string[]) {
     const shown = maskValue(name);
-    super('ENGINE_NOT_FOUND', `There is no engine "${shown}"; ${engineList(names)}.`, {
+    super('ENGINE_NOT_FOUND', `There is no engine "${shown}"; ${engineList(names.map(maskValue))}.`, {
       engine: shown,
     });
   }

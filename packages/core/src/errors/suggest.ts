@@ -1,5 +1,3 @@
-import { maskValue } from './mask.ts';
-
 /** Returns the candidate that the word is most likely a misspelling of; undefined if none is close. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -39,9 +37,13 @@ export function suggestion(word: string, names: readonly string[], what: string)
   return meant === undefined ? `the ${what} are ${names.join(', ')}` : `did you mean "${meant}"?`;
 }
 
-/** Lists the engines of a bus, for a message about an unknown name. */
+/**
+ * Lists the engines of a bus, for a message about an unknown name.
+ *
+ * @param names - With secrets masked.
+ */
 export function engineList(names: readonly string[]): string {
-  const list = names.map((name) => `"${maskValue(name)}"`).join(', ');
+  const list = names.map((name) => `"${name}"`).join(', ');
   return names.length === 1 ? `the only engine is ${list}` : `the engines are ${list}`;
 }
 

@@ -1,13 +1,12 @@
 import type { Logger } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
 import { backoffMs } from '@polybus/core/engine-kit';
-import { byLeader } from './by-leader.ts';
 import { isFailure } from './failure.ts';
-import type { KafkaClient, PartitionOffset, PartitionsByTopic } from './kafka-client.ts';
+import type { KafkaClient, PartitionsByTopic } from './kafka-client.ts';
+import { type LeaderEnds, endsByLeader } from './leader-ends.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';
 import { pause } from '../pause.ts';
-import { withTimeout } from '../with-timeout.ts';
 
 /** Called when topics, partitions or leaders have changed. */
 export type OnTopics = (catalog: TopicCatalog) => void;
@@ -24,17 +23,6 @@ const initialBackoffMs = 25;
 const maxBackoffMs = 500;
 /** How long a new topic may be without leaders. */
 const leaderMs = 30_000;
-/** How long a leader may take for the ends of its partitions, in milliseconds: less than a scrape of Prometheus waits for the lag. */
-const lateMs = 800;
-
-/** The answer of one leader: the offset after the last event of each of its partitions. */
-export interface LeaderEnds {
-  /** The number of partitions that it was asked for. */
-  readonly asked: number;
-  readonly ends: readonly PartitionOffset[];
-  /** Why it has not answered. */
-  readonly failure: unknown;
-}
 
 /** The topics of the cluster and the leaders of their partitions. Looks them up at intervals and on request, and creates topics. */
 export class TopicCatalog {
@@ -122,22 +110,7 @@ export class TopicCatalog {
 
   /** Asks the leader of each partition for the offset after its last event. No answer waits for another leader. */
   ends(partitions: PartitionsByTopic): Promise<readonly LeaderEnds[]> {
-    const led = byLeader(partitions, (topic, partition) => this.leaderOf(topic, partition));
-    return Promise.all([...led.values()].map((ofLeader) => this.#endsAt(ofLeader)));
-  }
-
-  async #endsAt(led: PartitionsByTopic): Promise<LeaderEnds> {
-    let asked = 0;
-    for (const ids of led.values()) asked += ids.length;
-    try {
-      return {
-        asked,
-        ends: await withTimeout(this.#client.offsets(led, 'latest'), lateMs),
-        failure: undefined,
-      };
-    } catch (failure) {
-      return { asked, ends: [], failure };
-    }
+    return endsByLeader(this.#client, partitions, (topic, partition) => this.leaderOf(topic, partition));
   }
 
   /** Resolves with an answer that was requested after this call: a lookup in progress may have missed a change. */

@@ -86,7 +86,10 @@ function merge(layers: readonly ConfigLayer[]): Merged {
         problems.push({ path: field, message, source: sourceOf(field) });
       }
     }
-    if (namesAnotherEngine(fields, config)) delete config['config'];
+    if (namesAnotherEngine(fields, config)) {
+      delete config['config'];
+      for (const field of origins.keys()) if (topOf(field) === 'config') origins.delete(field);
+    }
     for (const [field, value] of given) {
       config[field] = field === 'config' ? mergedConfig(config[field], value) : value;
       origins.set(field, sourceOf);

@@ -17,7 +17,7 @@ export interface EngineFields {
   readonly typed: readonly Typed[];
   /** The variable that set `config`, and each of its fields, such as `config.mode`. */
   readonly variableOf: ReadonlyMap<string, string>;
-  /** All variables that set a field. */
+  /** All variables that begin with {@link engineVariables}, also empty ones. */
   readonly names: ReadonlySet<string>;
 }
 
@@ -36,10 +36,11 @@ export function readEngineConfig(environment: Environment, prefix: string): Engi
   for (const name of Object.keys(environment)
     .filter((one) => one.startsWith(start))
     .sort()) {
-    const text = environment[name]?.trim();
-    if (text === undefined || text === '' || name === start) continue;
-    const keys = name.slice(start.length).split('__').map(fieldOf);
+    if (name === start) continue;
     names.add(name);
+    const text = environment[name]?.trim();
+    if (text === undefined || text === '') continue;
+    const keys = name.slice(start.length).split('__').map(fieldOf);
     variableOf.set('config', name);
     variableOf.set(`config.${keys[0]!}`, name);
     const key = keys.at(-1)!;
@@ -49,7 +50,7 @@ export function readEngineConfig(environment: Environment, prefix: string): Engi
       typed.push({ path: ['config', ...keys].join('.'), holder, key, text });
     put(holder, key, read);
   }
-  return { config: names.size === 0 ? undefined : config, typed, variableOf, names };
+  return { config: variableOf.size === 0 ? undefined : config, typed, variableOf, names };
 }
 
 /** Converts `KEY_PREFIX` to `keyPrefix`. */

@@ -36,7 +36,8 @@ const optionNames = {
 /**
  * Loads a configuration from its sources: defaults, a file, the environment, and code. A later source overrides an earlier one, field
  * by field. Every field that a source sets either takes effect or is refused: `engines` replaces the single engine of earlier sources,
- * and a field of a single engine after `engines` of an earlier source is a mistake. Installed engines validate their own fields.
+ * and a field of a single engine after `engines` of an earlier source is a mistake. The `config` objects of a single engine are merged, unless a
+ * later source names another engine: the `config` of earlier sources then has no effect. Installed engines validate their own fields.
  *
  * @returns A validated configuration for `createEventBus`.
  * @throws {@link InvalidConfigError} if the configuration is invalid. It lists every problem with its file or variable.
