@@ -1,7 +1,6 @@
 import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
 import type { KafkaClient } from './kafka-client.ts';
-import { bearerLogin } from './kafkajs/connection/bearer-login.ts';
 import { noRetries } from './kafkajs/connection/connections.ts';
 import { KafkajsClient } from './kafkajs/client.ts';
 import { logTo } from './kafkajs/log.ts';
@@ -28,7 +27,7 @@ export function createClient({ connection, producer, consumer }: KafkaOptions, l
     brokers: [...brokers],
     clientId,
     ...(ssl === undefined ? {} : { ssl }),
-    ...(sasl === undefined ? {} : { sasl: sasl.mechanism === 'oauthbearer' ? bearerLogin(sasl) : sasl }),
+    ...(sasl === undefined ? {} : { sasl }),
     connectionTimeout: socketMs,
     authenticationTimeout: socketMs,
     requestTimeout: producer.requestTimeoutMs,

@@ -87,6 +87,15 @@ describeWithBroker('kafka', 'security', async () => {
       }),
     ],
     [
+      "SASL OAUTHBEARER with the user's own client",
+      () => ({
+        client: new kafkajs.Kafka({
+          brokers: at('SECURE'),
+          sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve(token()) },
+        }),
+      }),
+    ],
+    [
       "the Go module's user and password",
       () => ({
         externalBrokerURL: `kafka://${at('SECURE').join()}`,
@@ -151,6 +160,17 @@ describeWithBroker('kafka', 'security', async () => {
       () => ({
         brokers: at('SECURE'),
         sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve(token(-60)) },
+      }),
+      `the broker refused the token (invalid_token). ${checkLogin}`,
+    ],
+    [
+      "an expired token with the user's own client",
+      () => ({
+        client: new kafkajs.Kafka({
+          brokers: at('SECURE'),
+          sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve(token(-60)) },
+          logLevel: kafkajs.logLevel.NOTHING,
+        }),
       }),
       `the broker refused the token (invalid_token). ${checkLogin}`,
     ],

@@ -1,6 +1,9 @@
 import kafkajs from 'kafkajs';
 import type { Mechanism, SASLOptions } from 'kafkajs';
 
+/** How a connection of kafkajs logs in. */
+export type Login = SASLOptions | Mechanism;
+
 type BearerOptions = Extract<SASLOptions, { mechanism: 'oauthbearer' }>;
 
 interface Token {
@@ -15,10 +18,18 @@ const lengthBytes = 4;
 const separator = '\u0001';
 
 /**
- * The login with a token. A broker answers a token that it refuses with a reason instead of an error. kafkajs does not read the
- * answer, takes the login for successful, and misreads the next answers.
+ * Replaces the login with a token. A broker answers a token that it refuses with a reason instead of an error. kafkajs does not read
+ * the answer, takes the login for successful, and misreads the next answers.
  */
-export function bearerLogin({ mechanism, oauthBearerProvider }: BearerOptions): Mechanism {
+export function withBearerLogin<T extends Login | null | undefined>(login: T): T | Mechanism {
+  return isBearer(login) ? bearerLogin(login) : login;
+}
+
+function isBearer(login: Login | null | undefined): login is BearerOptions {
+  return login?.mechanism.toLowerCase() === 'oauthbearer' && 'oauthBearerProvider' in login;
+}
+
+function bearerLogin({ mechanism, oauthBearerProvider }: BearerOptions): Mechanism {
   return {
     mechanism,
     authenticationProvider: ({ saslAuthenticate }) => ({

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { settlesWithin } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
+import { type Login, withBearerLogin } from './bearer-login.ts';
 
 /** The connections of kafkajs to a broker, which its types leave out. */
 export interface ConnectionPool {
@@ -9,6 +10,7 @@ export interface ConnectionPool {
 
 interface Connection {
   readonly requestQueue: RequestQueue;
+  sasl: Login | null | undefined;
   socket?: Socket;
   /** The received part of an answer, and the bytes that are needed to continue. */
   chunks: Buffer[];
@@ -66,6 +68,7 @@ const standstillMs = 1000;
  */
 export function correctConnections({ pool }: ConnectionPool, answerMs: number): void {
   for (const connection of pool) {
+    connection.sasl = withBearerLogin(connection.sasl);
     correctSockets(connection);
     correctQueue(connection.requestQueue);
     correctEnd(connection.requestQueue);
