@@ -79,10 +79,9 @@ export function benchmarkSummary(): string {
     const found = [...reports.get(name)!].flatMap(([major, report]) => {
       const result = resultOf(report, title);
       if (result === undefined) return [];
-      const value = result.measured.find((one) => one.name === own)!.median;
-      return [
-        `${showValue(value, result.unit)} on Node ${major}, ${ratioOf(result, own, peer).toFixed(2)} × ${peer}`,
-      ];
+      const shown = (name: string): string =>
+        showValue(result.measured.find((one) => one.name === name)!.median, result.unit);
+      return [`${shown(own)} on Node ${major} (${peer}: ${shown(peer)})`];
     });
     return found.length === 0 ? [] : [`- ${what}: ${found.join('; ')}`];
   };

@@ -22,9 +22,10 @@ const absences: readonly string[] = ['no', 'no broker'];
 const guarantees: readonly Guarantee[] = [
   {
     question: 'Delivery',
-    holds: ({ durable }) => (durable ? 'at least once, in a group' : 'at most once'),
+    holds: ({ durable }) =>
+      durable ? 'in a group: at least once; without a group: at most once' : 'at most once',
     proofs: [
-      'an event is acknowledged only after its handler settles: an event whose handler was abandoned is delivered again',
+      'an event is acknowledged only after its handler ends: if stop() gives up waiting for the handler, the event is delivered again',
       'a group loses no event and keeps order per key while members in child processes come, stop and are killed',
       'each of 1,000 awaited publishes to an async subscription with a small buffer is handled or counted as dropped; a durable engine drops none',
     ],
@@ -75,7 +76,7 @@ const guarantees: readonly Guarantee[] = [
     holds: ({ groups, replay }) => {
       if (!groups) return 'no groups';
       return replay
-        ? 'gets the events published meanwhile that are still stored'
+        ? 'gets the events published meanwhile that are still stored, in topics that are not new to it'
         : 'continues with new events';
     },
     proofs: [
@@ -102,20 +103,22 @@ const guarantees: readonly Guarantee[] = [
     },
     proofs: [
       'subscriptions and publishers recover from two restarts of the broker',
-      'every publish settles during a restart of the broker, and no event whose publish resolved is lost',
+      'every publish settles during a restart of the broker, and a durable engine loses no event whose publish resolved',
     ],
   },
   {
     question: '`stop` while events wait',
     holds: ({ durable }) =>
-      durable ? 'leaves the events of a group on the broker' : 'handles them, within its timeout',
+      durable
+        ? 'leaves the events of a group on the broker; other events count as dropped'
+        : 'handles them, within its timeout',
     proofs: [
       'an event that stop() releases before its handler starts has used no attempt and is handled by another member',
-      'stop() handles every accepted event first if no other process could handle it',
+      'stop() of an engine that is not durable handles every accepted event first',
     ],
   },
   {
-    question: 'A dead letter, unless `deadLetter` is `false`',
+    question: 'A dead letter, if `deadLetter` is on',
     holds: ({ durable }) => (durable ? 'is written before the event is acknowledged' : 'is written'),
     proofs: [
       'an event is acknowledged after its dead letter is written, and its key waits for that',
@@ -124,7 +127,13 @@ const guarantees: readonly Guarantee[] = [
   },
 ];
 
-const capabilityNames = ['durable', 'groups', 'replay', 'partitioned', 'crossProcess'] as const;
+const capabilityMeanings = {
+  durable: 'an event is not lost if the process dies while it handles the event',
+  groups: 'the option `group` of `subscribe`',
+  replay: "the values `'earliest'` and `Date` of the option `from`",
+  partitioned: 'the broker itself orders events by key; on other engines, polybus does',
+  crossProcess: 'events reach other processes',
+} satisfies Record<keyof Capabilities, string>;
 
 /** Writes the guarantees of each engine, from its capabilities and the results of the suite. */
 export async function guaranteesSection(): Promise<string> {
@@ -137,14 +146,14 @@ export async function guaranteesSection(): Promise<string> {
   return [
     '## Guarantees',
     table(labels, rows),
-    'The numbers refer to the conformance cases that prove the guarantee on that engine. In their titles, a handler _settles_ when it throws, when it returns a value, or when the promise that it returned settles; this is not the same as a settled event. `stop` _abandons_ a handler when it gives up waiting for it.',
+    'The numbers refer to the conformance cases that test the guarantee on that engine. The Kinesis cases run on an emulator, not on AWS.',
     [...proofs].map(([name, number]) => `${number}. ${linkTo(name)}`).join('\n'),
     '## Capabilities',
     'Each engine declares its capabilities. The suite tests that a declared capability works, and that the engine rejects options that need a capability that it does not have.',
     table(
       labels,
-      capabilityNames.map((name) => [
-        `\`${name}\``,
+      (Object.keys(capabilityMeanings) as (keyof Capabilities)[]).map((name) => [
+        `\`${name}\`: ${capabilityMeanings[name]}`,
         ...engines.map(({ capabilities }) => (capabilities[name] ? 'yes' : 'no')),
       ]),
     ),

@@ -65,7 +65,7 @@ export const durableCases: readonly ConformanceCase[] = defineCases('durable', [
     },
   },
   {
-    name: 'an event is acknowledged only after its handler settles: an event whose handler was abandoned is delivered again',
+    name: 'an event is acknowledged only after its handler ends: if stop() gives up waiting for the handler, the event is delivered again',
     rules: [4, 7],
     needs,
     async run(t) {

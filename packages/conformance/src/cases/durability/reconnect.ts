@@ -41,7 +41,7 @@ export const reconnectCases: readonly ConformanceCase[] = defineCases('reconnect
     },
   },
   {
-    name: 'every publish settles during a restart of the broker, and no event whose publish resolved is lost',
+    name: 'every publish settles during a restart of the broker, and a durable engine loses no event whose publish resolved',
     rules: [9],
     needs: { crossProcess: true },
     isDisruptive: true,

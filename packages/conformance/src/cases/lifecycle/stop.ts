@@ -42,7 +42,7 @@ export const stopCases: readonly ConformanceCase[] = defineCases('stop', [
     },
   },
   {
-    name: 'stop() handles every accepted event first if no other process could handle it',
+    name: 'stop() of an engine that is not durable handles every accepted event first',
     rules: [7, 8],
     needs: { durable: false },
     async run(t) {
