@@ -218,12 +218,15 @@ export class KinesisTransport implements Transport {
 
   describe(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>> {
     const { streamName } = this.#options;
-    const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []).join('; ');
+    const trouble = [...this.#groups.values()].flatMap((group) => group.trouble ?? []);
+    const away = [...this.#groups.values()].flatMap((group) => group.away ?? []);
     const groups = [...this.#groups.values()].map(({ name, leases }): [string, string[]] => [
       name,
       [...new Set([...leases].map(({ shardId }) => shardId))],
     ]);
     const details = { streamName, leases: recordByName(groups) };
-    return trouble === '' ? { details } : { status: 'down', error: trouble, details };
+    const error = [...trouble, ...away].join('; ');
+    if (error === '') return { details };
+    return { status: trouble.length > 0 ? 'down' : 'degraded', error, details };
   }
 }

@@ -59,6 +59,14 @@ export class Group implements LeaseListener {
     return `the group "${this.name}" has not renewed its leases for ${ms} ms${reason}`;
   }
 
+  /** Why other processes handle all events of the group; undefined if this process takes part. */
+  get away(): string | undefined {
+    const { away } = this.#leases;
+    return away === undefined
+      ? undefined
+      : `the group "${this.name}" leaves its shards to other members, because reads fail (${away})`;
+  }
+
   /** Resolves when the group has a position in every shard: it gets every event from there. */
   async join(request: ListenRequest, receiver: Receiver): Promise<Listener> {
     const member: LocalMember = { pattern: request.pattern, receiver, isLeaving: false };

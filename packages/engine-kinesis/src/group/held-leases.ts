@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { patternCovers } from '@polybus/core/engine';
 import type { ShardInfo } from '../client/shard.ts';
 import type { StreamId } from '../client/stream.ts';
+import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import { missedIn } from '../client/stream-identity.ts';
@@ -40,8 +41,8 @@ export class HeldLeases implements Iterable<Lease> {
   readonly #leases = new Map<string, Lease>();
   /** The patterns whose shards this process reads, by the table. */
   #patterns: readonly string[] = [];
-  /** Other members read all shards of some of its patterns. */
-  #isAway = false;
+  /** Why other members read all shards of some of its patterns; undefined if this member takes part. */
+  #away: string | undefined;
   /** When the last successful renewal was sent, by `performance.now()`: the leases last from then on. */
   #renewedAt: number = performance.now();
   #working: Promise<void> = Promise.resolve();
@@ -91,6 +92,11 @@ export class HeldLeases implements Iterable<Lease> {
 
   get msSinceRenewal(): number {
     return performance.now() - this.#renewedAt;
+  }
+
+  /** Why this member leaves its shards to other members; undefined if it does not. */
+  get away(): string | undefined {
+    return this.#away;
   }
 
   /** One read or write at a time: the leases stay as the last write left them until the next. */
@@ -146,23 +152,24 @@ export class HeldLeases implements Iterable<Lease> {
     const patterns = [...new Set([...this.#dispatcher.members].map(({ pattern }) => pattern))];
     const { failingMs, options } = this.#readers;
     if (failingMs < failingLeases * options.leaseDurationMs) {
-      this.#isAway = false;
+      this.#away = undefined;
       return patterns;
     }
     const others = Object.entries(table.members).flatMap(([id, member]) =>
       id === this.#id ? [] : member.patterns,
     );
     const kept = patterns.filter((pattern) => !others.some((other) => patternCovers(other, pattern)));
-    if (!this.#isAway && kept.length < patterns.length) this.#warnAway(failingMs);
-    this.#isAway = kept.length < patterns.length;
+    const wasAway = this.#away !== undefined;
+    this.#away = kept.length < patterns.length ? messageOf(this.#readers.lastFailure) : undefined;
+    if (!wasAway && this.#away !== undefined) this.#warnAway(failingMs, this.#away);
     if (this.#leases.size === 0) this.#readers.checkAgain();
     return kept;
   }
 
-  #warnAway(failingMs: number): void {
+  #warnAway(failingMs: number, error: string): void {
     this.#readers.logger.warn(
-      'reads from Kinesis fail in this process, so it leaves the shards of a group to other members until Kinesis answers again',
-      { group: this.#group, failingMs: Math.round(failingMs) },
+      'reads from Kinesis fail in this process, so it leaves the shards of a group to other members until a read succeeds again',
+      { group: this.#group, failingMs: Math.round(failingMs), error },
     );
   }
 

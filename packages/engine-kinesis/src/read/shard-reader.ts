@@ -32,7 +32,7 @@ export interface ReaderContext {
   readonly logger: Logger;
   shards(): Promise<readonly ShardInfo[]>;
   readSucceeded(): void;
-  readFailed(): void;
+  readFailed(error: unknown): void;
 }
 
 /**
@@ -228,7 +228,7 @@ export class ShardReader {
     const now = performance.now();
     // The limit is the shard's: no cursor reads it meanwhile.
     if (isThrottle(error)) this.#limits.openAt = now + delay + 1000 / this.#options.readsPerSecond;
-    else this.#context.readFailed();
+    else this.#context.readFailed(error);
     // An expired iterator is not a failure of the server.
     cursor.dueAt = name === 'ExpiredIteratorException' && cursor.failures === 1 ? now : now + delay;
     this.#context.logger.debug?.('a read failed; the engine tries again', fields);

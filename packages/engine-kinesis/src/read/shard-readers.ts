@@ -30,8 +30,9 @@ export class ShardReaders implements ReaderContext {
   readonly #listing = new SharedCall(() =>
     retried(this.api, 'list the shards of the stream', () => this.api.listShards()),
   );
-  /** The first and the last failure since a read of any shard succeeded, by `performance.now()`. */
-  #failures: { readonly first: number; last: number } | undefined;
+  /** The failures since a read of any shard succeeded. The time of the last one is by `performance.now()`. */
+  #failures: { readonly forMs: number; readonly lastAt: number; readonly lastError: unknown } | undefined;
+  readonly #check = new SharedCall(() => this.#readAny());
   /** Readers whose last read is in progress. */
   readonly #ending = new Set<Promise<void>>();
 
@@ -50,23 +51,39 @@ export class ShardReaders implements ReaderContext {
     this.#failures = undefined;
   }
 
-  readFailed(): void {
+  readFailed(error: unknown): void {
     const now = performance.now();
-    if (this.#failures === undefined) this.#failures = { first: now, last: now };
-    else this.#failures.last = now;
+    const { forMs, lastAt } = this.#failures ?? { forMs: 0, lastAt: now };
+    // In a longer gap, nothing was read: two failures say nothing about it.
+    const gapMs = Math.min(now - lastAt, this.options.leaseDurationMs);
+    this.#failures = { forMs: forMs + gapMs, lastAt: now, lastError: error };
   }
 
   /** For how long all reads have failed. Time in which nothing is read does not count. Milliseconds. */
   get failingMs(): number {
-    return this.#failures === undefined ? 0 : this.#failures.last - this.#failures.first;
+    return this.#failures?.forMs ?? 0;
   }
 
-  /** Asks Kinesis whether it answers again, for a process that reads no shard any more. */
+  /** Why the last read failed. */
+  get lastFailure(): unknown {
+    return this.#failures?.lastError;
+  }
+
+  /** Finds out whether reads succeed again, for a process that reads no shard any more. */
   checkAgain(): void {
-    this.shards().then(
+    this.#check.run().then(
       () => this.readSucceeded(),
       () => {},
     );
+  }
+
+  /** Reads from a shard: a process may be allowed to list shards, and not to read them. */
+  async #readAny(): Promise<void> {
+    const shards = await this.shards();
+    const shard = shards[Math.floor(Math.random() * shards.length)];
+    if (shard === undefined) return;
+    const { iterator } = await this.api.iterator(shard.id, { ShardIteratorType: 'LATEST' });
+    await this.api.getRecords(iterator, 1);
   }
 
   /** The shards, listed now or later. */
