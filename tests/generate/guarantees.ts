@@ -125,6 +125,18 @@ const guarantees: readonly Guarantee[] = [
       'a dead letter goes to _dead.<topic> with its id, payload, key, time, metadata and provenance',
     ],
   },
+  {
+    question: '`publish` with `delayMs` or `at`',
+    holds: ({ delay, durable }) => {
+      if (delay !== true) return 'no: `publish` rejects';
+      return durable ? 'yes, and the broker stores the event until then' : 'yes, while the process runs';
+    },
+    proofs: [
+      'a delayed event arrives when its `delayMs` is over, not earlier, with the fields that the publisher set',
+      'a delayed event arrives although every engine had stopped while it waited',
+      'an engine without the capability `delay` refuses the options `delayMs` and `at` and names the option, the engine and engines that support it',
+    ],
+  },
 ];
 
 const capabilityMeanings = {
@@ -133,6 +145,7 @@ const capabilityMeanings = {
   replay: "the values `'earliest'` and `Date` of the option `from`",
   partitioned: 'the broker itself orders events by key; on other engines, polybus does',
   crossProcess: 'events reach other processes',
+  delay: 'the options `delayMs` and `at` of `publish`',
 } satisfies Record<keyof Capabilities, string>;
 
 /** Writes the guarantees of each engine, from its capabilities and the results of the suite. */

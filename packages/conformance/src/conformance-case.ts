@@ -31,5 +31,7 @@ export function defineCases(
 
 /** Returns true if an engine with these capabilities must pass the case. */
 export function appliesTo({ needs = {} }: ConformanceCase, capabilities: Capabilities): boolean {
-  return Object.entries(needs).every(([name, value]) => capabilities[name as keyof Capabilities] === value);
+  return Object.entries(needs).every(
+    ([name, value]) => (capabilities[name as keyof Capabilities] ?? false) === value,
+  );
 }

@@ -39,6 +39,7 @@ function create(type: 'memory' | 'durable-memory', config: unknown, path: string
       replay: options.historySize > 0,
       partitioned: false,
       crossProcess: false,
+      delay: true,
     },
     open: async (context) => new MemoryTransport(options, context),
     defaults: deliveryDefaults(options),

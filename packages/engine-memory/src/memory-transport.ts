@@ -1,6 +1,7 @@
-import type { Event } from '@polybus/core';
+import type { EngineHealth, Event } from '@polybus/core';
 import {
   type Acknowledgement,
+  type Delay,
   type ListenRequest,
   type Listener,
   type ReadProgress,
@@ -11,7 +12,7 @@ import {
   inOnePass,
   insideHandler,
 } from '@polybus/core/engine';
-import { onAbort } from '@polybus/core/engine-kit';
+import { DueQueue, onAbort } from '@polybus/core/engine-kit';
 import type { Envelope } from './envelope.ts';
 import { PublishWait } from './publish-wait.ts';
 import { TopicLoad } from './topic-load.ts';
@@ -38,6 +39,7 @@ export class MemoryTransport implements Transport {
   #away = new TopicMatcher<LossListener>();
   readonly #context: TransportContext;
   #hasWarnedOfDrops = false;
+  readonly #delayed = new DueQueue<Event>((event) => void this.send(event));
 
   constructor(options: MemoryOptions, context: TransportContext) {
     this.#options = options;
@@ -53,6 +55,12 @@ export class MemoryTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    const { size } = this.#delayed;
+    if (size > 0) {
+      const { name, logger } = this.#context;
+      logger.warn(`the engine "${name}" stops, and ${size} delayed event(s) are lost`, { engine: name });
+    }
+    this.#delayed.clear();
     for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
     this.#away = new TopicMatcher();
@@ -75,6 +83,14 @@ export class MemoryTransport implements Transport {
     else inOnePass(runAll, targets, first);
     const waiting = wait?.promise();
     return waiting === undefined || signal === undefined ? waiting : this.#orAborted(wait!, waiting, signal);
+  }
+
+  sendDelayed(event: Event, delay: Delay): void {
+    this.#delayed.add(event, delay);
+  }
+
+  describe(): Pick<EngineHealth, 'details'> {
+    return { details: { delayed: this.#delayed.size } };
   }
 
   /** Offers an event to one target, and returns what the publish has to wait for. */

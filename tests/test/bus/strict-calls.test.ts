@@ -54,7 +54,11 @@ describe('an unknown option is refused, with the nearest name', () => {
       code: 'INVALID_OPTION',
       option: 'retry',
     });
-    await refused(bus.publish('a', 1, { delay: 3 } as object), 'delay', 'the options are signal, id, key');
+    await refused(
+      bus.publish('a', 1, { when: 3 } as object),
+      'when',
+      'the options are signal, delayMs, at, id',
+    );
     await refused(
       bus.publish('a', 1, { partitionKey: 'k' } as object),
       'partitionKey',

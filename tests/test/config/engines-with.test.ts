@@ -9,6 +9,7 @@ const none: Capabilities = {
   replay: false,
   partitioned: false,
   crossProcess: false,
+  delay: false,
 };
 const variants = await engineVariants();
 

@@ -4,6 +4,7 @@ import { burstCases } from './delivery/bursts.ts';
 import { capabilityCases } from './lifecycle/capabilities.ts';
 import { clockCases } from './durability/clock.ts';
 import { deadLetterCases } from './failures/dead-letters.ts';
+import { delayCases } from './delivery/delays.ts';
 import { deliveryCases } from './delivery/delivery.ts';
 import { durableCases } from './durability/durable.ts';
 import { foreignEventCases } from './publish/foreign-events.ts';
@@ -51,6 +52,7 @@ export const cases: readonly ConformanceCase[] = [
   ...handlerTimeoutCases,
   ...unsubscribeCases,
   ...signalCases,
+  ...delayCases,
   ...stallCases,
   ...stopCases,
   ...leakCases,

@@ -11,13 +11,14 @@ import {
   type OptionNames,
   assertOptionNames,
   assertSignal,
-  signalName,
+  publishNames,
 } from '../engine/options/call-options.ts';
 import type { TopicPublishOptions } from '../typed/typed-topics.ts';
+import { assertDelay } from '../engine/options/delay-options.ts';
 import { tenantOf } from '../contract/tenant.ts';
 
 const topicPublishNames = {
-  ...signalName,
+  ...publishNames,
   id: true,
   key: true,
   metadata: true,
@@ -48,8 +49,9 @@ export class Publisher {
   /** Publishes a payload to a topic. */
   publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
     assertOptionNames('publish(topic, payload)', options, topicPublishNames);
-    const { signal, id, key, metadata, createdAt } = options;
+    const { signal, id, key, metadata, createdAt, delayMs, at } = options;
     const event = createEvent({ topic, payload, id, key, metadata, createdAt });
+    if (delayMs !== undefined || at !== undefined) return this.publish(event, { signal, delayMs, at });
     return this.publish(event, signal === undefined ? undefined : { signal });
   }
 
@@ -66,6 +68,7 @@ export class Publisher {
       // The broker gets the payload of the publisher. Only handlers get the output of the schema.
       if (schema !== undefined) await validatePayload(schema, event.payload, event.topic);
       assertSignal(options?.signal);
+      if (options !== undefined) assertDelay(options);
       options?.signal?.throwIfAborted();
       if (this.#middleware.length === 0) return await this.send(event, options);
       await this.#throughMiddleware(event, options);

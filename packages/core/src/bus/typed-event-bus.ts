@@ -62,13 +62,16 @@ export interface TypedEventBus<
   drain(options?: StopOptions): Promise<void>;
   /**
    * Publishes an event: `publish(topic, payload, options)` or `publish(event, options)`. Resolves when the broker has accepted it; on
-   * the memory engines, when every sync handler has finished. A failing handler never makes it reject.
+   * the memory engines, when every sync handler has finished. A failing handler never makes it reject. With `delayMs` or `at`, it
+   * resolves when the broker has stored the delayed event.
    *
    * A payload that JSON cannot represent does not compile, as far as its type shows that. It rejects with {@link InvalidEventError} for
    * the rest: numbers that are not finite, invalid dates, functions in fields, cycles, and such values in parts of type `unknown`.
    *
    * @throws {@link InvalidTopicError}, {@link InvalidEventError} or {@link SchemaValidationError} if the event is invalid. Nothing was
    *   sent.
+   * @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option is invalid.
+   * @throws {@link UnsupportedCapabilityError} if the event is delayed and its engine lacks the capability `delay`.
    * @throws {@link PublishError} if the broker did not accept the event.
    * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */

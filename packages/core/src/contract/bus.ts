@@ -27,6 +27,13 @@ export interface HandlerContext {
 export interface PublishOptions {
   /** Rejects the call when it aborts. An event that the broker has already accepted stays published. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Delays the event by this many milliseconds, counted from the moment when the engine takes it. Subscriptions get it afterwards, never
+   * earlier. 0 publishes at once. Needs the capability `delay`, and excludes `at`.
+   */
+  readonly delayMs?: number | undefined;
+  /** Delays the event until this time. A time in the past publishes at once. Needs the capability `delay`, and excludes `delayMs`. */
+  readonly at?: Date | undefined;
 }
 
 /** Where a new subscription starts: at new events (`latest`), at the first event that the broker keeps (`earliest`), or at a time. */
@@ -111,9 +118,11 @@ export interface EventBus extends AsyncDisposable {
   stop(options?: StopOptions): Promise<void>;
   /**
    * Publishes an event. Resolves when the broker has accepted it; on the memory engine, when every sync handler has finished. A
-   * failing handler never makes it reject.
+   * failing handler never makes it reject. With `delayMs` or `at`, it resolves when the broker has stored the delayed event.
    *
    * @throws {@link InvalidTopicError} or {@link InvalidEventError} if the event is invalid. Nothing was sent.
+   * @throws {@link InvalidOptionError} if an option is invalid.
+   * @throws {@link UnsupportedCapabilityError} if the event is delayed and the engine lacks the capability `delay`.
    * @throws {@link PublishError} if the broker did not accept the event.
    * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */

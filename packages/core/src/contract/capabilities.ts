@@ -12,6 +12,8 @@ export interface Capabilities {
   readonly partitioned: boolean;
   /** Events reach subscriptions in other processes. */
   readonly crossProcess: boolean;
+  /** Supports the options `delayMs` and `at` of `publish`. An engine that does not set it refuses them. */
+  readonly delay?: boolean | undefined;
 }
 
 /** The engines of this project that have a capability, for the error that names them. */
@@ -21,6 +23,7 @@ const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
   replay: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
   partitioned: ['kafka', 'kinesis'],
   crossProcess: ['redis', 'kafka', 'kinesis'],
+  delay: ['memory', 'durable-memory'],
 };
 
 /**
@@ -34,7 +37,7 @@ export function requireCapability(
   option: string,
   engine: string,
 ): void {
-  if (!capabilities[capability]) {
+  if (capabilities[capability] !== true) {
     throw new UnsupportedCapabilityError(option, capability, engine, enginesWith[capability]);
   }
 }
@@ -42,12 +45,13 @@ export function requireCapability(
 /** Returns the capabilities that every one of several engines has. */
 export function commonCapabilities(all: readonly Capabilities[]): Capabilities {
   const every = (capability: keyof Capabilities): boolean =>
-    all.every((capabilities) => capabilities[capability]);
+    all.every((capabilities) => capabilities[capability] === true);
   return Object.freeze({
     durable: every('durable'),
     groups: every('groups'),
     replay: every('replay'),
     partitioned: every('partitioned'),
     crossProcess: every('crossProcess'),
+    delay: every('delay'),
   });
 }

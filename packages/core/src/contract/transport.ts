@@ -24,6 +24,13 @@ export interface Transport {
    *   for the broker, a {@link RecordTooLargeError}: core then cuts a dead letter until it fits.
    */
   send(event: Event, signal?: AbortSignal): Promise<void> | void;
+  /**
+   * Stores an event that subscriptions get when its delay is over, never earlier. Resolves, or returns undefined, when the broker has
+   * stored it. A transport has this method if its engine declares the capability `delay`.
+   *
+   * @throws as `send` does.
+   */
+  sendDelayed?(event: Event, delay: Delay, signal?: AbortSignal): Promise<void> | void;
   /** Starts to read for a subscription. Resolves when the receiver gets every event published from then on. */
   listen(request: ListenRequest, receiver: Receiver): Promise<Listener>;
   /** Rejects if the broker cannot be reached. `health()` calls it. */
@@ -38,6 +45,14 @@ export interface Transport {
   /** Returns more about the connection for `health()`, which reports the worse of this `status` and the result of `ping`. */
   describe?(): Pick<EngineHealth, 'details'> & Partial<Pick<EngineHealth, 'status' | 'error'>>;
 }
+
+/**
+ * How long an event is delayed: a duration, which the monotonic clock of a process or the clock of a broker can measure, or a time of
+ * day in milliseconds since the epoch. Both are in the future. Events that are delayed until the same time keep their order.
+ */
+export type Delay =
+  | { readonly delayMs: number; readonly at?: undefined }
+  | { readonly at: number; readonly delayMs?: undefined };
 
 /** How far reading of one partition, stream or shard has come. */
 export interface ReadProgress {

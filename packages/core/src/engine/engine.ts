@@ -12,7 +12,7 @@ import { createEvent } from '../contract/create-event.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
-import type { Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
+import type { Delay, Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
 import { publishFitting } from '../dead-letters/cut-dead-letter.ts';
 import { DeliveryQueue } from '../dispatch/delivery-queue.ts';
 import { Counters } from '../dispatch/reporting/counters.ts';
@@ -23,6 +23,7 @@ import { onAbort } from '../engine-kit/on-abort.ts';
 import { EventBusNotStartedError, SubscriptionNotFoundError } from '../errors/errors.ts';
 import { assertSubscription } from './options/assert-subscription.ts';
 import { assertOptionsOf, assertSignal, timerMs } from './options/call-options.ts';
+import { delayOf, isDelayed } from './options/delay-options.ts';
 import { healthOf } from './engine-health.ts';
 import { EngineLifecycle } from './engine-lifecycle.ts';
 import { CancellableSubscription } from './engine-subscription.ts';
@@ -79,7 +80,10 @@ class TransportEngine implements Engine {
 
   constructor(definition: EngineDefinition) {
     this.type = definition.type;
-    this.capabilities = Object.freeze({ ...definition.capabilities });
+    this.capabilities = Object.freeze({
+      ...definition.capabilities,
+      delay: definition.capabilities.delay === true,
+    });
     this.#defaults = { ...standardDefaults, ...definition.defaults };
     this.#pool = new WorkerPool(this.#defaults.workerCount);
     const limitMs = timerMs('stallLimitMs', this.#defaults.stallLimitMs);
@@ -121,13 +125,18 @@ class TransportEngine implements Engine {
       const event = createEvent(input);
       this.#lifecycle.assertOpen('publish', event.topic);
       let signal: AbortSignal | undefined;
+      let delay: Delay | undefined;
       if (options !== undefined) {
         assertOptionsOf('publish', options);
         ({ signal } = options);
         assertSignal(signal);
+        if (isDelayed(options))
+          delay = delayOf(options, { capabilities: this.capabilities, name: this.#host.name });
         signal?.throwIfAborted();
       }
-      const sent = this.#lifecycle.transport!.send(event, signal);
+      const transport = this.#lifecycle.transport!;
+      const sent =
+        delay === undefined ? transport.send(event, signal) : transport.sendDelayed!(event, delay, signal);
       if (sent !== undefined) return sent.then(this.#accepted);
       this.#accepted();
       return done;

@@ -17,6 +17,7 @@ export {
 } from '../contract/topics.ts';
 export type {
   Acknowledgement,
+  Delay,
   EndWait,
   ListenRequest,
   Listener,

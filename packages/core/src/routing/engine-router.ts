@@ -16,6 +16,7 @@ import { assertTopicOrPattern } from '../contract/topics.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
 import { assertOptionsOf } from '../engine/options/call-options.ts';
+import { delayOf, isDelayed } from '../engine/options/delay-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
 import {
@@ -105,7 +106,11 @@ class EngineRouter implements Router {
     try {
       const event = createEvent(input);
       const name = this.engineFor(event.topic, tenantOf(event));
-      return this.#engines.get(name, 'publish').publish(event, options);
+      const engine = this.#engines.get(name, 'publish');
+      // An engine that was not made by `createEngine` may know no delays, and would publish the event at once.
+      if (options !== undefined && isDelayed(options))
+        delayOf(options, { capabilities: engine.capabilities, name });
+      return engine.publish(event, options);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -132,7 +132,7 @@ export const badInputCases: readonly ConformanceCase[] = defineCases('bad-input'
         await refuse(() => engine.subscribe(topic, () => {}, options), option, nearest);
         await refuse(() => engine.subscribeAsync(topic, () => {}, options), option, nearest);
       }
-      await refuse(() => engine.publish({ topic, payload: 1 }, { delay: 1 } as never), 'delay', 'signal');
+      await refuse(() => engine.publish({ topic, payload: 1 }, { when: 1 } as never), 'when', 'signal');
       await refuse(() => engine.publish({ topic, payload: 1 }, { Signal: 1 } as never), 'Signal', '"signal"');
       await refuse(() => engine.start({ timeout: 1 } as never), 'timeout', 'signal');
       await refuse(() => engine.stop({ timeout: 1 } as never), 'timeout', '"timeoutMs"');

@@ -6,13 +6,16 @@ import { suggestion } from '../../errors/suggest.ts';
 /** The names of all options of a call. The compiler reports an option that is missing here. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
-export const signalName: OptionNames<PublishOptions> = { signal: true };
+export const signalName: OptionNames<StartOptions> = { signal: true };
+
+/** The options of `publish`. */
+export const publishNames: OptionNames<PublishOptions> = { ...signalName, delayMs: true, at: true };
 
 type Call = 'publish' | 'subscribe' | 'start' | 'stop' | 'drain';
 
 /** The options of the calls that every `EventBus` has, and of `drain`. */
 const optionNames = {
-  publish: signalName,
+  publish: publishNames,
   subscribe: {
     ...signalName,
     group: true,
@@ -24,7 +27,7 @@ const optionNames = {
     handlerTimeoutMs: true,
     bufferSize: true,
   } satisfies OptionNames<SubscribeOptions>,
-  start: signalName satisfies OptionNames<StartOptions>,
+  start: signalName,
   stop: { ...signalName, timeoutMs: true } satisfies OptionNames<StopOptions>,
   drain: { ...signalName, timeoutMs: true } satisfies OptionNames<StopOptions>,
 } satisfies Record<Call, object>;

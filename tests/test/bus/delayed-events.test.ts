@@ -1,0 +1,80 @@
+import { type EventBusOptions, createEventBus, forTenant } from '@polybus/core';
+import type { Engine } from '@polybus/core/engine';
+import { memoryEngine } from '@polybus/engine-memory';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { HandTransport, handEngine } from './hand-engine.ts';
+import { quietLogger } from './quiet-logger.ts';
+
+async function startedBus(options: EventBusOptions = {}) {
+  const bus = createEventBus({ logger: quietLogger(), ...options });
+  onTestFinished(() => bus.stop());
+  await bus.start();
+  return bus;
+}
+
+const twoEngines = (hand: Engine): EventBusOptions => ({
+  engines: [
+    { name: 'local', engine: memoryEngine() },
+    { name: 'hand', engine: hand },
+  ],
+  routing: [{ topics: ['hand.*'], engine: 'hand' }],
+});
+
+test.each<[string, EventBusOptions]>([
+  ['the default engine', {}],
+  ['two engines', twoEngines(handEngine(new HandTransport()))],
+  ['middleware', { middleware: { publish: [({ event, next }) => next({ ...event, key: 'changed' })] } }],
+])('each form of publish delays its event, on a bus with %s', async (_, options) => {
+  const bus = await startedBus(options);
+  const seen: unknown[] = [];
+  await bus.subscribe('a', ({ payload }) => void seen.push(payload));
+  await bus.publish('a', 'topic and payload', { delayMs: 30, key: 'k' });
+  await bus.publish({ topic: 'a', payload: 'event', key: 'k' }, { at: new Date(Date.now() + 60) });
+  await forTenant(bus, 'acme').publish('a', 'tenant', { delayMs: 100, key: 'k' });
+  await bus.publish('a', 'at once');
+  expect(seen).toEqual(['at once']);
+  await expect.poll(() => seen).toEqual(['at once', 'topic and payload', 'event', 'tenant']);
+});
+
+test('an engine that does not declare the capability `delay` refuses the options, and gets no event', async () => {
+  const transport = new HandTransport();
+  const send = vi.fn(() => Promise.resolve());
+  transport.onSend = send;
+  const bus = await startedBus(twoEngines(handEngine(transport)));
+  expect(bus.capabilities.delay).toBe(false);
+  const refusal = { code: 'UNSUPPORTED_CAPABILITY', engine: 'hand', option: 'delayMs' };
+  await expect(bus.publish('hand.a', 1, { delayMs: 5 })).rejects.toMatchObject(refusal);
+  expect(send).not.toHaveBeenCalled();
+});
+
+test('an engine that was not made by createEngine and knows no delays is not asked to publish', async () => {
+  const engine = memoryEngine();
+  const publish = vi.spyOn(engine, 'publish');
+  const { delay: _, ...capabilities } = engine.capabilities;
+  Object.defineProperty(engine, 'capabilities', { value: capabilities });
+  const bus = await startedBus({ engines: [{ name: 'old', engine }] });
+  const refusal = { code: 'UNSUPPORTED_CAPABILITY', engine: 'old', option: 'at' };
+  await expect(bus.publish('a', 1, { at: new Date() })).rejects.toMatchObject(refusal);
+  expect(publish).not.toHaveBeenCalled();
+});
+
+test('invalid delays are refused before middleware runs', async () => {
+  const middleware = vi.fn();
+  const bus = await startedBus({ middleware: { publish: [middleware] } });
+  const call = bus.publish('a', 1, { delayMs: 5, at: new Date() });
+  await expect(call).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'at' });
+  expect(middleware).not.toHaveBeenCalled();
+});
+
+test('stop() logs how many delayed events are lost with the process', async () => {
+  const logger = quietLogger();
+  const bus = createEventBus({ logger });
+  await bus.start();
+  await bus.publish('a', 1, { delayMs: 60_000 });
+  await bus.publish('a', 2, { at: new Date(Date.now() + 60_000) });
+  await expect(bus.health()).resolves.toMatchObject({ status: 'up' });
+  await bus.stop();
+  expect(logger.lines.map(({ message }) => message)).toEqual([
+    expect.stringContaining('2 delayed event(s) are lost'),
+  ]);
+});
