@@ -51,6 +51,7 @@ export type {
 export type { EngineType, EngineTypeConfig, EngineTypes } from './contract/engine.ts';
 export type { Event, NewEvent } from './contract/event.ts';
 export type { BackoffOptions, RetryOptions } from './contract/retry.ts';
+export { type CauseMetadata, type Correlation, causedBy, correlationOf } from './contract/correlation.ts';
 export { tenantOf } from './contract/tenant.ts';
 export {
   type CutDeadLetter,

@@ -26,6 +26,8 @@ const awkwardKeys = [
   'traceparent',
   'tracestate',
   'correlationId',
+  'correlationid',
+  'causationid',
   '',
   ' ',
   '\u0085',

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type {
   Event,
   EventHandler,
@@ -75,6 +76,20 @@ describe('the suite finds an engine that delivers wrongly:', () => {
             if (known !== undefined && known !== event.topic) return Promise.resolve();
             this.#known[event.topic] = event.topic;
             return this.inner.publish(event, options);
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'it handles events outside of the context in which core calls handlers',
+      foundBy: 'an event that a handler publishes carries its correlation',
+      because: 'causationid',
+      engine: of(
+        class extends WrappedHandlers {
+          readonly #outside = new AsyncResource('outside');
+
+          override wrap(handler: EventHandler<never>): EventHandler<never> {
+            return (event, context) => this.#outside.runInAsyncScope(() => handler(event, context));
           }
         },
       ),

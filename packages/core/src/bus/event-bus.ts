@@ -10,7 +10,6 @@ import type {
   Subscription,
 } from '../contract/bus.ts';
 import type { Capabilities } from '../contract/capabilities.ts';
-import { createEvent } from '../contract/create-event.ts';
 import type { Engine } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type {
@@ -22,6 +21,7 @@ import type {
 } from '../contract/observing.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
 import { assertOptionsOf, assertStopOptions } from '../engine/options/call-options.ts';
+import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { waitsForCaller } from '../dispatch/wait-graph.ts';
 import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
@@ -190,7 +190,7 @@ export class UntypedEventBus implements Engine {
         return this.#publisher.publishTo(eventOrTopic, payloadOrOptions, topicOptions);
       const options = payloadOrOptions as PublishOptions | undefined;
       assertOptionsOf('publish', options);
-      return this.#publisher.publish(createEvent(eventOrTopic), options);
+      return this.#publisher.publish(eventToPublish(eventOrTopic), options);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,8 +1,8 @@
 import type { EventHandler, HandlerContext } from '../contract/bus.ts';
 import { DeliveredEvent } from '../dispatch/delivery.ts';
+import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { NextCalledTwiceError } from '../errors/errors.ts';
 import type { Event, NewEvent } from '../contract/event.ts';
-import { createEvent } from '../contract/create-event.ts';
 import type { RouterView } from '../routing/router.ts';
 
 /** The argument of a publish middleware. */
@@ -52,7 +52,7 @@ export function aroundPublish(
   return middleware.reduceRight<(event: Event) => Promise<void>>(
     (inner, outer) => async (event) => {
       const next = once(event, (changed?: NewEvent) =>
-        inner(changed === undefined ? event : createEvent(changed)),
+        inner(changed === undefined ? event : eventToPublish(changed)),
       );
       await outer({ event, next, router });
     },

@@ -6,7 +6,7 @@ import { type PublishMiddleware, aroundPublish } from './middleware.ts';
 import { orAborted } from '../engine-kit/or-aborted.ts';
 import type { Router } from '../routing/router.ts';
 import { type StandardSchema, validatePayload } from '../typed/standard-schema.ts';
-import { createEvent } from '../contract/create-event.ts';
+import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import {
   type OptionNames,
   assertOptionNames,
@@ -50,7 +50,7 @@ export class Publisher {
   publishTo(topic: string, payload: unknown, options: TopicPublishOptions = {}): Promise<void> {
     assertOptionNames('publish(topic, payload)', options, topicPublishNames);
     const { signal, id, key, metadata, createdAt, delayMs, at } = options;
-    const event = createEvent({ topic, payload, id, key, metadata, createdAt });
+    const event = eventToPublish({ topic, payload, id, key, metadata, createdAt });
     if (delayMs !== undefined || at !== undefined) return this.publish(event, { signal, delayMs, at });
     return this.publish(event, signal === undefined ? undefined : { signal });
   }

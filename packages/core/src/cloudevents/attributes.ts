@@ -44,7 +44,7 @@ const tracing: ReadonlySet<string> = new Set(['traceparent', 'tracestate']);
 
 /**
  * Returns the context attributes of an event; undefined for those it does not have (CloudEvents 1.0.2, "Context Attributes";
- * extensions "Partitioning" and "Distributed Tracing").
+ * extensions "Partitioning", "Distributed Tracing" and "Correlation").
  */
 export function attributesOf(
   event: Event,
@@ -62,6 +62,8 @@ export function attributesOf(
     partitionkey: event.key,
     traceparent: traceText(metadata['traceparent']),
     tracestate: traceText(metadata['tracestate']),
+    correlationid: idText(metadata['correlationid']),
+    causationid: idText(metadata['causationid']),
     [metadataAttribute]: encodeMetadata(metadata),
   };
 }
@@ -73,6 +75,12 @@ function traceText(value: unknown): string | undefined {
 
 /** Characters that JSON does not escape and that a CloudEvents `String` must not contain ("Type System"). */
 const disallowed = /\p{Cc}|\p{Noncharacter_Code_Point}/gu;
+
+/** Extension "Correlation" 1.0.3: a non-empty `String`. A value that is no such text stays in the metadata only. */
+function idText(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return undefined;
+  return value.search(disallowed) === -1 ? value : undefined;
+}
 
 function encodeMetadata(metadata: Event['metadata']): string {
   return JSON.stringify(metadata).replace(disallowed, (character) =>

@@ -8,13 +8,13 @@ import type {
 } from '../contract/bus.ts';
 import type { Capabilities } from '../contract/capabilities.ts';
 import { stampContract } from '../contract/contract-version.ts';
-import { createEvent } from '../contract/create-event.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
 import type { Delay, Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
 import { publishFitting } from '../dead-letters/cut-dead-letter.ts';
 import { DeliveryQueue } from '../dispatch/delivery-queue.ts';
+import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { Counters } from '../dispatch/reporting/counters.ts';
 import { DeadLetterWriter } from '../dispatch/reporting/dead-letter-writer.ts';
 import { Reporter } from '../dispatch/reporting/reporter.ts';
@@ -122,7 +122,7 @@ class TransportEngine implements Engine {
 
   publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {
     try {
-      const event = createEvent(input);
+      const event = eventToPublish(input);
       this.#lifecycle.assertOpen('publish', event.topic);
       let signal: AbortSignal | undefined;
       let delay: Delay | undefined;

@@ -13,6 +13,7 @@ import type { NewEvent } from '../contract/event.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
 import { groupFor, tenantOf } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
+import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
 import { assertOptionsOf } from '../engine/options/call-options.ts';
@@ -104,7 +105,7 @@ class EngineRouter implements Router {
 
   publish<T>(input: NewEvent<T>, options?: PublishOptions): Promise<void> {
     try {
-      const event = createEvent(input);
+      const event = eventToPublish(input);
       const name = this.engineFor(event.topic, tenantOf(event));
       const engine = this.#engines.get(name, 'publish');
       // An engine that was not made by `createEngine` may know no delays, and would publish the event at once.

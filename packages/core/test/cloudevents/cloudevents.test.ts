@@ -56,6 +56,24 @@ describe('encodeStructured', () => {
     },
   );
 
+  test('writes the correlation as the extension attributes correlationid and causationid', () => {
+    const metadata = { correlationid: 'order é-7', causationid: 'e0' };
+    const envelope = encoded({ metadata });
+    expect(envelope).toMatchObject(metadata);
+    expect(decodeStructured(JSON.stringify(envelope)).metadata).toEqual(metadata);
+  });
+
+  test.each([[5], [''], ['a\nb'], ['\ud800'], ['\ufffe'], [null], [{ a: 1 }]])(
+    'keeps a correlationid and a causationid %j only in the metadata',
+    (value) => {
+      const metadata = { correlationid: value, causationid: value };
+      const envelope = encoded({ metadata });
+      expect(envelope).not.toHaveProperty('correlationid');
+      expect(envelope).not.toHaveProperty('causationid');
+      expect(decodeStructured(JSON.stringify(envelope)).metadata).toEqual(metadata);
+    },
+  );
+
   test('escapes characters that a CloudEvents String must not contain', () => {
     assert(
       fc.property(jsonObject, (metadata) => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { turns } from '../../support/eventually.ts';
 import { assertSubscribers, attempts, roomy } from '../../support/subscriptions.ts';
@@ -18,6 +19,33 @@ export const nestedPublishCases: readonly ConformanceCase[] = defineCases('neste
       await t.publish(engine, t.topic(), 0);
       await seen.ends(11);
       seen.assertOrder([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    },
+  },
+  {
+    name: 'an event that a handler publishes carries its correlation and its cause, over any number of handlers',
+    rules: [2],
+    async run(t) {
+      const engine = await t.started();
+      const [first, second, last] = [
+        t.record<string>(() => engine.publish({ topic: t.topic('second'), payload: 'b', id: `${t.id}-b` })),
+        t.record<string>(() =>
+          engine.publish({ topic: t.topic('last'), payload: 'c', metadata: { causationid: 'own' } }),
+        ),
+        t.record<string>(),
+      ];
+      await engine.subscribe(t.topic('first'), first.handler, roomy);
+      await engine.subscribeAsync(t.topic('second'), second.handler, roomy);
+      await engine.subscribe(t.topic('last'), last.handler, roomy);
+      await engine.publish({ topic: t.topic('first'), payload: 'a', id: `${t.id}-a` });
+      await last.ends(1);
+      const correlationid = `${t.id}-a`;
+      assert.deepEqual(first.events[0]!.metadata, {}, 'an event that no handler published has no cause');
+      assert.deepEqual(second.events[0]!.metadata, { correlationid, causationid: `${t.id}-a` });
+      assert.deepEqual(
+        last.events[0]!.metadata,
+        { correlationid, causationid: 'own' },
+        'a value that the publisher set is kept',
+      );
     },
   },
   {
