@@ -101,7 +101,9 @@ function wordsFor(json: JsonSchema): string {
   if (choices !== undefined) return choices.map(code).join(', ');
   if (anyOf !== undefined) {
     const all = anyOf as JsonSchema[];
-    if (all.some((one) => one.pattern === durationGrammar.source)) return 'duration';
+    if (all.some((one) => one.pattern === durationGrammar.source)) {
+      return all.some((one) => one.type === 'number') ? 'duration' : 'duration with a unit, or 0';
+    }
     return [...new Set(all.map(wordsFor))].join(' or ');
   }
   if (type === 'array') return `list of ${wordsFor((items ?? {}) as JsonSchema)}s`.replace(' or ', 's or ');

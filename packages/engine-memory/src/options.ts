@@ -20,11 +20,11 @@ export type DeliveryMode = 'drop' | 'block' | 'timeout';
 
 /** The configuration of the memory engine. */
 export interface MemoryConfig extends DeliveryOptions {
-  /** What the engine does if a buffer is full. `drop`: it drops and counts the event. `block`: the publisher waits for room. `timeout`: the publisher waits up to `publishBlockTimeout`, then the engine drops the event. `durable-memory` has only `block`. Default `drop`. */
+  /** What the engine does if a buffer is full. `drop`: it drops and counts the event. `block`: the publisher waits for room. `timeout`: the publisher waits up to `publishBlockTimeout`, then the engine drops the event. Default `drop`. */
   readonly deliveryMode?: DeliveryMode | undefined;
   /** How long a publisher waits for room if `deliveryMode` is `timeout`. 0 means that it does not wait. Default 0. */
   readonly publishBlockTimeout?: Duration | undefined;
-  /** The maximum number of events that wait for each subscription. Default 10. */
+  /** The maximum number of events in the buffer of each subscription. Default 10. */
   readonly defaultEventBufferSize?: number | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. At the maximum, `deliveryMode` applies as for a full buffer. Default 1000. */
   readonly maxEventQueueSize?: number | undefined;
@@ -44,6 +44,8 @@ export interface MemoryConfig extends DeliveryOptions {
 
 /** The configuration of the engine durable-memory. */
 export interface DurableMemoryConfig extends Omit<MemoryConfig, 'deliveryMode' | 'publishBlockTimeout'> {
+  /** If a buffer is full, the publisher waits for room. `block` is the only value. */
+  readonly deliveryMode?: 'block' | undefined;
   /**
    * The Go module's name for `defaultEventBufferSize`. If both are set, this option applies. 0 means the value of
    * `maxEventQueueSize`.

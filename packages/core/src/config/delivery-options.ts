@@ -8,7 +8,7 @@ import { atLeastOne, deadLetter, positiveMilliseconds, retry, timeToLive } from 
 export interface DeliveryOptions {
   /** The maximum number of handlers that run at once, over all async subscriptions. Default 5. */
   readonly workerCount?: number | undefined;
-  /** The maximum number of events that wait for each subscription. Default 256. */
+  /** The maximum number of events in the buffer of each subscription. Default 256. */
   readonly defaultEventBufferSize?: number | undefined;
   /** The `retry` of subscriptions that do not set it; `false` is one attempt. Default: five attempts. */
   readonly retry?: RetryOptions | false | undefined;
@@ -16,7 +16,7 @@ export interface DeliveryOptions {
   readonly deadLetter?: string | boolean | undefined;
   /** The `handlerTimeoutMs` of subscriptions that do not set it: the time limit of an attempt, in milliseconds. Default: no limit. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** If there are events to read, or events that wait, and there is no progress for longer than this, `health()` is `degraded`. In milliseconds. Default 30 000. */
+  /** How long the engine may make no progress although there are events to read or to handle. After that, `health()` is `degraded` and gives the reason. In milliseconds. Default 30 000. */
   readonly stallLimitMs?: number | undefined;
   /** The engine drops an event that waits in a buffer for longer than this. 0 means no limit. Default 0. */
   readonly eventTTL?: TimeToLive | undefined;

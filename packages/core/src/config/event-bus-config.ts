@@ -18,11 +18,11 @@ export interface EngineConfig {
 export interface EventBusConfig {
   /** The type of the engine: `memory`, `durable-memory`, `redis`, `redis-streams`, `kafka`, `kinesis`, or your own. Default `durable-memory`. */
   readonly engine?: EngineType | undefined;
-  /** The configuration of the engine, as in `engines[].config`: fields that only engines of its type have, such as `mode` of `redis`. It overrides fields of the same meaning outside of it. */
+  /** The configuration of the engine, as in `engines[].config`: the fields of the engine, such as `mode` of `redis`. They override fields of the same meaning outside of it. */
   readonly config?: EngineTypeConfig | undefined;
   /** The maximum number of unsettled deliveries of one topic, over all its subscriptions. */
   readonly maxEventQueueSize?: number | undefined;
-  /** The maximum number of events that wait for each subscription. */
+  /** The maximum number of events in the buffer of each subscription. */
   readonly defaultEventBufferSize?: number | undefined;
   /** The Go module's name for `defaultEventBufferSize` on `durable-memory`. If both are set, this field applies. 0 means the value of `maxEventQueueSize`. */
   readonly maxDurableQueueDepth?: number | undefined;
@@ -48,7 +48,7 @@ export interface EventBusConfig {
   readonly engines?: readonly EngineConfig[] | undefined;
   /** Routing rules in order. The first rule that matches a topic applies. Without a matching rule, a topic uses the first engine, and a dead letter uses the engine of its source topic. */
   readonly routing?: readonly RoutingRule[] | undefined;
-  /** The CloudEvents `source` of events that this bus publishes: a URI reference. Default `polybus`. */
+  /** The CloudEvents `source` of events that this bus publishes: a URI reference. The variable `SOURCE` sets it, too, as in the newest version of the Go module. Default `polybus`. */
   readonly source?: string | undefined;
 }
 

@@ -13,11 +13,11 @@ export type Keyless = 'ordered' | 'spread';
 export interface KafkaConfig extends DeliveryOptions {
   /** `host:port` of one or more brokers, from which the client finds the others. Default `localhost:9092`. */
   readonly brokers?: readonly string[] | undefined;
-  /** The name of `brokers` in the one-engine form: addresses separated by commas. Each may begin with `kafka://`. */
+  /** The same as `brokers`, as text: addresses separated by commas. Each may begin with `kafka://`. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerURL?: string | undefined;
-  /** The user of SASL PLAIN in the one-engine form. */
+  /** The user of SASL PLAIN. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerUser?: string | undefined;
-  /** The password of SASL PLAIN in the one-engine form. */
+  /** The password of SASL PLAIN. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerPassword?: string | undefined;
   /** Processes with the same `groupId` share the events. Default: none, so each process gets all events. */
   readonly groupId?: string | undefined;

@@ -30,7 +30,7 @@ export interface RedisConfig extends DeliveryOptions {
   readonly mode?: RedisMode | undefined;
   /** The address of the server: `redis://`, or `rediss://` for TLS. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
-  /** The name of `url` in the one-engine form. */
+  /** Another name of `url`, which takes precedence. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerURL?: string | undefined;
   /** The number of the database. It has no effect on Pub/Sub, whose channels span all databases. Default: the database of the URL, or 0. */
   readonly db?: number | undefined;
@@ -38,9 +38,9 @@ export interface RedisConfig extends DeliveryOptions {
   readonly username?: string | undefined;
   /** The password. It overrides the password of the URL. */
   readonly password?: string | undefined;
-  /** The name of `username` in the one-engine form. */
+  /** Another name of `username`, which takes precedence. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerUser?: string | undefined;
-  /** The name of `password` in the one-engine form. */
+  /** Another name of `password`, which takes precedence. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerPassword?: string | undefined;
   /** The number of connections for publishing. All events of a topic use the same connection, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;
@@ -58,7 +58,7 @@ export interface RedisConfig extends DeliveryOptions {
   readonly maxLen?: number | undefined;
   /** Streams: the maximum age of events in a stream, in days. The engine removes older events, but no event that a group has not settled. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Streams: the duration of the lease of a consumer, which is a subscription of a group. If a consumer does not renew its lease, other consumers get its events. In milliseconds. Default 30 000. */
+  /** Streams: the duration of the lease that each subscription of a group has. If a subscription does not renew its lease, other subscriptions of the group get its events. In milliseconds. Default 30 000. */
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;

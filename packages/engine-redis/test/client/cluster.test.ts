@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type RedisBroker, freePort, startRedis } from '@polybus/testbed';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Cluster, Redis } from 'ioredis';
@@ -47,13 +48,20 @@ describeWithBroker('redis', 'a cluster', () => {
     });
   }
 
-  /** @param nodeUrls - Addresses at which the client reaches the nodes. */
-  function clusterClient(maxRedirections = 16, nodeUrls = nodes.map(({ url }) => url)): Cluster {
+  /**
+   * @param nodeUrls - Addresses at which the client reaches the nodes.
+   * @param user - The credentials. Default: the user `default`.
+   */
+  function clusterClient(
+    maxRedirections = 16,
+    nodeUrls = nodes.map(({ url }) => url),
+    user: { username?: string; password?: string } = {},
+  ): Cluster {
     const hosts = nodeUrls.map((url) => ({ host: '127.0.0.1', port: Number(new URL(url).port) }));
     const natMap = Object.fromEntries(
       nodes.map(({ url }, i) => [`127.0.0.1:${new URL(url).port}`, hosts[i]!]),
     );
-    const client = new Cluster(hosts, { maxRedirections, natMap });
+    const client = new Cluster(hosts, { maxRedirections, natMap, redisOptions: user });
     client.on('error', () => {});
     onTestFinished(() => client.disconnect());
     return client;
@@ -78,6 +86,37 @@ describeWithBroker('redis', 'a cluster', () => {
       const expected = mode === 'streams' ? 100 : 50;
       await until('the events', () => seen.length === expected);
       expect(new Set(seen).size).toBe(expected);
+    },
+  );
+
+  test.each(['pubsub', 'streams'] as const)(
+    'an ACL user with the permissions of the README can use a cluster, mode %s',
+    async (mode) => {
+      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+      const granted = (sentence: RegExp): string[] => sentence.exec(readme)?.[1]?.split(' ') ?? [];
+      const forCluster = granted(/On a cluster, it also needs `([^`]+)`/);
+      expect(forCluster.length).toBeGreaterThan(1);
+      const permissions = [...granted(/the user needs `([^`]+)`/), ...forCluster];
+      const keyPrefix = `{${newPrefix()}}:`;
+      const user = { username: newPrefix().slice(0, -1), password: 'secret' };
+      const admins = nodes.map(({ url }) => adminOf(url));
+      const keys = [`~${keyPrefix}*`, `&${keyPrefix}*`];
+      for (const admin of admins)
+        await admin.call('ACL', 'SETUSER', user.username, 'on', '>secret', ...keys, ...permissions);
+      onTestFinished(async () => {
+        await Promise.allSettled(admins.map((admin) => admin.call('ACL', 'DELUSER', user.username)));
+      });
+      const client = clusterClient(undefined, undefined, user);
+      const engine = await startEngine({ client, mode, keyPrefix });
+      const seen: unknown[] = [];
+      await engine.subscribe('*', ({ payload }) => void seen.push(payload));
+      for (let n = 0; n < 20; n++) await engine.publish({ topic: 'a.b', payload: n, key: 'k' });
+      await until('the events', () => seen.length === 20);
+      expect((await engine.health()).status).toBe('up');
+      for (const admin of admins) {
+        const log = (await admin.call('ACL', 'LOG')) as unknown[][];
+        expect(log.filter((entry) => entry.includes(user.username))).toEqual([]);
+      }
     },
   );
 

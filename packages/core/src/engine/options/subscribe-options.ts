@@ -24,8 +24,8 @@ export interface DeliveryDefaults {
   /** How long an event may be queued before it is dropped, in milliseconds; undefined for no limit. */
   readonly ttlMs: number | undefined;
   /**
-   * If there are events to read, or events that wait, and there is no progress for longer than this, `health()` is `degraded`. In
-   * milliseconds. Default 30 000.
+   * How long the engine may make no progress although there are events to read or to handle, in milliseconds. After that, `health()` is
+   * `degraded`. Default 30 000.
    */
   readonly stallLimitMs: number;
 }
