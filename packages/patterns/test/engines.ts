@@ -1,0 +1,49 @@
+import { type EventBusOptions, type TypedEventBus, createEventBus } from '@polybus/core';
+import { newName } from '@polybus/testbed/engine';
+import { describeWithBroker } from '@polybus/testbed/vitest';
+import { describe, onTestFinished } from 'vitest';
+
+/** The configuration of an engine, which can be passed to another process as JSON. */
+export type Config = Pick<EventBusOptions, 'engine' | 'config'>;
+
+/** Not the console: failing handlers are logged. */
+export const quiet = { warn: (): void => {}, error: (): void => {} };
+
+/** Starts a bus, and stops it when the test ends. */
+export async function startBus(config: Config): Promise<TypedEventBus<Record<string, unknown>>> {
+  const bus = createEventBus({ ...config, logger: quiet });
+  onTestFinished(() => bus.stop({ timeoutMs: 2000 }).catch(() => {}));
+  await bus.start();
+  return bus;
+}
+
+/** Registers a suite for each engine that has groups and whose events reach other processes. */
+export function describeBrokers(title: string, suite: (newConfig: () => Config) => void): void {
+  describeWithBroker('redis', `${title} on Redis Streams`, ({ url }) => {
+    suite(() => ({
+      engine: 'redis-streams',
+      config: { url, keyPrefix: `${newName()}:`, claimIdleMs: 1000, blockMs: 500 },
+    }));
+  });
+  describeWithBroker('kafka', `${title} on Kafka`, ({ brokers }) => {
+    suite(() => ({
+      engine: 'kafka',
+      config: { brokers, numPartitions: 2, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 },
+    }));
+  });
+  describeWithBroker('kinesis', `${title} on Kinesis`, ({ endpoint, region, credentials }) => {
+    const { accessKeyId, secretAccessKey } = credentials;
+    suite(() => ({
+      engine: 'kinesis',
+      config: { endpoint, region, accessKeyId, secretAccessKey, streamName: newName() },
+    }));
+  });
+}
+
+/** Registers a suite for each engine that has groups. */
+export function describeEngines(title: string, suite: (newConfig: () => Config) => void): void {
+  describe(`${title} on durable-memory`, () => {
+    suite(() => ({ engine: 'durable-memory' }));
+  });
+  describeBrokers(title, suite);
+}
