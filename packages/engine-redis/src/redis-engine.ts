@@ -37,6 +37,7 @@ function create(config: unknown, path: string, type: RedisType): Engine {
       replay: isDurable,
       partitioned: false,
       crossProcess: true,
+      delay: isDurable,
     },
     open: (context) => open(options, context),
     defaults: options.delivery,

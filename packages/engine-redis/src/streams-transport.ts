@@ -1,5 +1,6 @@
 import type { ConsumerLag, EngineHealth, Event } from '@polybus/core';
 import type {
+  Delay,
   ListenRequest,
   Listener,
   ReadProgress,
@@ -13,6 +14,7 @@ import { commandError } from './errors.ts';
 import { GroupReader } from './group/group-reader.ts';
 import { readLag } from './group/lag.ts';
 import { type RedisOptions, isCluster } from './options/options.ts';
+import { DueMover } from './publish/due-mover.ts';
 import { Publisher } from './publish/publisher.ts';
 import { Publishers } from './publish/publishers.ts';
 import { StreamWire } from './publish/stream-wire.ts';
@@ -30,6 +32,7 @@ interface Parts {
   readonly publishers: Publishers;
   readonly store: StreamStore;
   readonly trimmer: Trimmer;
+  readonly mover: DueMover;
   readonly id: string;
   readonly engine: string;
 }
@@ -62,7 +65,12 @@ export class StreamsTransport implements Transport {
       const keys = new StreamKeys(isCluster(reading.client) ? clusterKeyPrefix() : keyPrefix);
       const store = new StreamStore(reading, keys, options, context);
       const trimmer = new Trimmer(store);
-      const wire = new StreamWire(keys, (topic) => trimmer.published(topic));
+      const mover = new DueMover(store, (topic) => trimmer.published(topic));
+      const wire = new StreamWire(
+        keys,
+        (topic) => trimmer.published(topic),
+        (dueInMs) => mover.moveIn(dueInMs),
+      );
       // Before the publishers, which send waiting events as soon as the connection is restored.
       for (const connection of publishing) connection.listen({ onRestored: () => wire.forget() });
       const publisherOptions = { source, engine: name, timeoutMs: commandTimeoutMs };
@@ -77,13 +85,15 @@ export class StreamsTransport implements Transport {
         publishers,
         store,
         trimmer,
+        mover,
         id,
       });
     });
   }
 
   async close(): Promise<void> {
-    const { connections, publishers, trimmer } = this.#parts;
+    const { connections, publishers, trimmer, mover } = this.#parts;
+    const moverClosed = mover.close();
     const readers = [this.#shared, this.#groups];
     this.#shared = this.#groups = undefined;
     this.#readers.clear();
@@ -92,12 +102,17 @@ export class StreamsTransport implements Transport {
     await removeWakeStream(this.#parts);
     await publishers.close();
     connections.closeAll();
+    await moverClosed;
     await trimmer.close();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     this.#published++;
     return this.#parts.publishers.send(event, signal);
+  }
+
+  sendDelayed(event: Event, delay: Delay, signal?: AbortSignal): Promise<void> {
+    return this.#parts.publishers.send(event, signal, delay);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
@@ -145,20 +160,24 @@ export class StreamsTransport implements Transport {
   }
 
   async lag(): Promise<readonly ConsumerLag[]> {
-    const { store, engine } = this.#parts;
+    const { store, engine, mover } = this.#parts;
+    const delayed = mover.waiting === 0 ? [] : [{ topic: '_delayed', events: mover.waiting }];
     const groups = (await this.#groups?.catch(() => undefined))?.groups ?? [];
     const lags = groups.map(([topic, of]) =>
       readLag(store, topic, of).catch((error: unknown) => {
         throw commandError(error, { topic, engine });
       }),
     );
-    return (await Promise.all(lags)).flat();
+    return [...(await Promise.all(lags)).flat(), ...delayed];
   }
 
   describe(): Pick<EngineHealth, 'details'> {
     const { mode } = this.#options;
-    const { connections, trimmer } = this.#parts;
-    return { details: { mode, connections: connections.states, heldStreams: [...trimmer.held] } };
+    const { connections, trimmer, mover } = this.#parts;
+    const { states } = connections;
+    return {
+      details: { mode, connections: states, heldStreams: [...trimmer.held], delayed: mover.waiting },
+    };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Event } from '@polybus/core';
+import type { Delay } from '@polybus/core/engine';
 import { encodeStructured } from '@polybus/core/cloudevents';
 import { PendingPublishes, type PendingPublish, isUnsettled } from '@polybus/core/engine-kit';
 import type { ChainableCommander, Redis } from 'ioredis';
@@ -10,6 +11,7 @@ export interface Message {
   readonly topic: string;
   readonly text: string;
   readonly key: string | undefined;
+  readonly delay: Delay | undefined;
 }
 
 /** How a transport sends an event. */
@@ -63,10 +65,10 @@ export class Publisher {
     connection.listen({ onLost: () => this.#lost(), onRestored: () => this.#flush() });
   }
 
-  send(event: Event, signal?: AbortSignal): Promise<void> {
+  send(event: Event, signal?: AbortSignal, delay?: Delay): Promise<void> {
     const { topic, key } = event;
     const text = encodeStructured(event, this.#options);
-    const outgoing = this.#pending.add(topic, { topic, text, key }, signal);
+    const outgoing = this.#pending.add(topic, { topic, text, key, delay }, signal);
     // While the connection is lost, nothing else removes events that have timed out.
     if (this.#waiting.length > 2 * this.#pending.size + maxBatch) this.#forgetSettled();
     this.#waiting.push(outgoing);

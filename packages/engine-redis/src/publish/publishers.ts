@@ -1,4 +1,5 @@
 import type { Event } from '@polybus/core';
+import type { Delay } from '@polybus/core/engine';
 import { hashOf } from '../client/hash.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -10,9 +11,9 @@ export class Publishers {
     this.#all = all;
   }
 
-  send(event: Event, signal?: AbortSignal): Promise<void> {
+  send(event: Event, signal?: AbortSignal, delay?: Delay): Promise<void> {
     const all = this.#all;
-    return all[all.length === 1 ? 0 : hashOf(event.topic) % all.length]!.send(event, signal);
+    return all[all.length === 1 ? 0 : hashOf(event.topic) % all.length]!.send(event, signal, delay);
   }
 
   async close(): Promise<void> {

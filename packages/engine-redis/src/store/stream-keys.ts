@@ -34,6 +34,16 @@ export class StreamKeys {
     return `${this.#prefix}:trimmed`;
   }
 
+  /** Sorted set: the events that are delayed, by the time at which they are due. */
+  get delayed(): string {
+    return `${this.#prefix}:delayed`;
+  }
+
+  /** Counter: how many events were delayed, which orders those that are due at the same time. */
+  get delayedCount(): string {
+    return `${this.#prefix}:delayed:count`;
+  }
+
   /**
    * Hash of a topic and group: for each key with unsettled events, how many there are and which consumer has them. Scripts use
    * another hash with `members` in its name: for each member, when its lease ends by the server's clock.

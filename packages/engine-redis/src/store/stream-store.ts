@@ -7,6 +7,7 @@ import type { StreamContext } from './stream-context.ts';
 import { type StreamEntry, entriesOf } from './stream-entry.ts';
 import { firstId } from './stream-ids.ts';
 import type { StreamKeys } from './stream-keys.ts';
+import { moveDue } from './delay-scripts.ts';
 import { createGroup, snapshot } from './topic-scripts.ts';
 import { trim } from './trim-script.ts';
 
@@ -17,6 +18,25 @@ export interface Snapshot {
   /** Each with the id after which the group begins if it does not exist; without a group, with the id of the last event. */
   readonly topics: readonly (readonly [topic: string, after: string])[];
 }
+
+/** The result of moving delayed events to their streams. */
+export interface MovedEvents {
+  /** When the next delayed event is due, in milliseconds from now; 0 if one is due already, and infinite if there is none. */
+  readonly dueInMs: number;
+  /** How many events are still delayed. */
+  readonly waiting: number;
+  /** The topic of each event that was moved. */
+  readonly topics: readonly string[];
+  /** The topics of events that the server did not add to their streams. */
+  readonly refused: readonly string[];
+  /** Why, for the last of them. */
+  readonly reason: string;
+}
+
+/** How many delayed events one script moves at most, so that it does not block the server for long. */
+const moveLimit = 100;
+/** When an event is moved again whose stream the server refused to write, in milliseconds. */
+const refusedRetryMs = 1000;
 
 /** The commands of mode `streams` that concern topics and their streams. For those of a consumer, see `group/consumer-commands.ts`. */
 export class StreamStore implements StreamContext {
@@ -104,6 +124,21 @@ export class StreamStore implements StreamContext {
     const reply = await this.run((client) => trim.run(client, [keys.stream(topic), keys.trimmed], args));
     const [hasMore, isHeld] = reply as [number, number];
     return { hasMore: hasMore === 1, isHeld: isHeld === 1 };
+  }
+
+  /** Moves events that are due from the delayed events to their streams, and returns how the next call continues. */
+  async moveDue(): Promise<MovedEvents> {
+    const { delayed, topics, news, patterns } = this.keys;
+    const args = [this.keys.stream(''), moveLimit, refusedRetryMs];
+    const reply = await this.run((client) => moveDue.run(client, [delayed, topics, news, patterns], args));
+    const [dueInMs, waiting, moved, refused, reason] = reply as [number, number, Buffer[], Buffer[], Buffer];
+    return {
+      dueInMs: dueInMs < 0 ? Number.POSITIVE_INFINITY : dueInMs,
+      waiting,
+      topics: moved.map(String),
+      refused: refused.map(String),
+      reason: reason.toString(),
+    };
   }
 
   /** The last id that was trimmed. */

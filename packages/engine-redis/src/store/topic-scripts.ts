@@ -6,7 +6,7 @@ import { idOrder } from './lua.ts';
  * Lua for the creation of groups and topics. A new topic needs the groups whose patterns match, and a new group needs the existing topics:
  * a group that is created after a topic's first events misses events that were trimmed meanwhile.
  */
-const creation = `${idOrder}${membership}
+export const creation: string = `${idOrder}${membership}
 local function lastOf(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
