@@ -180,6 +180,12 @@ describe('the suite finds an engine on a broker that', () => {
       { hasPositionsPerPattern: true },
     ),
     faulty(
+      'keeps events that are given back for members with the same pattern',
+      'events that a leaving member took by a pattern',
+      '5 call(s) of the handler to end; it was called 1 time(s)',
+      { keepsWhatIsGivenBackForItsPattern: true },
+    ),
+    faulty(
       'forgets the position in a topic that a group has left',
       'a group that returns to one of its',
       'the group to get user away-0',

@@ -21,6 +21,7 @@ export interface Faults {
   readonly hasOnePositionPerGroup?: boolean;
   readonly hasPositionsPerPattern?: boolean;
   readonly forgetsTopicsThatItLeft?: boolean;
+  readonly keepsWhatIsGivenBackForItsPattern?: boolean;
   readonly missesTopicsThatAreNew?: boolean;
   readonly takesEarlyDatesForLatest?: boolean;
   readonly runsNoFullReceiver?: boolean;

@@ -31,6 +31,8 @@ export class LogGroup {
   readonly #toRun = new Set<Receiver>();
   /** The only topics that a pattern finds; undefined for all. */
   #old: ReadonlySet<string> | undefined;
+  /** The patterns by which events were taken that have been given back. */
+  readonly #takenBy = new Map<LogRecord, string>();
   /** Attempts that have begun. */
   readonly #attempts = new Map<LogRecord, number>();
 
@@ -111,7 +113,9 @@ export class LogGroup {
     this.#pending = [...left, ...this.#pending].sort((a, b) => a.offset - b.offset);
   }
 
-  #choose({ topic, key }: LogRecord): Member | undefined {
+  #choose(record: LogRecord): Member | undefined {
+    const { topic, key } = record;
+    const takenBy = this.#takenBy.get(record);
     if (key !== undefined && this.#faults.handsKeysToAnyMember !== true) {
       for (const [other, member] of this.#inFlight) {
         if (other.key !== key) continue;
@@ -123,7 +127,8 @@ export class LogGroup {
       const member = this.#members[this.#turn++ % this.#members.length];
       if (member === undefined) break;
       const isFree = member.receiver.capacity > 0 || this.#faults.dropsWhatFindsNoRoom === true;
-      if (isFree && this.#matches(member.request.pattern, topic)) return member;
+      const { pattern } = member.request;
+      if (isFree && this.#matches(pattern, topic) && pattern === (takenBy ?? pattern)) return member;
     }
     return undefined;
   }
@@ -148,6 +153,8 @@ export class LogGroup {
       release: () => {
         if (this.#faults.acknowledgesEarly === true || this.#faults.losesWhatIsGivenBack === true)
           return true;
+        if (this.#faults.keepsWhatIsGivenBackForItsPattern === true)
+          this.#takenBy.set(record, member.request.pattern);
         this.#pending.push(record);
         this.#pending.sort((a, b) => a.offset - b.offset);
         this.#ended(record);

@@ -1,5 +1,5 @@
 import type { ListenRequest } from '@polybus/core/engine';
-import type { LeasesByShard, LeaseEntry } from './lease-table.ts';
+import type { LeaseTable, LeasesByShard, LeaseEntry } from './lease-table.ts';
 import { recordByName } from './record-by-name.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 
@@ -33,24 +33,18 @@ export async function allLeases(from: 'earliest' | Date, readers: ShardReaders):
 }
 
 /**
- * The leases of a pattern whose events the group has handled under a wider pattern so far. They continue from the leases of that one.
- *
- * @param takenOf - The last record of a shard that this process has taken for the wider pattern. Events up to that record stay with it.
+ * The leases of a pattern whose events the group has handled under a wider pattern so far. They begin when the holders of the wider leases
+ * have settled or given back what they took, so that no event is handled twice or out of order.
  */
-export function splitLeases(
-  wider: LeasesByShard,
-  takenOf: (shardId: string) => string | undefined,
-): LeasesByShard {
+export function splitLeases(table: LeaseTable, wider: string): LeasesByShard {
   const leases: LeasesByShard = recordByName();
-  for (const [shardId, { checkpoint, parents, notBefore, ended }] of Object.entries(wider)) {
-    const after = takenOf(shardId) ?? checkpoint.sequenceNumber;
+  for (const [shardId, { parents, notBefore }] of Object.entries(table.leases[wider] ?? {})) {
     leases[shardId] = {
-      checkpoint: after === undefined ? checkpoint : { sequenceNumber: after },
+      checkpoint: {},
       token: 0,
-      ...(after === undefined ? {} : { after }),
+      splitFrom: wider,
       ...(parents === undefined ? {} : { parents }),
       ...(notBefore === undefined ? {} : { notBefore }),
-      ...(ended === undefined ? {} : { ended }),
     };
   }
   return leases;

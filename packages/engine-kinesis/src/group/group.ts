@@ -7,7 +7,7 @@ import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import { GroupDispatcher } from './dispatcher.ts';
 import { firstLeases, splitLeases } from './first-leases.ts';
-import { type LeaseTable, type LeasesByShard, coveringPattern } from './lease-table.ts';
+import { type LeaseTable, coveringPattern, finishSplits } from './lease-table.ts';
 import type { Lease, LeaseListener } from './lease.ts';
 import { HeldLeases } from './held-leases.ts';
 import type { LocalMember } from './pattern-queue.ts';
@@ -24,8 +24,6 @@ export class Group implements LeaseListener {
   #isEnding = false;
   /** Number of subscriptions that are joining. */
   #joining = 0;
-  /** Number of patterns that are being added, whose events may have belonged to a wider pattern. */
-  #splitting = 0;
   #failures = 0;
   #lastError: unknown;
 
@@ -48,7 +46,7 @@ export class Group implements LeaseListener {
   }
 
   get mayRead(): boolean {
-    return this.#splitting === 0 && this.#leases.areValid;
+    return this.#leases.areValid;
   }
 
   /** Why the group handles nothing here; undefined if it does. */
@@ -96,21 +94,12 @@ export class Group implements LeaseListener {
     if (table.leases[pattern] !== undefined) return;
     const isCovered = coveringPattern(table, pattern) !== undefined;
     const first = isCovered ? undefined : await firstLeases(request, this.#readers);
-    this.#splitting++;
-    try {
-      await this.#change((latest) => {
-        latest.leases[pattern] ??= this.#split(latest, pattern) ?? first ?? failChanged();
-      });
-    } finally {
-      this.#splitting--;
-    }
-  }
-
-  /** The leases of a pattern whose events the group has handled under a wider pattern, which another member may just have added. */
-  #split(table: LeaseTable, pattern: string): LeasesByShard | undefined {
-    const wider = coveringPattern(table, pattern);
-    if (wider === undefined) return undefined;
-    return splitLeases(table.leases[wider] ?? {}, (shardId) => this.#leases.get(wider, shardId)?.taken);
+    await this.#change((latest) => {
+      // Another member may just have added a wider pattern.
+      const wider = coveringPattern(latest, pattern);
+      latest.leases[pattern] ??= wider === undefined ? (first ?? failChanged()) : splitLeases(latest, wider);
+      finishSplits(latest);
+    });
   }
 
   /**

@@ -11,10 +11,12 @@ import { StoredLeaseTable } from './stored-lease-table.ts';
 import {
   type LeaseEntry,
   type LeaseTable,
-  assignLease,
   claimLeases,
   endShard,
   endedShards,
+  finishSplits,
+  giveAway,
+  isToBeSplit,
   maxAheadPerLease,
   removeDeadMembers,
 } from './lease-table.ts';
@@ -79,10 +81,6 @@ export class HeldLeases implements Iterable<Lease> {
 
   [Symbol.iterator](): Iterator<Lease> {
     return this.#leases.values();
-  }
-
-  get(pattern: string, shardId: string): Lease | undefined {
-    return this.#leases.get(keyOf(pattern, shardId));
   }
 
   /** No other process can have taken the leases. False also after this process was suspended, before its timers run. */
@@ -220,7 +218,8 @@ export class HeldLeases implements Iterable<Lease> {
       return;
     }
     lease.update(table);
-    if ((entry.requestedBy !== undefined && !lease.isKept) || !this.#serves(pattern)) lease.drain();
+    const isWanted = entry.requestedBy !== undefined || isToBeSplit(table, pattern, shardId);
+    if ((isWanted && !lease.isKept) || !this.#serves(pattern)) lease.drain();
   }
 
   #lose(lease: Lease): void {
@@ -237,11 +236,12 @@ export class HeldLeases implements Iterable<Lease> {
     // Before the removal: if the table cannot be written, the dead members are in it again.
     this.#live.forgetOthers(table.members);
     removeDeadMembers(table, (id, member) => id !== this.#id && this.#live.isDead(id, member));
+    finishSplits(table);
     for (const lease of this.#leases.values()) {
       const entry = this.#entryOf(table, lease);
       if (entry === undefined) continue;
       if (lease.isFinished) endShard(table, lease.pattern, lease.shardId, lease.successors!);
-      else if (lease.isDrained) assignLease(entry, entry.requestedBy);
+      else if (lease.isDrained) giveAway(table, entry);
       else if (this.#isHung(lease)) {
         lease.keep(keptLeases * this.#readers.options.leaseDurationMs);
         this.#dispatcher.wake();
@@ -291,7 +291,7 @@ export class HeldLeases implements Iterable<Lease> {
       const entry = this.#entryOf(table, lease);
       if (entry === undefined) continue;
       if (lease.isFinished) endShard(table, lease.pattern, lease.shardId, lease.successors!);
-      else assignLease(entry, entry.requestedBy);
+      else giveAway(table, entry);
     }
     delete table.members[this.#id];
   };

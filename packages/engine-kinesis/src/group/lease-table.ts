@@ -32,8 +32,8 @@ export interface LeaseEntry {
   ahead?: string[];
   /** The group skips records that arrived earlier. Milliseconds. */
   notBefore?: number;
-  /** Events up to this record belong to the wider pattern from which this lease was split. */
-  after?: string;
+  /** The wider pattern that the events of this lease still belong to: the lease begins when the holder of the wider lease gives that up. */
+  splitFrom?: string;
   parents?: string[];
   /** The shard is closed, and all of its events are settled. */
   ended?: true;
@@ -71,9 +71,37 @@ export function coveringPattern(table: LeaseTable, pattern: string): string | un
     .sort((a, b) => b.length - a.length)[0];
 }
 
-/** The narrower patterns of the group. Their events do not belong to this pattern, although it matches them. */
-export function narrowerPatterns(table: LeaseTable, pattern: string): string[] {
+/** The narrower patterns of the group. */
+function narrowerPatterns(table: LeaseTable, pattern: string): string[] {
   return Object.keys(table.leases).filter((other) => other !== pattern && patternCovers(pattern, other));
+}
+
+/** The narrower patterns whose events in a shard do not belong to this pattern, although it matches them. */
+export function patternsSplitOff(table: LeaseTable, pattern: string, shardId: string): string[] {
+  return narrowerPatterns(table, pattern).filter(
+    (narrower) => table.leases[narrower]?.[shardId]?.splitFrom === undefined,
+  );
+}
+
+/** A narrower pattern waits for this lease to be given up. */
+export function isToBeSplit(table: LeaseTable, pattern: string, shardId: string): boolean {
+  return narrowerPatterns(table, pattern).some(
+    (narrower) => table.leases[narrower]?.[shardId]?.splitFrom === pattern,
+  );
+}
+
+/** Begins the leases that were split from leases that nobody holds: they continue from the same records. */
+export function finishSplits(table: LeaseTable): void {
+  // A wider pattern, which may itself be split from another one, comes before a narrower one.
+  const patterns = Object.keys(table.leases).sort((a, b) => a.length - b.length);
+  for (const leases of patterns.map((pattern) => table.leases[pattern]!)) {
+    for (const [shardId, lease] of Object.entries(leases)) {
+      if (lease.splitFrom === undefined) continue;
+      const wider = table.leases[lease.splitFrom]?.[shardId];
+      if (wider?.owner !== undefined || wider?.splitFrom !== undefined) continue;
+      leases[shardId] = { ...structuredClone(wider ?? { checkpoint: {} }), token: lease.token };
+    }
+  }
 }
 
 /** Removes dead members, and frees their leases. */
@@ -109,8 +137,16 @@ export function maxAheadPerLease(table: LeaseTable): number {
   return Math.min(256, Math.floor(maxAheadInTable / count));
 }
 
+/** Gives a lease to the member that requested it, or to nobody. Leases that wait to be split from it begin. */
+export function giveAway(table: LeaseTable, lease: LeaseEntry): void {
+  const { requestedBy } = lease;
+  assignLease(lease, undefined);
+  finishSplits(table);
+  if (requestedBy !== undefined) assignLease(lease, requestedBy);
+}
+
 /** Gives the lease to a member with the next token, or to nobody. */
-export function assignLease(lease: LeaseEntry, owner: string | undefined): void {
+function assignLease(lease: LeaseEntry, owner: string | undefined): void {
   delete lease.requestedBy;
   if (owner === undefined) {
     delete lease.owner;
@@ -124,6 +160,7 @@ export function assignLease(lease: LeaseEntry, owner: string | undefined): void 
 function isReadable(leases: Readonly<LeasesByShard>, lease: LeaseEntry): boolean {
   return (
     lease.ended !== true &&
+    lease.splitFrom === undefined &&
     (lease.parents ?? []).every((parent) => leases[parent] === undefined || leases[parent].ended === true)
   );
 }
@@ -184,12 +221,12 @@ export function endedShards(leases: Readonly<LeasesByShard> = {}): string[] {
 }
 
 /** Marks a shard as ended, and adds leases for the shards that come after it, to be read from their beginning. */
-export function endShard(
-  table: LeaseTable,
-  pattern: string,
-  shardId: string,
-  { next, listed, endedBefore }: Successors,
-): void {
+export function endShard(table: LeaseTable, pattern: string, shardId: string, successors: Successors): void {
+  // The events of a lease that waits to be split from this one are settled, too.
+  for (const narrower of narrowerPatterns(table, pattern))
+    if (table.leases[narrower]?.[shardId]?.splitFrom === pattern)
+      endShard(table, narrower, shardId, successors);
+  const { next, listed, endedBefore } = successors;
   const leases = table.leases[pattern];
   const lease = leases?.[shardId];
   if (leases === undefined || lease === undefined) return;

@@ -3,21 +3,21 @@ import type { Decoded } from '@polybus/core/engine-kit';
 import type { ShardInfo } from '../client/shard.ts';
 import { Cursor, type CursorOwner } from '../read/cursor.ts';
 import type { Position } from '../read/position.ts';
-import { type ShardRecord, compareSequence } from '../read/record.ts';
+import type { ShardRecord } from '../read/record.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import {
   type LeaseEntry,
   type LeaseTable,
   type LeasesByShard,
   type Successors,
-  narrowerPatterns,
+  patternsSplitOff,
 } from './lease-table.ts';
 import type { EventLease, PatternQueue } from './pattern-queue.ts';
 import { type OpenRecord, SettledPrefix, doneIn, sequenceNumberIn } from './settled-prefix.ts';
 
 /** The functions of a group that its leases call. */
 export interface LeaseListener {
-  /** The leases are valid, and no pattern is being split, which would change the lease that an event belongs to. */
+  /** The leases are valid. */
   readonly mayRead: boolean;
   /** The table can be written: the lease is drained, or its shard is finished. */
   changed(): void;
@@ -51,8 +51,8 @@ export class Lease implements CursorOwner, EventLease {
   readonly #ahead: Map<string, string>;
   /** The last record that was taken; undefined if there was none. */
   #taken: string | undefined;
-  /** Narrower patterns, whose events do not belong to this lease after the record `after`. */
-  #narrower: readonly { readonly pattern: string; readonly after: string | undefined }[] = [];
+  /** Narrower patterns, whose events do not belong to this lease. */
+  #narrower: readonly string[] = [];
   #isLost = false;
   /** Until then, the lease is not given away although it is requested, because a handler hangs. By `performance.now()`. */
   #keptUntil = 0;
@@ -99,11 +99,6 @@ export class Lease implements CursorOwner, EventLease {
     return this.successors === undefined ? this.cursor.behind : undefined;
   }
 
-  /** The last record that was taken. */
-  get taken(): string | undefined {
-    return this.#taken;
-  }
-
   /** The end of the contiguous settled prefix, from which another process would continue. */
   get #checkpoint(): Position {
     const { sequenceNumber } = this.#prefix;
@@ -130,10 +125,7 @@ export class Lease implements CursorOwner, EventLease {
   /** Updates the state of the other leases from the table. */
   update(table: LeaseTable): void {
     this.siblings = table.leases[this.pattern];
-    this.#narrower = narrowerPatterns(table, this.pattern).map((pattern) => ({
-      pattern,
-      after: table.leases[pattern]?.[this.shardId]?.after,
-    }));
+    this.#narrower = patternsSplitOff(table, this.pattern, this.shardId);
   }
 
   get hasRoom(): boolean {
@@ -153,7 +145,7 @@ export class Lease implements CursorOwner, EventLease {
     const done = contents.length > 1 ? doneIn(note, contents.length) : undefined;
     const mine: number[] = [];
     contents.forEach((content, index) => {
-      if (done?.[index] !== 1 && this.#isMine(content, sequenceNumber)) mine.push(index);
+      if (done?.[index] !== 1 && this.#isMine(content)) mine.push(index);
     });
     const isWanted = note !== undefined || mine.length > 0;
     const open = this.#prefix.begin(sequenceNumber, mine.length, isWanted, done);
@@ -161,12 +153,10 @@ export class Lease implements CursorOwner, EventLease {
     return true;
   }
 
-  #isMine({ event, raw }: Decoded, sequenceNumber: string): boolean {
+  #isMine({ event, raw }: Decoded): boolean {
     const topic = event?.topic ?? raw?.topic ?? '';
-    if (!matchesTopic(this.pattern, topic)) return false;
-    return this.#narrower.every(
-      ({ pattern, after }) =>
-        !matchesTopic(pattern, topic) || (after !== undefined && compareSequence(sequenceNumber, after) <= 0),
+    return (
+      matchesTopic(this.pattern, topic) && !this.#narrower.some((pattern) => matchesTopic(pattern, topic))
     );
   }
 

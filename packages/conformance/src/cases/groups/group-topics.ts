@@ -6,6 +6,7 @@ import { type ConformanceCase, defineCases } from '../../conformance-case.ts';
 import { assertCounts } from '../../support/stats.ts';
 import { assertEach } from '../../support/arrivals.ts';
 import { turns } from '../../support/eventually.ts';
+import { numbers } from '../../support/numbers.ts';
 import type { Recorder } from '../../support/recorder.ts';
 import { roomy } from '../../support/subscriptions.ts';
 
@@ -170,6 +171,40 @@ export const groupTopicCases: readonly ConformanceCase[] = defineCases('group-to
       await assertGot(t, engine, seen, 'a.x 1', 'a.x 2', 'a.y 2', 'a.x 3', 'a.y 3');
     },
   },
+  ...(
+    [
+      ['events that a leaving member took by a pattern go to a later member of their topic', false],
+      ['a leaving member passes events that it took by a pattern to a process that adds their topic', true],
+    ] as const
+  ).map(([name, isElsewhere]) => ({
+    name,
+    rules: [3, 5, 7],
+    needs,
+    async run(t: CaseContext): Promise<void> {
+      const engine = await t.started();
+      const other = isElsewhere ? await t.elsewhere(engine) : engine;
+      const gate = t.gate();
+      const seen = t.record<number>(() => gate.opened);
+      const options = { ...roomy, group: t.group() };
+      const send = (by: Engine, payload: number): Promise<void> =>
+        by.publish({ topic: t.topic('a.x'), payload, key: 'one' });
+      // A pattern takes a while to find a new topic.
+      await t.within(send(engine, -1), 'publish to resolve');
+      const leaving = await engine.subscribe(t.topic('a.*'), seen.handler, options);
+      const publishing = numbers(4).map((n) => send(engine, n));
+      await seen.begins(1);
+      await t.eventually(() => engine.stats().enqueued === 4, 'four events to be accepted');
+      await t.within(other.subscribe(t.topic('a.x'), seen.handler, options), 'subscribe to resolve');
+      publishing.push(send(other, 4));
+      const left = leave(t, leaving);
+      gate.open();
+      await Promise.all([left, t.within(Promise.all(publishing), 'publish to resolve')]);
+      await seen.ends(5);
+      await t.quiet(engine);
+      seen.assertPayloads(numbers(5), 'the group');
+      seen.assertKeyOrder('the group');
+    },
+  })),
   {
     name: 'two processes that add a pattern and a matching topic to a group in quick succession share the events',
     rules: [1, 2, 5],
