@@ -32,7 +32,8 @@ export async function publishFitting(
   letter: PublishedEvent,
   publish: (letter: PublishedEvent) => Promise<void>,
 ): Promise<void> {
-  let fitting = letter;
+  // An engine that does not encode would accept a letter that its handler has changed beyond JSON, such as by a cycle.
+  let fitting = isEncodable(letter) ? letter : new Cut(rooms[0]!).of(letter);
   for (let tries = 0; ; tries++) {
     try {
       await publish(fitting);
