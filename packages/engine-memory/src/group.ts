@@ -125,7 +125,7 @@ export class Group implements DeliveryOwner, LossListener {
   *progress(name: string): Iterable<ReadProgress> {
     for (const { member, unsettled, attempts, parked } of this.#keys.values()) {
       const [first] = parked;
-      if (first === undefined) continue;
+      if (first === undefined || member.receiver.isPaused) continue;
       const whose = member.isClosed
         ? 'a subscription that has ended'
         : `the subscription ${member.request.subscriptionId}`;

@@ -49,6 +49,28 @@ test.each([
   },
 );
 
+test('health() does not report events that wait for their key, which a paused subscription has', async () => {
+  const engine = durableMemoryEngine({ stallLimitMs: 50 });
+  onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));
+  await engine.start();
+  const handled: unknown[] = [];
+  const handle = ({ payload }: { payload: unknown }): void => void handled.push(payload);
+  const owner = await engine.subscribeAsync('a', handle, { group: 'g' });
+  await engine.subscribeAsync('b', handle, { group: 'g' });
+  owner.pause();
+  await engine.publish({ topic: 'a', payload: 1, key: 'k' });
+  await engine.publish({ topic: 'b', payload: 2, key: 'k' });
+  // Waits for a shorter time than the event of the paused subscription when health() reports it.
+  const held = new HeldHandler();
+  await engine.subscribeAsync('c', held.handle, { concurrency: 1 });
+  for (const payload of [3, 4]) await engine.publish({ topic: 'c', payload });
+  await expect.poll(async () => (await engine.health()).error, { timeout: 10_000 }).toContain('"c"');
+  expect((await engine.health()).error).not.toContain('group "g"');
+  held.open();
+  owner.resume();
+  await expect.poll(() => handled).toEqual([1, 2]);
+});
+
 test('health() is up while an event waits for the attempts of another event of its key, which progress', async () => {
   const engine = durableMemoryEngine({ stallLimitMs: 1000 });
   onTestFinished(() => engine.stop({ timeoutMs: 1000 }).catch(() => {}));

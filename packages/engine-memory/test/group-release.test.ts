@@ -21,6 +21,7 @@ function givingBack(onEvent: () => void): Receiver {
   const waiting: Acknowledgement[] = [];
   return {
     capacity: 10,
+    isPaused: false,
     onRoom: undefined,
     mayBegin: undefined,
     deliver(event, acknowledgement) {

@@ -22,6 +22,7 @@ import { reconnectCases } from './durability/reconnect.ts';
 import { processDeliveryCases } from './processes/process-delivery.ts';
 import { killedAndFrozenMemberCases } from './processes/killed-and-frozen-members.ts';
 import { processGroupCases } from './processes/process-groups.ts';
+import { pauseCases } from './delivery/pauses.ts';
 import { publishCases } from './publish/publish.ts';
 import { redriveCases } from './failures/redrive.ts';
 import { replayCases } from './durability/replay.ts';
@@ -54,6 +55,7 @@ export const cases: readonly ConformanceCase[] = [
   ...signalCases,
   ...delayCases,
   ...stallCases,
+  ...pauseCases,
   ...stopCases,
   ...leakCases,
   ...groupCases,

@@ -16,6 +16,31 @@ import { WrappedEngine, WrappedHandlers } from './wrapped-engine.ts';
 
 type Subscribe = [topic: string, handler: EventHandler<never>, options?: SubscribeOptions];
 
+/** The subscription with some of its functions replaced. */
+function withFlow(subscription: Subscription, replaced: Partial<Subscription>): Subscription {
+  let isPaused = false;
+  return {
+    id: subscription.id,
+    topic: subscription.topic,
+    isAsync: subscription.isAsync,
+    engine: subscription.engine,
+    get isPaused() {
+      return isPaused;
+    },
+    pause: () => {
+      isPaused = true;
+      (replaced.pause ?? (() => subscription.pause()))();
+    },
+    resume: () => {
+      isPaused = false;
+      subscription.resume();
+    },
+    setConcurrency: replaced.setConcurrency ?? ((count) => subscription.setConcurrency(count)),
+    cancel: () => subscription.cancel(),
+    [Symbol.asyncDispose]: () => subscription.cancel(),
+  };
+}
+
 /** What an engine can do wrong between publish and handler. */
 describe('the suite finds an engine that delivers wrongly:', () => {
   describeBroken([
@@ -161,9 +186,37 @@ describe('the suite finds an engine that delivers wrongly:', () => {
               topic: args[0],
               isAsync: false,
               engine: 'x',
+              isPaused: false,
+              pause: () => {},
+              resume: () => {},
+              setConcurrency: () => {},
               cancel,
               [Symbol.asyncDispose]: cancel,
             };
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'a pause is only noted',
+      foundBy: 'a paused subscription starts no handler until resume',
+      because: 'nine events to wait',
+      engine: of(
+        class extends WrappedEngine {
+          override async subscribeAsync(...args: Subscribe): Promise<Subscription> {
+            return withFlow(await this.inner.subscribeAsync(...args), { pause: () => {} });
+          }
+        },
+      ),
+    },
+    {
+      wrong: 'the concurrency stays as it was',
+      foundBy: 'setConcurrency() changes how many handlers',
+      because: '3 call(s) of the handler; it was called 1',
+      engine: of(
+        class extends WrappedEngine {
+          override async subscribeAsync(...args: Subscribe): Promise<Subscription> {
+            return withFlow(await this.inner.subscribeAsync(...args), { setConcurrency: () => {} });
           }
         },
       ),

@@ -80,12 +80,13 @@ export class BusSubscriptions {
 
   /** Adds the subscription that the router made. From now on its signal cancels it. */
   async #add(
-    subscription: Subscription,
+    subscription: CancellableSubscription,
     routed: Subscription,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const unlink = onAbort(signal, () => void subscription.cancel());
     this.#routed.set(subscription, { subscription: routed, unlink });
+    subscription.leads(routed);
     this.#lifecycle.announce(subscription.id);
     if (this.#cancelledEarly.has(subscription)) await this.remove(subscription);
   }

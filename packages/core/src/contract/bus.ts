@@ -79,6 +79,23 @@ export interface Subscription extends AsyncDisposable {
   /** The name of its engine, or the names joined by commas if a pattern spans several engines. */
   readonly engine: string;
   readonly group?: string | undefined;
+  /** True after `pause`, until `resume`. */
+  readonly isPaused: boolean;
+  /**
+   * Starts no more handlers, neither for events nor for retries. Running handlers finish. Events wait in the buffer of the subscription
+   * and, when that is full, at the broker. Idempotent; has no effect on a subscription that has ended.
+   */
+  pause(): void;
+  /** Starts handlers again. Idempotent. */
+  resume(): void;
+  /**
+   * Changes how many handlers run at once. If more are running, no handler starts until enough of them have settled. The `workerCount`
+   * of the engine still limits all its async subscriptions together.
+   *
+   * @throws {@link InvalidOptionError} for a number that is no whole number of at least 1, and for more than 1 on a subscription that
+   *   `subscribe` made.
+   */
+  setConcurrency(concurrency: number): void;
   /** Ends the subscription, as `unsubscribe` does: stops taking events, then waits for running handlers, except for a handler that calls it. */
   cancel(): Promise<void>;
 }

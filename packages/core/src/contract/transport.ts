@@ -90,7 +90,7 @@ export interface ListenRequest {
   readonly isAsync: boolean;
   readonly group: string | undefined;
   readonly from: StartPosition;
-  /** The maximum number of handlers that run at once. */
+  /** The maximum number of handlers that run at once. It can change while the subscription runs. */
   readonly concurrency: number;
 }
 
@@ -112,6 +112,8 @@ export interface Receiver {
    * closed queue reads the same events forever.
    */
   readonly capacity: number;
+  /** True while the application has paused the subscription: what waits for its handlers is not stalled. */
+  readonly isPaused: boolean;
   /** Set by the transport. Called each time capacity becomes available after there was none. */
   onRoom: (() => void) | undefined;
   /**

@@ -9,6 +9,7 @@ import { Deliveries } from './deliveries.ts';
 import { inOnePass, timeOfCall } from './current-work.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';
+import type { FlowFollower, SubscriptionFlow } from './flow.ts';
 import { type OutcomeQueue, Outcomes } from './outcomes.ts';
 import { queueProgress } from './queue-progress.ts';
 import type { DeadLetterWriter } from './reporting/dead-letter-writer.ts';
@@ -23,7 +24,7 @@ import { Workers } from './workers/workers.ts';
  * The queue of one subscription: takes events in, and starts their handlers as far as order, workers and the transport allow.
  * Every delivery of every engine goes through such a queue. {@link Outcomes} decides what happens after each attempt.
  */
-export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, PoolClient {
+export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, PoolClient, FlowFollower {
   onRoom: (() => void) | undefined = undefined;
   mayBegin: (() => boolean) | undefined = undefined;
   closeReason: DropReason | undefined = undefined;
@@ -33,6 +34,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   readonly node: object;
   readonly workers: Workers;
   readonly #policy: DeliveryPolicy;
+  readonly #flow: SubscriptionFlow;
   readonly #reporter: Reporter;
   readonly #deadLetters: DeadLetterWriter;
   readonly #deliveries: Deliveries;
@@ -41,22 +43,28 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   readonly #idle = new IdleWaiters(() => this.unsettled === 0);
   /** An event that came while no other was here. It can expire only if it does not begin at once, and then the clock is read. */
   #arrived: Delivery | undefined = undefined;
+  #concurrency: number;
+  /** How many handlers may run now: none while the subscription is paused. */
+  #limit = 0;
+  #isPauseIgnored = false;
   #pumping = false;
   #pumpScheduled = false;
 
   constructor(
     subscription: Subscription,
     policy: DeliveryPolicy,
+    flow: SubscriptionFlow,
     reporter: Reporter,
     deadLetters: DeadLetterWriter,
     pool?: WorkerPool,
-    gate?: WorkerPool,
   ) {
     this.subscription = subscription;
     this.engine = reporter.engine;
-    this.workers = new Workers(pool, gate);
-    this.node = gate ?? this;
+    this.workers = new Workers(pool, flow.gate);
+    this.node = flow.gate ?? this;
     this.#policy = policy;
+    this.#concurrency = policy.concurrency;
+    this.#flow = flow;
     this.#reporter = reporter;
     this.#deadLetters = deadLetters;
     this.#deliveries = new Deliveries(!policy.isAsync, this.workers);
@@ -66,6 +74,31 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       this.notifyRoom();
       this.notifyEnd();
     });
+    flow.follow(this);
+    this.flowChanged();
+  }
+
+  get isPaused(): boolean {
+    return this.#flow.isPaused && !this.#isPauseIgnored;
+  }
+
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  flowChanged(): void {
+    this.#concurrency = this.#flow.concurrency ?? this.#policy.concurrency;
+    // A handler that started alone holds no key yet.
+    if (this.#concurrency > 1) this.#holdRunningKeys();
+    this.#limit = this.isPaused ? 0 : this.#concurrency;
+    // Not at once: this is called by code of the user, which may itself be a handler.
+    if (this.#deliveries.backlog.size > 0) this.#pumpSoon();
+  }
+
+  /** Starts handlers although the subscription is paused, for an engine that handles what is queued before it stops. */
+  ignorePause(): void {
+    this.#isPauseIgnored = true;
+    this.flowChanged();
   }
 
   /** Accepted events whose handler is not running. */
@@ -119,11 +152,14 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
 
   run(): void {
     if (!this.#policy.isAsync) this.pump();
-    else if (!this.#pumpScheduled) {
-      // In a microtask: the publisher does not wait for an async handler, not even for its synchronous part.
-      this.#pumpScheduled = true;
-      queueMicrotask(this.#scheduledPump);
-    }
+    // In a microtask: the publisher does not wait for an async handler, not even for its synchronous part.
+    else this.#pumpSoon();
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    queueMicrotask(this.#scheduledPump);
   }
 
   undecodable(record: RawRecord, acknowledgement: Acknowledgement): void {
@@ -172,7 +208,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   readonly #beginAll = (): void => {
     const { running, backlog } = this.#deliveries;
     while (
-      running.size < this.#policy.concurrency &&
+      running.size < this.#limit &&
       backlog.size > 0 &&
       (this.mayBegin === undefined || this.mayBegin()) &&
       this.workers.tryAcquire(this)
@@ -209,9 +245,9 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   }
 
   #begin(delivery: Delivery): void {
-    const { concurrency, retry } = this.#policy;
+    const { retry } = this.#policy;
     // With one handler at a time nothing can overtake a running event: its key is held only from its first failure on.
-    if (concurrency > 1) this.#deliveries.backlog.holdKey(delivery);
+    if (this.#concurrency > 1) this.#deliveries.backlog.holdKey(delivery);
     this.#deliveries.begin(delivery);
     this.notifyRoom();
     if (delivery.attempt >= retry.attempts) {
@@ -245,10 +281,14 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     this.closeReason ??= reason;
     this.workers.forget(this);
     this.#undecodable.close();
-    for (const delivery of this.#deliveries.running.all) this.#deliveries.backlog.holdKey(delivery);
+    this.#holdRunningKeys();
     this.#releaseParked();
     this.pump();
     this.#flushLogs();
+  }
+
+  #holdRunningKeys(): void {
+    for (const delivery of this.#deliveries.running.all) this.#deliveries.backlog.holdKey(delivery);
   }
 
   #releaseQueued(): void {
@@ -269,6 +309,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       this.#undecodable,
       this.mayBegin,
       this.capacity <= 0,
+      this.isPaused,
     );
   }
 

@@ -11,7 +11,7 @@ import { stampContract } from '../contract/contract-version.ts';
 import type { Engine, EngineHost } from '../contract/engine.ts';
 import type { NewEvent } from '../contract/event.ts';
 import type { ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
-import type { Delay, Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
+import type { Delay, ListenRequest, Listener, OpenTransport, ReadProgress } from '../contract/transport.ts';
 import { publishFitting } from '../dead-letters/cut-dead-letter.ts';
 import { DeliveryQueue } from '../dispatch/delivery-queue.ts';
 import { eventToPublish } from '../dispatch/event-to-publish.ts';
@@ -33,7 +33,6 @@ import {
   type DeliveryDefaults,
   type InternalSubscribeOptions,
   type ResolvedSubscribeOptions,
-  gateOption,
   identityOption,
   resolveSubscribeOptions,
 } from './options/subscribe-options.ts';
@@ -178,24 +177,29 @@ class TransportEngine implements Engine {
     /** False after a stop, even if the engine has been started again: its transport is another. */
     const isOpen = (): boolean => lifecycle.state === 'started' && lifecycle.transport === transport;
     const { from } = resolved;
-    const { group, concurrency } = resolved.policy;
-    const { workerCount } = this.#defaults;
-    if (isAsync && concurrency > workerCount) {
-      this.#host.logger.warn(
-        `the subscription to "${topic}" has a concurrency of ${concurrency}, but at most ${workerCount} handlers run at once: the ` +
-          `workerCount of the engine "${name}" limits all its async subscriptions together. Raise workerCount`,
-        { engine: name, topic, group, concurrency, workerCount },
-      );
-    }
-    const subscription = new CancellableSubscription({ topic, isAsync, engine: name, group }, (self) =>
-      this.unsubscribe(self),
+    const { group } = resolved.policy;
+    const identity = options[identityOption];
+    const subscription = new CancellableSubscription(
+      { topic, isAsync, engine: name, group },
+      (self) => this.unsubscribe(self),
+      identity?.flow,
     );
-    const queue = this.#createQueue(options[identityOption] ?? subscription, resolved, options[gateOption]);
+    const queue = this.#createQueue(identity ?? subscription, resolved);
+    this.#warnOfWorkerCount(subscription, resolved.policy.concurrency);
     this.#subscriptions.begin(subscription, queue);
     let listener: Listener;
     try {
       const subscriptionId = queue.subscription.id;
-      const request = { subscriptionId, pattern: topic, isAsync, group, from, concurrency };
+      const request: ListenRequest = {
+        subscriptionId,
+        pattern: topic,
+        isAsync,
+        group,
+        from,
+        get concurrency(): number {
+          return queue.concurrency;
+        },
+      };
       listener = await transport.listen(request, queue);
     } catch (cause) {
       this.#subscriptions.abort(queue);
@@ -218,9 +222,8 @@ class TransportEngine implements Engine {
 
   /** @param identity - The subscription that handlers see. */
   #createQueue(
-    identity: Subscription,
+    identity: CancellableSubscription,
     { policy, deadLetter }: ResolvedSubscribeOptions,
-    gate: WorkerPool | undefined,
   ): DeliveryQueue {
     const host = this.#host;
     const reported = { id: identity.id, topic: identity.topic, group: policy.group, deadLetter };
@@ -229,7 +232,26 @@ class TransportEngine implements Engine {
       publishFitting(letter, (fitting) => host.publishDeadLetter(fitting)),
     );
     const pool = policy.isAsync ? this.#pool : undefined;
-    return new DeliveryQueue(identity, policy, reporter, deadLetters, pool, gate);
+    return new DeliveryQueue(identity, policy, identity.flow, reporter, deadLetters, pool);
+  }
+
+  /** Warns if the engine runs fewer handlers than the subscription asks for, now or after a change. */
+  #warnOfWorkerCount({ topic, group, isAsync, flow }: CancellableSubscription, given: number): void {
+    const { name, logger } = this.#host;
+    const { workerCount } = this.#defaults;
+    let warnedOf = workerCount;
+    const flowChanged = (): void => {
+      const { concurrency = given } = flow;
+      if (!isAsync || concurrency <= warnedOf) return;
+      warnedOf = concurrency;
+      logger.warn(
+        `the subscription to "${topic}" has a concurrency of ${concurrency}, but at most ${workerCount} handlers run at once: the ` +
+          `workerCount of the engine "${name}" limits all its async subscriptions together. Raise workerCount`,
+        { engine: name, topic, group, concurrency, workerCount },
+      );
+    };
+    flow.follow({ flowChanged });
+    flowChanged();
   }
 
   async unsubscribe(subscription: Subscription): Promise<void> {

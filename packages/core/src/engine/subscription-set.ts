@@ -83,6 +83,16 @@ export class SubscriptionSet {
     await Promise.all([...this.#entries.values()].map((entry) => this.#stop(entry, host)));
   }
 
+  /** Ends the paused subscriptions, whose events nothing would handle. From now on no other is paused. */
+  async endPaused(host: EngineHost): Promise<void> {
+    const paused = [...this.#entries.values()].filter(({ queue }) => queue.isPaused);
+    for (const entry of paused) {
+      await this.#stop(entry, host);
+      entry.queue.close('stopped');
+    }
+    for (const queue of this.#queues) queue.ignorePause();
+  }
+
   async removeAll(host: EngineHost): Promise<void> {
     await Promise.all([...this.#entries.keys()].map((subscription) => this.remove(subscription, host)));
   }

@@ -20,11 +20,7 @@ import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { delayOf, isDelayed } from '../engine/options/delay-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
-import {
-  type InternalSubscribeOptions,
-  gateOption,
-  identityOption,
-} from '../engine/options/subscribe-options.ts';
+import { type InternalSubscribeOptions, identityOption } from '../engine/options/subscribe-options.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import { allOrErrors } from './all-or-errors.ts';
@@ -156,19 +152,20 @@ class EngineRouter implements Router {
         group: groupFor(options?.group, options?.tenant),
       },
       (self) => this.unsubscribe(self),
+      options?.[identityOption]?.flow,
     );
     // On several engines it is still one subscription: its concurrency is shared, and its handlers see one identity.
-    const concurrency = isAsync ? options?.concurrency : 1;
+    subscription.flow.gate = new WorkerPool(isAsync ? (options?.concurrency ?? Infinity) : 1);
     const shared: InternalSubscribeOptions = {
       ...options,
       [identityOption]: options?.[identityOption] ?? subscription,
-      [gateOption]: concurrency === undefined ? undefined : new WorkerPool(concurrency),
     };
     this.#unmade.add(subscription);
     const subscribing = engines.map((engine) => subscribeOn(engine, shared));
     try {
       const parts = await allOrErrors(subscribing, `engines could not subscribe to "${topic}"`);
       this.#parts.set(subscription, parts);
+      for (const part of parts) subscription.leads(part);
       this.#spanning.add(subscription, names, options?.signal);
     } catch (error) {
       this.#unmade.delete(subscription);

@@ -6,7 +6,7 @@ export interface PoolClient {
 
 /** A pool of workers that several queues share. Waiting queues take turns for free workers. */
 export class WorkerPool {
-  readonly #limit: number;
+  #limit: number;
   readonly #waiting = new Set<PoolClient>();
   #active = 0;
   #wakeScheduled = false;
@@ -28,6 +28,11 @@ export class WorkerPool {
     return false;
   }
 
+  resize(limit: number): void {
+    this.#limit = limit;
+    this.#wakeSoon();
+  }
+
   /** Takes back a worker that was lent while its handler waited, even if that exceeds the size of the pool. */
   reacquire(): void {
     this.#active++;
@@ -35,6 +40,10 @@ export class WorkerPool {
 
   release(): void {
     this.#active--;
+    this.#wakeSoon();
+  }
+
+  #wakeSoon(): void {
     if (this.#waiting.size === 0 || this.#wakeScheduled) return;
     // In a microtask, so that a chain of synchronous handlers does not grow the stack.
     this.#wakeScheduled = true;

@@ -1,8 +1,8 @@
 import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
 import { type Capabilities, requireCapability } from '../../contract/capabilities.ts';
-import type { EventHandler, StartPosition, SubscribeOptions, Subscription } from '../../contract/bus.ts';
+import type { EventHandler, StartPosition, SubscribeOptions } from '../../contract/bus.ts';
 import type { DeliveryPolicy } from '../../dispatch/delivery-policy.ts';
-import type { WorkerPool } from '../../dispatch/workers/worker-pool.ts';
+import type { CancellableSubscription } from '../engine-subscription.ts';
 import { HandlerRequiredError, InvalidOptionError } from '../../errors/errors.ts';
 import type { RetryOptions } from '../../contract/retry.ts';
 import { resolveRetry } from './resolve-retry.ts';
@@ -30,16 +30,12 @@ export interface DeliveryDefaults {
   readonly stallLimitMs: number;
 }
 
-/** The option with which the router makes the engines of one subscription share its concurrency. */
-export const gateOption: unique symbol = Symbol('polybus.gate');
-
-/** The option that has the subscription that handlers see, if a layer above the engine made it. */
+/** The option that has the subscription that handlers see, if a layer above the engine made it. Its flow is that of the whole. */
 export const identityOption: unique symbol = Symbol('polybus.identity');
 
 /** The subscribe options, with the options that only core uses. */
 export interface InternalSubscribeOptions extends SubscribeOptions {
-  readonly [gateOption]?: WorkerPool | undefined;
-  readonly [identityOption]?: Subscription | undefined;
+  readonly [identityOption]?: CancellableSubscription | undefined;
 }
 
 /** Subscribe options with all defaults set. */
