@@ -6,6 +6,7 @@ import { benchmarkSection, benchmarkSummary } from './benchmark-page.ts';
 import { guaranteesSection } from './guarantees.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
+import { optionReference } from './options.ts';
 import { faultList, reliabilitySection } from './reliability.ts';
 import { chartFile, reliabilityChart } from './reliability-chart.ts';
 import { diagramOf, roomsOf } from './rooms.ts';
@@ -20,6 +21,7 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   const page = 'docs/configuration.md';
   const readme = 'README.md';
   const guarantees = 'docs/delivery-guarantees.md';
+  const options = 'docs/options.md';
   const reliability = 'docs/reliability.md';
   const schema = 'packages/core/polybus.schema.json';
   const files = {
@@ -32,6 +34,7 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     [benchmarks]: replaced(readPage(benchmarks), benchmarkSection()),
     [readme]: replaced(readPage(readme), benchmarkSummary()),
     [guarantees]: replaced(readPage(guarantees), await guaranteesSection()),
+    [options]: replaced(readPage(options), await optionReference()),
     [reliability]: replaced(readPage(reliability), reliabilitySection(), faultList()),
     [page]: replaced(readPage(page), await configReference()),
   };

@@ -80,8 +80,8 @@ export interface TypedEventBus<
    * Subscribes a handler serially: it gets one event at a time, in publish order per key, or per topic for events without a key. The
    * handler may be async; the next event waits until it settles. Resolves when every event published from then on is delivered.
    *
-   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidOptionError} or {@link UnknownOptionError} if an
-   *   argument is invalid.
+   * @throws {@link InvalidTopicError}, {@link HandlerRequiredError}, {@link InvalidTenantError}, {@link InvalidOptionError} or
+   *   {@link UnknownOptionError} if an argument is invalid.
    * @throws {@link UnsupportedCapabilityError} if an engine does not support an option.
    * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
@@ -93,7 +93,11 @@ export interface TypedEventBus<
    * @throws as `subscribe` does.
    */
   readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
-  /** Subscribes as an async iterator, for `for await`. An event is acknowledged when the loop requests the next one. */
+  /**
+   * Subscribes as an async iterator, for `for await`. An event is acknowledged when the loop requests the next one.
+   *
+   * @throws as `subscribeAsync` does, but from the promise `ready` and in the loop.
+   */
   events<P extends string>(
     topic: TopicPattern<Topics, P>,
     options?: SubscribeOptions,
@@ -107,7 +111,9 @@ export interface TypedEventBus<
   /**
    * Publishes the dead letters of a topic back to it, each once. Only the group that failed handles them again.
    *
-   * @throws {@link UnsupportedCapabilityError} if the engine lacks the capabilities `groups` and `replay`.
+   * @throws {@link InvalidTopicError}, {@link InvalidTenantError}, {@link InvalidOptionError} or {@link UnknownOptionError} if an
+   *   argument is invalid.
+   * @throws {@link UnsupportedCapabilityError} if the engine lacks `groups` or `replay`, or if it is `crossProcess` and not `durable`.
    */
   redrive(topic: string, options?: RedriveOptions): Promise<RedriveResult>;
   /**

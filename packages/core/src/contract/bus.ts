@@ -40,10 +40,10 @@ export interface PublishOptions {
 export type StartPosition = 'latest' | 'earliest' | Date;
 
 export interface SubscribeOptions {
-  /** The consumer group. Its members, in any process, share events: each event goes to one member. Default: no group, every event. */
+  /** The consumer group. Its members, in any process, share events: each event goes to one member. Needs the capability `groups`. Default: no group, every event. */
   readonly group?: string | undefined;
   /**
-   * Gets only events whose `metadata.tenant` is this tenant. A `group` then belongs to this tenant: groups of other tenants with the
+   * Gets only events whose `metadata.tenant` is this tenant: 1 to 64 letters, digits, `_` or `-`. A `group` then belongs to this tenant: groups of other tenants with the
    * same name are separate groups. Default: every event.
    */
   readonly tenant?: string | undefined;
@@ -51,7 +51,7 @@ export interface SubscribeOptions {
   readonly concurrency?: number | undefined;
   /**
    * Where the subscription starts. A group starts here only in topics that are new to it and continues from its position in the
-   * others. A Date in the future means `'latest'`. Default `'latest'`; other values need the capability `replay`.
+   * others. A Date in the future means `'latest'`. Other values than `'latest'` need the capability `replay`. Default `'latest'`.
    */
   readonly from?: StartPosition | undefined;
   /** How failed attempts are retried; `false` for a single attempt. Default: the engine's `retry`. */
@@ -108,7 +108,7 @@ export interface StartOptions {
 export interface StopOptions {
   /** Ends the wait for handlers early when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** How long `stop` waits for running handlers, in milliseconds. Default 30 000. */
+  /** How long `stop` waits for running handlers, in milliseconds; 0 not to wait. Default 30 000. */
   readonly timeoutMs?: number | undefined;
 }
 

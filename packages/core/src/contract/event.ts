@@ -21,13 +21,13 @@ export interface NewEvent<T = unknown> {
   readonly topic: string;
   /** Any JSON value, `undefined`, or a top-level `Uint8Array` for binary data. */
   readonly payload: T;
-  /** Default: a new UUIDv7. */
+  /** The id of the event, 1 to 256 characters. Default: a new UUIDv7. */
   readonly id?: string | undefined;
-  /** Partition key, 1 to 256 characters. Default: none. */
+  /** The partition key, 1 to 256 characters. Events of one key are handled in publish order. Default: none. */
   readonly key?: string | undefined;
-  /** Any JSON object. Default: `{}`. */
+  /** A JSON object next to the payload. Default: `{}`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** Default: now. */
+  /** The time of the event. Default: now. */
   readonly createdAt?: Date | undefined;
 }
 

@@ -2,6 +2,7 @@
 export interface RetryOptions {
   /** The total number of attempts, including the first; at least 1. Default 5. */
   readonly attempts?: number | undefined;
+  /** How long the engine waits between two attempts. Default: the defaults of its fields. */
   readonly backoff?: BackoffOptions | undefined;
   /**
    * Gets the error of a failed attempt. If it returns false, the event gets no more attempts. Default: retry every error. An event

@@ -16,12 +16,13 @@ export interface RedriveOptions {
   readonly tenant?: string | undefined;
   /** The maximum number of dead letters to publish back. Default: no limit. */
   readonly limit?: number | undefined;
-  /** Return false to keep a dead letter for a later redrive. */
+  /** Returns false to keep a dead letter for a later redrive. Default: redrives all. */
   readonly filter?: ((event: Event, origin: DeadLetter) => boolean) | undefined;
   /** The dead-letter topic. Default `_dead.<topic>`. */
   readonly deadLetter?: string | undefined;
   /** The redrive ends after this time without a dead letter, in milliseconds. Default 1000. */
   readonly idleMs?: number | undefined;
+  /** Ends the redrive when it aborts. Dead letters that it has not reached stay for the next redrive. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,5 +1,6 @@
 import { requireCapability } from '../../contract/capabilities.ts';
 import type { Event } from '../../contract/event.ts';
+import { assertTenant } from '../../contract/tenant.ts';
 import type { EndWait } from '../../contract/transport.ts';
 import { assertTopic } from '../../contract/topics.ts';
 import { deadLetterTopic } from '../../dead-letters/dead-letter.ts';
@@ -71,6 +72,7 @@ export async function redrive(
     throw new InvalidOptionError('limit', limit, 'a whole number of at least 1');
   timerMs('idleMs', idleMs);
   if (options.group !== undefined) assertGroup(options.group);
+  if (options.tenant !== undefined) assertTenant(options.tenant);
   assertTopic(deadLetter);
   if (options.filter !== undefined && typeof options.filter !== 'function')
     throw new InvalidOptionError('filter', options.filter, 'a function that returns a boolean');
