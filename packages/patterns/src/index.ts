@@ -9,3 +9,24 @@ export {
 } from './dedupe/redis-dedupe-store.ts';
 export { SqlDedupeStore, type SqlDedupeStoreOptions, type SqlQuery } from './dedupe/sql-dedupe-store.ts';
 export type { PatternHandler } from './options.ts';
+export {
+  type RequestFailure,
+  RequestFailedError,
+  RequestTimeoutError,
+  RequestsClosedError,
+} from './errors.ts';
+export type { PatternBus } from './pattern-bus.ts';
+export { createRequests } from './requests/create-requests.ts';
+export type {
+  ReplyHandler,
+  ReplyOf,
+  ReplyOptions,
+  RequestMap,
+  RequestOf,
+  RequestOptions,
+  RequestStats,
+  RequestTopic,
+  Requests,
+  RequestsOptions,
+} from './requests/requests.ts';
+export { type RateLimitOptions, rateLimit } from './rate-limit.ts';

@@ -1,5 +1,6 @@
 import type { EndWait } from '../contract/transport.ts';
 import { activeWork } from './current-work.ts';
+import type { Work } from './delivery.ts';
 
 /**
  * The graph of subscriptions that wait for each other. An edge A → B exists while a handler of A waits, in a publish or an unsubscribe,
@@ -20,14 +21,36 @@ export function beginWait(node: object): EndWait | boolean {
   const from = waiter.queue.node;
   if (reaches(node, from)) return false;
   count(from, node, 1);
-  // A handler that waits for others needs no worker meanwhile, and they may need its worker.
   const attempt = waiter.event;
-  if (attempt !== undefined && waiter.waits++ === 0) waiter.queue.workers.lend();
+  lend(waiter);
   return () => {
     count(from, node, -1);
-    if (attempt !== undefined && waiter.event === attempt && --waiter.waits === 0)
-      waiter.queue.workers.takeBack();
+    takeBack(waiter, attempt);
   };
+}
+
+/**
+ * Lends the worker of the calling handler to other handlers, because it waits for an answer that one of them may have to give.
+ *
+ * @returns A function that takes the worker back. Call it once, when the wait is over.
+ */
+export function lendWorker(): EndWait {
+  const waiter = activeWork();
+  if (waiter === undefined) return () => {};
+  const attempt = waiter.event;
+  lend(waiter);
+  return () => takeBack(waiter, attempt);
+}
+
+/** A handler that waits for others needs no worker meanwhile, and they may need its worker. */
+function lend(waiter: Work): void {
+  if (waiter.event !== undefined && waiter.waits++ === 0) waiter.queue.workers.lend();
+}
+
+/** @param attempt - The event of the attempt that lent its worker. If that attempt is over, there is nothing to take back. */
+function takeBack(waiter: Work, attempt: Work['event']): void {
+  if (attempt !== undefined && waiter.event === attempt && --waiter.waits === 0)
+    waiter.queue.workers.takeBack();
 }
 
 /** Records that an engine or a router waits for nodes, until the returned function is called. */

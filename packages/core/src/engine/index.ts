@@ -31,6 +31,7 @@ export type {
 export { isDeadLetterTopic } from '../dead-letters/dead-letter.ts';
 export { inOnePass, insideHandler } from '../dispatch/current-work.ts';
 export { isReleaseError } from '../dispatch/release-error.ts';
+export { lendWorker } from '../dispatch/wait-graph.ts';
 export { ContractVersionError } from '../errors/errors.ts';
 export type { CoreErrorCode, EngineErrorCode, PolybusErrorOptions } from '../errors/polybus-error.ts';
 export {

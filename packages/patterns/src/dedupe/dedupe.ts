@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Event, type HandlerContext, InvalidOptionError, type Logger } from '@polybus/core';
 import { assertOptionNames } from '@polybus/core/engine-kit';
 import { type PatternHandler, assertHandler, milliseconds } from '../options.ts';
-import { wait } from '../wait.ts';
+import { lendingWorker, sleep } from '../wait.ts';
 import type { DedupeStore } from './dedupe-store.ts';
 
 /** Options of {@link dedupe}. */
@@ -38,8 +38,8 @@ const [firstPollMs, lastPollMs] = [50, 1000];
  * without calling the handler.
  *
  * - A handler that fails is not remembered: its next attempt, or a duplicate, calls it again.
- * - If another attempt has the event, in this process or in another, a duplicate waits until that attempt has ended: it keeps its
- *   worker and its key meanwhile. It then calls the handler if that attempt failed, or if its process died and the claim has expired.
+ * - If another attempt has the event, in this process or in another, a duplicate waits until that attempt has ended, and later events of
+ *   its key wait too. It then calls the handler if that attempt failed, or if its process died and the claim has expired.
  * - If the store cannot be reached, the attempt fails before the handler is called, and the subscription's `retry` applies.
  *
  * It does not make the effects of the handler and the record of the store one transaction: if the process dies, or the store fails,
@@ -112,6 +112,6 @@ async function claim(
   for (let pollMs = firstPollMs; ; pollMs = Math.min(2 * pollMs, lastPollMs)) {
     const claimed = await store.claim(key, owner, claimMs);
     if (claimed !== 'busy') return claimed === 'claimed';
-    await wait(pollMs, context.signal);
+    await lendingWorker(sleep(pollMs, context.signal));
   }
 }
