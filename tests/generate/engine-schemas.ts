@@ -24,10 +24,17 @@ export async function engineSchemas(): Promise<EngineSchema[]> {
     for (const [type, schema] of Object.entries(module.configSchemas ?? {})) {
       // The types of a package share options, but not always the defaults.
       const ofType = descriptionsIn(options, new RegExp(`${type.replace('-', '')}Config`, 'i'));
-      found.push({ type, schema, descriptions: { ...ofPackage, ...ofType } });
+      const descriptions = { ...ofPackage, ...ofStore(options), ...ofType };
+      found.push({ type, schema, descriptions });
     }
   }
   return found;
+}
+
+/** The fields of a checkpoint store that the configuration describes. */
+function ofStore(options: string): Descriptions {
+  const fields = Object.entries(descriptionsIn(options, /\w+StoreConfig/));
+  return Object.fromEntries(fields.map(([field, text]) => [`checkpointStore.${field}`, text]));
 }
 
 /** The options of every engine, which the configurations of engines extend. */

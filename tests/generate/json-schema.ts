@@ -77,6 +77,8 @@ function converted(schema: GenericSchema, descriptions: Descriptions): JsonSchem
   });
   const own = inFile(json);
   describe(own, descriptions);
+  for (const [name, { anyOf }] of Object.entries((own.properties ?? {}) as Properties))
+    for (const choice of (anyOf ?? []) as JsonSchema[]) describe(choice, fieldsIn(descriptions, name));
   const { retry } = own.properties as Properties;
   if (retry !== undefined) describeRetry(retry);
   return own;
@@ -95,7 +97,8 @@ function inFile(json: JsonSchema): JsonSchema {
     own.properties = Object.fromEntries(inside.map(([name, one]) => [name, orVariable(inFile(one))]));
   }
   if (items !== undefined) own.items = orVariable(inFile(items as JsonSchema));
-  if (anyOf !== undefined) own.anyOf = (anyOf as JsonSchema[]).map(inFile);
+  if (anyOf !== undefined)
+    own.anyOf = (anyOf as JsonSchema[]).filter((one) => !isOnlyInCode(one)).map(inFile);
   return own;
 }
 
@@ -124,6 +127,13 @@ function describe(json: JsonSchema, descriptions: Descriptions): void {
     const description = descriptions[name];
     if (description !== undefined) property.description = description;
   }
+}
+
+/** The descriptions of the fields of an object in a field. */
+export function fieldsIn(descriptions: Descriptions, name: string): Descriptions {
+  const start = `${name}.`;
+  const inside = Object.entries(descriptions).filter(([field]) => field.startsWith(start));
+  return Object.fromEntries(inside.map(([field, text]) => [field.slice(start.length), text]));
 }
 
 function describeRetry(retry: JsonSchema): void {

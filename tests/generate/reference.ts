@@ -7,7 +7,13 @@ import { configSchema } from '../../packages/core/src/config/parse-config.ts';
 import { durationGrammar } from '../../packages/core/src/config/duration.ts';
 import type { Descriptions } from './descriptions.ts';
 import { aliases, engineSchemas } from './engine-schemas.ts';
-import { busDescriptions, engineDescriptions, retryDescriptions, ruleDescriptions } from './json-schema.ts';
+import {
+  busDescriptions,
+  engineDescriptions,
+  fieldsIn,
+  retryDescriptions,
+  ruleDescriptions,
+} from './json-schema.ts';
 
 /** The parts of a valibot schema that the tables show. */
 interface Walkable {
@@ -58,6 +64,7 @@ export async function configReference(): Promise<string> {
     ...engines.flatMap(({ type, schema, descriptions }) => [
       `### \`config\` of type \`${type}\``,
       aliases.get(type) ?? table(rowsOf(schema, descriptions)),
+      ...kindsOf(schema, descriptions),
     ]),
   ];
   return parts.join('\n\n');
@@ -78,6 +85,27 @@ function rowsOf(schema: Walkable, descriptions: Descriptions): Row[] {
     meaning: descriptions[field] ?? '',
   }));
 }
+
+/** A section for each field that is an object of one of several types, which have different fields. */
+function kindsOf(schema: Walkable, descriptions: Descriptions): string[] {
+  return Object.entries(entriesOf(schema)).flatMap(([field, entry]) => {
+    const kinds = (unwrapped(entry).options ?? []).filter(({ entries }) => entries?.['type'] !== undefined);
+    if (kinds.length === 0) return [];
+    const rows = kinds.flatMap((kind) => {
+      const { type, ...others } = rowsByField(rowsOf(kind, fieldsIn(descriptions, field)));
+      return Object.values(others).map((row) => ({ ...row, meaning: `With ${type!.type}: ${row.meaning}` }));
+    });
+    const types = kinds.map((kind) => typeOf(entriesOf(kind)['type']!)).join(', ');
+    return [
+      `### \`${field}\``,
+      `Its field \`type\` is required: ${types}. The other fields depend on it:`,
+      table(rows),
+    ];
+  });
+}
+
+const rowsByField = (rows: readonly Row[]): Partial<Record<string, Row>> =>
+  Object.fromEntries(rows.map((row) => [row.field, row]));
 
 function entriesOf(schema: Walkable): Readonly<Record<string, Walkable>> {
   return unwrapped(schema).entries ?? {};

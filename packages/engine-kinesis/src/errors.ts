@@ -79,13 +79,15 @@ function withoutRequest(text: string): string {
 }
 
 /**
- * Removes the request from an error of the server, because the error becomes the `cause` of our error, which applications log. The
- * client attaches the response, whose body refers to the request with its session token and payload.
+ * Removes the request from an error of a server, because the error becomes the `cause` of our error, which applications log. The client of
+ * AWS attaches the response, whose body refers to the request with its session token and payload. The client of Redis attaches the
+ * command, whose arguments contain the password.
  */
 export function hideRequest(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const { $response } = error as { $response?: { body?: unknown } };
-  if ($response !== undefined) delete $response.body;
+  const answered = error as { $response?: { body?: unknown }; command?: { name?: unknown } };
+  if (answered.$response !== undefined) delete answered.$response.body;
+  if (answered.command !== undefined) answered.command = { name: answered.command.name };
   if (!error.message.includes('The Canonical String')) return error;
   error.message = withoutRequest(error.message);
   error.stack = withoutRequest(error.stack ?? '');
@@ -103,7 +105,7 @@ export function callError(call: string, error: unknown): KinesisConnectionError 
 /** The error for a checkpoint store that failed or did not answer. */
 export function storeError(error: unknown): KinesisConnectionError {
   return new KinesisConnectionError(
-    `The checkpoint store failed: ${messageOf(error)}. Check that this host can reach it.`,
+    `The checkpoint store failed: ${messageOf(error)}. Check its address and credentials, and that this host can reach it.`,
     { cause: hideRequest(error) },
   );
 }

@@ -1,11 +1,11 @@
 import { type Engine, type EngineFactory, createEngine } from '@polybus/core/engine';
 import { KinesisTransport } from './kinesis-transport.ts';
 import type { KinesisConfig } from './options/config.ts';
-import { resolveOptions } from './options/options.ts';
+import { isShared, resolveOptions } from './options/options.ts';
 
 /**
- * The Kinesis engine: one stream carries all topics, with replay and consumer groups. The engine is `durable` if its checkpoint store
- * outlives the process. Without such a store, groups keep their positions as long as the process lives.
+ * The Kinesis engine: one stream carries all topics, with replay and consumer groups. Groups need the option
+ * `checkpointStore`. The engine is `durable` if this store outlives the process.
  *
  * @throws {@link InvalidShardCountError} if `shardCount` is not a whole number of at least 1.
  * @throws {@link InvalidConfigError} that lists every other problem of the configuration.
@@ -24,8 +24,8 @@ function create(config: unknown, path: string): Engine {
   return createEngine({
     type: 'kinesis',
     capabilities: {
-      durable: options.store.isShared,
-      groups: true,
+      durable: isShared(options.store),
+      groups: options.store !== undefined,
       replay: true,
       partitioned: true,
       crossProcess: true,

@@ -18,8 +18,10 @@ import type { Cursor } from './read/cursor.ts';
 import { connectionError } from './errors.ts';
 import { Group } from './group/group.ts';
 import { KinesisApi } from './client/kinesis-api.ts';
+import { type OpenStore, openStore } from './client/open-store.ts';
 import { recordByName } from './group/record-by-name.ts';
 import type { KinesisOptions } from './options/config.ts';
+import { isShared } from './options/options.ts';
 import { InterruptibleSleep } from './client/interruptible-sleep.ts';
 import { PlainSubscription } from './read/plain-subscription.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -33,6 +35,8 @@ interface Parts {
   readonly identity: StreamIdentity;
   readonly publisher: Publisher;
   readonly readers: ShardReaders;
+  /** Undefined if none is configured. */
+  readonly store: OpenStore | undefined;
   readonly logger: Logger;
 }
 
@@ -56,10 +60,14 @@ export class KinesisTransport implements Transport {
     parts.identity.onReplaced = (replaced) => this.#follow(replaced);
   }
 
-  /** @throws {@link KinesisConnectionError} if the stream cannot be reached or created. */
+  /**
+   * @throws {@link KinesisConnectionError} if the stream or the checkpoint store cannot be reached or created.
+   * @throws {@link MissingPackageError} if the package of the checkpoint store's client is not installed.
+   */
   static async open(options: KinesisOptions, context: TransportContext): Promise<KinesisTransport> {
     const { name, logger, source, signal } = context;
     const { publishTimeoutMs, aggregate, streamName } = options;
+    const store = await openStore(options, logger, signal);
     const api = new KinesisApi(options);
     const opening = new InterruptibleSleep();
     const unlink = onAbort(signal, () => {
@@ -85,10 +93,12 @@ export class KinesisTransport implements Transport {
         identity,
         publisher,
         readers,
+        store,
         logger,
       });
     } catch (error) {
       api.close();
+      store?.close();
       throw connectionError(error, streamName, name);
     } finally {
       unlink();
@@ -97,7 +107,7 @@ export class KinesisTransport implements Transport {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const { api, publisher, readers } = this.#parts;
+    const { api, publisher, readers, store } = this.#parts;
     for (const subscription of this.#plain) await subscription.stop();
     this.#plain.clear();
     for (const group of this.#groups.values()) this.#end(group);
@@ -105,6 +115,7 @@ export class KinesisTransport implements Transport {
     await publisher.close();
     api.close();
     await readers.stop();
+    store?.close();
   }
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
@@ -154,18 +165,20 @@ export class KinesisTransport implements Transport {
       // The transport may have been closed meanwhile.
       this.#assertOpen(request);
       const { identity, readers } = this.#parts;
-      group = new Group(name, identity.stream, readers, (ended) => this.#end(ended));
+      // Core admits no group without a store, because the engine then lacks the capability.
+      const { store } = this.#parts.store!;
+      group = new Group(name, identity.stream, readers, store, (ended) => this.#end(ended));
       this.#groups.set(name, group);
     }
     return group.join(request, receiver);
   }
 
   #warn(group: string): void {
-    if (this.#options.store.isShared || this.#hasWarned) return;
+    if (isShared(this.#options.store) || this.#hasWarned) return;
     this.#hasWarned = true;
     this.#parts.logger.warn(
       'a group keeps its checkpoints in memory: other processes do not share its events, and a restarted process loses the checkpoints. ' +
-        'Set the option checkpointStore',
+        'Set the option checkpointStore to a store that processes share',
       { group },
     );
   }

@@ -17,9 +17,13 @@ export class TcpProxy {
   answerBytes = 0;
   /** Connections that were made. */
   connections = 0;
+  /** Connections that are open. */
+  open = 0;
+  readonly #sockets: Set<Socket>;
   readonly endpoint: string;
 
-  private constructor(port: number) {
+  private constructor(port: number, sockets: Set<Socket>) {
+    this.#sockets = sockets;
     this.endpoint = `http://127.0.0.1:${port}`;
   }
 
@@ -33,12 +37,19 @@ export class TcpProxy {
       for (const socket of sockets) socket.destroy();
       server.close();
     });
-    const proxy = new TcpProxy((server.address() as AddressInfo).port);
+    const proxy = new TcpProxy((server.address() as AddressInfo).port, sockets);
     return proxy;
+  }
+
+  /** Ends the open connections. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #join(client: Socket, server: Socket, sockets: Set<Socket>): void {
     this.connections++;
+    this.open++;
+    client.on('close', () => this.open--);
     for (const [one, other] of [
       [client, server],
       [server, client],

@@ -85,6 +85,8 @@ describeWithBroker('kafka', 'one program, with the engine in the environment', (
 describeWithBroker('kinesis', 'one program, with the engine in the environment', (broker) => {
   test('runs on Kinesis', async () => {
     const { endpoint, region, credentials } = broker;
+    const folder = await mkdtemp(join(tmpdir(), 'polybus-positions-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
     const env = {
       SHOP_ENGINE: 'kinesis',
       SHOP_ENGINE_CONFIG_ENDPOINT: endpoint,
@@ -92,6 +94,8 @@ describeWithBroker('kinesis', 'one program, with the engine in the environment',
       SHOP_ENGINE_CONFIG_ACCESS_KEY_ID: credentials.accessKeyId,
       SHOP_ENGINE_CONFIG_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       SHOP_ENGINE_CONFIG_STREAM_NAME: newName('shop'),
+      SHOP_ENGINE_CONFIG_CHECKPOINT_STORE__TYPE: 'file',
+      SHOP_ENGINE_CONFIG_CHECKPOINT_STORE__FOLDER: folder,
     };
     expect(await program(env)).toEqual(inOrder);
   });

@@ -123,6 +123,43 @@ describe('environment variables that begin with ENGINE_CONFIG_', () => {
     });
   });
 
+  test('replace an object in the file that is of another type, and otherwise override its fields', async () => {
+    const file = await written(
+      'engine: kinesis\nconfig:\n  checkpointStore: { type: redis, url: "redis://a:1", keyPrefix: "dev:" }\n',
+    );
+    const field = 'ENGINE_CONFIG_CHECKPOINT_STORE__';
+    const ofAnotherType = { [`${field}TYPE`]: 'file', [`${field}FOLDER`]: '7' };
+    const { config } = (await engineOf({ file, env: ofAnotherType })) as { config: object };
+    expect(config).toEqual({ checkpointStore: { type: 'file', folder: '7' } });
+    expect(await engineOf({ file, env: { [`${field}URL`]: 'redis://b:2' } })).toMatchObject({
+      config: { checkpointStore: { type: 'redis', url: 'redis://b:2', keyPrefix: 'dev:' } },
+    });
+  });
+
+  test('show no secret of an object in an error, and name the variable', async () => {
+    const url = 'redis//user:hunter2@host';
+    const env = {
+      ENGINE: 'kinesis',
+      ENGINE_CONFIG_CHECKPOINT_STORE__TYPE: 'redis',
+      ENGINE_CONFIG_CHECKPOINT_STORE__URL: url,
+      ENGINE_CONFIG_CHECKPOINT_STORE__PASSWORD: '[1]',
+    };
+    const problems = await problemsOf({ env });
+    expect(problems).toEqual([
+      expect.objectContaining({ path: 'config.checkpointStore.url' }),
+      expect.objectContaining({ path: 'config.checkpointStore.password' }),
+    ]);
+    expect(JSON.stringify(problems)).toContain('[hidden]');
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+    const other = { ENGINE: 'kinesis', ENGINE_CONFIG_CHECKPOINT_STORE__TYPE: 'disk' };
+    expect(await problemsOf({ env: other })).toMatchObject([
+      {
+        path: 'config.checkpointStore.type',
+        message: expect.stringContaining('"memory", "file", "redis" or "dynamodb"') as string,
+      },
+    ]);
+  });
+
   test('keep text that looks like a number if the field expects text, and secrets', async () => {
     const env = {
       ENGINE: 'redis',

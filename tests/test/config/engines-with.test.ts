@@ -19,7 +19,7 @@ test.each(Object.keys(none) as (keyof Capabilities)[])(
     const able = variants.filter(({ capabilities }) => capabilities[capability]).map(({ type }) => type);
     let message = '';
     try {
-      requireCapability(none, capability, 'option', 'plain');
+      requireCapability({ name: 'plain', type: 'plain', capabilities: none }, capability, 'option');
     } catch (error) {
       message = (error as Error).message;
     }

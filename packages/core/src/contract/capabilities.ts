@@ -16,10 +16,10 @@ export interface Capabilities {
   readonly delay?: boolean | undefined;
 }
 
-/** The engines of this project that have a capability, for the error that names them. */
+/** The engines of this project that have a capability, for the error that names them. In parentheses: the option that gives it to them. */
 const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
-  durable: ['redis (mode "streams")', 'kafka', 'kinesis (with a shared checkpointStore)'],
-  groups: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
+  durable: ['redis (mode "streams")', 'kafka', 'kinesis (checkpointStore of a type other than "memory")'],
+  groups: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis (checkpointStore)'],
   replay: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
   partitioned: ['kafka', 'kinesis'],
   crossProcess: ['redis', 'kafka', 'kinesis'],
@@ -32,14 +32,16 @@ const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
  * @throws {@link UnsupportedCapabilityError} if it does not.
  */
 export function requireCapability(
-  capabilities: Capabilities,
+  engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
   capability: keyof Capabilities,
   option: string,
-  engine: string,
 ): void {
-  if (capabilities[capability] !== true) {
-    throw new UnsupportedCapabilityError(option, capability, engine, enginesWith[capability]);
-  }
+  if (engine.capabilities[capability] === true) return;
+  const able = enginesWith[capability];
+  const inParentheses = able
+    .find((one) => one.startsWith(`${engine.type} (`))
+    ?.slice(engine.type.length + 2, -1);
+  throw new UnsupportedCapabilityError(option, capability, engine.name, able, inParentheses);
 }
 
 /** Returns the capabilities that every one of several engines has. */

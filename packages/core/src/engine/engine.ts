@@ -168,7 +168,7 @@ class TransportEngine implements Engine {
     options: InternalSubscribeOptions = {},
   ): Promise<Subscription> {
     const { name } = this.#host;
-    const engine = { name, capabilities: this.capabilities };
+    const engine = { name, type: this.type, capabilities: this.capabilities };
     const resolved = resolveSubscribeOptions(topic, handler, isAsync, options, this.#defaults, engine);
     this.#lifecycle.assertOpen('subscribe', topic);
     options.signal?.throwIfAborted();

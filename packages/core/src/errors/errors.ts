@@ -93,10 +93,18 @@ export class ShutdownTimeoutError extends PolybusError {
 export class UnsupportedCapabilityError extends PolybusError {
   readonly option: string;
 
-  constructor(option: string, capability: string, engine: string, able: readonly string[]) {
+  /** @param setting - The option that gives this engine the capability, if there is one. */
+  constructor(
+    option: string,
+    capability: string,
+    engine: string,
+    able: readonly string[],
+    setting?: string | undefined,
+  ) {
+    const advice = setting === undefined ? '' : `With the option ${setting}, it has this capability. `;
     super(
       'UNSUPPORTED_CAPABILITY',
-      `The engine "${engine}" does not support ${option}: it lacks the capability "${capability}". ` +
+      `The engine "${engine}" does not support ${option}: it lacks the capability "${capability}". ${advice}` +
         `Engines that have it: ${able.join(', ')}.`,
       { engine },
     );

@@ -15,9 +15,9 @@ import {
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
 import { orAborted } from '@polybus/core/engine-kit';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { hideRequest, nameOf } from '../errors.ts';
 import type { KinesisOptions } from '../options/config.ts';
+import { awsClientSettings } from './aws-client.ts';
 import { InterruptibleSleep } from './interruptible-sleep.ts';
 import { type ShardInfo, shardInfo } from './shard.ts';
 
@@ -194,19 +194,10 @@ export class KinesisApi {
 }
 
 function makeClient({ connection, requestTimeoutMs }: KinesisOptions): KinesisClient {
-  const { endpoint, region, credentials } = connection;
-  const found = process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
-  // A server other than AWS ignores the region, but the SDK requires it.
-  const chosen = region ?? (endpoint === undefined || found !== undefined ? undefined : 'us-east-1');
   const client = new KinesisClient({
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(chosen === undefined ? {} : { region: chosen }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...awsClientSettings(connection, requestTimeoutMs),
     // The engine retries: it knows which records of a batch failed, and how long they may take.
     maxAttempts: 1,
-    // HTTP/1.1: the SDK's default, HTTP/2, fails at random against the local servers. It also puts every call on one connection, so a
-    // half-open connection would block all of them.
-    requestHandler: new NodeHttpHandler({ connectionTimeout: requestTimeoutMs }),
   });
   // It copies every record for the SDK's logger, which is not set: a tenth of the cost of a request.
   client.middlewareStack.remove('loggerMiddleware');

@@ -5,6 +5,7 @@ import type { ShardInfo } from '../client/shard.ts';
 import type { StreamId } from '../client/stream.ts';
 import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
+import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 import { GroupDispatcher } from './dispatcher.ts';
 import { firstLeases, splitLeases } from './first-leases.ts';
 import { type LeaseTable, coveringPattern, finishSplits } from './lease-table.ts';
@@ -30,14 +31,20 @@ export class Group implements LeaseListener {
   /**
    * @param onEnd - Called when the last member has left, and has settled all of its events.
    */
-  constructor(name: string, stream: StreamId, readers: ShardReaders, onEnd: (group: Group) => void) {
+  constructor(
+    name: string,
+    stream: StreamId,
+    readers: ShardReaders,
+    store: CheckpointStore,
+    onEnd: (group: Group) => void,
+  ) {
     this.name = name;
     this.#readers = readers;
     this.#dispatcher = new GroupDispatcher(
       () => this.#onDispatched(),
       () => this.#leases.areValid,
     );
-    this.#leases = new HeldLeases(name, stream, readers, this.#dispatcher, this);
+    this.#leases = new HeldLeases(name, stream, readers, store, this.#dispatcher, this);
     this.#onEnd = onEnd;
   }
 

@@ -4,6 +4,7 @@ import type { ShardInfo } from '../client/shard.ts';
 import type { StreamId } from '../client/stream.ts';
 import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
+import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
 import { missedIn } from '../client/stream-identity.ts';
 import { allLeases } from './first-leases.ts';
@@ -55,10 +56,11 @@ export class HeldLeases implements Iterable<Lease> {
     group: string,
     stream: StreamId,
     readers: ShardReaders,
+    store: CheckpointStore,
     dispatcher: GroupDispatcher,
     listener: LeaseListener,
   ) {
-    const { store, leaseDurationMs } = readers.options;
+    const { leaseDurationMs } = readers.options;
     this.#group = group;
     this.#readers = readers;
     this.#dispatcher = dispatcher;

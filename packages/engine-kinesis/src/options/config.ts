@@ -3,6 +3,7 @@ import type { Duration } from '@polybus/core';
 import type { DeliveryDefaults } from '@polybus/core/engine';
 import type { DeliveryOptions } from '@polybus/core/engine-kit';
 import type { CheckpointStore } from '../stores/checkpoint-store.ts';
+import type { CheckpointStoreConfig, FileStoreConfig, RedisStoreConfig } from './store-config.ts';
 
 /** The configuration of the Kinesis engine. */
 export interface KinesisConfig extends DeliveryOptions {
@@ -44,8 +45,8 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly aggregate?: boolean | undefined;
   /** The topic of records that are not CloudEvents. Default: the name of the stream. */
   readonly foreignTopic?: string | undefined;
-  /** The store of the checkpoints and leases of consumer groups. Default: the memory of this process, so processes share no group. */
-  readonly checkpointStore?: CheckpointStore | undefined;
+  /** The store of the checkpoints and leases of consumer groups. Without it, the engine has no groups. */
+  readonly checkpointStore?: CheckpointStoreConfig | CheckpointStore | undefined;
   /** The duration of a lease. If a member of a group does not renew its leases within this time, other members take its shards. In milliseconds. Default 10 000. */
   readonly leaseDurationMs?: number | undefined;
   /** How often a member of a group writes its checkpoints and renews its leases, in milliseconds. Default 1000. */
@@ -65,21 +66,37 @@ export interface KinesisOptions {
   readonly publishTimeoutMs: number;
   readonly aggregate: boolean;
   readonly foreignTopic: string;
-  readonly store: CheckpointStore;
+  /** Undefined if none is configured: the engine has no groups. */
+  readonly store: StoreOptions | undefined;
   readonly leaseDurationMs: number;
   readonly checkpointIntervalMs: number;
   readonly delivery: DeliveryDefaults;
 }
 
-/** How the engine creates its client. */
-export interface ConnectionOptions {
-  readonly client: KinesisClient | undefined;
+/** The address and the credentials of an AWS service. What is undefined is what the SDK finds. */
+export interface AwsAddress {
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
-  readonly credentials:
-    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
-    | undefined;
+  readonly credentials: Credentials | undefined;
 }
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** How the engine creates its client. */
+export interface ConnectionOptions extends AwsAddress {
+  readonly client: KinesisClient | undefined;
+}
+
+/** A store of the application or of the engine's own, or how to create one when the engine starts. */
+export type StoreOptions =
+  | CheckpointStore
+  | FileStoreConfig
+  | RedisStoreConfig
+  | { readonly type: 'dynamodb'; readonly tableName: string | undefined; readonly address: AwsAddress };
 
 declare module '@polybus/core' {
   interface EngineTypes {

@@ -15,15 +15,11 @@ import {
 } from '@polybus/core/engine-kit';
 import * as v from 'valibot';
 import type { CheckpointStore } from '../stores/checkpoint-store.ts';
-import type { KinesisOptions } from './config.ts';
+import type { AwsAddress, Credentials, KinesisOptions, StoreOptions } from './config.ts';
 import { InvalidShardCountError } from '../errors.ts';
 import { MemoryCheckpointStore } from '../stores/memory-store.ts';
+import { type CheckpointStoreConfig, awsUrl, checkpointStore, isStore } from './store-config.ts';
 
-const urlForm = 'a URL such as "http://localhost:4566", or "https://…"';
-const url = v.pipe(
-  v.string(urlForm),
-  v.check((value) => /^https?:\/\//.test(value) && URL.canParse(value), urlForm),
-);
 const nameForm = 'a stream name: 1 to 128 letters, digits, "_", "-" and "."';
 /** CreateStream, "StreamName". */
 const streamName = v.pipe(v.string(nameForm), v.regex(/^[A-Za-z0-9_.-]{1,128}$/, nameForm));
@@ -31,20 +27,14 @@ const client = v.custom<KinesisClient>(
   (value) => typeof (value as KinesisClient | null)?.send === 'function',
   'a KinesisClient of @aws-sdk/client-kinesis',
 );
-const store = v.custom<CheckpointStore>(
-  (value) =>
-    typeof (value as CheckpointStore | null)?.read === 'function' &&
-    typeof (value as CheckpointStore).replace === 'function',
-  'a checkpoint store, such as new FileCheckpointStore(folder)',
-);
 const rateForm = 'reads per second, as a number above 0';
 const limitForm = 'a whole number from 1 to 10000';
 
 const schema = strict({
   streamName: v.optional(streamName, 'eventbus'),
   region: v.optional(text),
-  endpoint: v.optional(url),
-  externalBrokerURL: v.optional(url),
+  endpoint: v.optional(awsUrl),
+  externalBrokerURL: v.optional(awsUrl),
   accessKeyId: v.optional(text),
   secretAccessKey: v.optional(text),
   sessionToken: v.optional(text),
@@ -61,7 +51,7 @@ const schema = strict({
   publishTimeoutMs: v.optional(positiveMilliseconds, 30_000),
   aggregate: v.optional(flag, false),
   foreignTopic: v.optional(topic),
-  checkpointStore: v.optional(store),
+  checkpointStore: v.optional(checkpointStore),
   leaseDurationMs: v.optional(positiveMilliseconds, 10_000),
   checkpointIntervalMs: v.optional(positiveMilliseconds, 1000),
   ...deliveryOptions,
@@ -82,23 +72,21 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
   if (!Number.isInteger(given.shardCount) || (given.shardCount as number) < 1) {
     throw new InvalidShardCountError(given.shardCount, path);
   }
-  const accessKeyId = given.accessKeyId ?? given.externalBrokerUser;
-  const secretAccessKey = given.secretAccessKey ?? given.externalBrokerPassword;
-  const { sessionToken } = given;
-  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
-    const isOwn = given.accessKeyId !== undefined || given.secretAccessKey !== undefined;
-    const [user, password] = isOwn
-      ? ['accessKeyId', 'secretAccessKey']
-      : ['externalBrokerUser', 'externalBrokerPassword'];
-    const missing = accessKeyId === undefined ? user : password;
-    throw problem(fieldOf(path, missing), `${user} and ${password} go together; give both or neither`);
-  }
-  if (sessionToken !== undefined && accessKeyId === undefined) {
-    throw problem(
-      fieldOf(path, 'sessionToken'),
-      'a sessionToken goes with an accessKeyId and a secretAccessKey; give these too',
-    );
-  }
+  const isOwn = given.accessKeyId !== undefined || given.secretAccessKey !== undefined;
+  const connection = {
+    client: given.client,
+    region: given.region,
+    endpoint: given.endpoint ?? given.externalBrokerURL,
+    credentials: credentialsOf(
+      {
+        accessKeyId: given.accessKeyId ?? given.externalBrokerUser,
+        secretAccessKey: given.secretAccessKey ?? given.externalBrokerPassword,
+        sessionToken: given.sessionToken,
+      },
+      isOwn ? ['accessKeyId', 'secretAccessKey'] : ['externalBrokerUser', 'externalBrokerPassword'],
+      path,
+    ),
+  };
   if (given.checkpointIntervalMs * 2 > given.leaseDurationMs) {
     const least = given.checkpointIntervalMs * 2;
     throw problem(
@@ -108,15 +96,7 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
   }
   return {
     streamName: given.streamName,
-    connection: {
-      client: given.client,
-      region: given.region,
-      endpoint: given.endpoint ?? given.externalBrokerURL,
-      credentials:
-        accessKeyId === undefined || secretAccessKey === undefined
-          ? undefined
-          : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
-    },
+    connection,
     shardCount: given.shardCount as number,
     onDemand: given.onDemand,
     pollIntervalMs: given.pollInterval,
@@ -126,11 +106,59 @@ export function resolveOptions(config: unknown, path: string): KinesisOptions {
     publishTimeoutMs: given.publishTimeoutMs,
     aggregate: given.aggregate,
     foreignTopic: given.foreignTopic ?? defaultForeignTopic(given.streamName, path),
-    store: given.checkpointStore ?? new MemoryCheckpointStore(),
+    store: storeOf(given.checkpointStore, connection, fieldOf(path, 'checkpointStore')),
     leaseDurationMs: given.leaseDurationMs,
     checkpointIntervalMs: given.checkpointIntervalMs,
     delivery: deliveryDefaults(given),
   };
+}
+
+/** @param names - The names of the two fields that go together, for messages. */
+function credentialsOf(
+  { accessKeyId, secretAccessKey, sessionToken }: GivenCredentials,
+  [user, password]: readonly [string, string],
+  path: string,
+): Credentials | undefined {
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    const missing = accessKeyId === undefined ? user : password;
+    throw problem(fieldOf(path, missing), `${user} and ${password} go together; give both or neither`);
+  }
+  if (accessKeyId !== undefined && secretAccessKey !== undefined)
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  if (sessionToken === undefined) return undefined;
+  throw problem(
+    fieldOf(path, 'sessionToken'),
+    'a sessionToken goes with an accessKeyId and a secretAccessKey; give these too',
+  );
+}
+
+interface GivenCredentials {
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+  readonly sessionToken?: string | undefined;
+}
+
+function storeOf(
+  given: CheckpointStoreConfig | CheckpointStore | undefined,
+  engine: AwsAddress,
+  path: string,
+): StoreOptions | undefined {
+  if (given === undefined || isStore(given)) return given;
+  // It outlives a stop of the engine: the groups continue when it starts again.
+  if (given.type === 'memory') return new MemoryCheckpointStore();
+  if (given.type !== 'dynamodb') return given;
+  const { tableName, region = engine.region, endpoint = engine.endpoint } = given;
+  const own = credentialsOf(given, ['accessKeyId', 'secretAccessKey'], path);
+  return {
+    type: 'dynamodb',
+    tableName,
+    address: { region, endpoint, credentials: own ?? engine.credentials },
+  };
+}
+
+/** True if the store keeps its documents when the process ends, and other processes see them. */
+export function isShared(store: StoreOptions | undefined): boolean {
+  return store !== undefined && (!isStore(store) || store.isShared);
 }
 
 function defaultForeignTopic(name: string, path: string): string {

@@ -1,11 +1,6 @@
-import {
-  CreateTableCommand,
-  DescribeTableCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import * as sdk from '@aws-sdk/client-dynamodb';
 import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
+import { DynamoDBDocuments } from './dynamodb-documents.ts';
 
 /** Options of {@link DynamoDBCheckpointStore}. */
 export interface DynamoDBCheckpointStoreOptions {
@@ -16,62 +11,22 @@ export interface DynamoDBCheckpointStoreOptions {
 /** Keeps checkpoints in DynamoDB, with one item per group. The store does not close the client. */
 export class DynamoDBCheckpointStore implements CheckpointStore {
   readonly isShared = true;
-  readonly #client: DynamoDBClient;
-  readonly #table: string;
+  readonly #documents: DynamoDBDocuments;
 
-  constructor(
-    client: DynamoDBClient,
-    { tableName = 'polybus-kinesis' }: DynamoDBCheckpointStoreOptions = {},
-  ) {
-    this.#client = client;
-    this.#table = tableName;
+  constructor(client: sdk.DynamoDBClient, { tableName }: DynamoDBCheckpointStoreOptions = {}) {
+    this.#documents = new DynamoDBDocuments(client, sdk, tableName);
   }
 
   /** Creates the table with on-demand billing if it does not exist, and waits until it is active. */
-  async createTable(): Promise<void> {
-    const command = new CreateTableCommand({
-      TableName: this.#table,
-      AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    });
-    await this.#client.send(command).catch((error: Error) => {
-      if (error.name !== 'ResourceInUseException') throw error;
-    });
-    const describe = new DescribeTableCommand({ TableName: this.#table });
-    while ((await this.#client.send(describe)).Table?.TableStatus !== 'ACTIVE') {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+  createTable(): Promise<void> {
+    return this.#documents.createTable();
   }
 
-  async read(name: string): Promise<StoredDocument | undefined> {
-    const command = new GetItemCommand({
-      TableName: this.#table,
-      Key: { name: { S: name } },
-      ConsistentRead: true,
-    });
-    const { Item } = await this.#client.send(command);
-    const [version, text] = [Item?.['version']?.S, Item?.['text']?.S];
-    return version === undefined || text === undefined ? undefined : { version: Number(version), text };
+  read(name: string): Promise<StoredDocument | undefined> {
+    return this.#documents.read(name);
   }
 
-  async replace(name: string, { version, text }: StoredDocument): Promise<boolean> {
-    const command = new PutItemCommand({
-      TableName: this.#table,
-      Item: { name: { S: name }, version: { S: String(version) }, text: { S: text } },
-      ...(version === 1
-        ? { ConditionExpression: 'attribute_not_exists(version)' }
-        : {
-            ConditionExpression: 'version = :before',
-            ExpressionAttributeValues: { ':before': { S: String(version - 1) } },
-          }),
-    });
-    try {
-      await this.#client.send(command);
-      return true;
-    } catch (error) {
-      if ((error as Error).name === 'ConditionalCheckFailedException') return false;
-      throw error;
-    }
+  replace(name: string, document: StoredDocument): Promise<boolean> {
+    return this.#documents.replace(name, document);
   }
 }

@@ -25,6 +25,12 @@ describe('the configuration', () => {
     [{ pollInterval: '30d' }, 'pollInterval'],
     [{ client: {} }, 'client'],
     [{ checkpointStore: {} }, 'checkpointStore'],
+    [{ checkpointStore: 'file' }, 'checkpointStore'],
+    [{ checkpointStore: { type: 'disk', folder: 'a' } }, 'checkpointStore.type'],
+    [{ checkpointStore: { type: 'file' } }, 'checkpointStore.folder'],
+    [{ checkpointStore: { type: 'file', foldr: 'a' } }, 'folder'],
+    [{ checkpointStore: { type: 'redis', url: 'localhost:6379' } }, 'checkpointStore.url'],
+    [{ checkpointStore: { type: 'dynamodb', accessKeyId: 'a' } }, 'checkpointStore.secretAccessKey'],
     [{ leaseDurationMs: 100, checkpointIntervalMs: 90 }, 'leaseDurationMs'],
     [{ streamName: 'a..b' }, 'foreignTopic'],
     [{ streamname: 'a' }, 'streamName'],
@@ -44,16 +50,26 @@ describe('the configuration', () => {
     );
   });
 
-  test('decides the capabilities: the engine is durable with a store that outlives the process', () => {
+  test('decides the capabilities: groups need a checkpoint store, and the engine is durable if the store outlives the process', () => {
     expect(kinesisEngine().capabilities).toEqual({
       durable: false,
-      groups: true,
+      groups: false,
       replay: true,
       partitioned: true,
       crossProcess: true,
     });
     const checkpointStore = new FileCheckpointStore('/nowhere');
-    expect(kinesisEngine({ checkpointStore }).capabilities.durable).toBe(true);
+    expect(kinesisEngine({ checkpointStore }).capabilities).toMatchObject({ durable: true, groups: true });
+    for (const named of [
+      { type: 'file', folder: 'a' },
+      { type: 'redis', url: 'redis://localhost' },
+      { type: 'dynamodb' },
+    ] as const) {
+      const { capabilities } = kinesisEngine({ checkpointStore: named });
+      expect(capabilities).toMatchObject({ durable: true, groups: true });
+    }
+    const inMemory = kinesisEngine({ checkpointStore: { type: 'memory' } }).capabilities;
+    expect(inMemory).toMatchObject({ durable: false, groups: true });
     expect(Object.keys(engines)).toEqual(['kinesis']);
   });
 });
@@ -117,7 +133,8 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
   });
 
   test('has its lag reported per shard, and its leases in health()', patient, async () => {
-    const engine = await startEngine({ ...config, streamName: newStream() });
+    const checkpointStore = { type: 'memory' } as const;
+    const engine = await startEngine({ ...config, streamName: newStream(), checkpointStore });
     await engine.subscribe('a.*', () => {});
     await engine.subscribe('b', () => {}, { group: 'g' });
     await until('both shards to have been read by both', async () => (await engine.lag!()).length === 4);
@@ -135,7 +152,8 @@ describeWithBroker('kinesis', 'the stream', (kinesis) => {
 
   test('causes a warning if a group keeps its checkpoints in memory', patient, async () => {
     const log = new LogLines();
-    const engine = await startEngine({ ...config, streamName: newStream() }, log);
+    const checkpointStore = { type: 'memory' } as const;
+    const engine = await startEngine({ ...config, streamName: newStream(), checkpointStore }, log);
     await engine.subscribe('a', () => {});
     expect(log.lines.join()).not.toContain('in memory');
     for (let n = 0; n < 2; n++) await engine.subscribe('a', () => {}, { group: 'g' });

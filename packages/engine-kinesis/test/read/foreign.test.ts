@@ -13,7 +13,12 @@ import { newStream, patient, startEngine, until } from '../support.ts';
 
 describeWithBroker('kinesis', 'with other producers and consumers', (kinesis) => {
   const client = plainClient(kinesis);
-  const config = { ...addressOf(kinesis), ...quick, shardCount: 1 };
+  const config = {
+    ...addressOf(kinesis),
+    ...quick,
+    shardCount: 1,
+    checkpointStore: { type: 'memory' },
+  } as const;
 
   const cloudEvent = (n: number): Buffer =>
     Buffer.from(

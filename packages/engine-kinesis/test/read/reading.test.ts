@@ -153,7 +153,7 @@ test('requests for a stream that is deleted do not become more frequent, in a gr
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
     const [fake, log] = [new FakeKinesis(), new LogLines()];
-    const engine = await startEngine(overFake(fake), log);
+    const engine = await startEngine({ ...overFake(fake), checkpointStore: { type: 'memory' } }, log);
     await engine.subscribe('a', () => {});
     await engine.subscribe('a', () => {}, { group: 'g' });
     const pass = async (seconds: number): Promise<number> => {

@@ -5,12 +5,12 @@ import { createEventBus } from '@polybus/core';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { FileCheckpointStore } from '../../src/stores/file-store.ts';
-import { type CheckpointStore, kinesisEngine } from '../../src/index.ts';
+import { type KinesisConfig, kinesisEngine } from '../../src/index.ts';
 import { addressOf, quick } from './foreign.ts';
 import { LogLines, newStream, patient, until } from '../support.ts';
 
 describeWithBroker('kinesis', 'redrive', (kinesis) => {
-  async function startBus(streamName: string, checkpointStore: CheckpointStore | undefined) {
+  async function startBus(streamName: string, checkpointStore: KinesisConfig['checkpointStore']) {
     const engine = kinesisEngine({ ...addressOf(kinesis), ...quick, streamName, checkpointStore });
     const bus = createEventBus({ engines: [{ name: 'log', engine }], logger: new LogLines() });
     onTestFinished(() => bus.stop({ timeoutMs: 1000 }).catch(() => {}));
@@ -19,7 +19,7 @@ describeWithBroker('kinesis', 'redrive', (kinesis) => {
   }
 
   test('is refused with checkpoints in memory, which another process would not know', patient, async () => {
-    const bus = await startBus(newStream(), undefined);
+    const bus = await startBus(newStream(), { type: 'memory' });
     await expect(bus.redrive('work')).rejects.toMatchObject({
       code: 'UNSUPPORTED_CAPABILITY',
       message: expect.stringMatching(/redrive.*durable/s),

@@ -52,8 +52,7 @@ export interface RedriveResult {
  *
  * @throws {@link InvalidTopicError} or {@link InvalidOptionError} if an argument is invalid.
  * @throws {@link UnsupportedCapabilityError} if an engine lacks `groups` or `replay`, or if it is `crossProcess` and not durable, such as
- *   Kinesis without a shared `checkpointStore`: its groups lose their position with the process, and dead letters would be redriven
- *   twice.
+ *   Kinesis with its checkpoints in memory: its groups lose their position with the process, and dead letters would be redriven twice.
  */
 export async function redrive(
   bus: RedriveBus,
@@ -80,10 +79,11 @@ export async function redrive(
   const { router } = bus;
   const names = router.enginesFor(deadLetter, options.tenant);
   for (const name of names) {
-    const { capabilities } = router.engine(name);
-    requireCapability(capabilities, 'groups', 'redrive', name);
-    requireCapability(capabilities, 'replay', 'redrive', name);
-    if (capabilities.crossProcess) requireCapability(capabilities, 'durable', 'redrive', name);
+    const { type, capabilities } = router.engine(name);
+    const engine = { name, type, capabilities };
+    requireCapability(engine, 'groups', 'redrive');
+    requireCapability(engine, 'replay', 'redrive');
+    if (capabilities.crossProcess) requireCapability(engine, 'durable', 'redrive');
   }
   signal?.throwIfAborted();
   const isAborted = (): boolean => signal?.aborted === true;

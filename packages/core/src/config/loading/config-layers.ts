@@ -108,9 +108,14 @@ function namesAnotherEngine(
   return engine !== undefined && earlier['engine'] !== undefined && engine !== earlier['engine'];
 }
 
-/** Merges the `config` of two sources field by field, also within plain objects such as `sasl`. */
+/**
+ * Merges the `config` of two sources field by field, also within plain objects such as `sasl`. An object of another `type`, such as
+ * another `checkpointStore`, replaces the earlier object, because its fields are others.
+ */
 function mergedConfig(earlier: unknown, later: unknown): unknown {
   if (!isPlainObject(earlier) || !isPlainObject(later)) return later;
+  const { type = earlier['type'] } = later;
+  if (type !== earlier['type']) return later;
   const added = Object.entries(later).map(([field, value]): [string, unknown] => [
     field,
     mergedConfig(Object.hasOwn(earlier, field) ? earlier[field] : undefined, value),

@@ -16,11 +16,11 @@ export function isDelayed({ delayMs, at }: PublishOptions): boolean {
  */
 export function delayOf(
   options: PublishOptions,
-  { capabilities, name }: { readonly capabilities: Capabilities; readonly name: string },
+  engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
 ): Delay | undefined {
   assertDelay(options);
   const { delayMs, at } = options;
-  requireCapability(capabilities, 'delay', at === undefined ? 'delayMs' : 'at', name);
+  requireCapability(engine, 'delay', at === undefined ? 'delayMs' : 'at');
   if (at === undefined) return delayMs! > 0 ? { delayMs: delayMs! } : undefined;
   return at.getTime() > Date.now() ? { at: at.getTime() } : undefined;
 }

@@ -59,7 +59,7 @@ export function resolveSubscribeOptions(
   isAsync: boolean,
   options: SubscribeOptions,
   defaults: DeliveryDefaults,
-  engine: { readonly name: string; readonly capabilities: Capabilities },
+  engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
 ): ResolvedSubscribeOptions {
   assertTopicOrPattern(topic);
   if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
@@ -75,9 +75,9 @@ export function resolveSubscribeOptions(
   } = options;
   const handlerTimeoutMs = options.handlerTimeoutMs ?? defaults.handlerTimeoutMs;
   if (group !== undefined) assertGroup(group);
-  if (group !== undefined) requireCapability(engine.capabilities, 'groups', 'group', engine.name);
+  if (group !== undefined) requireCapability(engine, 'groups', 'group');
   assertFrom(from);
-  if (from !== 'latest') requireCapability(engine.capabilities, 'replay', 'from', engine.name);
+  if (from !== 'latest') requireCapability(engine, 'replay', 'from');
   if (concurrency !== undefined && !isAsync && concurrency !== 1) {
     throw new InvalidOptionError(
       'concurrency',
