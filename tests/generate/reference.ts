@@ -92,8 +92,10 @@ function kindsOf(schema: Walkable, descriptions: Descriptions): string[] {
     const kinds = (unwrapped(entry).options ?? []).filter(({ entries }) => entries?.['type'] !== undefined);
     if (kinds.length === 0) return [];
     const rows = kinds.flatMap((kind) => {
-      const { type, ...others } = rowsByField(rowsOf(kind, fieldsIn(descriptions, field)));
-      return Object.values(others).map((row) => ({ ...row, meaning: `With ${type!.type}: ${row.meaning}` }));
+      const start = `With ${typeOf(entriesOf(kind)['type']!)}: `;
+      return rowsOf(kind, fieldsIn(descriptions, field))
+        .filter((row) => row.field !== 'type')
+        .map((row) => ({ ...row, meaning: start + row.meaning }));
     });
     const types = kinds.map((kind) => typeOf(entriesOf(kind)['type']!)).join(', ');
     return [
@@ -103,9 +105,6 @@ function kindsOf(schema: Walkable, descriptions: Descriptions): string[] {
     ];
   });
 }
-
-const rowsByField = (rows: readonly Row[]): Partial<Record<string, Row>> =>
-  Object.fromEntries(rows.map((row) => [row.field, row]));
 
 function entriesOf(schema: Walkable): Readonly<Record<string, Walkable>> {
   return unwrapped(schema).entries ?? {};

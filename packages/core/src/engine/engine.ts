@@ -130,7 +130,11 @@ class TransportEngine implements Engine {
         ({ signal } = options);
         assertSignal(signal);
         if (isDelayed(options))
-          delay = delayOf(options, { capabilities: this.capabilities, name: this.#host.name });
+          delay = delayOf(options, {
+            name: this.#host.name,
+            type: this.type,
+            capabilities: this.capabilities,
+          });
         signal?.throwIfAborted();
       }
       const transport = this.#lifecycle.transport!;

@@ -106,7 +106,7 @@ class EngineRouter implements Router {
       const engine = this.#engines.get(name, 'publish');
       // An engine that was not made by `createEngine` may know no delays, and would publish the event at once.
       if (options !== undefined && isDelayed(options))
-        delayOf(options, { capabilities: engine.capabilities, name });
+        delayOf(options, { name, type: engine.type, capabilities: engine.capabilities });
       return engine.publish(event, options);
     } catch (error) {
       return Promise.reject(error);
