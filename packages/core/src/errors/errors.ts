@@ -99,7 +99,7 @@ export class UnsupportedCapabilityError extends PolybusError {
     capability: string,
     engine: string,
     able: readonly string[],
-    setting?: string | undefined,
+    setting?: string,
   ) {
     const advice = setting === undefined ? '' : `With the option ${setting}, it has this capability. `;
     super(
