@@ -94,13 +94,7 @@ export class UnsupportedCapabilityError extends PolybusError {
   readonly option: string;
 
   /** @param setting - The option that gives this engine the capability, if there is one. */
-  constructor(
-    option: string,
-    capability: string,
-    engine: string,
-    able: readonly string[],
-    setting?: string,
-  ) {
+  constructor(option: string, capability: string, engine: string, able: readonly string[], setting?: string) {
     const advice = setting === undefined ? '' : `With the option ${setting}, it has this capability. `;
     super(
       'UNSUPPORTED_CAPABILITY',

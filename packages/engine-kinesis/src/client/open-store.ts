@@ -1,4 +1,6 @@
 import { type Logger, MissingPackageError } from '@polybus/core';
+import type * as DynamoDB from '@aws-sdk/client-dynamodb';
+import type * as IORedis from 'ioredis';
 import { orAborted } from '@polybus/core/engine-kit';
 import { nameOf, storeError } from '../errors.ts';
 import type { KinesisOptions, StoreOptions } from '../options/config.ts';
@@ -43,7 +45,7 @@ async function openRedis(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<OpenStore> {
-  const { Redis } = await load<typeof import('ioredis')>('ioredis', 'A checkpoint store of type "redis"');
+  const { Redis } = await load<typeof IORedis>('ioredis', 'A checkpoint store of type "redis"');
   const address = new URL(url);
   // The setters do not encode a percent sign.
   if (username !== undefined) address.username = encodeURIComponent(username);
@@ -79,7 +81,7 @@ async function openDynamoDB(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenStore> {
-  const sdk = await load<typeof import('@aws-sdk/client-dynamodb')>(
+  const sdk = await load<typeof DynamoDB>(
     '@aws-sdk/client-dynamodb',
     'A checkpoint store of type "dynamodb"',
   );

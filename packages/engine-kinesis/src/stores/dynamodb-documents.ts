@@ -1,20 +1,20 @@
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type * as sdk from '@aws-sdk/client-dynamodb';
 import type { CheckpointStore, StoredDocument } from './checkpoint-store.ts';
 
 /** The commands that the store sends. The engine imports the package only if its configuration names the store. */
 export type DynamoDBCommands = Pick<
-  typeof import('@aws-sdk/client-dynamodb'),
+  typeof sdk,
   'CreateTableCommand' | 'DescribeTableCommand' | 'GetItemCommand' | 'PutItemCommand'
 >;
 
 /** Keeps checkpoints in DynamoDB, with one item per group. */
 export class DynamoDBDocuments implements CheckpointStore {
   readonly isShared = true;
-  readonly #client: DynamoDBClient;
+  readonly #client: sdk.DynamoDBClient;
   readonly #commands: DynamoDBCommands;
   readonly #table: string;
 
-  constructor(client: DynamoDBClient, commands: DynamoDBCommands, tableName = 'polybus-kinesis') {
+  constructor(client: sdk.DynamoDBClient, commands: DynamoDBCommands, tableName = 'polybus-kinesis') {
     this.#client = client;
     this.#commands = commands;
     this.#table = tableName;
