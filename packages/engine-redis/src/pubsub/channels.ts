@@ -34,6 +34,8 @@ export interface ChannelsOptions {
   readonly timeoutMs: number;
 }
 
+const done: Promise<unknown> = Promise.resolve();
+
 const gapReason =
   'the connection was lost, and Redis Pub/Sub keeps no events for a subscriber without a connection';
 
@@ -196,7 +198,11 @@ export class Channels {
     const until = timeOf(performance.now());
     for (const channel of channels) {
       const { pattern: topic, isConfirmed, lostAt, refusal, receivers } = channel;
-      if (refusal !== undefined || lostAt === undefined) continue;
+      if (refusal !== undefined) continue;
+      // The first command may have failed in the outage, while later subscriptions waited for commands of their own.
+      channel.ready = done;
+      channel.isConfirmed = true;
+      if (lostAt === undefined) continue;
       const since = timeOf(lostAt);
       channel.lostAt = undefined;
       if (isConfirmed && receivers.size > 0) this.#context.missed({ topic, since, until, reason: gapReason });
