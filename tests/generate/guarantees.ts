@@ -76,7 +76,7 @@ const guarantees: readonly Guarantee[] = [
     holds: ({ groups, replay }) => {
       if (!groups) return 'no groups';
       return replay
-        ? 'gets the events published meanwhile that are still stored, in topics that are not new to it'
+        ? 'gets the stored events of its absence, in topics in which it has a position'
         : 'continues with new events';
     },
     proofs: [
@@ -140,7 +140,7 @@ const guarantees: readonly Guarantee[] = [
 ];
 
 const capabilityMeanings = {
-  durable: 'an event is not lost if the process dies while it handles the event',
+  durable: 'an event of a group is not lost if the process dies while it handles the event',
   groups: 'the option `group` of `subscribe`',
   replay: "the values `'earliest'` and `Date` of the option `from`",
   partitioned: 'the broker itself orders events by key; on other engines, polybus does',

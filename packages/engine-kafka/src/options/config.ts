@@ -69,9 +69,9 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly metadataRefreshMs?: number | undefined;
   /** How long a fetch waits at the broker for records, in milliseconds. A new subscription may have to wait this long for its first event. Default 250. */
   readonly fetchMaxWaitMs?: number | undefined;
-  /** The maximum size of the answer to a fetch, in bytes. A single larger record is allowed. Default 10 MiB. */
+  /** The maximum size of the answer to a fetch, in bytes. A larger first batch is allowed. Default 10 MiB. */
   readonly fetchMaxBytes?: number | undefined;
-  /** The maximum size of the part of an answer that comes from one partition, in bytes. Default 1 MiB. */
+  /** The maximum size of the part of an answer that comes from one partition, in bytes. A larger first batch is allowed. Default 1 MiB. */
   readonly fetchMaxBytesPerPartition?: number | undefined;
   /** Also reads events of open and aborted transactions. Default false. */
   readonly readUncommitted?: boolean | undefined;

@@ -13,7 +13,7 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly region?: string | undefined;
   /** The address of a server such as LocalStack, `http://` or `https://`. Default: AWS. */
   readonly endpoint?: string | undefined;
-  /** Another name of `endpoint`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `endpoint`. If both are set, `endpoint` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerURL?: string | undefined;
   /** The access key. Default: the SDK's provider chain (environment, profile, role of the container or instance). */
   readonly accessKeyId?: string | undefined;
@@ -21,9 +21,9 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly secretAccessKey?: string | undefined;
   /** The token of temporary credentials. */
   readonly sessionToken?: string | undefined;
-  /** Another name of `accessKeyId`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `accessKeyId`. If both are set, `accessKeyId` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerUser?: string | undefined;
-  /** Another name of `secretAccessKey`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `secretAccessKey`. If both are set, `secretAccessKey` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerPassword?: string | undefined;
   /** The number of shards of a stream that the engine creates. Default 1. */
   readonly shardCount?: number | undefined;

@@ -30,7 +30,7 @@ export interface RedisConfig extends DeliveryOptions {
   readonly mode?: RedisMode | undefined;
   /** The address of the server: `redis://`, or `rediss://` for TLS. Default `redis://localhost:6379`. */
   readonly url?: string | undefined;
-  /** Another name of `url`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `url`. If both are set, `url` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerURL?: string | undefined;
   /** The number of the database. It has no effect on Pub/Sub, whose channels span all databases. Default: the database of the URL, or 0. */
   readonly db?: number | undefined;
@@ -38,9 +38,9 @@ export interface RedisConfig extends DeliveryOptions {
   readonly username?: string | undefined;
   /** The password. It overrides the password of the URL. */
   readonly password?: string | undefined;
-  /** Another name of `username`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `username`. If both are set, `username` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerUser?: string | undefined;
-  /** Another name of `password`, which takes precedence. The one-engine form has this field outside of `config`, too. */
+  /** Another name of `password`. If both are set, `password` applies. The one-engine form has this field outside of `config`, too. */
   readonly externalBrokerPassword?: string | undefined;
   /** The number of connections for publishing. All events of a topic use the same connection, so that they keep their order. Default 1. */
   readonly poolSize?: number | undefined;
