@@ -205,6 +205,7 @@ export function request(pattern: string, given: Partial<ListenRequest> = {}): Li
 
 /** Keeps delivered events until the test settles or releases them. */
 export class HeldReceiver implements Receiver {
+  readonly isPaused = false;
   capacity = 100;
   onRoom: (() => void) | undefined;
   mayBegin: (() => boolean) | undefined;
