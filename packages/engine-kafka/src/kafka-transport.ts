@@ -7,6 +7,7 @@ import {
   InvalidOptionError,
 } from '@polybus/core';
 import {
+  type Delay,
   type ListenRequest,
   type Listener,
   type ReadProgress,
@@ -15,7 +16,7 @@ import {
   type TransportContext,
   isPattern,
 } from '@polybus/core/engine';
-import { backoffMs, onAbort } from '@polybus/core/engine-kit';
+import { DelayedTopics, backoffMs, onAbort } from '@polybus/core/engine-kit';
 import { withTimeout } from './with-timeout.ts';
 import { isFailure } from './client/failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
@@ -50,6 +51,7 @@ export class KafkaTransport implements Transport {
   readonly #closing = new AbortController();
   readonly #subscriptions = new Set<PlainSubscription>();
   readonly #groups = new Map<string, Group>();
+  readonly #delayed: DelayedTopics;
   #isClosed = false;
 
   private constructor(options: KafkaOptions, client: KafkaClient, context: TransportContext) {
@@ -72,6 +74,16 @@ export class KafkaTransport implements Transport {
     this.#publisher = new Publisher({ client, catalog, options: producer, source, engine: name, logger });
     this.#plain = { client, catalog, reader, onLoss, closing };
     this.#group = { ...this.#plain, options: consumer, logger };
+    this.#delayed = new DelayedTopics({
+      prefix: options.delayedTopics,
+      send: (event, signal) => this.send(event, signal),
+      listen: (request, receiver) => this.listen(request, receiver),
+      logger,
+    });
+    // Another process has delayed events, which this process publishes, too.
+    catalog.onChange = () => {
+      for (const topic of catalog.names()) if (this.#delayed.has(topic)) this.#delayed.begin();
+    };
   }
 
   /** @throws {@link KafkaConnectionError} if no broker can be reached, or none accepts the user. */
@@ -95,6 +107,7 @@ export class KafkaTransport implements Transport {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#delayed.close();
     const groups = [...this.#groups.values()];
     this.#groups.clear();
     for (const subscription of this.#subscriptions) subscription.stop();
@@ -107,6 +120,10 @@ export class KafkaTransport implements Transport {
 
   send(event: Event, signal?: AbortSignal): Promise<void> {
     return this.#publisher.send(event, signal);
+  }
+
+  sendDelayed(event: Event, delay: Delay, signal?: AbortSignal): Promise<void> {
+    return this.#delayed.send(event, delay, signal);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {

@@ -10,6 +10,7 @@ const timestamps = [
   'core/src/dispatch/current-work.ts',
   'core/src/dispatch/outcomes.ts',
   'core/src/dispatch/reporting/dead-letter-writer.ts',
+  'core/src/engine-kit/delayed/delayed-topics.ts',
   'core/src/engine-kit/due-queue.ts',
   'core/src/engine/options/delay-options.ts',
   'core/src/engine/options/subscribe-options.ts',

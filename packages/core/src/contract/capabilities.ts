@@ -23,7 +23,7 @@ const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
   replay: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka', 'kinesis'],
   partitioned: ['kafka', 'kinesis'],
   crossProcess: ['redis', 'kafka', 'kinesis'],
-  delay: ['memory', 'durable-memory', 'redis (mode "streams")'],
+  delay: ['memory', 'durable-memory', 'redis (mode "streams")', 'kafka'],
 };
 
 /**

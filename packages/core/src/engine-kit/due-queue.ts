@@ -37,15 +37,17 @@ export class DueQueue<T> {
     return this.#heap.length;
   }
 
-  add(item: T, delay: Delay): void {
-    this.#push({ item, due: this.#dueOf(delay), sequence: this.#added++ });
+  /** @param sequence - The order among the items that are due at the same time. Default: the order in which they are added. */
+  add(item: T, delay: Delay, sequence: number = this.#added++): void {
+    this.#push({ item, due: this.#dueOf(delay), sequence });
     this.#arm();
   }
 
-  /** Removes all items, and ends the timer. */
-  clear(): void {
-    this.#heap.length = 0;
+  /** Ends the timer, and removes and returns all items. */
+  clear(): T[] {
+    const items = this.#heap.splice(0).map(({ item }) => item);
     this.#arm();
+    return items;
   }
 
   #dueOf({ delayMs, at }: Delay): number {

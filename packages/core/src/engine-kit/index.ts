@@ -27,6 +27,7 @@ export { type OptionNames, assertOptionNames } from '../engine/options/call-opti
 export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
+export { DelayedTopics, type DelayedTopicsOptions } from './delayed/delayed-topics.ts';
 export { DueQueue } from './due-queue.ts';
 export { type Decoded, undecodable } from './decoded.ts';
 export { onAbort } from './on-abort.ts';

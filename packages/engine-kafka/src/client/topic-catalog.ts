@@ -32,6 +32,8 @@ export class TopicCatalog {
   readonly #engine: string;
   readonly #closing: AbortSignal;
   readonly #listeners = new Set<OnTopics>();
+  /** Called at changes, too, but topics are not looked up for it. */
+  onChange: OnTopics | undefined = undefined;
   readonly #creating = new Map<string, Promise<void>>();
   #leaders: ReadonlyMap<string, readonly number[]> = new Map();
   /** Topics whose partitions have all had leaders. A topic that loses a leader later stays ready. */
@@ -150,7 +152,9 @@ export class TopicCatalog {
         ([topic, leaders]) =>
           isEqual(leaders, before.get(topic)) && wereReady.has(topic) === ready.has(topic),
       );
-    if (!isSame) for (const listener of this.#listeners) listener(this);
+    if (isSame) return;
+    this.onChange?.(this);
+    for (const listener of this.#listeners) listener(this);
   }
 
   /**

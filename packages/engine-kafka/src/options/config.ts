@@ -39,6 +39,8 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly numPartitions?: number | undefined;
   /** Replicas of a topic that the engine creates. Default: the cluster's `default.replication.factor`. */
   readonly replicationFactor?: number | undefined;
+  /** The beginning of the names of the topics in which delayed events wait, and the group that reads them. It begins with `_`. Engines with the same name publish each other's delayed events. Default `_delayed`. */
+  readonly delayedTopics?: string | undefined;
   /** The CloudEvents mode in which the engine writes events. It reads both modes. Default `structured`. */
   readonly contentMode?: ContentMode | undefined;
   /** The partition of events without a key: `ordered` uses one partition per topic and keeps their order, `spread` uses all partitions. Default `ordered`. */

@@ -65,6 +65,7 @@ export interface KafkaOptions {
   readonly producer: ProducerOptions;
   readonly consumer: ConsumerOptions;
   readonly topics: TopicOptions;
+  readonly delayedTopics: string;
   readonly delivery: DeliveryDefaults;
 }
 
@@ -81,6 +82,12 @@ const client = v.custom<Kafka>(
     typeof (value as Kafka | null)?.producer === 'function' &&
     typeof (value as Kafka).consumer === 'function',
   'a Kafka of kafkajs',
+);
+const delayedTopicsForm = 'a topic of at most 200 characters that begins with "_"';
+const delayedTopics = v.pipe(
+  v.string(delayedTopicsForm),
+  v.regex(/^_[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*$/, delayedTopicsForm),
+  v.maxLength(200, delayedTopicsForm),
 );
 const anObject = (what: string): v.GenericSchema<object> =>
   v.custom<object>((value) => typeof value === 'object' && value !== null, what);
@@ -113,6 +120,7 @@ const schema = strict({
   consumer: v.optional(properties),
   numPartitions: v.optional(atLeastOne),
   replicationFactor: v.optional(atLeastOne),
+  delayedTopics: v.optional(delayedTopics, '_delayed'),
   contentMode: v.optional(v.picklist(['structured', 'binary'], '"structured" or "binary"'), 'structured'),
   keyless: v.optional(v.picklist(['ordered', 'spread'], '"ordered" or "spread"'), 'ordered'),
   acks: v.optional(v.picklist([-1, 0, 1], '-1, 0 or 1')),
@@ -189,6 +197,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
       fetchMaxBytesPerPartition: given.fetchMaxBytesPerPartition ?? 1024 * 1024,
       readUncommitted: given.readUncommitted ?? false,
     },
+    delayedTopics: given.delayedTopics,
     topics: {
       numPartitions: given.numPartitions ?? -1,
       replicationFactor: given.replicationFactor ?? -1,

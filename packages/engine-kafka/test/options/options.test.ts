@@ -131,7 +131,14 @@ describe('the configuration', () => {
   });
 
   test('creates engines by name, with their capabilities', () => {
-    const expected = { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true };
+    const expected = {
+      durable: true,
+      groups: true,
+      replay: true,
+      partitioned: true,
+      crossProcess: true,
+      delay: true,
+    };
     expect(kafkaEngine().capabilities).toEqual(expected);
     expect(engines['kafka']?.({}, { path: 'engines[0].config' } as never)?.type).toBe('kafka');
     expect(() => engines['kafka']?.({ brokers: 1 }, { path: 'engines[0].config' } as never)).toThrow(
