@@ -30,3 +30,4 @@ export type {
   RequestsOptions,
 } from './requests/requests.ts';
 export { type RateLimitOptions, rateLimit } from './rate-limit.ts';
+export { type Forwarding, type ForwardOptions, type ForwardStats, forward } from './forward.ts';

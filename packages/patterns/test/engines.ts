@@ -1,6 +1,6 @@
 import { type EventBusOptions, type TypedEventBus, createEventBus } from '@polybus/core';
 import { newName } from '@polybus/testbed/engine';
-import { describeWithBroker } from '@polybus/testbed/vitest';
+import { type SharedBroker, describeWithBroker } from '@polybus/testbed/vitest';
 import { describe, onTestFinished } from 'vitest';
 
 /** The configuration of an engine, which can be passed to another process as JSON. */
@@ -17,26 +17,35 @@ export async function startBus(config: Config): Promise<TypedEventBus<Record<str
   return bus;
 }
 
-/** Registers a suite for each engine that has groups and whose events reach other processes. */
-export function describeBrokers(title: string, suite: (newConfig: () => Config) => void): void {
-  describeWithBroker('redis', `${title} on Redis Streams`, ({ url }) => {
-    suite(() => ({
-      engine: 'redis-streams',
-      config: { url, keyPrefix: `${newName()}:`, claimIdleMs: 1000, blockMs: 500 },
-    }));
-  });
-  describeWithBroker('kafka', `${title} on Kafka`, ({ brokers }) => {
-    suite(() => ({
-      engine: 'kafka',
-      config: { brokers, numPartitions: 2, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 },
-    }));
-  });
-  describeWithBroker('kinesis', `${title} on Kinesis`, ({ endpoint, region, credentials }) => {
+/** Configurations with a stream, keys or topics of their own, and quick recoveries from killed processes. */
+export const newConfig = {
+  redis: ({ url }: SharedBroker<'redis'>): Config => ({
+    engine: 'redis-streams',
+    config: { url, keyPrefix: `${newName()}:`, claimIdleMs: 1000, blockMs: 500 },
+  }),
+  kafka: ({ brokers }: SharedBroker<'kafka'>): Config => ({
+    engine: 'kafka',
+    config: { brokers, numPartitions: 2, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 },
+  }),
+  kinesis: ({ endpoint, region, credentials }: SharedBroker<'kinesis'>): Config => {
     const { accessKeyId, secretAccessKey } = credentials;
-    suite(() => ({
+    return {
       engine: 'kinesis',
       config: { endpoint, region, accessKeyId, secretAccessKey, streamName: newName() },
-    }));
+    };
+  },
+};
+
+/** Registers a suite for each engine that has groups and whose events reach other processes. */
+export function describeBrokers(title: string, suite: (newConfig: () => Config) => void): void {
+  describeWithBroker('redis', `${title} on Redis Streams`, (broker) => {
+    suite(() => newConfig.redis(broker));
+  });
+  describeWithBroker('kafka', `${title} on Kafka`, (broker) => {
+    suite(() => newConfig.kafka(broker));
+  });
+  describeWithBroker('kinesis', `${title} on Kinesis`, (broker) => {
+    suite(() => newConfig.kinesis(broker));
   });
 }
 
