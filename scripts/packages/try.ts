@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Trial, tryAlone } from './alone.ts';
 import { Brokers, brokersOf } from './brokers.ts';
+import { tryBundled } from './bundled.ts';
 import { tryNested } from './nested.ts';
 import { type NodeBinary, nodeBinaries } from './nodes.ts';
 import { type Packed, complaintsAboutFiles, pack } from './pack.ts';
@@ -76,6 +77,7 @@ async function tryPackages(trial: Trial): Promise<void> {
     if (name !== scaffoldName) footprints.push(...(await tryAlone(trial, one)));
   }
   await tryNested(trial);
+  await tryBundled(trial);
   console.log(`\n${sizesTable(footprints)}\n`);
   if (values.write === true) writeSizes(footprints);
   await steps.run('README.md: the table of sizes', () =>

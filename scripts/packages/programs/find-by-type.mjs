@@ -23,7 +23,7 @@ for (const pair of missing) {
     assert.equal(error.code, 'UNKNOWN_ENGINE_TYPE', error.stack);
     assert.match(
       error.message,
-      new RegExp(`^The engine "${type}" is not installed: .* npm install ${name}$`),
+      new RegExp(`^The engine "${type}" is not installed: .* npm install ${name}\\. `),
     );
     assert.ok(error.message.includes(`from ${process.cwd()}`), error.message);
     return true;

@@ -73,6 +73,18 @@ describe('the engine registry', () => {
     await expect(busOf('constructor').start()).rejects.toThrow(/exports no engine type "constructor"/);
   });
 
+  test('says what to do if an installed package fails to load', async () => {
+    const { program } = application({
+      broken: `(() => { throw new Error('import() is not supported.'); })()`,
+    });
+    runs(program);
+    await expect(busOf('broken').start()).rejects.toThrow(
+      'The package "polybus-engine-broken" is installed but fails to load: import() is not supported. ' +
+        'If a bundler or a test runner loads this program, import the engine: import { engines } from "polybus-engine-broken" ' +
+        'and call registerEngine("broken", engines["broken"])',
+    );
+  });
+
   test('reports where it has looked', async () => {
     const { folder, program } = application({ other: 'undefined' });
     runs(program);

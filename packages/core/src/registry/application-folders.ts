@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import Module from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -22,11 +22,19 @@ function folderOf(find: () => string): string | undefined {
   }
 }
 
+/**
+ * Returns the `require` of a module in a folder. webpack replaces calls of an imported `createRequire`, and the replacement finds only what
+ * webpack has bundled.
+ */
+export function requireFrom(folder: string): NodeJS.Require {
+  return Module.createRequire(join(folder, 'package.json'));
+}
+
 /** Resolves a package from the application, because strict package managers let core see only its own dependencies. */
 export function resolveForApplication(name: string): string | undefined {
   for (const folder of applicationFolders()) {
     try {
-      return pathToFileURL(createRequire(join(folder, 'package.json')).resolve(name)).href;
+      return pathToFileURL(requireFrom(folder).resolve(name)).href;
     } catch {
       // Not resolvable from this folder.
     }

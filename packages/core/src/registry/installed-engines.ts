@@ -1,8 +1,7 @@
-import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { readdirSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { applicationFolders } from './application-folders.ts';
+import { applicationFolders, requireFrom, resolveForApplication } from './application-folders.ts';
 
 /** Returns the engine types whose packages are in a `node_modules` folder of the application or of core. */
 export function installedEngineTypes(): string[] {
@@ -19,11 +18,13 @@ export function installedEngineTypes(): string[] {
 }
 
 function packageFolders(): Set<string> {
-  const from = [
-    ...applicationFolders().map((folder) => join(folder, 'package.json')),
-    fileURLToPath(import.meta.url),
+  // Not `import.meta.url`, which is undefined or the path of another machine in a bundled program.
+  const core = resolveForApplication('@polybus/core');
+  const folders = [
+    ...applicationFolders(),
+    ...(core === undefined ? [] : [dirname(realpathSync(fileURLToPath(core)))]),
   ];
-  return new Set(from.flatMap((file) => createRequire(file).resolve.paths('polybus') ?? []));
+  return new Set(folders.flatMap((folder) => requireFrom(folder).resolve.paths('polybus') ?? []));
 }
 
 function namesIn(folder: string): string[] {

@@ -94,7 +94,10 @@ export async function findEngineFactory(type: string): Promise<EngineFactory> {
 function adviceOn(type: string, candidates: readonly string[]): string {
   const [first] = candidates;
   if (publishedTypes.includes(type)) {
-    return `The engine "${type}" is not installed: it ${placesSearched()}. Install it: npm install ${first}`;
+    return (
+      `The engine "${type}" is not installed: it ${placesSearched()}. Install it: npm install ${first}. ` +
+      `If this program is bundled, import the engine: ${registration(type, first!)}`
+    );
   }
   const meant = closest(type, [...publishedTypes, ...registeredEngines()]);
   const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
@@ -117,24 +120,35 @@ interface EngineModule {
 
 /** Imports a package; returns undefined if it is not installed. An installed package that fails to load is an error. */
 async function importPackage(name: string, type: string): Promise<EngineModule | undefined> {
-  const specifier = resolveForApplication(name) ?? name;
-  try {
-    return (await import(specifier)) as EngineModule;
-  } catch (cause) {
-    if (isMissing(cause, name)) return undefined;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UnknownEngineTypeError(
-      type,
-      `The package "${name}" is installed but fails to load: ${reason}`,
-      {
-        cause,
-      },
-    );
+  const found = resolveForApplication(name);
+  let cause: unknown;
+  // A tool that compiles `import` to `require`, such as Babel for Jest, cannot load a URL.
+  for (const specifier of found === undefined ? [name] : [found, name]) {
+    try {
+      // Without these comments, bundlers replace `import` by a lookup in what they have bundled.
+      return (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)) as EngineModule;
+    } catch (error) {
+      cause = error;
+      if (!isMissing(error, specifier)) break;
+    }
   }
+  if (found === undefined && isMissing(cause, name)) return undefined;
+  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, '');
+  throw new UnknownEngineTypeError(
+    type,
+    `The package "${name}" ${found === undefined ? '' : 'is installed but '}fails to load: ${reason}. If a bundler or a test runner loads this program, ` +
+      `import the engine: ${registration(type, name)}`,
+    { cause },
+  );
 }
 
-function isMissing(error: unknown, name: string): boolean {
+function isMissing(error: unknown, specifier: string): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const isNotFound = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-  return isNotFound && String(message).includes(`'${name}'`);
+  return isNotFound && String(message).includes(`'${specifier}'`);
+}
+
+/** The code that makes an engine type known without a search for its package. */
+function registration(type: string, name: string): string {
+  return `import { engines } from "${name}" and call registerEngine("${type}", engines["${type}"]) of "@polybus/core/engine"`;
 }

@@ -102,7 +102,9 @@ async function importYaml(): Promise<typeof Yaml> {
   try {
     return await import('yaml');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    // webpack and Jest report a missing module with the code of `require`.
+    const codes: unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
+    if (!codes.includes((cause as NodeJS.ErrnoException).code)) throw cause;
     throw new MissingPackageError('yaml', 'A configuration file in YAML', { cause });
   }
 }
