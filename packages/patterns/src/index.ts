@@ -1,3 +1,5 @@
+export { type CircuitBreakerOptions, circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
+export type { CircuitState } from './circuit-breaker/circuit.ts';
 export { type DedupeOptions, dedupe } from './dedupe/dedupe.ts';
 export type { ClaimResult, DedupeStore } from './dedupe/dedupe-store.ts';
 export { MemoryDedupeStore } from './dedupe/memory-dedupe-store.ts';

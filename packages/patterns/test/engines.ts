@@ -1,6 +1,6 @@
 import { type EventBusOptions, type TypedEventBus, createEventBus } from '@polybus/core';
 import { newName } from '@polybus/testbed/engine';
-import { type SharedBroker, describeWithBroker } from '@polybus/testbed/vitest';
+import { type SharedBroker, describeWithBroker, sharedBroker } from '@polybus/testbed/vitest';
 import { describe, onTestFinished } from 'vitest';
 
 /** The configuration of an engine, which can be passed to another process as JSON. */
@@ -31,7 +31,16 @@ export const newConfig = {
     const { accessKeyId, secretAccessKey } = credentials;
     return {
       engine: 'kinesis',
-      config: { endpoint, region, accessKeyId, secretAccessKey, streamName: newName() },
+      config: {
+        endpoint,
+        region,
+        accessKeyId,
+        secretAccessKey,
+        streamName: newName(),
+        checkpointStore: { type: 'redis', url: sharedBroker('redis').url, keyPrefix: `${newName()}:` },
+        leaseDurationMs: 3000,
+        checkpointIntervalMs: 500,
+      },
     };
   },
 };

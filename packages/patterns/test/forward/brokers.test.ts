@@ -79,6 +79,14 @@ describeWithBroker('redis', 'a process that forwards is killed', (redis) => {
 
 describeWithBroker('redis', 'a forwarding with Redis', (redis) => {
   describeWithBroker('kinesis', 'and Kinesis', (kinesis) => {
+    test(
+      'from Kinesis to Redis, nothing is lost when a process that forwards is killed',
+      async () => {
+        await killForwarders(newConfig.kinesis(kinesis), newConfig.redis(redis));
+      },
+      timeoutMs,
+    );
+
     test('from Kinesis to Redis and back, each event arrives once, and the lag is known', async () => {
       const engineOf = (name: string, { engine, config }: Config) =>
         ({ name, type: engine, config }) as never;
