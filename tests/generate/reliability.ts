@@ -13,7 +13,7 @@ export function reliabilitySection(runs: readonly RecordedRun[] = readRecord()):
     totalsTable(runs),
     brokenList(runs),
     '## Times',
-    `The members of a group had a lease of ${leaseMs / 1000} s. The defaults of the engines are longer.`,
+    `The members of a group had a lease of ${leaseMs / 1000} s. The default of the engines is 6 s.`,
     timesTable(runs),
     '## Faults',
     'A schedule has several faults, so it counts in several rows.',

@@ -57,9 +57,9 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly publishTimeoutMs?: number | undefined;
   /** How long `start` may take to reach the cluster, in milliseconds. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** A group member without a heartbeat for this long counts as dead. In milliseconds. Default 30 000. */
+  /** A group member without a heartbeat for this long counts as dead. In milliseconds. Default 6000. */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Milliseconds between heartbeats, at most half of `sessionTimeoutMs`. Default: 3000, but at most a third of `sessionTimeoutMs` and a fifth of `rebalanceTimeoutMs`. */
+  /** Milliseconds between heartbeats, at most half of `sessionTimeoutMs`. Default: a third of `sessionTimeoutMs`, but at most 3000 and at most a fifth of `rebalanceTimeoutMs`. */
   readonly heartbeatIntervalMs?: number | undefined;
   /** How long a rebalance may take, in milliseconds, at least five times `heartbeatIntervalMs`. It waits for running handlers for at most 80 % of this time. Default 60 000. */
   readonly rebalanceTimeoutMs?: number | undefined;

@@ -165,7 +165,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   const validated = validateConfig(schema, config, path);
   const given: Given = { ...propertiesOf(validated, path), ...definedOf(validated) };
   assertTogether(given, path);
-  const sessionTimeoutMs = given.sessionTimeoutMs ?? 30_000;
+  const sessionTimeoutMs = given.sessionTimeoutMs ?? defaultSessionTimeoutMs;
   const rebalanceTimeoutMs = given.rebalanceTimeoutMs ?? 60_000;
   return {
     connection: {
@@ -207,6 +207,9 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   };
 }
 
+/** The shortest that brokers accept, unless their `group.min.session.timeout.ms` is set. */
+const defaultSessionTimeoutMs = 6000;
+
 /** At least 1, for the short timeouts of tests. */
 function heartbeatFor(sessionTimeoutMs: number, rebalanceTimeoutMs: number): number {
   return Math.max(
@@ -229,7 +232,7 @@ function assertTogether(given: Given, path: string): void {
   if (given.idempotent === true && given.acks !== undefined && given.acks !== -1) {
     problems.push({ path: `${path}.acks`, message: 'an idempotent producer needs acks -1; leave acks out' });
   }
-  const { heartbeatIntervalMs, sessionTimeoutMs = 30_000 } = given;
+  const { heartbeatIntervalMs, sessionTimeoutMs = defaultSessionTimeoutMs } = given;
   if (heartbeatIntervalMs !== undefined && heartbeatIntervalMs * 2 > sessionTimeoutMs) {
     problems.push({
       path: `${path}.heartbeatIntervalMs`,

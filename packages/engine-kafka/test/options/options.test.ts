@@ -23,8 +23,8 @@ describe('the configuration', () => {
       compression: 'none',
     });
     expect(consumer).toMatchObject({
-      sessionTimeoutMs: 30_000,
-      heartbeatIntervalMs: 3000,
+      sessionTimeoutMs: 6000,
+      heartbeatIntervalMs: 2000,
       commitIntervalMs: 1000,
     });
     expect(topics).toEqual({ numPartitions: -1, replicationFactor: -1, metadataRefreshMs: 2000 });

@@ -47,7 +47,7 @@ export interface KinesisConfig extends DeliveryOptions {
   readonly foreignTopic?: string | undefined;
   /** The store of the checkpoints and leases of consumer groups. Without it, the engine has no groups. */
   readonly checkpointStore?: CheckpointStoreConfig | CheckpointStore | undefined;
-  /** The duration of a lease. If a member of a group does not renew its leases within this time, other members take its shards. In milliseconds. Default 10 000. */
+  /** The duration of a lease. If a member of a group does not renew its leases within this time, other members take its shards. In milliseconds. Default 6000. */
   readonly leaseDurationMs?: number | undefined;
   /** How often a member of a group writes its checkpoints and renews its leases, in milliseconds. Default 1000. */
   readonly checkpointIntervalMs?: number | undefined;

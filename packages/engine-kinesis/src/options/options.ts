@@ -52,7 +52,7 @@ const schema = strict({
   aggregate: v.optional(flag, false),
   foreignTopic: v.optional(topic),
   checkpointStore: v.optional(checkpointStore),
-  leaseDurationMs: v.optional(positiveMilliseconds, 10_000),
+  leaseDurationMs: v.optional(positiveMilliseconds, 6000),
   checkpointIntervalMs: v.optional(positiveMilliseconds, 1000),
   ...deliveryOptions,
 });

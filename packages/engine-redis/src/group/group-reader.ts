@@ -48,7 +48,10 @@ export class GroupReader {
   #round = 0;
   /** Counts up, so that each time another member is the first to read. */
   #turn = 0;
-  #heartbeat: Promise<void> | undefined;
+  #renewing: Promise<void> | undefined;
+  #lookingAfter: Promise<void> | undefined;
+  /** Until then, members of other processes may have ended leases although the processes live. By `performance.now()`. */
+  #sweepsFrom = 0;
   #isStopped = false;
 
   constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
@@ -63,9 +66,19 @@ export class GroupReader {
     };
     // Members read for themselves: one entry is enough to know that there is something to read.
     this.#reader = new BlockingReader(connection, store, source, { id, count: 1, busyPoll });
-    store.connection.listen({ onRestored: () => this.#reconnected() });
+    store.connection.listen({
+      onRestored: () => {
+        // The server may not have answered other processes either. Each of them can renew its leases within the time of a lease.
+        this.#sweepsFrom = performance.now() + store.options.claimIdleMs;
+        this.#reconnected();
+      },
+    });
     const beat = (): void => {
-      this.#heartbeat ??= this.#beat().finally(() => (this.#heartbeat = undefined));
+      this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
+      // After the renewals, so that it does not remove members of this process. It does not delay the next renewals, however long it takes.
+      this.#lookingAfter ??= this.#renewing
+        .then(() => this.#lookAfter())
+        .finally(() => (this.#lookingAfter = undefined));
     };
     this.#heartbeatTimer = setInterval(beat, Math.max(10, store.options.claimIdleMs / 3)).unref();
   }
@@ -243,15 +256,19 @@ export class GroupReader {
     for (const member of this.#members) member.reconnected();
   }
 
-  async #beat(): Promise<void> {
+  async #renew(): Promise<void> {
     await inBatches([...this.#members, ...this.#leaving], (member) => member.lease.renew());
+  }
+
+  /** Restores patterns that the server has lost, and removes dead consumers. */
+  async #lookAfter(): Promise<void> {
     await inBatches([...this.#members], (member) => this.#attempt(() => this.#registerPattern(member)));
     const groups = this.groups.flatMap(([topic, of]) => [...of].map((group) => [topic, group] as const));
     await inBatches(groups, ([topic, group]) => this.#attempt(() => this.#sweep(topic, group)));
   }
 
   async #sweep(topic: string, group: string): Promise<void> {
-    if (this.#isStopped) return;
+    if (this.#isStopped || performance.now() < this.#sweepsFrom) return;
     const consumers = await removeDeadConsumers(this.#store, topic, group);
     if (consumers.length === 0) return;
     const message = 'consumers were silent; others take over their unsettled events';
@@ -274,7 +291,7 @@ export class GroupReader {
     this.#isStopped = true;
     clearInterval(this.#heartbeatTimer);
     for (const member of [...this.#members]) this.#leave(member);
-    const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#heartbeat);
+    const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#lookingAfter);
     await settlesWithin(ending, leaveTimeoutMs);
     // Only now: reads that wait behind its blocking read would read for consumers that have left.
     await this.#reader.stop();

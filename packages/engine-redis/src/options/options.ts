@@ -58,7 +58,7 @@ export interface RedisConfig extends DeliveryOptions {
   readonly maxLen?: number | undefined;
   /** Streams: the maximum age of events in a stream, in days. The engine removes older events, but no event that a group has not settled. Default 7. */
   readonly retentionDays?: number | undefined;
-  /** Streams: the duration of the lease that each subscription of a group has. If a subscription does not renew its lease, other subscriptions of the group get its events. In milliseconds. Default 30 000. */
+  /** Streams: the duration of the lease that each subscription of a group has. If a subscription does not renew its lease, other subscriptions of the group get its events. In milliseconds. Default 6000. */
   readonly claimIdleMs?: number | undefined;
   /** Streams: how long one blocking read waits, in milliseconds. Default 5000. */
   readonly blockMs?: number | undefined;
@@ -139,7 +139,7 @@ const entries = {
   commandTimeoutMs: v.optional(positiveMilliseconds, 5000),
   maxLen: v.optional(atLeastOne),
   retentionDays: v.optional(atLeastOne, 7),
-  claimIdleMs: v.optional(positiveMilliseconds, 30_000),
+  claimIdleMs: v.optional(positiveMilliseconds, 6000),
   blockMs: v.optional(positiveMilliseconds, 5000),
   ...deliveryOptions,
   // The default depends on the mode.

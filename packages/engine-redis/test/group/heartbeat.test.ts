@@ -147,6 +147,42 @@ describeWithBroker('redis', 'live consumers', ({ url }) => {
     expect(seen).toEqual([1, 2, 3, 4, 5]);
   });
 
+  test('keep their events through an outage that was longer than a lease', async () => {
+    const keyPrefix = newPrefix();
+    const [proxy, ofOther, log] = [
+      await CuttingProxy.start(url),
+      await CuttingProxy.start(url),
+      new LogLines(),
+    ];
+    const config = { keyPrefix, mode: 'streams', claimIdleMs: 3000 } as const;
+    const engine = await startEngine({ ...config, url: proxy.url });
+    const other = await startEngine({ ...config, url: ofOther.url }, log);
+    let letGo!: () => void;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const seen: unknown[] = [];
+    const handler = ({ payload }: { payload: unknown }): Promise<void> => {
+      seen.push(payload);
+      return gate;
+    };
+    await engine.subscribe('work', handler, { group: 'workers' });
+    await engine.publish({ topic: 'work', payload: 1 });
+    await until('the handler to run', () => seen.length === 1);
+    await other.subscribe('work', handler, { group: 'workers' });
+    proxy.down();
+    ofOther.down();
+    const outage = performance.now() + config.claimIdleMs;
+    await until('the leases to be over', () => performance.now() > outage);
+    ofOther.up();
+    await until('the other to be connected', async () => (await other.health()).status === 'up');
+    proxy.up();
+    await until('both to be connected', async () => (await engine.health()).status === 'up');
+    const end = performance.now() + 2 * config.claimIdleMs;
+    await until('the other to have looked for dead consumers', () => performance.now() > end);
+    letGo();
+    expect(seen).toEqual([1]);
+    expect(log.lines.filter((line) => line.includes('silent'))).toEqual([]);
+  });
+
   test('send heartbeats while there are no events', async () => {
     const keyPrefix = newPrefix();
     const { log } = await join(keyPrefix);
