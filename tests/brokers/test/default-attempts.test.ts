@@ -30,7 +30,7 @@ async function outcomeOn(config: EventBusConfig): Promise<typeof asOnABroker> {
   return { attempts, deadLetters };
 }
 
-describe(title, () => {
+describe('an engine without options for failures', () => {
   test('makes five attempts and writes a dead letter on durable-memory, as on a broker', async () => {
     expect(await outcomeOn({ engine: 'durable-memory' })).toEqual(asOnABroker);
   });

@@ -111,9 +111,11 @@ async function ensureTable(store: DynamoDBDocuments, logger: Logger, signal: Abo
 /** Imports an optional package. Bundlers do not follow this import, so that a program can be bundled without the package. */
 async function load<Package>(name: string, purpose: string): Promise<Package> {
   try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as Package;
+    return (await import(name)) as Package;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    // A bundler may replace `import` by a function whose error has the code of `require`.
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw cause;
     throw new MissingPackageError(name, purpose, { cause });
   }
 }
