@@ -36,6 +36,8 @@ export type {
   MissedData,
 } from './contract/observing.ts';
 export type {
+  BatchContext,
+  BatchHandler,
   Duration,
   EventBus,
   EventHandler,
@@ -44,6 +46,7 @@ export type {
   StartOptions,
   StartPosition,
   StopOptions,
+  SubscribeBatchOptions,
   SubscribeOptions,
   Subscription,
   TimeToLive,

@@ -70,6 +70,15 @@ test('events() yields the same types', async () => {
   for await (const event of bus.events('order.placed')) expectTypeOf(event.payload).toBeNumber();
 });
 
+test('batch handlers get the same types', () => {
+  void bus.subscribeBatch('order.placed', (events, { fail }) => {
+    for (const { payload } of events) expectTypeOf(payload).toBeNumber();
+    expectTypeOf(fail).parameter(0).toExtend<Event>();
+  });
+  // @ts-expect-error not a topic
+  void bus.subscribeBatch('order.unknown', () => {});
+});
+
 test('schemas give the types: input to publish, output to handlers', () => {
   const typed = createEventBus({
     schemas: { 'user.born': z.object({ at: z.string().transform((text) => new Date(text)) }) },

@@ -1,5 +1,6 @@
 import type { ConformanceCase } from '../conformance-case.ts';
 import { badInputCases } from './publish/bad-input.ts';
+import { batchCases } from './delivery/batches.ts';
 import { burstCases } from './delivery/bursts.ts';
 import { capabilityCases } from './lifecycle/capabilities.ts';
 import { clockCases } from './durability/clock.ts';
@@ -64,6 +65,7 @@ export const cases: readonly ConformanceCase[] = [
   ...replayCases,
   ...redriveCases,
   ...streamCases,
+  ...batchCases,
   ...tenantCases,
   ...foreignEventCases,
   ...durableCases,

@@ -42,6 +42,12 @@ describe('the suite finds an engine on a broker that', () => {
       },
     ),
     faulty(
+      'acknowledges the events of a batch before it is handled',
+      'the events of a batch that is not finished',
+      '5 call(s) of the handler to end; it was called 0',
+      { acknowledgesEarly: true },
+    ),
+    faulty(
       'loses what is given back at stop',
       'a process that leaves a group hands over',
       '100 events, not',

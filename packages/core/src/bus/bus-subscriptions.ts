@@ -1,9 +1,14 @@
-import type { EventBus, EventHandler, SubscribeOptions, Subscription } from '../contract/bus.ts';
+import type { EventBus, EventHandler, Subscription } from '../contract/bus.ts';
 import { groupFor } from '../contract/tenant.ts';
 import { assertTopicOrPattern } from '../contract/topics.ts';
 import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
-import { type InternalSubscribeOptions, identityOption } from '../engine/options/subscribe-options.ts';
+import {
+  type InternalSubscribeOptions,
+  batchOption,
+  identityOption,
+} from '../engine/options/subscribe-options.ts';
+import { SubscriptionFlow } from '../dispatch/flow.ts';
 import { onAbort } from '../engine-kit/on-abort.ts';
 import type { Router } from '../routing/router.ts';
 import type { Lifecycle } from './lifecycle-events.ts';
@@ -34,7 +39,7 @@ export class BusSubscriptions {
     topic: string,
     handler: EventHandler<never>,
     isAsync: boolean,
-    options: SubscribeOptions,
+    options: InternalSubscribeOptions,
     engineName?: string,
   ): Promise<Subscription> {
     assertTopicOrPattern(topic);
@@ -45,6 +50,7 @@ export class BusSubscriptions {
     const subscription = new CancellableSubscription(
       { topic, isAsync, engine, group: groupFor(options.group, tenant) },
       (self) => this.remove(self),
+      new SubscriptionFlow(!isAsync || options[batchOption] !== undefined),
     );
     const routedOptions: InternalSubscribeOptions = { ...options, [identityOption]: subscription };
     this.#begin(subscription);

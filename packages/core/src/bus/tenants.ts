@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { PublishOptions, SubscribeOptions } from '../contract/bus.ts';
+import type {
+  BatchHandler,
+  PublishOptions,
+  SubscribeBatchOptions,
+  SubscribeOptions,
+  Subscription,
+} from '../contract/bus.ts';
 import type { TypedEventBus } from './typed-event-bus.ts';
 import { type OptionNames, assertOptionNames } from '../engine/options/call-options.ts';
 import { InvalidOptionError, InvalidTenantError } from '../errors/errors.ts';
@@ -73,6 +79,12 @@ export interface TenantBus<Topics extends TopicMap, Published extends TopicMap =
   readonly subscribe: TypedSubscribe<HandledTopics<Topics, Published>>;
   /** Subscribes concurrently to the events of this tenant, with up to `concurrency` handlers at once. */
   readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
+  /** Subscribes to batches of events of this tenant. Its `group` belongs to this tenant. */
+  subscribeBatch<P extends string>(
+    topic: TopicPattern<Topics, P>,
+    handler: BatchHandler<EventOf<HandledTopics<Topics, Published>, P>>,
+    options?: SubscribeBatchOptions,
+  ): Promise<Subscription>;
   /** Subscribes to the events of this tenant as an async iterator, for `for await`. */
   events<P extends string>(
     topic: TopicPattern<Topics, P>,
@@ -94,7 +106,9 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
 ): TenantBus<Topics, Published> {
   assertTenant(tenant);
   const untyped = bus as unknown as TypedEventBus<Record<string, unknown>>;
-  const ofTenant = <O extends SubscribeOptions | RedriveOptions>(options?: O): O & { tenant: string } => {
+  const ofTenant = <O extends SubscribeOptions | SubscribeBatchOptions | RedriveOptions>(
+    options?: O,
+  ): O & { tenant: string } => {
     // A copy of an array, for example, would be valid options: the call refuses the original.
     if (typeof options !== 'object' || options === null || Array.isArray(options))
       return (options === undefined ? { tenant } : options) as never;
@@ -119,6 +133,8 @@ export function forTenant<Topics extends TopicMap, Published extends TopicMap>(
       untyped.subscribe(topic, handler, ofTenant(options)),
     subscribeAsync: async (topic: string, handler: never, options?: SubscribeOptions) =>
       untyped.subscribeAsync(topic, handler, ofTenant(options)),
+    subscribeBatch: async (topic: string, handler: never, options?: SubscribeBatchOptions) =>
+      untyped.subscribeBatch(topic, handler, ofTenant(options)),
     events: (topic: string, options?: SubscribeOptions) => untyped.events(topic, ofTenant(options)),
     redrive: async (topic: string, options?: RedriveOptions) => untyped.redrive(topic, ofTenant(options)),
   } as unknown as TenantBus<Topics, Published>;

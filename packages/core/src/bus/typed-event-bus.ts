@@ -1,7 +1,15 @@
 import type { ParsedConfig } from '../config/event-bus-config.ts';
 import type { AttemptObserver, ConsumerLag, DeliveryStats, EngineHealth } from '../contract/observing.ts';
 import type { Capabilities } from '../contract/capabilities.ts';
-import type { EventBus, StartOptions, StopOptions, SubscribeOptions, Subscription } from '../contract/bus.ts';
+import type {
+  BatchHandler,
+  EventBus,
+  StartOptions,
+  StopOptions,
+  SubscribeBatchOptions,
+  SubscribeOptions,
+  Subscription,
+} from '../contract/bus.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Observer } from './lifecycle-events.ts';
 import type { RedriveOptions } from './redrive/redrive-run.ts';
@@ -93,6 +101,18 @@ export interface TypedEventBus<
    * @throws as `subscribe` does.
    */
   readonly subscribeAsync: TypedSubscribe<HandledTopics<Topics, Published>>;
+  /**
+   * Subscribes a handler to batches of up to `maxSize` events, one batch at a time. A batch begins when it is full, or when its first
+   * event has waited for `maxWaitMs`. Each event is acknowledged, retried and dead-lettered by itself, and events of a key stay in
+   * order. `publish` never waits for the handler.
+   *
+   * @throws as `subscribe` does.
+   */
+  subscribeBatch<P extends string>(
+    topic: TopicPattern<Topics, P>,
+    handler: BatchHandler<EventOf<HandledTopics<Topics, Published>, P>>,
+    options?: SubscribeBatchOptions,
+  ): Promise<Subscription>;
   /**
    * Subscribes as an async iterator, for `for await`. An event is acknowledged when the loop requests the next one.
    *

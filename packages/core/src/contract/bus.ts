@@ -13,6 +13,33 @@ export type TimeToLive = string | 0;
  */
 export type EventHandler<T = unknown> = (event: Event<T>, context: HandlerContext) => unknown;
 
+/**
+ * Handles a batch of events, in the order in which they arrived. It may be async: the attempts of all its events end when the returned
+ * promise settles. If it throws or rejects, all events have failed. To fail some of them, call `context.fail`.
+ */
+export type BatchHandler<E extends Event = Event> = (events: readonly E[], context: BatchContext) => unknown;
+
+/** The second argument of a batch handler. */
+export interface BatchContext {
+  /** Aborts when the batch exceeds `handlerTimeoutMs`, and when `stop` gives up waiting for the handler. */
+  readonly signal: AbortSignal;
+  readonly subscription: Subscription;
+  /** The name of the engine that delivered the events. A batch has events of one engine. */
+  readonly engine: string;
+  /**
+   * Fails one event of the batch. It is retried, or becomes a dead letter, as if its handler had thrown the error.
+   *
+   * @throws {@link InvalidOptionError} if the event is not one of this batch.
+   */
+  fail(event: Event, error: unknown): void;
+  /**
+   * Returns the number of this attempt of an event of the batch; the first is 1.
+   *
+   * @throws {@link InvalidOptionError} if the event is not one of this batch.
+   */
+  attemptOf(event: Event): number;
+}
+
 /** The second argument of a handler. */
 export interface HandlerContext {
   /** Aborts when the attempt exceeds `handlerTimeoutMs`, and when `stop` gives up waiting for the handler. */
@@ -67,6 +94,16 @@ export interface SubscribeOptions {
   readonly bufferSize?: number | undefined;
   /** Cancels the subscription when it aborts. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The options of `subscribeBatch`. */
+export interface SubscribeBatchOptions extends Omit<SubscribeOptions, 'concurrency'> {
+  /** The maximum number of events in a batch. Default 100. */
+  readonly maxSize?: number | undefined;
+  /** The longest time that an event waits for its batch to be full, in milliseconds; 0 for no wait. Default 100. */
+  readonly maxWaitMs?: number | undefined;
+  /** How many events may be queued in this process. Default: the engine's `defaultEventBufferSize`, or `maxSize` if that is larger. */
+  readonly bufferSize?: number | undefined;
 }
 
 /** A handler that is subscribed to a topic or pattern. */

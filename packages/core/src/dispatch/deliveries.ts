@@ -19,9 +19,12 @@ export class Deliveries {
   position = 0;
   readonly #workers: Workers;
 
-  /** @param ordersByTopic - Whether events without a key are kept in order by their topic. */
-  constructor(ordersByTopic: boolean, workers: Workers) {
-    this.backlog = new KeyOrderedBacklog(ordersByTopic);
+  /**
+   * @param ordersByTopic - Whether events without a key are kept in order by their topic.
+   * @param isBatched - Whether several events of a key may run at once, in one batch.
+   */
+  constructor(ordersByTopic: boolean, isBatched: boolean, workers: Workers) {
+    this.backlog = new KeyOrderedBacklog(ordersByTopic, isBatched);
     this.#workers = workers;
   }
 
@@ -45,6 +48,14 @@ export class Deliveries {
     delivery.state = 'parked';
     this.parked.add(delivery);
     this.waiting++;
+  }
+
+  /** A delivery whose handler has ended waits behind another of its key, which holds the key. */
+  putBack(delivery: Delivery): void {
+    this.#freeWorker(delivery);
+    delivery.state = 'queued';
+    this.waiting++;
+    this.backlog.putBehind(delivery);
   }
 
   /** A parked delivery may run again. */

@@ -1,4 +1,5 @@
 import type { EventHandler } from '../contract/bus.ts';
+import type { BatchPolicy } from './batch/batching.ts';
 import type { RetryPolicy } from '../contract/retry.ts';
 
 /** How one subscription wants its events handled; every default is filled in. */
@@ -9,6 +10,8 @@ export interface DeliveryPolicy {
   /** Events of others are not for this subscription. */
   readonly tenant: string | undefined;
   readonly concurrency: number;
+  /** Undefined unless events are handled in batches, one batch at a time. */
+  readonly batch: BatchPolicy | undefined;
   readonly bufferSize: number;
   readonly retry: RetryPolicy;
   readonly handlerTimeoutMs: number | undefined;

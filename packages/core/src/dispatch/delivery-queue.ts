@@ -5,6 +5,8 @@ import { tenantOf } from '../contract/tenant.ts';
 import type { Acknowledgement, EndWait, RawRecord, ReadProgress, Receiver } from '../contract/transport.ts';
 import { isMeantFor } from '../dead-letters/redrive-target.ts';
 import { runAttempt } from './attempt.ts';
+import { BatchEnd } from './batch/batch-end.ts';
+import { type BatchPolicy, Batching } from './batch/batching.ts';
 import { Deliveries } from './deliveries.ts';
 import { inOnePass, timeOfCall } from './current-work.ts';
 import { Delivery, type DeliveryOwner } from './delivery.ts';
@@ -46,7 +48,9 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   #concurrency: number;
   /** How many handlers may run now: none while the subscription is paused. */
   #limit = 0;
-  #isPauseIgnored = false;
+  #isFinishing = false;
+  readonly #batching: Batching | undefined;
+  readonly #beginAll: () => void;
   #pumping = false;
   #pumpScheduled = false;
 
@@ -67,23 +71,27 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     this.#flow = flow;
     this.#reporter = reporter;
     this.#deadLetters = deadLetters;
-    this.#deliveries = new Deliveries(!policy.isAsync, this.workers);
+    this.#deliveries = new Deliveries(!policy.isAsync, policy.batch !== undefined, this.workers);
     this.#outcomes = new Outcomes(this, this.#deliveries, policy, reporter, deadLetters);
     this.#undecodable = new UndecodableRecords(this, reporter, deadLetters, () => {
       this.#deliveries.position++;
       this.notifyRoom();
       this.notifyEnd();
     });
+    const { batch } = policy;
+    this.#batching = batch === undefined ? undefined : new Batching(batch, () => this.pump());
+    this.#beginAll = batch === undefined ? this.#beginEach : this.#beginBatches;
     flow.follow(this);
     this.flowChanged();
   }
 
   get isPaused(): boolean {
-    return this.#flow.isPaused && !this.#isPauseIgnored;
+    return this.#flow.isPaused && !this.#isFinishing;
   }
 
+  /** How many events are handled at once. */
   get concurrency(): number {
-    return this.#concurrency;
+    return this.#batching?.policy.maxSize ?? this.#concurrency;
   }
 
   flowChanged(): void {
@@ -95,9 +103,10 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     if (this.#deliveries.backlog.size > 0) this.#pumpSoon();
   }
 
-  /** Starts handlers although the subscription is paused, for an engine that handles what is queued before it stops. */
-  ignorePause(): void {
-    this.#isPauseIgnored = true;
+  /** Ignores pauses, and waits for no batch to be full: for an engine that handles what is queued before it stops. */
+  finish(): void {
+    this.#isFinishing = true;
+    this.#batching?.finish();
     this.flowChanged();
   }
 
@@ -205,7 +214,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     }
   }
 
-  readonly #beginAll = (): void => {
+  readonly #beginEach = (): void => {
     const { running, backlog } = this.#deliveries;
     while (
       running.size < this.#limit &&
@@ -217,9 +226,40 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       if (delivery === undefined) this.workers.release();
       else this.#begin(delivery);
     }
+    this.#noteArrival();
+  };
+
+  readonly #beginBatches = (): void => {
+    const { running, backlog } = this.#deliveries;
+    const batching = this.#batching!;
+    while (
+      running.size < this.#limit &&
+      batching.mayBegin(backlog.size, this.capacity <= 0) &&
+      (this.mayBegin === undefined || this.mayBegin())
+    ) {
+      batching.begun();
+      this.#beginBatch(batching.policy);
+    }
+    this.#noteArrival();
+  };
+
+  #beginBatch(policy: BatchPolicy): void {
+    const batch: Delivery[] = [];
+    for (let n = 0; n < policy.maxSize; n++) {
+      const delivery = this.#takeReady();
+      if (delivery === undefined) break;
+      if (this.#beginAttempt(delivery)) batch.push(delivery);
+    }
+    if (batch.length === 0) return;
+    const end = new BatchEnd(batch, this.#outcomes);
+    policy.begins(batch.map(({ context }) => context!));
+    for (const delivery of batch) runAttempt(delivery, this.#policy, end);
+  }
+
+  #noteArrival(): void {
     if (this.#arrived?.state === 'queued') this.#expireLater(this.#arrived, this.#policy.ttlMs!);
     this.#arrived = undefined;
-  };
+  }
 
   #expireLater(delivery: Delivery, ttlMs: number): void {
     delivery.expiresAt = performance.now() + ttlMs;
@@ -245,19 +285,23 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
   }
 
   #begin(delivery: Delivery): void {
-    const { retry } = this.#policy;
+    if (this.#beginAttempt(delivery)) runAttempt(delivery, this.#policy, this.#outcomes);
+  }
+
+  /** @returns False if its attempts were used up before it came here. */
+  #beginAttempt(delivery: Delivery): boolean {
     // With one handler at a time nothing can overtake a running event: its key is held only from its first failure on.
     if (this.#concurrency > 1) this.#deliveries.backlog.holdKey(delivery);
     this.#deliveries.begin(delivery);
     this.notifyRoom();
-    if (delivery.attempt >= retry.attempts) {
+    if (delivery.attempt >= this.#policy.retry.attempts) {
       this.#outcomes.countExceeded(delivery);
-      return;
+      return false;
     }
     delivery.beginAttempt(timeOfCall());
     this.#outcomes.reportBegun(delivery);
     this.#reporter.attempt(delivery);
-    runAttempt(delivery, this.#policy, this.#outcomes);
+    return true;
   }
 
   notifyRoom(): void {
@@ -281,6 +325,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
     this.closeReason ??= reason;
     this.workers.forget(this);
     this.#undecodable.close();
+    this.#batching?.close();
     this.#holdRunningKeys();
     this.#releaseParked();
     this.pump();
@@ -309,7 +354,7 @@ export class DeliveryQueue implements Receiver, DeliveryOwner, OutcomeQueue, Poo
       this.#undecodable,
       this.mayBegin,
       this.capacity <= 0,
-      this.isPaused,
+      this.isPaused || this.#batching?.isFilling === true,
     );
   }
 

@@ -11,7 +11,8 @@ export interface FlowFollower {
  * one flow, whatever the number of its engines, from before its first event.
  */
 export class SubscriptionFlow {
-  readonly isAsync: boolean;
+  /** One event, or one batch of events, at a time: its concurrency cannot change. */
+  readonly isSerial: boolean;
   isPaused = false;
   /** Undefined until it is changed: until then, each queue has the concurrency that it was made with. */
   concurrency: number | undefined = undefined;
@@ -19,8 +20,8 @@ export class SubscriptionFlow {
   gate: WorkerPool | undefined = undefined;
   readonly #followers: FlowFollower[] = [];
 
-  constructor(isAsync: boolean) {
-    this.isAsync = isAsync;
+  constructor(isSerial: boolean) {
+    this.isSerial = isSerial;
   }
 
   follow(follower: FlowFollower): void {
@@ -41,11 +42,11 @@ export class SubscriptionFlow {
         concurrency,
         'a whole number of at least 1; to start no handlers, call pause()',
       );
-    if (!this.isAsync && concurrency !== 1)
+    if (this.isSerial && concurrency !== 1)
       throw new InvalidOptionError(
         'concurrency',
         concurrency,
-        '1 for a sync subscription; for more, use subscribeAsync',
+        '1 for a subscription that handles one event or batch at a time; for more, use subscribeAsync',
       );
     this.concurrency = concurrency;
     this.gate?.resize(concurrency);

@@ -9,15 +9,20 @@ import { Fifo } from './fifo.ts';
  */
 export class KeyOrderedBacklog {
   readonly #ordersByTopic: boolean;
+  readonly #isBatched: boolean;
   readonly #waiting = new Fifo<Delivery>();
   /** Before `#waiting`: retries that are due, and deliveries whose ordering key became free. */
   readonly #resumed = new Fifo<Delivery>();
   /** The ordering keys that are held, each with the deliveries that wait behind. */
   readonly #heldKeys = new Map<string, Fifo<Delivery> | undefined>();
 
-  /** @param ordersByTopic - Whether events without a key are kept in order by their topic. */
-  constructor(ordersByTopic: boolean) {
+  /**
+   * @param ordersByTopic - Whether events without a key are kept in order by their topic.
+   * @param isBatched - Whether several events of a key may run at once, in one batch.
+   */
+  constructor(ordersByTopic: boolean, isBatched = false) {
     this.#ordersByTopic = ordersByTopic;
+    this.#isBatched = isBatched;
   }
 
   /** How many deliveries wait, without those that are known to wait behind a held key. */
@@ -32,6 +37,11 @@ export class KeyOrderedBacklog {
   /** Puts back a delivery that kept its key outside of the backlog, before later deliveries of the key. */
   resume(delivery: Delivery): void {
     this.#resumed.push(delivery);
+  }
+
+  /** Puts a delivery behind another of its key, which holds the key. Later deliveries of the key have not been taken yet. */
+  putBehind(delivery: Delivery): void {
+    if (!this.#waitBehind(delivery)) this.#resumed.push(delivery);
   }
 
   /** Takes the next delivery that may run. */
@@ -59,12 +69,18 @@ export class KeyOrderedBacklog {
     delivery.holdsKey = true;
   }
 
-  /** Frees the ordering key of a delivery. The next delivery of that key then holds it. */
+  /** Frees the ordering key of a delivery. The next delivery of that key then holds it; in batches, all those of that key may run. */
   freeKey(delivery: Delivery): void {
     if (!delivery.holdsKey) return;
     delivery.holdsKey = false;
     const key = this.#orderingKeyOf(delivery)!;
-    const next = this.#heldKeys.get(key)?.shift();
+    const behind = this.#heldKeys.get(key);
+    if (this.#isBatched) {
+      this.#heldKeys.delete(key);
+      for (let next = behind?.shift(); next !== undefined; next = behind?.shift()) this.#resumed.push(next);
+      return;
+    }
+    const next = behind?.shift();
     if (next === undefined) {
       this.#heldKeys.delete(key);
     } else {

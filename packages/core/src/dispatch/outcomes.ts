@@ -1,7 +1,7 @@
 import type { DropReason } from '../contract/observing.ts';
 import { retryDelayMs } from '../engine-kit/backoff.ts';
 import { DeliveryCountExceededError } from '../errors/errors.ts';
-import type { AttemptEnd } from './attempt.ts';
+import type { BatchOutcomes } from './batch/batch-end.ts';
 import type { Deliveries } from './deliveries.ts';
 import { timeOfReturn } from './current-work.ts';
 import type { Delivery } from './delivery.ts';
@@ -26,7 +26,7 @@ export interface OutcomeQueue {
 type End = 'handled' | 'expired' | 'released';
 
 /** Decides after each attempt: the delivery is settled, retried, dead-lettered or released, and this is reported. */
-export class Outcomes implements AttemptEnd {
+export class Outcomes implements BatchOutcomes {
   readonly #queue: OutcomeQueue;
   readonly #deliveries: Deliveries;
   readonly #policy: DeliveryPolicy;
@@ -58,9 +58,7 @@ export class Outcomes implements AttemptEnd {
     this.#reporter.attempted(delivery, isTimeout ? 'timeout' : isRelease ? 'released' : 'failure');
     this.#endAttempt(delivery);
     if (isRelease) {
-      // Nothing failed: this attempt does not count.
-      delivery.attempt--;
-      this.reportBegun(delivery);
+      this.#uncount(delivery);
       this.release(delivery);
       this.#queue.pump();
       return;
@@ -75,6 +73,21 @@ export class Outcomes implements AttemptEnd {
     const delayMs = retryDelayMs(retry, delivery.attempt);
     this.#reporter.retrying(delivery, error, delayMs);
     this.#parkFor(delivery, delayMs, () => this.#resume(delivery));
+  }
+
+  heldBack(delivery: Delivery): void {
+    this.#reporter.attempted(delivery, 'released');
+    this.#endAttempt(delivery);
+    this.#uncount(delivery);
+    if (delivery.isWithdrawn || this.#queue.closeReason !== undefined) this.release(delivery);
+    else this.#deliveries.putBack(delivery);
+    this.#queue.pump();
+  }
+
+  /** Nothing failed: the attempt of a delivery does not count. */
+  #uncount(delivery: Delivery): void {
+    delivery.attempt--;
+    this.reportBegun(delivery);
   }
 
   #endAttempt(delivery: Delivery): void {

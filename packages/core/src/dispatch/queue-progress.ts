@@ -12,13 +12,13 @@ export function* queueProgress(
   undecodable: { readonly oldest: number | undefined; readonly size: number },
   mayBegin: (() => boolean) | undefined,
   isFull: boolean,
-  isPaused: boolean,
+  isHeld: boolean,
 ): Generator<ReadProgress> {
   const subscription = `the subscription ${id} to "${topic}"`;
   yield {
     source: subscription,
     position: deliveries.position,
-    behind: isPaused ? undefined : reasonWhyBehind(deliveries, mayBegin, isFull),
+    behind: isHeld ? undefined : reasonWhyBehind(deliveries, mayBegin, isFull),
   };
   const exhausted = [...deliveries.parked].filter(({ isExhausted }) => isExhausted);
   const unwritten = (count: number): string => `${count} dead letter(s) could not be written yet`;

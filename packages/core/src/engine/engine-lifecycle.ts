@@ -160,7 +160,7 @@ export class EngineLifecycle {
     const { queues } = subscriptions;
     // A durable broker delivers unhandled events again. Those of any other broker are handled before the engine closes.
     if (capabilities.durable) for (const queue of queues) queue.close('stopped');
-    else await subscriptions.endPaused(host());
+    else await subscriptions.finishQueues(host());
     if (await drainQueues(queues, timeoutMs, signal)) return;
     const busy = [...queues].filter((queue) => queue.unsettled > 0);
     throw new ShutdownTimeoutError(

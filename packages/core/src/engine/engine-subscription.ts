@@ -24,7 +24,7 @@ export class CancellableSubscription implements Subscription {
   constructor(
     labels: { topic: string; isAsync: boolean; engine: string; group?: string | undefined },
     cancel: (subscription: Subscription) => Promise<void>,
-    flow: SubscriptionFlow = new SubscriptionFlow(labels.isAsync),
+    flow: SubscriptionFlow = new SubscriptionFlow(!labels.isAsync),
   ) {
     this.topic = labels.topic;
     this.isAsync = labels.isAsync;

@@ -235,7 +235,7 @@ class TransportEngine implements Engine {
     const deadLetters = new DeadLetterWriter(host, reported, (letter) =>
       publishFitting(letter, (fitting) => host.publishDeadLetter(fitting)),
     );
-    const pool = policy.isAsync ? this.#pool : undefined;
+    const pool = policy.isAsync && policy.batch === undefined ? this.#pool : undefined;
     return new DeliveryQueue(identity, policy, identity.flow, reporter, deadLetters, pool);
   }
 

@@ -83,14 +83,14 @@ export class SubscriptionSet {
     await Promise.all([...this.#entries.values()].map((entry) => this.#stop(entry, host)));
   }
 
-  /** Ends the paused subscriptions, whose events nothing would handle. From now on no other is paused. */
-  async endPaused(host: EngineHost): Promise<void> {
+  /** Ends the paused subscriptions, whose events nothing would handle. The others handle what is queued. */
+  async finishQueues(host: EngineHost): Promise<void> {
     const paused = [...this.#entries.values()].filter(({ queue }) => queue.isPaused);
     for (const entry of paused) {
       await this.#stop(entry, host);
       entry.queue.close('stopped');
     }
-    for (const queue of this.#queues) queue.ignorePause();
+    for (const queue of this.#queues) queue.finish();
   }
 
   async removeAll(host: EngineHost): Promise<void> {

@@ -20,7 +20,11 @@ import { assertOptionsOf } from '../engine/options/call-options.ts';
 import { delayOf, isDelayed } from '../engine/options/delay-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
-import { type InternalSubscribeOptions, identityOption } from '../engine/options/subscribe-options.ts';
+import {
+  type InternalSubscribeOptions,
+  batchOption,
+  identityOption,
+} from '../engine/options/subscribe-options.ts';
 import { describeError } from '../errors/describe-error.ts';
 import { PolybusError } from '../errors/polybus-error.ts';
 import { allOrErrors } from './all-or-errors.ts';
@@ -155,7 +159,8 @@ class EngineRouter implements Router {
       options?.[identityOption]?.flow,
     );
     // On several engines it is still one subscription: its concurrency is shared, and its handlers see one identity.
-    subscription.flow.gate = new WorkerPool(isAsync ? (options?.concurrency ?? Infinity) : 1);
+    if (options?.[batchOption] === undefined)
+      subscription.flow.gate = new WorkerPool(isAsync ? (options?.concurrency ?? Infinity) : 1);
     const shared: InternalSubscribeOptions = {
       ...options,
       [identityOption]: options?.[identityOption] ?? subscription,

@@ -1,4 +1,10 @@
-import type { PublishOptions, StartOptions, StopOptions, SubscribeOptions } from '../../contract/bus.ts';
+import type {
+  PublishOptions,
+  StartOptions,
+  StopOptions,
+  SubscribeBatchOptions,
+  SubscribeOptions,
+} from '../../contract/bus.ts';
 import { longestTimerMs } from '../../contract/timer-limit.ts';
 import { InvalidOptionError, UnknownOptionError } from '../../errors/errors.ts';
 import { suggestion } from '../../errors/suggest.ts';
@@ -11,22 +17,28 @@ export const signalName: OptionNames<StartOptions> = { signal: true };
 /** The options of `publish`. */
 export const publishNames: OptionNames<PublishOptions> = { ...signalName, delayMs: true, at: true };
 
-type Call = 'publish' | 'subscribe' | 'start' | 'stop' | 'drain';
+type Call = 'publish' | 'subscribe' | 'subscribeBatch' | 'start' | 'stop' | 'drain';
 
-/** The options of the calls that every `EventBus` has, and of `drain`. */
+const subscribeNames = {
+  ...signalName,
+  group: true,
+  tenant: true,
+  from: true,
+  retry: true,
+  deadLetter: true,
+  handlerTimeoutMs: true,
+  bufferSize: true,
+} satisfies OptionNames<Omit<SubscribeOptions, 'concurrency'>>;
+
+/** The options of the calls that every `EventBus` has, and of `drain` and `subscribeBatch`. */
 const optionNames = {
   publish: publishNames,
-  subscribe: {
-    ...signalName,
-    group: true,
-    tenant: true,
-    concurrency: true,
-    from: true,
-    retry: true,
-    deadLetter: true,
-    handlerTimeoutMs: true,
-    bufferSize: true,
-  } satisfies OptionNames<SubscribeOptions>,
+  subscribe: { ...subscribeNames, concurrency: true } satisfies OptionNames<SubscribeOptions>,
+  subscribeBatch: {
+    ...subscribeNames,
+    maxSize: true,
+    maxWaitMs: true,
+  } satisfies OptionNames<SubscribeBatchOptions>,
   start: signalName,
   stop: { ...signalName, timeoutMs: true } satisfies OptionNames<StopOptions>,
   drain: { ...signalName, timeoutMs: true } satisfies OptionNames<StopOptions>,

@@ -1,6 +1,7 @@
 import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
 import { type Capabilities, requireCapability } from '../../contract/capabilities.ts';
 import type { EventHandler, StartPosition, SubscribeOptions } from '../../contract/bus.ts';
+import type { BatchPolicy } from '../../dispatch/batch/batching.ts';
 import type { DeliveryPolicy } from '../../dispatch/delivery-policy.ts';
 import type { CancellableSubscription } from '../engine-subscription.ts';
 import { HandlerRequiredError, InvalidOptionError } from '../../errors/errors.ts';
@@ -33,9 +34,13 @@ export interface DeliveryDefaults {
 /** The option that has the subscription that handlers see, if a layer above the engine made it. Its flow is that of the whole. */
 export const identityOption: unique symbol = Symbol('polybus.identity');
 
+/** The option with which a bus asks for batches. An engine with another copy of core does not see it, and delivers each event alone. */
+export const batchOption: unique symbol = Symbol('polybus.batch');
+
 /** The subscribe options, with the options that only core uses. */
 export interface InternalSubscribeOptions extends SubscribeOptions {
   readonly [identityOption]?: CancellableSubscription | undefined;
+  readonly [batchOption]?: BatchPolicy | undefined;
 }
 
 /** Subscribe options with all defaults set. */
@@ -57,7 +62,7 @@ export function resolveSubscribeOptions(
   topic: string,
   handler: EventHandler<never>,
   isAsync: boolean,
-  options: SubscribeOptions,
+  options: InternalSubscribeOptions,
   defaults: DeliveryDefaults,
   engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
 ): ResolvedSubscribeOptions {
@@ -94,13 +99,15 @@ export function resolveSubscribeOptions(
     );
   }
   assertSignal(signal);
+  const batch = options[batchOption];
   const policy: DeliveryPolicy = {
     handler,
     isAsync,
     group: groupFor(group, tenant),
     tenant,
     concurrency: isAsync ? wholeNumber('concurrency', concurrency ?? defaults.workerCount) : 1,
-    bufferSize: wholeNumber('bufferSize', bufferSize ?? defaults.bufferSize),
+    batch,
+    bufferSize: wholeNumber('bufferSize', bufferSize ?? Math.max(defaults.bufferSize, batch?.maxSize ?? 0)),
     retry: resolveRetry(options.retry ?? defaults.retry),
     handlerTimeoutMs:
       handlerTimeoutMs === undefined ? undefined : timerMs('handlerTimeoutMs', handlerTimeoutMs),
@@ -120,7 +127,12 @@ function assertFrom(from: unknown): void {
   throw new InvalidOptionError('from', from, '"latest", "earliest" or a valid Date');
 }
 
-function wholeNumber(option: string, value: unknown): number {
+/**
+ * Validates an option that counts something.
+ *
+ * @throws {@link InvalidOptionError} if it is not a whole number of at least 1.
+ */
+export function wholeNumber(option: string, value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
   throw new InvalidOptionError(option, value, 'a whole number of at least 1');
 }
