@@ -101,7 +101,7 @@ test('events that are due at the same time are published in publish order, whate
   const broker = new LogBroker();
   const delayed = delaysOn(broker);
   const at = Date.now() + 40 * secondMs;
-  // The second passes through other topics than the first, and reaches the last topic earlier.
+  // They pass through different topics, and reach the last topic in another order.
   for (const [n, waitMs] of [9100, 500, 25_000, 4000].entries()) {
     await delayed.send(event(n, 'k'), { at });
     await vi.advanceTimersByTimeAsync(waitMs);
@@ -109,6 +109,20 @@ test('events that are due at the same time are published in publish order, whate
   await delayed.send(event(4, 'k'), { at });
   await vi.advanceTimersByTimeAsync(2 * secondMs);
   expect(broker.published.map((one) => one.event.payload)).toEqual([0, 1, 2, 3, 4]);
+});
+
+test('an event whose wait ends shortly before its time keeps its order, although it takes time to move it', async () => {
+  const broker = new LogBroker();
+  broker.onSend = ({ topic }) =>
+    topic === 'a' ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, 300));
+  const delayed = delaysOn(broker);
+  const at = Date.now() + 30 * secondMs + 100;
+  const publishes = [delayed.send(event(0, 'k'), { at })];
+  await vi.advanceTimersByTimeAsync(200);
+  publishes.push(delayed.send(event(1, 'k'), { at }));
+  await vi.advanceTimersByTimeAsync(32 * secondMs);
+  await Promise.all(publishes);
+  expect(broker.published.map((one) => one.event.payload)).toEqual([0, 1]);
 });
 
 test('5,000 events with a long delay hold back none with a short delay, and few of them are in memory', async () => {
