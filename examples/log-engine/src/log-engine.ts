@@ -21,7 +21,14 @@ function create(config: unknown, path: string): Engine {
   const options = resolveOptions(config, path);
   return createEngine({
     type: 'log',
-    capabilities: { durable: true, groups: true, replay: true, partitioned: true, crossProcess: true },
+    capabilities: {
+      durable: true,
+      groups: true,
+      replay: true,
+      partitioned: true,
+      crossProcess: true,
+      delay: true,
+    },
     open: (context) => LogTransport.open(options, context),
     defaults: deliveryDefaults(options),
   });

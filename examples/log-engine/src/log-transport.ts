@@ -1,6 +1,7 @@
 import { type ConsumerLag, type Event, PublishError } from '@polybus/core';
 import { encodeStructured } from '@polybus/core/cloudevents';
 import type {
+  Delay,
   ListenRequest,
   Listener,
   ReadProgress,
@@ -8,6 +9,7 @@ import type {
   Transport,
   TransportContext,
 } from '@polybus/core/engine';
+import { DelayedTopics } from '@polybus/core/engine-kit';
 import { GroupMember } from './group-member.ts';
 import { LogBroker } from './log-broker.ts';
 import type { LogOptions } from './options.ts';
@@ -28,6 +30,9 @@ export interface Reader {
   leave(): void;
 }
 
+/** The topics in which delayed events wait, and the group that reads them. */
+const delayedTopics = '_delayed';
+
 /** The connection of the log engine to its broker. */
 export class LogTransport implements Transport {
   readonly #broker: LogBroker;
@@ -40,25 +45,32 @@ export class LogTransport implements Transport {
   /** Why reading fails. */
   #error: Error | undefined;
 
-  private constructor(broker: LogBroker, leaseMs: number, source: string) {
+  readonly #delayed: DelayedTopics;
+
+  private constructor(broker: LogBroker, leaseMs: number, { source, logger }: TransportContext) {
     this.#broker = broker;
     this.#leaseMs = leaseMs;
     this.#source = source;
+    this.#delayed = new DelayedTopics({
+      prefix: delayedTopics,
+      send: async (event) => this.send(event),
+      listen: (request, receiver) => this.listen(request, receiver),
+      logger,
+    });
     this.#renewing = setInterval(() => this.#renew(), leaseMs / 3).unref();
     this.#unwatch = broker.watch(this.#schedule);
+    this.#joinDelays();
   }
 
   /** Opens the connection to the broker, or rejects if it cannot be reached. */
-  static async open(
-    { folder, leaseTimeout }: LogOptions,
-    { source }: TransportContext,
-  ): Promise<LogTransport> {
+  static async open({ folder, leaseTimeout }: LogOptions, context: TransportContext): Promise<LogTransport> {
     const broker = new LogBroker(folder);
     broker.assertUp();
-    return new LogTransport(broker, leaseTimeout, source);
+    return new LogTransport(broker, leaseTimeout, context);
   }
 
   async close(): Promise<void> {
+    this.#delayed.close();
     this.#run();
     this.#each((reader) => reader.leave());
     this.#unwatch();
@@ -75,6 +87,10 @@ export class LogTransport implements Transport {
     } catch (cause) {
       throw new PublishError(`The broker did not accept an event on "${topic}".`, { topic, cause });
     }
+  }
+
+  sendDelayed(event: Event, delay: Delay): Promise<void> {
+    return this.#delayed.send(event, delay);
   }
 
   async listen(request: ListenRequest, receiver: Receiver): Promise<Listener> {
@@ -95,9 +111,19 @@ export class LogTransport implements Transport {
   }
 
   #renew(): void {
+    this.#joinDelays();
     this.#each((reader) => reader.renew());
     // The broker reports no change when the lease of another member expires.
     this.#schedule();
+  }
+
+  /** If another process has delayed events, this process publishes them, too. */
+  #joinDelays(): void {
+    try {
+      if (this.#broker.partitions(`${delayedTopics}.*`).length > 0) this.#delayed.begin();
+    } catch {
+      // The broker is down. The next renewal looks again.
+    }
   }
 
   /** In a turn of its own, and once for all changes of a turn. */

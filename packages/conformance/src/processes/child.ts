@@ -58,7 +58,7 @@ async function obey(command: Command): Promise<void> {
       await Promise.all(command.events.map((event) => started().publish(event)));
       return;
     case 'publish and die':
-      await Promise.all(command.events.map((event) => started().publish(event)));
+      await Promise.all(command.events.map((event) => started().publish(event, command.options)));
       process.kill(process.pid, 'SIGKILL');
       // A signal to the own process can arrive after the call.
       return new Promise(() => {});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import type { DeliveryStats, NewEvent, SubscribeOptions } from '@polybus/core';
+import type { DeliveryStats, NewEvent, PublishOptions, SubscribeOptions } from '@polybus/core';
 import { type Wakeup, within } from '../support/eventually.ts';
 import { assertConserved } from '../support/stats.ts';
 import type { Handling, History } from './history.ts';
@@ -108,8 +108,11 @@ export class EngineProcess {
   }
 
   /** The process publishes, and kills itself in the turn in which the last publish resolves. */
-  async publishAndDie(events: readonly NewEvent[]): Promise<void> {
-    const refused = this.#send({ do: 'publish and die', events }).catch((error: unknown) => {
+  async publishAndDie(
+    events: readonly NewEvent[],
+    options: Pick<PublishOptions, 'delayMs'> = {},
+  ): Promise<void> {
+    const refused = this.#send({ do: 'publish and die', events, options }).catch((error: unknown) => {
       if (this.isAlive) throw error;
     });
     await Promise.race([refused, this.#exited]);

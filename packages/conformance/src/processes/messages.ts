@@ -1,4 +1,4 @@
-import type { DeliveryStats, NewEvent, SubscribeOptions } from '@polybus/core';
+import type { DeliveryStats, NewEvent, PublishOptions, SubscribeOptions } from '@polybus/core';
 
 /** What the factory in the other process gets. */
 export interface ChildContext {
@@ -20,7 +20,11 @@ export type Command =
     }
   | { readonly do: 'publish'; readonly events: readonly NewEvent[] }
   /** Publishes, and kills its own process in the turn in which the last publish resolves. */
-  | { readonly do: 'publish and die'; readonly events: readonly NewEvent[] }
+  | {
+      readonly do: 'publish and die';
+      readonly events: readonly NewEvent[];
+      readonly options: Pick<PublishOptions, 'delayMs'>;
+    }
   | { readonly do: 'set handlers'; readonly behaviour: Behaviour }
   | { readonly do: 'answer' };
 

@@ -62,6 +62,12 @@ describe('the suite finds an engine that', () => {
         'acceptsBeforeItIsWritten',
       ),
       faulty(
+        'resolves publish before the broker has the delayed event, in a process that is killed',
+        'a delayed event arrives in other processes if its publisher is killed',
+        'the delayed events of the publisher that was killed; missing 0, 1, 2',
+        'acceptsBeforeItIsWritten',
+      ),
+      faulty(
         'never takes over the events of a dead member',
         'if a member is killed, another member begins',
         'in whose handler process 1 was killed',

@@ -49,4 +49,20 @@ export const processDeliveryCases: readonly ConformanceCase[] = defineProcessCas
       );
     },
   },
+  {
+    name: 'a delayed event arrives in other processes if its publisher is killed right after publish() resolves',
+    rules: [4, 17],
+    needs: { ...needs, delay: true, durable: true },
+    async run(t) {
+      const [publisher, reader] = await Promise.all([t.process(), t.process()]);
+      await reader.subscribeAsync(t.topic(), roomy);
+      const events = numbers(20).map((n) => ({ topic: t.topic(), payload: n, key: `key-${n % 4}` }));
+      await publisher.publishAndDie(events, { delayMs: 1000 });
+      const missing = (): number[] => t.history.missing(numbers(20));
+      await t.eventually(
+        () => missing().length === 0,
+        () => `the delayed events of the publisher that was killed; missing ${missing().join(', ')}`,
+      );
+    },
+  },
 ]);

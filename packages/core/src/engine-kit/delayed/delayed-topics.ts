@@ -1,3 +1,4 @@
+import { newEventId } from '../../contract/event-id.ts';
 import type { Event } from '../../contract/event.ts';
 import type { Logger } from '../../contract/observing.ts';
 import type { Delay, Listener, ListenRequest, Receiver } from '../../contract/transport.ts';
@@ -75,7 +76,7 @@ export class DelayedTopics {
     const request = {
       pattern: level.topic,
       group: prefix,
-      subscriptionId: prefix,
+      subscriptionId: newEventId(),
       from: 'earliest',
     } as const;
     for (let failures = 0; !signal.aborted;) {
