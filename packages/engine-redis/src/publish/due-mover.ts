@@ -34,11 +34,13 @@ export class DueMover {
 
   /** Moves due events after this many milliseconds at the latest. */
   moveIn(ms: number): void {
-    const ends = performance.now() + ms;
+    // A delay can be longer than a timer of Node.js.
+    const waitMs = Math.min(Math.ceil(ms), pollMs);
+    const ends = performance.now() + waitMs;
     if (ends >= this.#timerEnds || this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timerEnds = ends;
-    this.#timer = setTimeout(this.#begin, Math.ceil(ms)).unref();
+    this.#timer = setTimeout(this.#begin, waitMs).unref();
   }
 
   readonly #begin = (): void => {
@@ -68,7 +70,7 @@ export class DueMover {
       // The connection reports its own outages.
       if (this.#store.connection.isReady) this.#report(anyTopic, messageOf(error));
     }
-    this.moveIn(Math.min(dueInMs, pollMs));
+    this.moveIn(dueInMs);
   }
 
   /** Warns of a failure when it begins, because a lasting failure repeats every second. */

@@ -1,5 +1,5 @@
 import { describeWithBroker } from '@polybus/testbed/vitest';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts';
 
 /*
@@ -64,5 +64,24 @@ describeWithBroker('redis', 'delayed events', ({ url }) => {
     );
     await until('the events to be counted', async () => (await engine.health()).details?.['delayed'] === 3);
     expect(await engine.lag!()).toEqual([{ topic: '_delayed', events: 3 }]);
+  });
+
+  test('a delay that is longer than a timer lasts causes no warning of Node.js', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name, message }: Error): void => void warnings.push(`${name}: ${message}`);
+    process.on('warning', onWarning);
+    onTestFinished(() => void process.off('warning', onWarning));
+    const engine = await startEngine({ ...config, keyPrefix: newPrefix() });
+    const counts = new Set<unknown>();
+    // While the engine looks for due events, no timer of it runs.
+    await until('the engine to look for due events several times', async () => {
+      await Promise.all(
+        Array.from({ length: 20 }, () =>
+          engine.publish({ topic: 'far', payload: 1 }, { delayMs: 40 * 24 * 3_600_000 }),
+        ),
+      );
+      return counts.add((await engine.health()).details?.['delayed']).size > 3;
+    });
+    expect(warnings.filter((text) => text.includes('Timeout'))).toEqual([]);
   });
 });
