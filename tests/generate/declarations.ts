@@ -44,7 +44,10 @@ export class Declarations {
       isOptional: mark !== undefined,
       ...partsOf(doc),
     }));
-    return [...this.#inherited(text), ...own];
+    const inherited = this.#inherited(text).filter((one) =>
+      own.every(({ name: other }) => other !== one.name),
+    );
+    return [...inherited, ...own];
   }
 
   #inherited(text: string): readonly Member[] {

@@ -12,6 +12,7 @@ describe('docs/options.md', () => {
     ['stop', (bus) => bus.stop(unknown)],
     ['publish', (bus) => bus.publish('a', {}, unknown)],
     ['subscribe', (bus) => bus.subscribe('a', () => {}, unknown)],
+    ['subscribeBatch', (bus) => bus.subscribeBatch('a', () => {}, unknown)],
     ['redrive', (bus) => bus.redrive('a', unknown)],
   ])('has the options that %s takes, and no others', async (name, call) => {
     await using bus = createEventBus();
@@ -55,6 +56,7 @@ export interface ManyOptions extends Omit<OneOptions, 'second'> {
 export interface OneOptions {
   readonly first?: Mode | undefined;
   readonly second?: string | undefined;
+  readonly maxSize?: number | undefined;
 }
 
 export type Mode = 'a' | 'b';
