@@ -33,13 +33,16 @@ export class Circuit {
     this.#options = options;
   }
 
-  /** Resolves when the handler may be called: at once if the circuit is closed. Rejects when the signal aborts. */
+  /** Resolves when the handler may be called: at once, unless another event is tried. Rejects when the signal aborts. */
   async enter(subscription: Subscription, signal: () => AbortSignal): Promise<Call> {
     this.#subscriptions.add(subscription);
     if (this.#state === 'closed') return 'usual';
-    if (this.#state === 'open') this.#pause(subscription);
-    // An event that was already on its way to its handler. It waits here, so that it uses no attempt.
-    while (this.#state === 'open' || this.#isTrialRunning)
+    if (this.#state === 'open') {
+      // The event was on its way to its handler when the circuit opened, or its bus stops and handles what is queued: do not delay that.
+      this.#pause(subscription);
+      return 'usual';
+    }
+    while (this.#isTrialRunning || this.#stateNow() === 'open')
       await lendingWorker(orAborted(this.#changed.promise, signal()));
     // Read again: the state has changed meanwhile.
     if (this.#stateNow() === 'closed') return 'usual';

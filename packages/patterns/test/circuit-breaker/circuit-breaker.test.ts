@@ -192,6 +192,25 @@ test('all subscriptions of one handler are paused, and one that the application 
   expect([placed.isPaused, paid.isPaused]).toEqual([false, true]);
 });
 
+test('a circuit that opens while the bus stops does not keep it from stopping', async () => {
+  const bus = await start();
+  let isStopping = false;
+  const handler = circuitBreaker(
+    async () => {
+      await until('the bus stops', () => isStopping);
+      throw new Error('the service is down');
+    },
+    { failures: 1, resetMs: hourMs, logger: quiet },
+  );
+  await bus.subscribeAsync('order.placed', handler, { retry });
+  await bus.publish('order.placed', {});
+  await until('the handler runs', () => bus.stats().running === 1);
+  const stopping = bus.stop({ timeoutMs: 20_000 });
+  isStopping = true;
+  await stopping;
+  expect(bus.stats()).toMatchObject({ delivered: 1, failed: 1, pending: 0 });
+});
+
 test('an onChange that throws has no other effect', async () => {
   const bus = await start();
   const service = new Service();
