@@ -8,6 +8,7 @@ export default defineConfig({
       'examples/custom-engine',
       'examples/log-engine',
       'examples/multi-broker',
+      'examples/shop',
       'tests',
       'tests/brokers',
     ],
