@@ -400,6 +400,46 @@ test('an event that its schema refuses is not in the batch, and the others are',
   expect(seen).toEqual([[1, 3]]);
 });
 
+test('a batch handler needs no worker of the engine', async () => {
+  const bus = await startedBus({ engines: [{ name: 'm', engine: memoryEngine({ workerCount: 1 }) }] });
+  let open: (() => void) | undefined;
+  await bus.subscribeAsync('busy', () => new Promise<void>((resolve) => (open = resolve)));
+  await bus.publish('busy', 0);
+  await vi.waitUntil(() => open !== undefined);
+  const seen = recorded();
+  await bus.subscribeBatch('a', seen.handle, { maxSize: 2, ...patient });
+  await publishAll(bus, 'a', keys(2));
+  await expect.poll(() => seen.batches).toEqual([[0, 1]]);
+  open!();
+});
+
+test('a batch subscription that spans several engines handles one batch of each engine at a time', async () => {
+  const bus = await startedBus({
+    engines: [
+      { name: 'one', engine: memoryEngine() },
+      { name: 'two', engine: memoryEngine() },
+    ],
+    routing: [{ topics: ['b'], engine: 'two' }],
+  });
+  const open: (() => void)[] = [];
+  const engines: string[] = [];
+  const seen = recorded((_, { engine }) => {
+    engines.push(engine);
+    return new Promise<void>((resolve) => open.push(resolve));
+  });
+  await bus.subscribeBatch('*', seen.handle, { maxSize: 2, ...patient });
+  for (const topic of ['a', 'b']) await publishAll(bus, topic, keys(4));
+  await expect.poll(() => engines.toSorted()).toEqual(['one', 'two']);
+  expect(seen.batches).toEqual([
+    [0, 1],
+    [0, 1],
+  ]);
+  for (const resolve of open.splice(0)) resolve();
+  await expect.poll(() => engines.toSorted()).toEqual(['one', 'one', 'two', 'two']);
+  for (const resolve of open.splice(0)) resolve();
+  await expect.poll(() => bus.stats()).toMatchObject({ delivered: 8, pending: 0 });
+});
+
 test('a batch subscription of a tenant gets only the events of that tenant', async () => {
   const bus = await startedBus();
   const seen = recorded();
