@@ -2,9 +2,10 @@ import type { Logger } from '@polybus/core';
 import kafkajs from 'kafkajs';
 import type { KafkaClient } from './kafka-client.ts';
 import { noRetries } from './kafkajs/connection/connections.ts';
-import { KafkajsClient } from './kafkajs/client.ts';
+import { KafkajsLibrary } from './kafkajs/library.ts';
 import { logTo } from './kafkajs/log.ts';
 import { Sockets } from './kafkajs/connection/sockets.ts';
+import { ClusterClient } from './protocol/cluster-client.ts';
 import type { KafkaOptions } from '../options/options.ts';
 
 /** The longest time that kafkajs may take for one connection, in milliseconds. */
@@ -20,7 +21,7 @@ export function createClient({ connection, producer, consumer }: KafkaOptions, l
     sessionTimeoutMs: consumer.sessionTimeoutMs,
     rebalanceTimeoutMs: consumer.rebalanceTimeoutMs,
   };
-  if (client !== undefined) return new KafkajsClient(client, options, undefined);
+  if (client !== undefined) return new ClusterClient(new KafkajsLibrary(client, undefined), options);
   const sockets = new Sockets();
   const socketMs = Math.min(connectTimeoutMs, maxSocketMs);
   const kafka = new kafkajs.Kafka({
@@ -36,5 +37,5 @@ export function createClient({ connection, producer, consumer }: KafkaOptions, l
     logCreator: logTo(logger),
     socketFactory: sockets.factory,
   });
-  return new KafkajsClient(kafka, options, sockets);
+  return new ClusterClient(new KafkajsLibrary(kafka, sockets), options);
 }

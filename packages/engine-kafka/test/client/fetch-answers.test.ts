@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import { type FetchAnswer, type Response, fetchResponse } from '../../src/client/kafkajs/fetch.ts';
+import { type FetchAnswer, type Response, fetchResponse } from '../../src/client/kafkajs/fetch-response.ts';
 
 interface Bytes {
   readonly buffer: Buffer;

@@ -1,9 +1,22 @@
-import type { Cluster, GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
-import { askAny, brokerOf } from './connection/connections.ts';
+import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
+import type { CommittedOffset, PartitionsByTopic } from '../kafka-client.ts';
+import type {
+  Coordinator,
+  GroupTimes,
+  JoinAnswer,
+  JoinRequest,
+  MemberAssignment,
+} from '../protocol/broker.ts';
+import { byTopic } from '../protocol/by-topic.ts';
+import { firstAnswerOf } from '../protocol/first-answer.ts';
 import type { LenientBroker } from './connection/lenient-broker.ts';
 
 /** The requests of kafkajs's broker for groups. */
-export interface GroupCoordinator {
+interface GroupBroker {
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
   joinGroup(request: {
     groupId: string;
     sessionTimeout: number;
@@ -34,30 +47,106 @@ interface TopicOffsetsWithMetadata extends Omit<TopicOffsets, 'partitions'> {
   readonly partitions: readonly { partition: number; offset: string; metadata?: string | null }[];
 }
 
-export interface GroupTimes {
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-}
-
-/** A broker of kafkajs, with a request that its types leave out. */
-interface AnyBroker {
-  findGroupCoordinator(request: {
-    groupId: string;
-    coordinatorType: number;
-  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
-}
-
 const ofGroups = 0;
 
 /**
  * Finds the coordinator of a group through any broker. kafkajs's cluster has a `findGroupCoordinator`, too, which hides why no
  * coordinator was found.
  */
-export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
-  const { coordinator } = await askAny(cluster, (any) =>
-    (any as unknown as AnyBroker).findGroupCoordinator({ groupId, coordinatorType: ofGroups }),
-  );
-  return (await brokerOf(cluster, coordinator.nodeId)) as unknown as GroupCoordinator;
+export async function coordinatorOf(
+  ids: readonly number[],
+  brokerOf: (id: number) => Promise<LenientBroker>,
+  groupId: string,
+  times: GroupTimes,
+): Promise<Coordinator> {
+  const { coordinator } = await firstAnswerOf(ids, async (id) => {
+    const broker = (await brokerOf(id)) as unknown as GroupBroker;
+    return broker.findGroupCoordinator({ groupId, coordinatorType: ofGroups });
+  });
+  return new KafkajsCoordinator(await brokerOf(coordinator.nodeId), groupId, times);
+}
+
+class KafkajsCoordinator implements Coordinator {
+  readonly #groupId: string;
+  readonly #times: GroupTimes;
+  readonly #broker: GroupBroker;
+  #onMemberId: (memberId: string) => void = () => {};
+
+  constructor(broker: LenientBroker, groupId: string, times: GroupTimes) {
+    this.#groupId = groupId;
+    this.#times = times;
+    this.#broker = patient(broker, times, (memberId) => this.#onMemberId(memberId));
+  }
+
+  async join({ protocol, metadata, memberId, onMemberId }: JoinRequest): Promise<JoinAnswer> {
+    this.#onMemberId = onMemberId;
+    const joined = await this.#broker.joinGroup({
+      groupId: this.#groupId,
+      sessionTimeout: this.#times.sessionTimeoutMs,
+      rebalanceTimeout: this.#times.rebalanceTimeoutMs,
+      memberId,
+      groupProtocols: [{ name: protocol, metadata }],
+    });
+    return {
+      memberId: joined.memberId,
+      leaderId: joined.leaderId,
+      generation: joined.generationId,
+      members: joined.members.map((one) => ({ id: one.memberId, metadata: one.memberMetadata })),
+    };
+  }
+
+  async sync(
+    generationId: number,
+    memberId: string,
+    assignments: readonly MemberAssignment[],
+  ): Promise<Buffer> {
+    const groupAssignment = assignments.map((one) => ({
+      memberId: one.memberId,
+      memberAssignment: one.assignment,
+    }));
+    const request = { groupId: this.#groupId, generationId, memberId, groupAssignment };
+    return (await this.#broker.syncGroup(request)).memberAssignment;
+  }
+
+  async heartbeat(groupGenerationId: number, memberId: string): Promise<void> {
+    await this.#broker.heartbeat({ groupId: this.#groupId, groupGenerationId, memberId });
+  }
+
+  async committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]> {
+    const topics = [...partitions].map(([topic, ids]) => ({
+      topic,
+      partitions: ids.map((partition) => ({ partition })),
+    }));
+    const { responses } = await this.#broker.offsetFetch({ groupId: this.#groupId, topics });
+    return responses.flatMap((one) =>
+      one.partitions.map(({ partition, offset, metadata }) => ({
+        topic: one.topic,
+        partition,
+        offset: Number(offset),
+        metadata: metadata ?? '',
+      })),
+    );
+  }
+
+  async commit(
+    groupGenerationId: number,
+    memberId: string,
+    offsets: readonly CommittedOffset[],
+  ): Promise<void> {
+    const topics = [...byTopic(offsets)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition, offset, metadata }) => ({
+        partition,
+        offset: String(offset),
+        metadata,
+      })),
+    }));
+    await this.#broker.offsetCommit({ groupId: this.#groupId, groupGenerationId, memberId, topics });
+  }
+
+  async leave(memberId: string): Promise<void> {
+    await this.#broker.leaveGroup({ groupId: this.#groupId, memberId });
+  }
 }
 
 type Lookup = LenientBroker['lookupRequest'];
@@ -71,15 +160,12 @@ const latencyMs = 5000;
 /**
  * A coordinator for one member of a group. kafkajs would give up on an answer after the time that a publish may take, which can be
  * less than a rebalance takes, and would return the id of a new member only after the join.
- *
- * @param onMemberId - Called with the id of a new member. The join fails with what it throws.
  */
-export function coordinatorFor(
-  coordinator: GroupCoordinator,
+function patient(
+  broker: LenientBroker,
   times: GroupTimes,
   onMemberId: (memberId: string) => void,
-): GroupCoordinator {
-  const broker = coordinator as unknown as LenientBroker;
+): GroupBroker {
   const lookupRequest: Lookup = (apiKey, definition) => {
     const protocol = broker.lookupRequest(apiKey, definition);
     return (args) => {
@@ -93,7 +179,7 @@ export function coordinatorFor(
       return { ...made, requestTimeout, response: { ...response, parse } };
     };
   };
-  return Object.create(broker, { lookupRequest: { value: lookupRequest } }) as GroupCoordinator;
+  return Object.create(broker, { lookupRequest: { value: lookupRequest } }) as GroupBroker;
 }
 
 /** A coordinator refuses the first join of a new member with an error that holds its id. kafkajs then joins again by itself. */

@@ -1,25 +1,14 @@
-import { settlesWithin } from '@polybus/core/engine-kit';
-import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
-import { type LenientBroker, type Metadata, lenient } from './lenient-broker.ts';
+import type { Cluster, Consumer, Kafka, PartitionAssigner, RetryOptions } from 'kafkajs';
+import { type KafkajsMetadata, type LenientBroker, lenient } from './lenient-broker.ts';
 import { type ConnectionPool, correctConnections } from './connection-fixes.ts';
 import { KafkaFailure } from '../../failure.ts';
+import type { Broker, Connections, Coordinator, GroupTimes, Metadata } from '../../protocol/broker.ts';
+import { firstAnswer, lateMs } from '../../protocol/first-answer.ts';
+import { KafkajsBroker } from '../broker.ts';
+import { coordinatorOf } from '../coordinator.ts';
 
 /** kafkajs does not retry, because the engine does: it can stop when it closes. */
 export const noRetries: RetryOptions = { retries: 0, initialRetryTime: 100, maxRetryTime: 1000 };
-
-/** How long a broker may take for an answer before others are asked too, in milliseconds. */
-const lateMs = 1000;
-
-/** Connections of kafkajs to the brokers of a cluster. */
-export interface Connections {
-  readonly cluster: Cluster;
-  /** The consumer that owns the connections. It is connected and disconnected, and consumes nothing. */
-  readonly consumer: Consumer;
-  /** The metadata of the cluster, from an answer that was requested after this call. */
-  look(): Promise<Metadata>;
-  /** The last answer. */
-  readonly seen: Metadata | undefined;
-}
 
 /** A cluster of kafkajs, with what its types leave out. */
 interface AnyCluster {
@@ -71,13 +60,14 @@ export function openConnections(kafka: Kafka, groupId: string, answerMs: number)
       return built;
     },
   };
-  return new LenientConnections(given, consumer, pool);
+  return new KafkajsConnections(given, consumer, pool);
 }
 
-class LenientConnections implements Connections {
-  readonly cluster: Cluster;
-  readonly consumer: Consumer;
+class KafkajsConnections implements Connections {
   seen: Metadata | undefined;
+  readonly #cluster: Cluster;
+  /** The consumer that owns the connections. It is connected and disconnected, and consumes nothing. */
+  readonly #consumer: Consumer;
   readonly #pool: BrokerPool;
   /** How each broker is asked for metadata, without the others. */
   readonly #asks = new WeakMap<LenientBroker, LenientBroker['metadata']>();
@@ -87,18 +77,43 @@ class LenientConnections implements Connections {
   #answered = 0;
 
   constructor(cluster: Cluster, consumer: Consumer, pool: BrokerPool) {
-    this.cluster = cluster;
-    this.consumer = consumer;
+    this.#cluster = cluster;
+    this.#consumer = consumer;
     this.#pool = pool;
     const create = pool.createBroker;
     pool.createBroker = (options) => this.#observed(lenient(create(options)));
   }
 
+  connect(): Promise<void> {
+    return this.#consumer.connect();
+  }
+
+  close(): Promise<void> {
+    return this.#consumer.disconnect();
+  }
+
+  ids(): readonly number[] {
+    return this.#cluster.getNodeIds().map(Number);
+  }
+
+  async broker(id: number): Promise<Broker> {
+    return new KafkajsBroker(await this.#brokerOf(id));
+  }
+
+  async #brokerOf(id: number): Promise<LenientBroker> {
+    return (await this.#cluster.findBroker({ nodeId: String(id) })) as unknown as LenientBroker;
+  }
+
+  coordinator(groupId: string, times: GroupTimes): Promise<Coordinator> {
+    const ids = this.ids();
+    return coordinatorOf(ids, (id) => this.#brokerOf(id), groupId, times);
+  }
+
   async look(): Promise<Metadata> {
     const before = this.#asked;
-    await this.cluster.refreshMetadata();
+    await this.#cluster.refreshMetadata();
     // kafkajs has returned the answer of a request that was already in progress.
-    if (this.#answered <= before) await this.cluster.refreshMetadata();
+    if (this.#answered <= before) await this.#cluster.refreshMetadata();
     if (this.seen === undefined) throw new KafkaFailure('passing', 'no broker returns metadata', undefined);
     return this.seen;
   }
@@ -121,15 +136,15 @@ class LenientConnections implements Connections {
         throw new KafkaFailure('passing', 'a broker does not know its cluster yet', undefined);
       if (turn > this.#answered) {
         this.#answered = turn;
-        this.seen = answer;
+        this.seen = metadataOf(answer);
       }
       return answer;
     };
     return broker;
   }
 
-  #askOthers(broker: LenientBroker, topics: readonly string[] | undefined): Promise<Metadata>[] {
-    const others = this.cluster
+  #askOthers(broker: LenientBroker, topics: readonly string[] | undefined): Promise<KafkajsMetadata>[] {
+    const others = this.#cluster
       .getNodeIds()
       .map(String)
       .filter((id) => id !== String(broker.nodeId));
@@ -141,33 +156,11 @@ class LenientConnections implements Connections {
   }
 }
 
-/** The broker of an id, connected. */
-export async function brokerOf(cluster: Cluster, id: number): Promise<Broker & LenientBroker> {
-  return (await cluster.findBroker({ nodeId: String(id) })) as Broker & LenientBroker;
-}
-
-/**
- * Asks a broker. If it does not answer soon, the first answer of another broker counts, too.
- *
- * @param preferred - The broker to ask first. By default any.
- */
-export function askAny<T>(
-  cluster: Cluster,
-  ask: (broker: Broker & LenientBroker) => Promise<T>,
-  preferred = -1,
-): Promise<T> {
-  const ids = cluster.getNodeIds().map(Number);
-  const first = preferred < 0 ? (ids[Math.floor(Math.random() * ids.length)] ?? -1) : preferred;
-  const askOne = async (id: number): Promise<T> => ask(await brokerOf(cluster, id));
-  return firstAnswer(askOne(first), lateMs, () => ids.filter((id) => id !== first).map(askOne));
-}
-
-/** A broker that does not answer, although it is connected, does not hold up what others can answer. */
-async function firstAnswer<T>(
-  asked: Promise<T>,
-  waitMs: number,
-  askOthers: () => readonly Promise<T>[],
-): Promise<T> {
-  if (await settlesWithin(asked, waitMs)) return asked;
-  return Promise.any([asked, ...askOthers()]);
+function metadataOf({ topicMetadata, controllerId = -1 }: KafkajsMetadata): Metadata {
+  const leadersOf = ({ partitionMetadata }: KafkajsMetadata['topicMetadata'][number]): number[] => {
+    const leaders: number[] = [];
+    for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
+    return leaders;
+  };
+  return { controllerId, topics: new Map(topicMetadata.map((one) => [one.topic, leadersOf(one)])) };
 }

@@ -1,10 +1,10 @@
-import { type FetchAnswer, type Response, fetchResponse } from '../fetch.ts';
+import { type FetchAnswer, type Response, fetchResponse } from '../fetch-response.ts';
 
 /**
  * Answers about many partitions. kafkajs discards a whole answer if anything in it has an error, such as a partition without a
  * leader or one refused batch. Here the rest of the answer is used.
  */
-export interface Metadata {
+export interface KafkajsMetadata {
   readonly brokers: readonly { readonly nodeId: number }[];
   readonly controllerId?: number;
   readonly topicMetadata: readonly TopicMetadata[];
@@ -44,9 +44,9 @@ export interface LenientBroker {
     isolationLevel: number;
     topics: readonly unknown[];
   }): Promise<{ readonly responses: readonly ListedOffsets[] }>;
-  metadata(topics?: readonly string[]): Promise<Metadata>;
+  metadata(topics?: readonly string[]): Promise<KafkajsMetadata>;
   /** Undefined if `acks` requests no answer. */
-  produce(request: ProduceRequest): Promise<Produced | undefined>;
+  produce(request: KafkajsProduceRequest): Promise<Produced | undefined>;
   initProducerId(request: {
     transactionTimeout: number;
   }): Promise<{ readonly producerId: unknown; readonly producerEpoch: number }>;
@@ -58,7 +58,7 @@ export interface LenientBroker {
   }>;
 }
 
-export interface ProduceRequest {
+export interface KafkajsProduceRequest {
   readonly acks: number;
   readonly timeout: number;
   readonly compression: number;
@@ -113,7 +113,7 @@ const responses: Readonly<Record<number, (theirs: Response, version: number) => 
   [apiKeys.fetch]: fetchResponse,
   [apiKeys.metadata]: (theirs) => ({
     ...theirs,
-    parse: (data) => Promise.resolve(existingTopics(data as Metadata)),
+    parse: (data) => Promise.resolve(existingTopics(data as KafkajsMetadata)),
   }),
   [apiKeys.produce]: (theirs) => ({
     ...theirs,
@@ -121,7 +121,7 @@ const responses: Readonly<Record<number, (theirs: Response, version: number) => 
   }),
 };
 
-function existingTopics(data: Metadata): Metadata {
+function existingTopics(data: KafkajsMetadata): KafkajsMetadata {
   const topicMetadata = data.topicMetadata.filter(({ topicErrorCode }) => codesOfTopics.has(topicErrorCode));
   return { ...data, topicMetadata };
 }

@@ -1,14 +1,17 @@
 import { maskUrl } from '@polybus/core/engine-kit';
 import { type FailureKind, KafkaFailure } from '../failure.ts';
 
-interface KafkajsError {
+/** An error of kafkajs or of `@platformatic/kafka`. */
+interface LibraryError {
   readonly name?: string;
   readonly message?: string;
+  /** The name of Kafka's error code, in kafkajs. */
   readonly type?: string;
+  /** The name of Kafka's error code, in `@platformatic/kafka`. */
+  readonly apiId?: string;
   readonly code?: string | number;
-  readonly retriable?: boolean;
-  readonly cause?: KafkajsError;
-  readonly errors?: readonly KafkajsError[];
+  readonly cause?: LibraryError;
+  readonly errors?: readonly LibraryError[];
 }
 
 /** The kinds of Kafka's error codes (Kafka protocol guide, "Error Codes"). */
@@ -48,11 +51,13 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   UNSUPPORTED_VERSION: 'lasting',
 };
 
-/** The kinds of errors of kafkajs itself, by their names. */
+/** The kinds of errors of the libraries themselves, by their names and codes. */
 const kindsByName: Readonly<Record<string, FailureKind>> = {
   KafkaJSSASLAuthenticationError: 'refused',
   KafkaJSNotImplemented: 'lasting',
   KafkaJSServerDoesNotSupportApiKey: 'lasting',
+  PLT_KFK_AUTHENTICATION: 'refused',
+  PLT_KFK_UNSUPPORTED_COMPRESSION: 'lasting',
   TypeError: 'lasting',
   RangeError: 'lasting',
 };
@@ -60,27 +65,37 @@ const kindsByName: Readonly<Record<string, FailureKind>> = {
 /** Messages of TLS errors if a certificate is refused, here or by the broker. */
 const tlsRefusal = /certificate|self.signed|ERR_TLS|SSL alert|wrong version number|SSL routines/i;
 
-/** An error of kafkajs as a failure of the engine's client. */
+/** An error of a client library as a failure of the engine's client. */
 export function toFailure(error: unknown): KafkaFailure {
-  if (error instanceof KafkaFailure) return error;
   const root = rootOf(error);
+  if (root instanceof KafkaFailure) return root;
   return new KafkaFailure(kindOf(root), maskUrl(root.message ?? String(error)), error);
 }
 
-/** kafkajs wraps errors once it has given up on retries. */
-function rootOf(error: unknown): KafkajsError {
-  let root = error as KafkajsError;
+/** The broker has the batch from a previous attempt, whose answer was lost. */
+export function isDuplicate(error: unknown): boolean {
+  return codeOf(error as LibraryError) === 'DUPLICATE_SEQUENCE_NUMBER';
+}
+
+/** kafkajs wraps errors once it has given up on retries, and `@platformatic/kafka` wraps all errors. */
+function rootOf(error: unknown): LibraryError {
+  let root = error as LibraryError;
   for (let depth = 0; depth < 5; depth++) {
-    const inner: KafkajsError | null | undefined =
-      root.errors?.[0] ?? (root.type === undefined ? root.cause : null);
+    const inner: LibraryError | null | undefined =
+      root.errors?.[0] ?? (codeOf(root) === undefined ? root.cause : null);
     if (typeof inner !== 'object' || inner === null) break;
     root = inner;
   }
   return root;
 }
 
-function kindOf({ type, name, message, code }: KafkajsError): FailureKind {
-  const known = kinds[type ?? ''] ?? kindsByName[name ?? ''];
+function codeOf({ type, apiId }: LibraryError): string | undefined {
+  return type ?? apiId;
+}
+
+function kindOf(error: LibraryError): FailureKind {
+  const { name, message, code } = error;
+  const known = kinds[codeOf(error) ?? ''] ?? kindsByName[name ?? ''] ?? kindsByName[code ?? ''];
   if (known !== undefined) return known;
   return tlsRefusal.test(`${message ?? ''} ${String(code ?? '')}`) ? 'refused' : 'passing';
 }

@@ -1,5 +1,4 @@
 import kafkajs from 'kafkajs';
-import type { GroupMember, GroupMemberAssignment } from 'kafkajs';
 import { withTimeout } from '../../with-timeout.ts';
 import { KafkaFailure } from '../failure.ts';
 import type {
@@ -11,22 +10,21 @@ import type {
   PartitionsByTopic,
 } from '../kafka-client.ts';
 import { decodeAssignment } from './assignment.ts';
-import type { Connections } from './connection/connections.ts';
-import { type GroupCoordinator, type GroupTimes, coordinatorFor, coordinatorOf } from './coordinator.ts';
-import { toFailure } from './failure.ts';
+import type { Connections, Coordinator, GroupTimes, JoinAnswer, MemberAssignment } from './broker.ts';
+import { toFailure } from './to-failure.ts';
 
 /** The name of the assignment protocol, which all members of a group must have in common. */
 const protocolName = 'polybus';
 
-/** A member of a group, over its own connections of kafkajs: a join blocks later requests of its connection. */
-export class KafkajsGroup implements GroupSession {
+/** A member of a group, over its own connections: a join blocks later requests of its connection. */
+export class Member implements GroupSession {
   readonly #connections: Connections;
   readonly #others: Connections;
   readonly #groupId: string;
   readonly #times: GroupTimes;
   readonly #disconnect: () => Promise<void>;
   #connecting: Promise<void> | undefined;
-  #coordinator: GroupCoordinator | undefined;
+  #coordinator: Coordinator | undefined;
   #memberId = '';
   #generation = -1;
   #isJoining = false;
@@ -63,7 +61,7 @@ export class KafkajsGroup implements GroupSession {
   }
 
   async #join(
-    coordinator: GroupCoordinator,
+    coordinator: Coordinator,
     topics: readonly string[],
     userData: string,
     assign: (members: readonly MemberTopics[]) => Promise<ReadonlyMap<string, Assignment>>,
@@ -73,76 +71,33 @@ export class KafkajsGroup implements GroupSession {
       topics: [...topics],
       userData: Buffer.from(userData),
     });
-    const groupId = this.#groupId;
-    const joined = await coordinator.joinGroup({
-      groupId,
-      sessionTimeout: this.#times.sessionTimeoutMs,
-      rebalanceTimeout: this.#times.rebalanceTimeoutMs,
+    const joined = await coordinator.join({
+      protocol: protocolName,
+      metadata,
       memberId: this.#memberId,
-      groupProtocols: [{ name: protocolName, metadata }],
+      onMemberId: this.#onMemberId,
     });
-    this.#memberId = joined.memberId;
-    this.#generation = joined.generationId;
-    const isLeader = joined.leaderId === joined.memberId;
-    const groupAssignment = isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [];
+    const { memberId, generation } = joined;
+    this.#memberId = memberId;
+    this.#generation = generation;
+    const isLeader = joined.leaderId === memberId;
+    const assignments = isLeader ? encodeAssignments(await assign(joined.members.map(topicsOf))) : [];
     const aliveAt = performance.now();
-    const synced = await coordinator.syncGroup({
-      groupId,
-      generationId: joined.generationId,
-      memberId: joined.memberId,
-      groupAssignment,
-    });
-    const partitions = decodeAssignment(synced.memberAssignment);
-    return { memberId: joined.memberId, generation: joined.generationId, partitions, aliveAt };
+    const assigned = await coordinator.sync(generation, memberId, assignments);
+    return { memberId, generation, partitions: decodeAssignment(assigned), aliveAt };
   }
 
   async heartbeat(): Promise<void> {
-    await this.#ask((coordinator) =>
-      coordinator.heartbeat({
-        groupId: this.#groupId,
-        groupGenerationId: this.#generation,
-        memberId: this.#memberId,
-      }),
-    );
+    await this.#ask((coordinator) => coordinator.heartbeat(this.#generation, this.#memberId));
   }
 
   async committed(partitions: PartitionsByTopic): Promise<readonly CommittedOffset[]> {
-    const topics = [...partitions].map(([topic, ids]) => ({
-      topic,
-      partitions: ids.map((partition) => ({ partition })),
-    }));
-    if (topics.length === 0) return [];
-    const { responses } = await this.#ask((coordinator) =>
-      coordinator.offsetFetch({ groupId: this.#groupId, topics }),
-    );
-    return responses.flatMap((one) =>
-      one.partitions.map(({ partition, offset, metadata }) => ({
-        topic: one.topic,
-        partition,
-        offset: Number(offset),
-        metadata: metadata ?? '',
-      })),
-    );
+    if (partitions.size === 0) return [];
+    return this.#ask((coordinator) => coordinator.committed(partitions));
   }
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
-    const byTopic = new Map<string, CommittedOffset[]>();
-    for (const one of offsets) byTopic.set(one.topic, [...(byTopic.get(one.topic) ?? []), one]);
-    await this.#ask((coordinator) =>
-      coordinator.offsetCommit({
-        groupId: this.#groupId,
-        groupGenerationId: this.#generation,
-        memberId: this.#memberId,
-        topics: [...byTopic].map(([topic, ofTopic]) => ({
-          topic,
-          partitions: ofTopic.map(({ partition, offset, metadata }) => ({
-            partition,
-            offset: String(offset),
-            metadata,
-          })),
-        })),
-      }),
-    );
+    await this.#ask((coordinator) => coordinator.commit(this.#generation, this.#memberId, offsets));
   }
 
   async leave(): Promise<void> {
@@ -150,12 +105,10 @@ export class KafkajsGroup implements GroupSession {
     const memberId = this.#memberId;
     if (memberId === '') return;
     this.#memberId = '';
-    const groupId = this.#groupId;
-    if (!this.#isJoining)
-      return void (await this.#ask((coordinator) => coordinator.leaveGroup({ groupId, memberId })));
+    if (!this.#isJoining) return this.#ask((coordinator) => coordinator.leave(memberId));
     try {
-      const coordinator = await coordinatorOf(this.#others.cluster, groupId);
-      await coordinator.leaveGroup({ groupId, memberId });
+      const coordinator = await this.#others.coordinator(this.#groupId, this.#times);
+      await coordinator.leave(memberId);
     } catch (error) {
       throw toFailure(error);
     }
@@ -166,7 +119,7 @@ export class KafkajsGroup implements GroupSession {
   }
 
   /** Gives up after the session timeout, because the answer is useless then. */
-  async #ask<T>(question: (coordinator: GroupCoordinator) => Promise<T>): Promise<T> {
+  async #ask<T>(question: (coordinator: Coordinator) => Promise<T>): Promise<T> {
     const [memberId, generation] = [this.#memberId, this.#generation];
     try {
       const asked = this.#found().then((coordinator) => question(coordinator));
@@ -193,35 +146,30 @@ export class KafkajsGroup implements GroupSession {
     this.#memberId = memberId;
   };
 
-  async #found(): Promise<GroupCoordinator> {
-    return (this.#coordinator ??= coordinatorFor(
-      await this.#findCoordinator(),
-      this.#times,
-      this.#onMemberId,
-    ));
+  async #found(): Promise<Coordinator> {
+    return (this.#coordinator ??= await this.#findCoordinator());
   }
 
-  async #findCoordinator(): Promise<GroupCoordinator> {
-    const { consumer, cluster } = this.#connections;
-    this.#connecting ??= consumer.connect();
+  async #findCoordinator(): Promise<Coordinator> {
+    this.#connecting ??= this.#connections.connect();
     await this.#connecting.catch((error: unknown) => {
       this.#connecting = undefined;
       throw error;
     });
-    await cluster.refreshMetadata();
-    return coordinatorOf(cluster, this.#groupId);
+    await this.#connections.look();
+    return this.#connections.coordinator(this.#groupId, this.#times);
   }
 }
 
-function topicsOf({ memberId, memberMetadata }: GroupMember): MemberTopics {
-  const decoded = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata);
-  return { id: memberId, topics: decoded?.topics ?? [], userData: decoded?.userData.toString() ?? '' };
+function topicsOf({ id, metadata }: JoinAnswer['members'][number]): MemberTopics {
+  const decoded = kafkajs.AssignerProtocol.MemberMetadata.decode(metadata);
+  return { id, topics: decoded?.topics ?? [], userData: decoded?.userData.toString() ?? '' };
 }
 
-function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): GroupMemberAssignment[] {
+function encodeAssignments(assignments: ReadonlyMap<string, Assignment>): MemberAssignment[] {
   return [...assignments].map(([memberId, topics]) => ({
     memberId,
-    memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
+    assignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
       version: 0,
       assignment: Object.fromEntries([...topics].map(([topic, partitions]) => [topic, [...partitions]])),
       userData: Buffer.alloc(0),

@@ -1,14 +1,10 @@
 import type { OutgoingRecord } from '../kafka-client.ts';
+import type { Producer } from './broker.ts';
 
 interface Share {
   readonly topic: string;
   readonly partition: number;
   readonly records: readonly OutgoingRecord[];
-}
-
-interface Producer {
-  readonly producerId: unknown;
-  readonly producerEpoch: number;
 }
 
 /** Sequence numbers have 31 bits, and wrap around. */

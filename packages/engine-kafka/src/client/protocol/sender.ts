@@ -1,31 +1,18 @@
 import { settlesWithin } from '@polybus/core/engine-kit';
-import kafkajs from 'kafkajs';
-import type { Kafka, PartitionerArgs } from 'kafkajs';
 import { KafkaFailure } from '../failure.ts';
 import type { OnLate, OutgoingRecord, Refusal, TopicRecords } from '../kafka-client.ts';
-import type { Produced, TopicMetadata } from './connection/lenient-broker.ts';
-import { type Connections, askAny, brokerOf, openConnections } from './connection/connections.ts';
-import { toFailure } from './failure.ts';
-import { partitionerFor } from './partitioner.ts';
+import type { Connections, Library, Producer, RefusedBatch } from './broker.ts';
+import { askAny, lateMs } from './first-answer.ts';
+import { type Partitioner, partitionerFor } from './partitioner.ts';
 import { Sequences } from './sequences.ts';
+import { isDuplicate, toFailure } from './to-failure.ts';
 import type { ProducerOptions } from '../../options/options.ts';
 
 /** How long topics are cached, in milliseconds. As in kafkajs. */
 const metadataMs = 300_000;
 
-/** How long a broker may take for an answer before `send` continues without it, in milliseconds. */
-const lateMs = 1000;
-
 /** How long topics are cached while a broker does not answer, in milliseconds: others may come to lead its partitions. */
 const lateMetadataMs = 3000;
-
-const compressionTypes = {
-  none: kafkajs.CompressionTypes.None,
-  gzip: kafkajs.CompressionTypes.GZIP,
-  snappy: kafkajs.CompressionTypes.Snappy,
-  lz4: kafkajs.CompressionTypes.LZ4,
-  zstd: kafkajs.CompressionTypes.ZSTD,
-};
 
 /** The records of one partition in one request. */
 interface Share {
@@ -35,13 +22,13 @@ interface Share {
 }
 
 /**
- * Sends over connections of kafkajs, without its producer, which does not report which records of a request were refused: all
- * would have to be sent again, and accepted records would be duplicated.
+ * Sends without the producer of the client library, which does not report which records of a request were refused: all would have
+ * to be sent again, and accepted records would be duplicated.
  */
-export class KafkajsSender {
+export class Sender {
   readonly connections: Connections;
   readonly #options: ProducerOptions;
-  readonly #partitioner: ReturnType<ReturnType<typeof partitionerFor>>;
+  readonly #partitioner: Partitioner;
   readonly #sequences: Sequences | undefined;
   /**
    * The partitions of records that are sent again, because the broker may have written them although no answer came. Kafka's Java client
@@ -49,18 +36,18 @@ export class KafkajsSender {
    */
   readonly #chosen = new WeakMap<OutgoingRecord, number>();
   #hasChosen = false;
-  #topics: ReadonlyMap<string, TopicMetadata> = new Map();
+  #topics: ReadonlyMap<string, readonly number[]> = new Map();
   /** Brokers that have not answered a request in time: nothing is sent to them until they do, or their connection ends. */
   readonly #late = new Set<number>();
-  /** Looks up topics while brokers do not answer, also if nothing else is sent: kafkajs then notices that a broker is gone. */
+  /** Looks up topics while brokers do not answer, also if nothing else is sent: the library then notices that a broker is gone. */
   #lookups: NodeJS.Timeout | undefined;
   /** Until when the topics are cached, by `performance.now()`. */
   #until = 0;
 
-  constructor(kafka: Kafka, options: ProducerOptions) {
-    this.connections = openConnections(kafka, 'polybus', options.requestTimeoutMs);
+  constructor(library: Library, options: ProducerOptions) {
+    this.connections = library.connections('polybus', options.requestTimeoutMs);
     this.#options = options;
-    this.#partitioner = partitionerFor(options.keyless)();
+    this.#partitioner = partitionerFor(options.keyless);
     this.#sequences = options.idempotent ? new Sequences() : undefined;
   }
 
@@ -120,8 +107,7 @@ export class KafkajsSender {
   }
 
   async #look(): Promise<void> {
-    const { topicMetadata } = await this.connections.look();
-    this.#topics = new Map(topicMetadata.map((one) => [one.topic, one]));
+    this.#topics = (await this.connections.look()).topics;
     this.#until = performance.now() + metadataMs;
   }
 
@@ -129,14 +115,14 @@ export class KafkajsSender {
   #shares(batch: readonly TopicRecords[], refusals: Refusal[]): Map<number, Share[]> {
     const shares = new Map<number, Share[]>();
     for (const { topic, records } of batch) {
-      const partitions = [...(this.#topics.get(topic)?.partitionMetadata ?? [])];
-      if (partitions.length === 0) {
+      const leaders = this.#topics.get(topic) ?? [];
+      if (leaders.length === 0) {
         const failure = new KafkaFailure('unknown-topic', `the topic "${topic}" does not exist`, undefined);
         refusals.push({ records, failure });
         continue;
       }
-      for (const share of this.#byPartition(topic, partitions, records)) {
-        const leader = partitions.find(({ partitionId }) => partitionId === share.partition)?.leader ?? -1;
+      for (const share of this.#byPartition(topic, leaders, records)) {
+        const leader = leaders[share.partition] ?? -1;
         if (leader < 0) {
           const failure = new KafkaFailure(
             'passing',
@@ -156,17 +142,16 @@ export class KafkajsSender {
 
   #byPartition(
     topic: string,
-    partitions: TopicMetadata['partitionMetadata'],
+    leaders: readonly number[],
     records: readonly OutgoingRecord[],
   ): Iterable<Share> {
     const shares = new Map<number, Share>();
-    const partitionMetadata = partitions as PartitionerArgs['partitionMetadata'];
     for (const record of records) {
       const chosen = this.#hasChosen ? this.#chosen.get(record) : undefined;
       const partition =
-        chosen !== undefined && partitions.some(({ partitionId }) => partitionId === chosen)
+        chosen !== undefined && chosen < leaders.length
           ? chosen
-          : this.#partitioner({ topic, partitionMetadata, message: record });
+          : this.#partitioner(topic, record.key, leaders);
       const share = shares.get(partition);
       if (share === undefined) shares.set(partition, { topic, partition, records: [record] });
       else share.records.push(record);
@@ -186,26 +171,17 @@ export class KafkajsSender {
   }
 
   async #request(broker: number, shares: readonly Share[]): Promise<readonly Refusal[]> {
-    const { acks, compression, requestTimeoutMs } = this.#options;
-    const byTopic = new Map<string, Share[]>();
-    for (const share of shares) byTopic.set(share.topic, [...(byTopic.get(share.topic) ?? []), share]);
+    const { acks, compression, requestTimeoutMs: timeoutMs } = this.#options;
     try {
-      const connected = await brokerOf(this.connections.cluster, broker);
-      const answer = await connected.produce({
+      const connected = await this.connections.broker(broker);
+      const refused = await connected.produce({
         acks,
-        timeout: requestTimeoutMs,
-        compression: compressionTypes[compression],
-        ...this.#sequences?.producer,
-        topicData: [...byTopic].map(([topic, ofTopic]) => ({
-          topic,
-          partitions: ofTopic.map((share) => ({
-            partition: share.partition,
-            firstSequence: this.#sequences?.of(share) ?? 0,
-            messages: share.records,
-          })),
-        })),
+        timeoutMs,
+        compression,
+        producer: this.#sequences?.producer,
+        batches: shares.map((share) => ({ ...share, firstSequence: this.#sequences?.of(share) ?? 0 })),
       });
-      return this.#refusalsOf(shares, answer);
+      return this.#refusalsOf(shares, refused);
     } catch (error) {
       const failure = toFailure(error);
       for (const share of shares) this.#remember(share);
@@ -218,16 +194,13 @@ export class KafkajsSender {
     for (const record of records) this.#chosen.set(record, partition);
   }
 
-  #refusalsOf(shares: readonly Share[], answer: Produced | undefined): readonly Refusal[] {
+  #refusalsOf(shares: readonly Share[], refused: readonly RefusedBatch[]): readonly Refusal[] {
     const refusals: Refusal[] = [];
     const errors = new Map<string, unknown>();
-    for (const { topicName, partitions } of answer?.topics ?? []) {
-      for (const { partition, error } of partitions) {
-        if (error !== undefined && !isDuplicate(error)) errors.set(`${topicName}:${partition}`, error);
-      }
-    }
+    for (const { topic, partition, error } of refused)
+      if (!isDuplicate(error)) errors.set(`${topic}:${partition}`, error);
     for (const share of shares) {
-      const error = errors.get(`${share.topic}:${share.partition}`);
+      const error = errors.size === 0 ? undefined : errors.get(`${share.topic}:${share.partition}`);
       if (error === undefined) {
         this.#sequences?.accepted(share);
         continue;
@@ -241,16 +214,7 @@ export class KafkajsSender {
     return refusals;
   }
 
-  async #newProducer(): Promise<{ producerId: unknown; producerEpoch: number }> {
-    const transactionTimeout = this.#options.requestTimeoutMs;
-    const { producerId, producerEpoch } = await askAny(this.connections.cluster, (any) =>
-      any.initProducerId({ transactionTimeout }),
-    );
-    return { producerId, producerEpoch };
+  #newProducer(): Promise<Producer> {
+    return askAny(this.connections, (any) => any.newProducer(this.#options.requestTimeoutMs));
   }
-}
-
-/** The broker has the batch from a previous attempt, whose answer was lost. */
-function isDuplicate(error: unknown): boolean {
-  return (error as { type?: string }).type === 'DUPLICATE_SEQUENCE_NUMBER';
 }

@@ -1,0 +1,34 @@
+import { settlesWithin } from '@polybus/core/engine-kit';
+import type { Broker, Connections } from './broker.ts';
+
+/** How long a broker may take for an answer before others are asked too, in milliseconds. */
+export const lateMs = 1000;
+
+/** Asks any broker. If it does not answer soon, the first answer of another broker counts, too. */
+export function askAny<T>(
+  connections: Connections,
+  ask: (broker: Broker) => Promise<T>,
+  preferred = -1,
+): Promise<T> {
+  return firstAnswerOf(connections.ids(), async (id) => ask(await connections.broker(id)), preferred);
+}
+
+/** @param preferred - The id of the broker to ask first. By default any. */
+export function firstAnswerOf<T>(
+  ids: readonly number[],
+  ask: (id: number) => Promise<T>,
+  preferred = -1,
+): Promise<T> {
+  const first = preferred < 0 ? (ids[Math.floor(Math.random() * ids.length)] ?? -1) : preferred;
+  return firstAnswer(ask(first), lateMs, () => ids.filter((id) => id !== first).map(ask));
+}
+
+/** A broker that does not answer, although it is connected, does not hold up what others can answer. */
+export async function firstAnswer<T>(
+  asked: Promise<T>,
+  waitMs: number,
+  askOthers: () => readonly Promise<T>[],
+): Promise<T> {
+  if (await settlesWithin(asked, waitMs)) return asked;
+  return Promise.any([asked, ...askOthers()]);
+}
