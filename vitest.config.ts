@@ -5,6 +5,7 @@ export default defineConfig({
     silent: 'passed-only',
     projects: [
       'packages/*',
+      'packages/engine-kafka/vitest.platformatic.config.ts',
       'examples/custom-engine',
       'examples/log-engine',
       'examples/multi-broker',

@@ -21,8 +21,9 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The error of a start that failed. */
-export function connectionError(error: unknown, engine: string): KafkaConnectionError {
+/** The error of a start that failed. A typed error is returned as it is. */
+export function connectionError(error: unknown, engine: string): unknown {
+  if (PolybusError.is(error)) return error;
   const isRefused = error instanceof KafkaFailure && error.kind === 'refused';
   const advice = isRefused
     ? 'Check sasl, ssl, and the permissions of this user.'

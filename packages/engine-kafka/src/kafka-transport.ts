@@ -93,7 +93,8 @@ export class KafkaTransport implements Transport {
     const close = async (): Promise<void> => client?.close().catch(() => {});
     const unlink = onAbort(signal, () => void close());
     try {
-      client = createClient(options, logger);
+      client = await createClient(options, logger, name);
+      signal.throwIfAborted();
       await client.connect();
       signal.throwIfAborted();
       return new KafkaTransport(options, client, context);

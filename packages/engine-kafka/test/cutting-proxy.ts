@@ -2,6 +2,8 @@ import { type AddressInfo, type Server, type Socket, connect, createServer } fro
 import kafkajs from 'kafkajs';
 import type { Kafka, KafkaConfig } from 'kafkajs';
 import { onTestFinished } from 'vitest';
+import type { KafkaConfig as EngineConfig } from '../src/index.ts';
+import { library } from './quick.ts';
 
 /** Kafka's numbers for kinds of requests. */
 export const apiKeys = {
@@ -40,6 +42,7 @@ export class CuttingProxy {
   readonly #server: Server;
   readonly #broker: { readonly host: string; readonly port: number };
   readonly #open = new Set<Relay>();
+  #port = 0;
 
   constructor(broker: string) {
     const [host = '', port] = broker.split(':');
@@ -57,6 +60,7 @@ export class CuttingProxy {
   static async start(broker: string): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(broker);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    proxy.#port = (proxy.#server.address() as AddressInfo).port;
     onTestFinished(() => {
       for (const relay of proxy.#open) relay.end();
       proxy.#server.close();
@@ -66,14 +70,30 @@ export class CuttingProxy {
 
   /** A client whose connections all go through here, whatever the broker says of its address. */
   kafka(config: Partial<KafkaConfig> = {}): Kafka {
-    const { port } = this.#server.address() as AddressInfo;
     return new kafkajs.Kafka({
       brokers: [`${this.#broker.host}:${this.#broker.port}`],
       logLevel: kafkajs.logLevel.NOTHING,
       retry: { retries: 0 },
-      socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port }, onConnect),
+      socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port: this.#port }, onConnect),
       ...config,
     });
+  }
+
+  /** For an engine whose connections all go through here, with the client library of the run. */
+  config(kafkajsConfig?: Partial<KafkaConfig>): EngineConfig {
+    if (library === 'kafkajs') return { client: this.kafka(kafkajsConfig) };
+    return { client: library, brokers: [`127.0.0.1:${this.#port}`] };
+  }
+
+  /** An answer of the broker with the address of this proxy in place of its own. */
+  redirected(apiKey: number, answer: Buffer): Buffer {
+    if (apiKey !== apiKeys.metadata && apiKey !== apiKeys.findCoordinator) return answer;
+    const port = Buffer.alloc(4);
+    port.writeInt32BE(this.#broker.port);
+    const own = Buffer.concat([Buffer.from(this.#broker.host), port]);
+    for (let at = answer.indexOf(own); at >= 0; at = answer.indexOf(own, at + own.length))
+      answer.writeInt32BE(this.#port, at + own.length - port.length);
+    return answer;
   }
 
   /**
@@ -115,9 +135,10 @@ class Relay {
     frames(broker, (answer) => this.#answer(answer));
   }
 
-  #answer(answer: Buffer): void {
+  #answer(given: Buffer): void {
     if (this.isFrozen) return;
-    const apiKey = this.#asked.get(answer.readInt32BE(lengthBytes)) ?? -1;
+    const apiKey = this.#asked.get(given.readInt32BE(lengthBytes)) ?? -1;
+    const answer = this.#proxy.redirected(apiKey, given);
     this.#proxy.lengths.set(apiKey, answer.length);
     const { cut } = this.#proxy;
     if (cut?.apiKey !== apiKey) {

@@ -10,10 +10,10 @@ import type * as Kafkajs from 'kafkajs';
 import type { Admin, Kafka } from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { type KafkaConfig, kafkaEngine } from '../src/index.ts';
-import { quick } from './quick.ts';
+import { library, quick } from './quick.ts';
 
 export { type Fixture, Flow, LogLines, newName, until } from '@polybus/testbed/engine';
-export { quick };
+export { library, quick };
 
 /** An engine that is stopped when its test ends. */
 export function makeEngine(config: KafkaConfig, logger?: Logger): Engine {

@@ -3,11 +3,17 @@ import type { DeliveryOptions } from '@polybus/core/engine-kit';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 
-/** `gzip` is built in. The others need a codec in `CompressionCodecs` of kafkajs. */
+/**
+ * With kafkajs, `gzip` is built in, and the others need a codec in its `CompressionCodecs`. With `@platformatic/kafka`, all are built in;
+ * `zstd` needs Node.js 22.15 or later.
+ */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
 /** `ordered`: all records of a topic without a key go to one partition, in order. `spread`: they go to any partition. */
 export type Keyless = 'ordered' | 'spread';
+
+/** The client library: `kafkajs`, or `platformatic` for `@platformatic/kafka`, which has to be installed. */
+export type ClientLibrary = 'kafkajs' | 'platformatic';
 
 /** The configuration of the Kafka engine. */
 export interface KafkaConfig extends DeliveryOptions {
@@ -25,10 +31,13 @@ export interface KafkaConfig extends DeliveryOptions {
   readonly clientId?: string | undefined;
   /** TLS: true, or options of Node's `tls.connect` such as `ca`, `cert` and `key`. */
   readonly ssl?: boolean | TlsOptions | undefined;
-  /** As in kafkajs: `plain`, `scram-sha-256`, `scram-sha-512`, `oauthbearer`, `aws`. */
+  /** As in kafkajs: `plain`, `scram-sha-256`, `scram-sha-512`, `oauthbearer`, and `aws`, which only kafkajs has. */
   readonly sasl?: SASLOptions | undefined;
-  /** Your own `Kafka` of kafkajs. It replaces `brokers`, `clientId`, `ssl`, `sasl` and `security`. */
-  readonly client?: Kafka | undefined;
+  /**
+   * The client library: `kafkajs`, or `platformatic` for `@platformatic/kafka`, which has to be installed. Or your own `Kafka` of kafkajs,
+   * which replaces `brokers`, `clientId`, `ssl`, `sasl` and `security`. Default `kafkajs`.
+   */
+  readonly client?: ClientLibrary | Kafka | undefined;
   /** Properties of Kafka's clients: `security.protocol`, `sasl.mechanism`, `ssl.ca.location`, … */
   readonly security?: Readonly<Record<string, string>> | undefined;
   /** Properties of Kafka's producer: `acks`, `compression.type`, `enable.idempotence`, `linger.ms`, `request.timeout.ms`. */

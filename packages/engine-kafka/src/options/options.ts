@@ -15,12 +15,13 @@ import {
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Kafka, SASLOptions } from 'kafkajs';
 import * as v from 'valibot';
-import type { Compression, Keyless } from './config.ts';
+import type { ClientLibrary, Compression, Keyless } from './config.ts';
 import { propertiesOf } from './properties.ts';
 
 /** How to reach the cluster. */
 export interface ConnectionOptions {
-  readonly client: Kafka | undefined;
+  /** The library, or the user's `Kafka` of kafkajs. */
+  readonly client: ClientLibrary | Kafka;
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly ssl: boolean | TlsOptions | undefined;
@@ -77,11 +78,22 @@ const brokerList = v.pipe(
   v.transform((value) => value.split(',').map((one) => one.trim().replace(/^kafka:\/\//, ''))),
   v.array(v.pipe(v.string(), v.regex(/^[^\s:/,]+:\d{1,5}$/, brokerListForm))),
 );
-const client = v.custom<Kafka>(
-  (value) =>
-    typeof (value as Kafka | null)?.producer === 'function' &&
-    typeof (value as Kafka).consumer === 'function',
-  'a Kafka of kafkajs',
+const clientForm = '"kafkajs", "platformatic", or a Kafka of kafkajs';
+const client = v.pipe(
+  v.union(
+    [
+      v.picklist(['kafkajs', 'platformatic'], clientForm),
+      v.custom<Kafka>(
+        (value) =>
+          typeof (value as Kafka | null)?.producer === 'function' &&
+          typeof (value as Kafka).consumer === 'function',
+        clientForm,
+      ),
+    ],
+    clientForm,
+  ),
+  // A file cannot contain a Kafka.
+  v.metadata({ type: 'string', enum: ['kafkajs', 'platformatic'] }),
 );
 const delayedTopicsForm = 'a topic of at most 200 characters that begins with "_"';
 const delayedTopics = v.pipe(
@@ -169,7 +181,7 @@ export function resolveOptions(config: unknown, path: string): KafkaOptions {
   const rebalanceTimeoutMs = given.rebalanceTimeoutMs ?? 60_000;
   return {
     connection: {
-      client: given.client,
+      client: given.client ?? 'kafkajs',
       brokers: given.brokers ?? given.externalBrokerURL ?? ['localhost:9092'],
       clientId: given.clientId,
       ssl: given.ssl,
@@ -229,6 +241,12 @@ function plainOf({ externalBrokerUser, externalBrokerPassword }: Given): SASLOpt
 
 function assertTogether(given: Given, path: string): void {
   const problems = [];
+  if (given.client === 'platformatic' && given.sasl?.mechanism === 'aws') {
+    problems.push({
+      path: `${path}.sasl.mechanism`,
+      message: "the client 'platformatic' does not have the mechanism aws; use the client 'kafkajs'",
+    });
+  }
   if (given.idempotent === true && given.acks !== undefined && given.acks !== -1) {
     problems.push({ path: `${path}.acks`, message: 'an idempotent producer needs acks -1; leave acks out' });
   }

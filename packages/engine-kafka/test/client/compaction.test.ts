@@ -8,7 +8,7 @@ import type { KafkaClient } from '../../src/client/kafka-client.ts';
 import { createClient } from '../../src/client/create-client.ts';
 import { resolveOptions } from '../../src/options/options.ts';
 import { ownKafka } from '../read/foreign.ts';
-import { LogLines, adminOf, newName, plainKafka, startEngine, until } from '../support.ts';
+import { LogLines, adminOf, newName, plainKafka, startEngine, until, library } from '../support.ts';
 
 /** Each message is a segment, and the cleaner takes all but the last of them at once. */
 const compacted = [
@@ -42,7 +42,11 @@ describeWithBroker('kafka', 'removed records', async () => {
   }
 
   async function clientOf(): Promise<KafkaClient> {
-    const client = createClient(resolveOptions({ brokers }, 'test'), new LogLines());
+    const client = await createClient(
+      resolveOptions({ client: library, brokers }, 'test'),
+      new LogLines(),
+      'kafka',
+    );
     await client.connect();
     onTestFinished(() => client.close());
     return client;

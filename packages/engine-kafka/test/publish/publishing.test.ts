@@ -218,7 +218,7 @@ describeWithBroker('kafka', 'publishing', async () => {
 
   test('a compression without a registered codec is refused with a typed error', async () => {
     const topic = newName();
-    const engine = await startEngine({ brokers, compression: 'zstd' });
+    const engine = await startEngine({ client: 'kafkajs', brokers, compression: 'zstd' });
     await expect(engine.publish({ topic, payload: 1 })).rejects.toMatchObject({
       code: 'PUBLISH_FAILED',
       topic,

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { FetchedRecord } from '../../src/client/fetched-record.ts';
 import { createClient } from '../../src/client/create-client.ts';
 import { resolveOptions } from '../../src/options/options.ts';
-import { LogLines, adminOf, newName, plainKafka, until } from '../support.ts';
+import { LogLines, adminOf, newName, plainKafka, until, library } from '../support.ts';
 
 /** What may be in a record, and how long its parts may be: lengths take another byte from 64 and from 8192 on. */
 const messages: readonly Message[] = [
@@ -46,7 +46,11 @@ describeWithBroker('kafka', 'records', ({ brokers }) => {
     await consumer.run({ eachMessage: async ({ message }) => void theirs.push(message) });
     await until('all of them', () => theirs.length === 2 * messages.length);
 
-    const client = createClient(resolveOptions({ brokers: [...brokers] }, 'test'), new LogLines());
+    const client = await createClient(
+      resolveOptions({ client: library, brokers: [...brokers] }, 'test'),
+      new LogLines(),
+      'kafka',
+    );
     await client.connect();
     onTestFinished(() => client.close());
     const leader = (await client.topics()).get(topic)![0]!;

@@ -5,7 +5,7 @@ import type { Kafka } from 'kafkajs';
 import snappy from 'kafkajs-snappy';
 import { expect, onTestFinished, test } from 'vitest';
 import { CuttingProxy, apiKeys } from '../cutting-proxy.ts';
-import { adminOf, anotherKafkajs, newName, plainKafka, startEngine, until } from '../support.ts';
+import { adminOf, anotherKafkajs, newName, plainKafka, startEngine, until, library } from '../support.ts';
 
 describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
   const list = [...brokers];
@@ -47,7 +47,8 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
   test('names an unreadable partition and the reason; other partitions are read, and this partition as soon as possible', async () => {
     const [broken, whole] = [newName('broken'), newName('whole')];
     await createTopics(broken, whole);
-    const engine = await startEngine({ brokers: list, stallLimitMs: 300 });
+    // With the other client, no codec can be missing that is added later.
+    const engine = await startEngine({ client: 'kafkajs', brokers: list, stallLimitMs: 300 });
     const seen: unknown[] = [];
     const group = newName('g');
     await engine.subscribe(broken, ({ payload }) => void seen.push(payload), { group });
@@ -133,8 +134,10 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, idle] = [newName(), newName('idle')];
     await createTopics(idle);
-    const kafka = proxy.kafka({ requestTimeout: 4000 });
-    const engine = await startEngine({ client: kafka, stallLimitMs: 300, numPartitions: 1 });
+    // A publish rejects at its timeout, and the connection is replaced.
+    const limit = library === 'kafkajs' ? {} : { publishTimeoutMs: 4000 };
+    const config = { ...proxy.config({ requestTimeout: 4000 }), ...limit };
+    const engine = await startEngine({ ...config, stallLimitMs: 300, numPartitions: 1 });
     const seen: unknown[] = [];
     // An idle topic too, because it is unknown whether it has new events.
     await engine.subscribe(idle, () => {});
@@ -148,7 +151,7 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
     proxy.freeze(apiKeys.produce);
     const publishing = engine.publish({ topic, payload: 2 });
     await untilDegraded(engine, /publishing has made no progress for \d+ ms: 1 events wait to be accepted/);
-    await publishing;
+    await publishing.catch(() => engine.publish({ topic, payload: 2 }));
     await until('the second', () => seen.includes(2));
     await untilUp(engine);
   });
@@ -156,7 +159,7 @@ describeWithBroker('kafka', 'health() while reading stalls', ({ brokers }) => {
   test('names a group whose offsets cannot be committed', async () => {
     const proxy = await CuttingProxy.start(broker);
     const [topic, group] = [newName(), newName('g')];
-    const engine = await startEngine({ client: proxy.kafka(), stallLimitMs: 300, numPartitions: 1 });
+    const engine = await startEngine({ ...proxy.config(), stallLimitMs: 300, numPartitions: 1 });
     let count = 0;
     await engine.subscribe(topic, () => void count++, { group });
     await engine.publish({ topic, payload: 1 });

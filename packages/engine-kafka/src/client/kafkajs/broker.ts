@@ -11,7 +11,7 @@ const compressionTypes = {
   lz4: kafkajs.CompressionTypes.LZ4,
   zstd: kafkajs.CompressionTypes.ZSTD,
 };
-const resourceTypes = {
+const resourceTypes: Readonly<Record<'topic' | 'broker', number>> = {
   topic: kafkajs.ConfigResourceTypes.TOPIC,
   broker: kafkajs.ConfigResourceTypes.BROKER,
 };
@@ -96,7 +96,7 @@ export class KafkajsBroker implements Broker {
   }
 
   async configured(
-    of: keyof typeof resourceTypes,
+    of: 'topic' | 'broker',
     name: string,
     property: string,
   ): Promise<string | null | undefined> {

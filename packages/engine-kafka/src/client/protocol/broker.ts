@@ -30,7 +30,7 @@ export interface Connections {
   look(): Promise<Metadata>;
   /** The last answer. */
   readonly seen: Metadata | undefined;
-  /** The ids of the brokers that are known. */
+  /** The ids of the brokers that are known, without those that do not answer if others do. */
   ids(): readonly number[];
   /** The broker of an id, connected. */
   broker(id: number): Promise<Broker>;

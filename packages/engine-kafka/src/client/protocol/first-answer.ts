@@ -1,5 +1,6 @@
 import { settlesWithin } from '@polybus/core/engine-kit';
 import type { Broker, Connections } from './broker.ts';
+import { toFailure } from './to-failure.ts';
 
 /** How long a broker may take for an answer before others are asked too, in milliseconds. */
 export const lateMs = 1000;
@@ -30,5 +31,14 @@ export async function firstAnswer<T>(
   askOthers: () => readonly Promise<T>[],
 ): Promise<T> {
   if (await settlesWithin(asked, waitMs)) return asked;
-  return Promise.any([asked, ...askOthers()]);
+  const { value } = await Promise.any([asked, ...askOthers()].map(conclusive));
+  return value;
+}
+
+/** A failure that another attempt meets, too, is an answer: nobody waits for another broker after it. */
+export async function conclusive<T>(asked: Promise<T>): Promise<{ readonly value: Promise<T> }> {
+  await asked.catch((error: unknown) => {
+    if (toFailure(error).kind === 'passing') throw error;
+  });
+  return { value: asked };
 }

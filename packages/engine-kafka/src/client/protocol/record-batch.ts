@@ -15,21 +15,26 @@ export interface Batch {
 export type Decompress = (codec: number, bytes: Buffer) => Promise<Buffer>;
 
 /** Offsets of the fields of a batch, in bytes. */
-const at = {
+export const at = {
   baseOffset: 0,
   length: 8,
+  leaderEpoch: 12,
   magic: 16,
+  /** Of the bytes that follow it. */
+  crc: 17,
   attributes: 21,
   lastOffsetDelta: 23,
   baseTimestamp: 27,
   maxTimestamp: 35,
   producerId: 43,
+  producerEpoch: 51,
+  firstSequence: 53,
   count: 57,
   records: 61,
 } as const;
 /** Bytes before and of the field `length`, which counts the bytes that follow it. */
-const beforeLength = 12;
-const currentMagic = 2;
+export const beforeLength = 12;
+export const currentMagic = 2;
 
 const masks = { codec: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 

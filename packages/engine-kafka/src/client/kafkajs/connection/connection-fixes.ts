@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { settlesWithin } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
+import { watchAnswers } from '../../protocol/answer-watch.ts';
 import { type Login, withBearerLogin } from './bearer-login.ts';
 
 /** The connections of kafkajs to a broker, which its types leave out. */
@@ -51,14 +52,11 @@ interface RequestQueue {
 const lengthBytes = 4;
 /** As in kafkajs. */
 const pendingCheckMs = 10;
-const answerCheckMs = 100;
 const apiVersions = 18;
 /** How long a broker may take for the first answer of all, which needs no work. Then another one of `brokers` is tried. */
 const firstAnswerMs = 3000;
 /** How long a connection that is closed waits for answers, in milliseconds. */
 const lastAnswersMs = 1000;
-/** If more time passes between two checks, the process was suspended, and unread answers may be waiting. */
-const standstillMs = 1000;
 
 /**
  * Fixes faults of kafkajs 2.2.4 that keep a connection from working after an error; kafkajs has no maintainer to release a fix. Only
@@ -196,25 +194,10 @@ function correctTimeouts(connection: Connection, answerMs: number): void {
   queue.requestTimeout = Math.min(queue.requestTimeout, answerMs);
   queue.scheduleRequestTimeoutCheck = () => {
     queue.destroy();
-    const { socket } = connection;
-    let oldest: unknown;
-    let bytesRead = 0;
-    let [since, checkedAt] = [0, performance.now()];
-    queue.requestTimeoutIntervalId = setInterval(() => {
-      const now = performance.now();
-      const [first] = queue.inflight.values();
-      const isStandstill = now - checkedAt > standstillMs;
-      checkedAt = now;
-      if (first !== oldest || socket?.bytesRead !== bytesRead || isStandstill) {
-        oldest = first;
-        bytesRead = socket?.bytesRead ?? 0;
-        since = now;
-      } else if (first !== undefined && now - since > limitOf(first)) {
-        // With an error, because kafkajs otherwise goes on waiting for answers.
-        socket?.destroy(new Error(`the broker has not answered for ${limitOf(first)} ms`));
-      }
-      if (!connection.isConnected()) queue.destroy();
-    }, answerCheckMs);
+    const oldest = (): SocketRequest | undefined => queue.inflight.values().next().value;
+    const watch = watchAnswers(connection.socket, oldest, limitOf);
+    queue.requestTimeoutIntervalId = watch;
+    connection.socket?.once('close', () => clearInterval(watch));
   };
 }
 
