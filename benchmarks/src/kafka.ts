@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PolybusError } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
-import { kafkaEngine } from '@polybus/engine-kafka';
+import { type ClientLibrary, kafkaEngine } from '@polybus/engine-kafka';
 import { startKafka } from '@polybus/testbed';
 import { type Comparison, type Sample, type Target, type Unit, median } from './harness/compare.ts';
 import { user as payload } from './harness/payloads.ts';
@@ -15,7 +15,7 @@ import { type Side, byHand, kafkajsClient, maxWaitMs, platformatic } from './kaf
  * commits settled events.
  *
  * By hand, the producer sends the events of one turn of the event loop with one `sendBatch`, as the engine does, because a `send` per
- * event would be much slower. `@platformatic/kafka` is there for reference, by hand in the same way.
+ * event would be much slower. `@platformatic/kafka` is used by hand in the same way, and by a second engine.
  */
 const inFlight = 1000;
 const events = 50_000;
@@ -57,9 +57,15 @@ async function deleteTopic(topic: string): Promise<void> {
 function engineSide({
   group,
   bufferSize = eventsToRead,
-}: { group?: string; bufferSize?: number | null } = {}): Make {
+  client = 'kafkajs',
+}: { group?: string; bufferSize?: number | null; client?: ClientLibrary } = {}): Make {
   return async () => {
-    const engine: Engine = kafkaEngine({ brokers, numPartitions: partitions, fetchMaxWaitMs: maxWaitMs });
+    const engine: Engine = kafkaEngine({
+      client,
+      brokers,
+      numPartitions: partitions,
+      fetchMaxWaitMs: maxWaitMs,
+    });
     await engine.start();
     return {
       publish: (topic, key) => engine.publish({ topic, payload, key }),
@@ -174,19 +180,34 @@ function comparison(
 
 const peers = { kafkajs: () => byHand(brokers), '@platformatic/kafka': () => platformatic(brokers) };
 const grouped = 'polybus, in a group';
+const second = "polybus, client 'platformatic'";
+const secondGrouped = `${second}, in a group`;
 
 try {
-  const alone = { polybus: engineSide(), ...peers };
-  const all = { ...alone, [grouped]: engineSide({ group: 'g' }) };
+  const client = 'platformatic';
+  const alone = { polybus: engineSide(), ...peers, [second]: engineSide({ client }) };
+  const all = {
+    ...alone,
+    [grouped]: engineSide({ group: 'g' }),
+    [secondGrouped]: engineSide({ group: 'g', client }),
+  };
   const buffered = { ...all, 'polybus, its own buffer': engineSide({ bufferSize: null }) };
   const best = Object.keys(peers).map((peer) => ({ peer, ratio: 1 }));
+  const ofSecond = (of: string): Target => ({ of, peer: '@platformatic/kafka', ratio: 1 });
   await withTopic(async (topic) => {
     await fill(topic);
     const comparisons = [
-      comparison(`Publish, ${inFlight} in flight`, 'events/s', alone, publishing, { targets: best }),
+      comparison(`Publish, ${inFlight} in flight`, 'events/s', alone, publishing, {
+        targets: [...best, ofSecond(second)],
+      }),
       comparison('Consume', 'events/s', buffered, consuming, {
         topic,
-        targets: [...best, ...best.map((target) => ({ ...target, of: grouped }))],
+        targets: [
+          ...best,
+          ...best.map((target) => ({ ...target, of: grouped })),
+          ofSecond(second),
+          ofSecond(secondGrouped),
+        ],
       }),
       comparison('p50 until handled, one after the other', 'µs', all, latency, {
         rounds: latencyRounds,
