@@ -118,9 +118,12 @@ export const pauseCases: readonly ConformanceCase[] = defineCases('pauses', [
       subscription.setConcurrency(3);
       await seen.begins(3);
       await t.quiet(engine);
-      seen.assertOrder([0, 2, 3]);
+      seen.assertCalls(3);
+      // Events of different keys come in any order. The second event of a key waits for the first.
+      const begun = seen.payloads;
+      assert.ok(!begun.includes(1), 'the handler got the second event of a key while the first was running');
       subscription.setConcurrency(1);
-      for (const n of [0, 2]) gates[n]!.open();
+      for (const n of begun.slice(0, 2)) gates[n]!.open();
       await seen.ends(2);
       await t.quiet(engine);
       seen.assertCalls(3, 'the handler, although one call is still running,');
