@@ -176,7 +176,10 @@ test('a dead letter and its redriven event keep the correlation of the event, an
   await bus.publish('in', {}, { id: 'e1', metadata });
   await bus.publish('in', {}, { id: 'e2' });
   await expect.poll(() => letters.length).toBe(2);
-  expect(letters.map(({ metadata: { 'polybus.deadLetter': _, ...rest } }) => rest)).toEqual([metadata, {}]);
+  expect(letters.map(({ metadata: { 'polybus.deadLetter': _letter, ...rest } }) => rest)).toEqual([
+    metadata,
+    {},
+  ]);
   expect(deadLetterOf(letters[0]!)?.sourceTopic).toBe('in');
   isBroken = false;
   await bus.redrive('in', { group: 'g', idleMs: 100 });

@@ -1,4 +1,4 @@
-import { type EventBusOptions, createEventBus, forTenant } from '@polybus/core';
+import { type EventBusOptions, type PublishMiddleware, createEventBus, forTenant } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -38,7 +38,7 @@ test.each<[string, EventBusOptions]>([
 
 test('an engine that does not declare the capability `delay` refuses the options, and gets no event', async () => {
   const transport = new HandTransport();
-  const send = vi.fn(() => Promise.resolve());
+  const send = vi.fn<() => Promise<void>>(() => Promise.resolve());
   transport.onSend = send;
   const bus = await startedBus(twoEngines(handEngine(transport)));
   expect(bus.capabilities.delay).toBe(false);
@@ -59,7 +59,7 @@ test('an engine that was not made by createEngine and knows no delays is not ask
 });
 
 test('invalid delays are refused before middleware runs', async () => {
-  const middleware = vi.fn();
+  const middleware = vi.fn<PublishMiddleware>();
   const bus = await startedBus({ middleware: { publish: [middleware] } });
   const call = bus.publish('a', 1, { delayMs: 5, at: new Date() });
   await expect(call).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'at' });

@@ -182,9 +182,12 @@ describe('the middleware for tenants', () => {
   test('adds the tenant of a handled event to the events that its handler publishes', async () => {
     const bus = await startedBus({ middleware: tenantMiddleware({ required: false }) });
     const seen: unknown[] = [];
-    await bus.subscribeAsync('b', ({ payload, metadata: { correlationid: _, causationid: __, ...own } }) => {
-      seen.push([payload, own]);
-    });
+    await bus.subscribeAsync(
+      'b',
+      ({ payload, metadata: { correlationid: _first, causationid: _cause, ...own } }) => {
+        seen.push([payload, own]);
+      },
+    );
     await bus.subscribe('a', async ({ payload }) => {
       await bus.publish('b', payload, { metadata: { step: 2 } });
     });

@@ -71,9 +71,9 @@ test('events() yields the same types', async () => {
 });
 
 test('batch handlers get the same types', () => {
-  void bus.subscribeBatch('order.placed', (events, { fail }) => {
+  void bus.subscribeBatch('order.placed', (events, context) => {
     for (const { payload } of events) expectTypeOf(payload).toBeNumber();
-    expectTypeOf(fail).parameter(0).toExtend<Event>();
+    expectTypeOf<Parameters<typeof context.fail>[0]>().toExtend<Event>();
   });
   // @ts-expect-error not a topic
   void bus.subscribeBatch('order.unknown', () => {});
