@@ -68,7 +68,7 @@ describe('the suite finds an engine with a wrong lifecycle:', () => {
     },
     {
       wrong: 'stop loses accepted events',
-      foundBy: 'stop() handles every accepted event first if no',
+      foundBy: 'stop() of an engine that is not durable handles',
       because: '!== 20',
       engine: of(
         class extends WrappedEngine {
@@ -309,7 +309,7 @@ describe('the suite finds an engine with a wrong lifecycle:', () => {
     },
     {
       wrong: 'capabilities can be changed',
-      foundBy: 'capabilities are five booleans that are frozen, never',
+      foundBy: 'capabilities are booleans that are frozen, never',
       because: 'falsy',
       engine: of(
         class extends WrappedEngine {
