@@ -111,7 +111,8 @@ export function messageOf(error: unknown): string {
   // If no node of a cluster answers, the error of the last node is the reason.
   const { lastNodeError } = (error ?? {}) as ClientError;
   if (lastNodeError instanceof Error) return messageOf(lastNodeError);
-  return masked(error instanceof Error ? error.message : String(error));
+  // Messages of ours continue after it.
+  return masked(error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
 }
 
 /** The typed error for a refused command or a failed connection, with topic and engine. Returns any other error as it is. */

@@ -11,3 +11,8 @@ test.each([
   expect(inspect(error, { depth: null, showHidden: true })).not.toContain('alice');
   expect(error.message).toMatch(/the user has no permissions.*Check the user/);
 });
+
+test('a reason that ends with a full stop is followed by one', () => {
+  const error = publishError(new Error('Connection is closed.'), 'orders', 'redis');
+  expect(error.message).toMatch(/Connection is closed\. \w/);
+});
