@@ -9,7 +9,7 @@ describeWithBroker('redis', 'an ACL user', ({ url }) => {
   test.each(['pubsub', 'streams'] as const)(
     'with the permissions of the README can use every feature, mode %s',
     async (mode) => {
-      const permissions = /the user needs `([^`]+)`/.exec(readme)?.[1]?.split(' ') ?? [];
+      const permissions = /the user needs\s+`([^`]+)`/.exec(readme)?.[1]?.split(' ') ?? [];
       expect(permissions.length).toBeGreaterThan(3);
       const keyPrefix = newPrefix();
       const username = keyPrefix.slice(0, -1);

@@ -94,9 +94,9 @@ describeWithBroker('redis', 'a cluster', () => {
     async (mode) => {
       const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
       const granted = (sentence: RegExp): string[] => sentence.exec(readme)?.[1]?.split(' ') ?? [];
-      const forCluster = granted(/On a cluster, it also needs `([^`]+)`/);
+      const forCluster = granted(/On a cluster, it also\s+needs\s+`([^`]+)`/);
       expect(forCluster.length).toBeGreaterThan(1);
-      const permissions = [...granted(/the user needs `([^`]+)`/), ...forCluster];
+      const permissions = [...granted(/the user needs\s+`([^`]+)`/), ...forCluster];
       const keyPrefix = `{${newPrefix()}}:`;
       const user = { username: newPrefix().slice(0, -1), password: 'secret' };
       const admins = nodes.map(({ url }) => adminOf(url));
