@@ -246,7 +246,7 @@ export class UntypedEventBus implements Engine {
     const batches = new BatchHandling(
       handler,
       wholeNumber('maxSize', maxSize),
-      maxWaitMs === 0 ? 0 : timerMs('maxWaitMs', maxWaitMs),
+      timerMs('maxWaitMs', maxWaitMs, 0),
     );
     const { join, policy } = batches;
     const one = aroundReceive(join, this.#schemas, this.#handleMiddleware, this.router);

@@ -169,7 +169,8 @@ export interface TypedEventBus<
   /**
    * Resolves with how far consumers are behind, on the engines whose broker knows it. Rejects if a broker cannot be reached.
    *
-   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved, and after `stop` was called, except in a handler that `stop`
+   *   waits for.
    */
   lag(): Promise<readonly ConsumerLag[]>;
 }

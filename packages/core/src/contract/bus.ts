@@ -88,7 +88,7 @@ export interface SubscribeOptions {
    * count them. Default: the engine's `deadLetter`.
    */
   readonly deadLetter?: string | boolean | undefined;
-  /** The maximum duration of one attempt, in milliseconds. A longer attempt fails. Default: no limit. */
+  /** The maximum duration of one attempt, in milliseconds. A longer attempt fails. Default: the engine's `handlerTimeoutMs`, which is no limit by default. */
   readonly handlerTimeoutMs?: number | undefined;
   /** How many events may be queued for the handler in this process. Default: the engine's `defaultEventBufferSize`. */
   readonly bufferSize?: number | undefined;
@@ -100,7 +100,7 @@ export interface SubscribeOptions {
 export interface SubscribeBatchOptions extends Omit<SubscribeOptions, 'concurrency'> {
   /** The maximum number of events in a batch. Default 100. */
   readonly maxSize?: number | undefined;
-  /** The longest time that an event waits for its batch to be full, in milliseconds; 0 for no wait. Default 100. */
+  /** The longest time that an event waits for its batch to be full, in milliseconds. 0 means that it does not wait. Default 100. */
   readonly maxWaitMs?: number | undefined;
   /** How many events may be queued in this process. Default: the engine's `defaultEventBufferSize`, or `maxSize` if that is larger. */
   readonly bufferSize?: number | undefined;
@@ -145,7 +145,7 @@ export interface StartOptions {
 export interface StopOptions {
   /** Ends the wait for handlers early when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** How long `stop` waits for running handlers, in milliseconds; 0 not to wait. Default 30 000. */
+  /** How long the call waits for running handlers, in milliseconds. 0 means that it does not wait. Default 30 000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -178,7 +178,8 @@ export interface EventBus extends AsyncDisposable {
    * @throws {@link InvalidOptionError} if an option is invalid.
    * @throws {@link UnsupportedCapabilityError} if the event is delayed and the engine lacks the capability `delay`.
    * @throws {@link PublishError} if the broker did not accept the event.
-   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved, and after `stop` was called, except in a handler that `stop`
+   *   waits for.
    */
   publish(event: NewEvent, options?: PublishOptions): Promise<void>;
   /**

@@ -5,8 +5,8 @@ export interface RetryOptions {
   /** How long the engine waits between two attempts. Default: the defaults of its fields. */
   readonly backoff?: BackoffOptions | undefined;
   /**
-   * Gets the error of a failed attempt. If it returns false, the event gets no more attempts. Default: retry every error. An event
-   * gets no more attempts after an `UnrecoverableError` or a `SchemaValidationError`.
+   * Gets the error of a failed attempt. If it returns false, the event gets no more attempts. It is not called for an
+   * `UnrecoverableError` or a `SchemaValidationError`, which are never retried. Default: retry every other error.
    */
   readonly shouldRetry?: ((error: unknown) => boolean) | undefined;
 }

@@ -80,11 +80,13 @@ export function assertGroup(group: unknown): void {
 /**
  * Validates an option in milliseconds that a timer waits for.
  *
- * @throws {@link InvalidOptionError} if it is not a number above 0, or too large for a timer.
+ * @param least - `0` if 0 is allowed, too. Default: more than 0.
+ * @throws {@link InvalidOptionError} if it is not a number in this range, or too large for a timer.
  */
-export function timerMs(option: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value <= longestTimerMs) return value;
-  throw new InvalidOptionError(option, value, `milliseconds, more than 0 and at most ${longestTimerMs}`);
+export function timerMs(option: string, value: unknown, least?: 0): number {
+  if (typeof value === 'number' && (value > 0 || value === least) && value <= longestTimerMs) return value;
+  const range = least === undefined ? 'more than 0 and' : '0 or more, and';
+  throw new InvalidOptionError(option, value, `milliseconds, ${range} at most ${longestTimerMs}`);
 }
 
 /**
@@ -93,8 +95,7 @@ export function timerMs(option: string, value: unknown): number {
  * @throws {@link InvalidOptionError} if it is invalid.
  */
 export function resolveStopTimeout(timeoutMs: number | undefined): number {
-  if (timeoutMs === 0) return 0;
-  return timeoutMs === undefined ? 30_000 : timerMs('timeoutMs', timeoutMs);
+  return timeoutMs === undefined ? 30_000 : timerMs('timeoutMs', timeoutMs, 0);
 }
 
 /**
