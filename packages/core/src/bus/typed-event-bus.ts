@@ -81,7 +81,8 @@ export interface TypedEventBus<
    * @throws {@link InvalidOptionError} or {@link UnknownOptionError} if an option is invalid.
    * @throws {@link UnsupportedCapabilityError} if the event is delayed and its engine lacks the capability `delay`.
    * @throws {@link PublishError} if the broker did not accept the event.
-   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved, and after `stop` was called, except in a handler that `stop`
+   *   waits for.
    */
   readonly publish: TypedPublish<Published>;
   /**
@@ -169,8 +170,7 @@ export interface TypedEventBus<
   /**
    * Resolves with how far consumers are behind, on the engines whose broker knows it. Rejects if a broker cannot be reached.
    *
-   * @throws {@link EventBusNotStartedError} before `start` has resolved, and after `stop` was called, except in a handler that `stop`
-   *   waits for.
+   * @throws {@link EventBusNotStartedError} before `start` has resolved and after `stop` was called.
    */
   lag(): Promise<readonly ConsumerLag[]>;
 }
