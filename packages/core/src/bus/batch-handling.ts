@@ -1,10 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { BatchContext, BatchHandler, EventHandler, HandlerContext } from '../contract/bus.ts';
+import type {
+  BatchContext,
+  BatchHandler,
+  EventHandler,
+  HandlerContext,
+  SubscribeBatchOptions,
+} from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
+import { assertTopicOrPattern } from '../contract/topics.ts';
 import type { BatchPolicy } from '../dispatch/batch/batching.ts';
 import { activeWork, runInWork } from '../dispatch/current-work.ts';
 import type { DeliveryOwner, DeliveryState, Work } from '../dispatch/delivery.ts';
-import { InvalidOptionError } from '../errors/errors.ts';
+import { assertOptionsOf, timerMs } from '../engine/options/call-options.ts';
+import {
+  type InternalSubscribeOptions,
+  batchOption,
+  wholeNumber,
+} from '../engine/options/subscribe-options.ts';
+import { HandlerRequiredError, InvalidOptionError } from '../errors/errors.ts';
 
 /** An event that has passed its schema and its middleware. */
 interface Joined {
@@ -12,6 +25,28 @@ interface Joined {
   readonly context: HandlerContext;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Checks the arguments of `subscribeBatch`, and sets their defaults.
+ *
+ * @throws as `subscribeBatch` does.
+ */
+export function batchHandling(
+  topic: string,
+  handler: BatchHandler<never>,
+  options: SubscribeBatchOptions,
+): { batches: BatchHandling; subscribeOptions: InternalSubscribeOptions } {
+  assertOptionsOf('subscribeBatch', options);
+  assertTopicOrPattern(topic);
+  if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
+  const { maxSize = 100, maxWaitMs = 100, ...others } = options;
+  const batches = new BatchHandling(
+    handler,
+    wholeNumber('maxSize', maxSize),
+    timerMs('maxWaitMs', maxWaitMs, 0),
+  );
+  return { batches, subscribeOptions: { ...others, concurrency: 1, [batchOption]: batches.policy } };
 }
 
 /**
@@ -162,7 +197,7 @@ class RunningBatch implements BatchContext {
   }
 }
 
-/** A batch handler in the wait graph. It handles several events, so what it publishes has no single cause. */
+/** The call of a batch handler, as a node of the wait graph. It has no event, because the handler handles several events. */
 class BatchWork implements Work {
   readonly queue: DeliveryOwner;
   state: DeliveryState = 'running';

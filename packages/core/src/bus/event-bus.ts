@@ -22,30 +22,20 @@ import type {
   Logger,
 } from '../contract/observing.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
-import { assertOptionsOf, assertStopOptions, timerMs } from '../engine/options/call-options.ts';
-import {
-  type InternalSubscribeOptions,
-  batchOption,
-  wholeNumber,
-} from '../engine/options/subscribe-options.ts';
-import { assertTopicOrPattern } from '../contract/topics.ts';
+import { assertOptionsOf, assertStopOptions } from '../engine/options/call-options.ts';
 import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { waitsForCaller } from '../dispatch/wait-graph.ts';
 import { SharedStart } from '../engine/shared-calls.ts';
 import { countdown } from '../engine-kit/countdown.ts';
 import { settlesWithin } from '../engine-kit/or-aborted.ts';
 import { describeError } from '../errors/describe-error.ts';
-import {
-  EventBusNotStartedError,
-  HandlerRequiredError,
-  SubscriptionNotFoundError,
-} from '../errors/errors.ts';
+import { EventBusNotStartedError, SubscriptionNotFoundError } from '../errors/errors.ts';
 import { adaptedLogger } from '../logging/adapted-logger.ts';
 import { consoleLogger } from '../logging/logger.ts';
 import type { Router } from '../routing/router.ts';
 import type { StandardSchema } from '../typed/standard-schema.ts';
 import type { TopicPublishOptions } from '../typed/typed-topics.ts';
-import { BatchHandling } from './batch-handling.ts';
+import { batchHandling } from './batch-handling.ts';
 import { BusSubscriptions } from './bus-subscriptions.ts';
 import { createBusRouter } from './create-bus-router.ts';
 import { type EventBusParts, assertParts } from './event-bus-parts.ts';
@@ -239,23 +229,9 @@ export class UntypedEventBus implements Engine {
     handler: BatchHandler<never>,
     options: SubscribeBatchOptions = {},
   ): Promise<Subscription> {
-    assertOptionsOf('subscribeBatch', options);
-    const { maxSize = 100, maxWaitMs = 100, ...subscribeOptions } = options;
-    assertTopicOrPattern(topic);
-    if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
-    const batches = new BatchHandling(
-      handler,
-      wholeNumber('maxSize', maxSize),
-      timerMs('maxWaitMs', maxWaitMs, 0),
-    );
-    const { join, policy } = batches;
-    const one = aroundReceive(join, this.#schemas, this.#handleMiddleware, this.router);
-    const batchOptions: InternalSubscribeOptions = {
-      ...subscribeOptions,
-      concurrency: 1,
-      [batchOption]: policy,
-    };
-    return this.#subscriptions.subscribe(topic, batches.around(one), true, batchOptions);
+    const { batches, subscribeOptions } = batchHandling(topic, handler, options);
+    const one = aroundReceive(batches.join, this.#schemas, this.#handleMiddleware, this.router);
+    return this.#subscriptions.subscribe(topic, batches.around(one), true, subscribeOptions);
   }
 
   async unsubscribe(subscription: Subscription): Promise<void> {

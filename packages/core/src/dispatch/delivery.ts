@@ -2,7 +2,7 @@ import type { HandlerContext, Subscription } from '../contract/bus.ts';
 import type { Event } from '../contract/event.ts';
 import type { Acknowledgement } from '../contract/transport.ts';
 import { handlerMetadata } from '../dead-letters/redrive-target.ts';
-import type { Chained } from './fifo.ts';
+import type { Chained } from './backlog/fifo.ts';
 import type { Workers } from './workers/workers.ts';
 
 /** Work of a subscription that runs code of the user: a delivery, or a record that `onUndecodable` gets. */

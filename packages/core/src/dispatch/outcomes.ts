@@ -2,7 +2,7 @@ import type { DropReason } from '../contract/observing.ts';
 import { retryDelayMs } from '../engine-kit/backoff.ts';
 import { DeliveryCountExceededError } from '../errors/errors.ts';
 import type { BatchOutcomes } from './batch/batch-end.ts';
-import type { Deliveries } from './deliveries.ts';
+import type { Deliveries } from './backlog/deliveries.ts';
 import { timeOfReturn } from './current-work.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryPolicy } from './delivery-policy.ts';

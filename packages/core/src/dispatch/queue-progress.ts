@@ -1,6 +1,6 @@
 import type { Subscription } from '../contract/bus.ts';
 import type { ReadProgress } from '../contract/transport.ts';
-import type { Deliveries } from './deliveries.ts';
+import type { Deliveries } from './backlog/deliveries.ts';
 
 /**
  * Returns how far a subscription has come, for the stall watch of the engine. A dead letter that cannot be written, and a handler that

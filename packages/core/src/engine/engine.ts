@@ -36,6 +36,7 @@ import {
   identityOption,
   resolveSubscribeOptions,
 } from './options/subscribe-options.ts';
+import { warnOfWorkerCount } from './worker-count-warning.ts';
 import { SubscriptionSet } from './subscription-set.ts';
 
 /** The definition of an engine. */
@@ -189,7 +190,7 @@ class TransportEngine implements Engine {
       identity?.flow,
     );
     const queue = this.#createQueue(identity ?? subscription, resolved);
-    this.#warnOfWorkerCount(subscription, resolved.policy.concurrency);
+    warnOfWorkerCount(subscription, resolved.policy.concurrency, this.#defaults.workerCount, this.#host);
     this.#subscriptions.begin(subscription, queue);
     let listener: Listener;
     try {
@@ -237,25 +238,6 @@ class TransportEngine implements Engine {
     );
     const pool = policy.isAsync && policy.batch === undefined ? this.#pool : undefined;
     return new DeliveryQueue(identity, policy, identity.flow, reporter, deadLetters, pool);
-  }
-
-  /** Warns if the engine runs fewer handlers than the subscription asks for, now or after a change. */
-  #warnOfWorkerCount({ topic, group, isAsync, flow }: CancellableSubscription, given: number): void {
-    const { name, logger } = this.#host;
-    const { workerCount } = this.#defaults;
-    let warnedOf = workerCount;
-    const flowChanged = (): void => {
-      const { concurrency = given } = flow;
-      if (!isAsync || concurrency <= warnedOf) return;
-      warnedOf = concurrency;
-      logger.warn(
-        `the subscription to "${topic}" has a concurrency of ${concurrency}, but at most ${workerCount} handlers run at once: the ` +
-          `workerCount of the engine "${name}" limits all its async subscriptions together. Raise workerCount`,
-        { engine: name, topic, group, concurrency, workerCount },
-      );
-    };
-    flow.follow({ flowChanged });
-    flowChanged();
   }
 
   async unsubscribe(subscription: Subscription): Promise<void> {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { assert } from 'fast-check';
 import { expect, test } from 'vitest';
-import { Fifo } from '../../src/dispatch/fifo.ts';
+import { Fifo } from '../../src/dispatch/backlog/fifo.ts';
 
 interface Item {
   readonly value: number;

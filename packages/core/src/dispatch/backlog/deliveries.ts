@@ -1,7 +1,7 @@
 import { KeyOrderedBacklog } from './key-ordered-backlog.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery } from '../delivery.ts';
 import { Running } from './running.ts';
-import type { Workers } from './workers/workers.ts';
+import type { Workers } from '../workers/workers.ts';
 
 /**
  * The unsettled deliveries of one subscription, by their state.

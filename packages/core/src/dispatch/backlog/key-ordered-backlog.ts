@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.ts';
+import type { Delivery } from '../delivery.ts';
 import { Fifo } from './fifo.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.ts';
+import type { Delivery } from '../delivery.ts';
 
 /** The deliveries whose handlers run, in no order. Each knows its index, so that adding and removing are cheap. */
 export class Running {
