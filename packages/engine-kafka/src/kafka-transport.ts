@@ -16,7 +16,7 @@ import {
   type TransportContext,
   isPattern,
 } from '@polybus/core/engine';
-import { DelayedTopics, backoffMs, onAbort } from '@polybus/core/engine-kit';
+import { DelayedTopics, backoffMs, onAbort, pause } from '@polybus/core/engine-kit';
 import { withTimeout } from './with-timeout.ts';
 import { isFailure } from './client/failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './client/kafka-client.ts';
@@ -24,7 +24,6 @@ import { connectionError, lagError, subscribeError } from './errors.ts';
 import { Group, type GroupContext } from './group/group.ts';
 import { createClient } from './client/create-client.ts';
 import type { KafkaOptions } from './options/options.ts';
-import { pause } from './pause.ts';
 import { PlainSubscription, type PlainContext } from './read/plain-subscription.ts';
 import { Publisher } from './publish/publisher.ts';
 import { Reader } from './read/reader.ts';

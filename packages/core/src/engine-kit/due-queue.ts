@@ -18,7 +18,7 @@ const toleranceMs = 2;
  * an item.
  */
 export class DueQueue<T> {
-  /** A binary heap: an item is not due before the item at half its index. */
+  /** A binary heap: the item at an index is not due before the item at `(index - 1) >> 1`. */
   readonly #heap: Waiting<T>[] = [];
   readonly #onDue: (item: T) => void;
   readonly #context = new AsyncResource('polybus.DueQueue');

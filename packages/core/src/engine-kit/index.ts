@@ -28,11 +28,12 @@ export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';
 export { DelayedTopics, type DelayedTopicsOptions } from './delayed/delayed-topics.ts';
-export { DueQueue } from './due-queue.ts';
 export { type Decoded, undecodable } from './decoded.ts';
+export { DueQueue } from './due-queue.ts';
 export { onAbort } from './on-abort.ts';
 export { onceInMicrotask } from './once-in-microtask.ts';
 export { orAborted, settlesWithin } from './or-aborted.ts';
+export { pause } from './pause.ts';
 export {
   PendingPublishes,
   type PendingPublishesOptions,

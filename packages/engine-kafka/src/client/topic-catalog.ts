@@ -1,12 +1,11 @@
 import type { Logger } from '@polybus/core';
 import { assertTopic } from '@polybus/core/engine';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import { isFailure } from './failure.ts';
 import type { KafkaClient, PartitionsByTopic } from './kafka-client.ts';
 import { type LeaderEnds, endsByLeader } from './leader-ends.ts';
 import { KafkaTopicError, messageOf } from '../errors.ts';
 import type { TopicOptions } from '../options/options.ts';
-import { pause } from '../pause.ts';
 
 /** Called when topics, partitions or leaders have changed. */
 export type OnTopics = (catalog: TopicCatalog) => void;

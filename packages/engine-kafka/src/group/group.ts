@@ -1,6 +1,6 @@
 import type { ConsumerLag, Logger } from '@polybus/core';
 import type { ListenRequest, ReadProgress, Receiver } from '@polybus/core/engine';
-import { onceInMicrotask } from '@polybus/core/engine-kit';
+import { onceInMicrotask, pause } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type {
   Assignment,
@@ -12,7 +12,6 @@ import type {
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
-import { pause } from '../pause.ts';
 import type { Reader } from '../read/reader.ts';
 import { assignPartitions, userDataOf } from './assignment.ts';
 import { OffsetCommits } from './offset-commits.ts';

@@ -1,9 +1,8 @@
 import type { Logger } from '@polybus/core';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type { Assignment, GroupSession, Joined, MemberTopics } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
-import { pause } from '../pause.ts';
 
 /** The functions of a group that its membership calls. */
 export interface MembershipHandler {

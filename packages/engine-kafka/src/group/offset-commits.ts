@@ -1,12 +1,11 @@
 import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type { GroupSession } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
-import { pause } from '../pause.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import { maxMetadataLength } from './metadata.ts';
 

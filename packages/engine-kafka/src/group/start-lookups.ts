@@ -1,8 +1,7 @@
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { PartitionsByTopic } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
-import { pause } from '../pause.ts';
 import type { Beginning, StartOffsets, StartPoints } from './start-offsets.ts';
 
 /** How long the lookup of a topic may delay the other topics of an assignment. */

@@ -1,11 +1,10 @@
 import { type Logger, PolybusError } from '@polybus/core';
-import { type PendingPublishes, backoffMs, isUnsettled } from '@polybus/core/engine-kit';
+import { type PendingPublishes, backoffMs, isUnsettled, pause } from '@polybus/core/engine-kit';
 import { KafkaFailure, isFailure } from '../client/failure.ts';
 import type { KafkaClient, OnLate, OutgoingRecord, Refusal } from '../client/kafka-client.ts';
 import type { TopicCatalog } from '../client/topic-catalog.ts';
 import type { TopicLimits } from '../client/topic-limits.ts';
 import { messageOf, publishError, tooLargeError } from '../errors.ts';
-import { pause } from '../pause.ts';
 import { type Outgoing, type SizedRecord, byTopic } from './batching.ts';
 
 export interface RecordSenderContext {

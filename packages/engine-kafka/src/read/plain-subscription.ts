@@ -8,12 +8,11 @@ import {
   isPattern,
   matchesTopic,
 } from '@polybus/core/engine';
-import { backoffMs, onceInMicrotask } from '@polybus/core/engine-kit';
+import { backoffMs, onceInMicrotask, pause } from '@polybus/core/engine-kit';
 import { KafkaFailure } from '../client/failure.ts';
 import type { FetchedRecord } from '../client/fetched-record.ts';
 import type { KafkaClient, OffsetPosition, PartitionsByTopic } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
-import { pause } from '../pause.ts';
 import { decode } from './decode.ts';
 import type { Cursor } from './cursor.ts';
 import type { Reader } from './reader.ts';

@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@polybus/core';
 import type { ReadProgress } from '@polybus/core/engine';
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import { isFailure } from '../client/failure.ts';
 import type { FetchedPartition, KafkaClient, PartitionOffset } from '../client/kafka-client.ts';
 import { messageOf } from '../errors.ts';
 import type { ConsumerOptions } from '../options/options.ts';
-import { pause } from '../pause.ts';
 import type { Cursor } from './cursor.ts';
 import { LogEnds } from './log-ends.ts';
 import { FetchLoop } from './fetch-loop.ts';

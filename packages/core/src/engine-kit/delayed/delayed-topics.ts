@@ -4,10 +4,10 @@ import type { Logger } from '../../contract/observing.ts';
 import type { Delay, Listener, ListenRequest, Receiver } from '../../contract/transport.ts';
 import { describeError } from '../../errors/describe-error.ts';
 import { backoffMs } from '../backoff.ts';
-import { onAbort } from '../on-abort.ts';
+import { pause } from '../pause.ts';
 import { type DelayLevel, DelayLevels } from './delay-levels.ts';
-import { type HeldEvent, toHolding } from './held-event.ts';
-import { LevelReceiver } from './level-receiver.ts';
+import { toHolding } from './held-event.ts';
+import { LevelReceiver, type PublishHeld } from './level-receiver.ts';
 
 /** The options of {@link DelayedTopics}. */
 export interface DelayedTopicsOptions {
@@ -86,18 +86,17 @@ export class DelayedTopics {
       } catch (error) {
         if (signal.aborted) return;
         if (++failures === 1) {
-          const { message } = describeError(error);
           logger.warn('delayed events cannot be read now; the engine tries again', {
             topic: level.topic,
-            error: message,
+            error: describeError(error).message,
           });
         }
-        await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), signal);
+        await pause(backoffMs(failures, initialBackoffMs, maxBackoffMs), signal).catch(() => {});
       }
     }
   }
 
-  readonly #publish = (held: HeldEvent, failures: number): Promise<void> => {
+  readonly #publish: PublishHeld = (held, failures, lastError) => {
     const { send, logger } = this.#options;
     const now = Date.now();
     const remainingMs = held.dueAt - now;
@@ -108,6 +107,7 @@ export class DelayedTopics {
     logger.warn('a delayed event is due and could not be published; the engine tries again', {
       topic: held.event.topic,
       id: held.event.id,
+      error: describeError(lastError).message,
       retryInMs: waitMs,
     });
     return send(toHolding({ ...held, heldAt: now }, topic));
@@ -118,18 +118,4 @@ export class DelayedTopics {
     this.#closing.abort();
     for (const receiver of this.#receivers) receiver.withdraw();
   }
-}
-
-/** Resolves after some milliseconds, or when the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      unlink();
-      resolve();
-    }, ms);
-    const unlink = onAbort(signal, () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

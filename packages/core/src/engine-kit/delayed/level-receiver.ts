@@ -1,6 +1,7 @@
 import type { Event } from '../../contract/event.ts';
 import type { Logger } from '../../contract/observing.ts';
 import type { Acknowledgement, RawRecord, Receiver } from '../../contract/transport.ts';
+import { describeError } from '../../errors/describe-error.ts';
 import { backoffMs } from '../backoff.ts';
 import { DueQueue } from '../due-queue.ts';
 import type { DelayLevel } from './delay-levels.ts';
@@ -10,7 +11,12 @@ interface Waiting {
   readonly held: HeldEvent;
   readonly acknowledgement: Acknowledgement;
   failures: number;
+  /** Why the last attempt to publish it failed. */
+  error: unknown;
 }
+
+/** Publishes an event to its next topic. Gets how often that has failed, and why it failed last. */
+export type PublishHeld = (held: HeldEvent, failures: number, lastError: unknown) => Promise<void>;
 
 /** How many events of a level wait in the memory of a process. Of the others, the broker keeps the position. */
 const maxWaiting = 2000;
@@ -21,7 +27,7 @@ export class LevelReceiver implements Receiver {
   onRoom: (() => void) | undefined = undefined;
   mayBegin: (() => boolean) | undefined = undefined;
   readonly #level: DelayLevel;
-  readonly #publish: (held: HeldEvent, failures: number) => Promise<void>;
+  readonly #publish: PublishHeld;
   readonly #logger: Logger;
   readonly #waiting = new DueQueue<Waiting>((one) => this.#begin(one));
   /** Events whose wait is over while another process may have them. */
@@ -30,12 +36,7 @@ export class LevelReceiver implements Receiver {
   /** Counts calls of `withdraw`: an event whose publish fails after one is released. */
   #withdrawals = 0;
 
-  /** @param publish - Publishes an event to its next topic. Gets how often that has failed. */
-  constructor(
-    level: DelayLevel,
-    publish: (held: HeldEvent, failures: number) => Promise<void>,
-    logger: Logger,
-  ) {
+  constructor(level: DelayLevel, publish: PublishHeld, logger: Logger) {
     this.#level = level;
     this.#publish = publish;
     this.#logger = logger;
@@ -58,7 +59,7 @@ export class LevelReceiver implements Receiver {
     }
     const { waitMs } = this.#level;
     const at = waitMs === 0 ? held.dueAt : held.heldAt + waitMs;
-    this.#waiting.add({ held, acknowledgement, failures: 0 }, { at }, held.order);
+    this.#waiting.add({ held, acknowledgement, failures: 0, error: undefined }, { at }, held.order);
   }
 
   undecodable({ topic }: RawRecord, acknowledgement: Acknowledgement): void {
@@ -83,20 +84,23 @@ export class LevelReceiver implements Receiver {
     }
     this.#publishing++;
     const withdrawals = this.#withdrawals;
-    this.#publish(one.held, one.failures).then(
+    this.#publish(one.held, one.failures, one.error).then(
       () => this.#end(() => one.acknowledgement.settled()),
       (error: unknown) => this.#end(() => this.#failed(one, error, withdrawals)),
     );
   }
 
-  #failed(one: Waiting, reason: unknown, withdrawals: number): void {
+  #failed(one: Waiting, error: unknown, withdrawals: number): void {
     if (withdrawals !== this.#withdrawals) {
       one.acknowledgement.release();
       return;
     }
     one.failures++;
-    const { topic } = one.held.event;
-    this.#logger.debug?.('a delayed event could not be published and is published again', { topic, reason });
+    one.error = error;
+    this.#logger.debug?.('a delayed event could not be published and is published again', {
+      topic: one.held.event.topic,
+      error: describeError(error).message,
+    });
     this.#waiting.add(one, { delayMs: backoffMs(one.failures, 100, 5000) }, one.held.order);
   }
 

@@ -1,4 +1,4 @@
-import { backoffMs } from '@polybus/core/engine-kit';
+import { backoffMs, pause } from '@polybus/core/engine-kit';
 import type {
   FetchRequest,
   FetchedPartition,
@@ -19,7 +19,6 @@ import { Sender } from './sender.ts';
 import { toFailure } from './to-failure.ts';
 import { withTimeout } from '../../with-timeout.ts';
 import type { ProducerOptions } from '../../options/options.ts';
-import { pause } from '../../pause.ts';
 
 export interface ClusterOptions extends GroupTimes {
   readonly producer: ProducerOptions;
