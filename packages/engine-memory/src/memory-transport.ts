@@ -55,12 +55,11 @@ export class MemoryTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    const { size } = this.#delayed;
-    if (size > 0) {
+    const lost = this.#delayed.clear().length;
+    if (lost > 0) {
       const { name, logger } = this.#context;
-      logger.warn(`the engine "${name}" stops, and ${size} delayed event(s) are lost`, { engine: name });
+      logger.warn(`the engine "${name}" stops, and ${lost} delayed event(s) are lost`, { engine: name });
     }
-    this.#delayed.clear();
     for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
     this.#away = new TopicMatcher();

@@ -1,6 +1,7 @@
 import { type EventBusOptions, type PublishMiddleware, createEventBus, forTenant } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
+import * as v from 'valibot';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { HandTransport, handEngine } from './hand-engine.ts';
 import { quietLogger } from './quiet-logger.ts';
@@ -28,10 +29,13 @@ test.each<[string, EventBusOptions]>([
   const bus = await startedBus(options);
   const seen: unknown[] = [];
   await bus.subscribe('a', ({ payload }) => void seen.push(payload));
-  await bus.publish('a', 'topic and payload', { delayMs: 30, key: 'k' });
-  await bus.publish({ topic: 'a', payload: 'event', key: 'k' }, { at: new Date(Date.now() + 60) });
-  await forTenant(bus, 'acme').publish('a', 'tenant', { delayMs: 100, key: 'k' });
-  await bus.publish('a', 'at once');
+  // In one turn of the event loop, so that no delay is over before the last event is published.
+  await Promise.all([
+    bus.publish('a', 'topic and payload', { delayMs: 30, key: 'k' }),
+    bus.publish({ topic: 'a', payload: 'event', key: 'k' }, { at: new Date(Date.now() + 60) }),
+    forTenant(bus, 'acme').publish('a', 'tenant', { delayMs: 100, key: 'k' }),
+    bus.publish('a', 'at once'),
+  ]);
   expect(seen).toEqual(['at once']);
   await expect.poll(() => seen).toEqual(['at once', 'topic and payload', 'event', 'tenant']);
 });
@@ -66,13 +70,30 @@ test('invalid delays are refused before middleware runs', async () => {
   expect(middleware).not.toHaveBeenCalled();
 });
 
-test('stop() logs how many delayed events are lost with the process', async () => {
+test('the schema and the middleware of a delayed event run when it is published, not when it is due', async () => {
+  const calls: string[] = [];
+  const middleware: PublishMiddleware = ({ event, next }) => {
+    calls.push(`middleware for ${String(event.payload)}`);
+    return next(event);
+  };
+  const schemas = { a: v.number() };
+  const bus = await startedBus({ schemas, middleware: { publish: [middleware] } });
+  await bus.subscribe('a', ({ payload }) => void calls.push(`handler for ${String(payload)}`));
+  const wrong = bus.publish({ topic: 'a', payload: 'wrong' }, { delayMs: 60_000 });
+  await expect(wrong).rejects.toMatchObject({ code: 'SCHEMA_VALIDATION' });
+  await bus.publish({ topic: 'a', payload: 1 }, { delayMs: 30 });
+  expect(calls).toEqual(['middleware for 1']);
+  await expect.poll(() => calls).toEqual(['middleware for 1', 'handler for 1']);
+});
+
+test('health() reports how many events wait, and stop() logs how many are lost', async () => {
   const logger = quietLogger();
   const bus = createEventBus({ logger });
   await bus.start();
   await bus.publish('a', 1, { delayMs: 60_000 });
   await bus.publish('a', 2, { at: new Date(Date.now() + 60_000) });
-  await expect(bus.health()).resolves.toMatchObject({ status: 'up' });
+  const engines = { default: { details: { delayed: 2 } } };
+  await expect(bus.health()).resolves.toMatchObject({ status: 'up', details: { engines } });
   await bus.stop();
   expect(logger.lines.map(({ message }) => message)).toEqual([
     expect.stringContaining('2 delayed event(s) are lost'),

@@ -16,6 +16,13 @@ export interface Capabilities {
   readonly delay?: boolean | undefined;
 }
 
+/** The capabilities of an engine, and how errors name it. */
+export interface CapableEngine {
+  readonly name: string;
+  readonly type: string;
+  readonly capabilities: Capabilities;
+}
+
 /** The engines of this project that have a capability, for the error that names them. In parentheses: the option that gives it to them. */
 const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
   durable: ['redis (mode "streams")', 'kafka', 'kinesis (checkpointStore of a type other than "memory")'],
@@ -32,7 +39,7 @@ const enginesWith: Readonly<Record<keyof Capabilities, readonly string[]>> = {
  * @throws {@link UnsupportedCapabilityError} if it does not.
  */
 export function requireCapability(
-  engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
+  engine: CapableEngine,
   capability: keyof Capabilities,
   option: string,
 ): void {

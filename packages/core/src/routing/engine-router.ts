@@ -17,7 +17,7 @@ import { eventToPublish } from '../dispatch/event-to-publish.ts';
 import { WorkerPool } from '../dispatch/workers/worker-pool.ts';
 import { assertSubscription } from '../engine/options/assert-subscription.ts';
 import { assertOptionsOf } from '../engine/options/call-options.ts';
-import { delayOf, isDelayed } from '../engine/options/delay-options.ts';
+import { assertCanDelay, isDelayed } from '../engine/options/delay-options.ts';
 import { CancellableSubscription } from '../engine/engine-subscription.ts';
 import { standaloneHost } from '../engine/host.ts';
 import {
@@ -110,7 +110,7 @@ class EngineRouter implements Router {
       const engine = this.#engines.get(name, 'publish');
       // An engine that was not made by `createEngine` may know no delays, and would publish the event at once.
       if (options !== undefined && isDelayed(options))
-        delayOf(options, { name, type: engine.type, capabilities: engine.capabilities });
+        assertCanDelay(options, { name, type: engine.type, capabilities: engine.capabilities });
       return engine.publish(event, options);
     } catch (error) {
       return Promise.reject(error);

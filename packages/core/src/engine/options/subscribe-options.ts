@@ -1,5 +1,5 @@
 import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
-import { type Capabilities, requireCapability } from '../../contract/capabilities.ts';
+import { type CapableEngine, requireCapability } from '../../contract/capabilities.ts';
 import type { EventHandler, StartPosition, SubscribeOptions } from '../../contract/bus.ts';
 import type { BatchPolicy } from '../../dispatch/batch/batching.ts';
 import type { DeliveryPolicy } from '../../dispatch/delivery-policy.ts';
@@ -64,7 +64,7 @@ export function resolveSubscribeOptions(
   isAsync: boolean,
   options: InternalSubscribeOptions,
   defaults: DeliveryDefaults,
-  engine: { readonly name: string; readonly type: string; readonly capabilities: Capabilities },
+  engine: CapableEngine,
 ): ResolvedSubscribeOptions {
   assertTopicOrPattern(topic);
   if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
