@@ -24,6 +24,7 @@ export {
 } from '../config/schema.ts';
 export { validateConfig } from '../config/validate.ts';
 export { type OptionNames, assertOptionNames } from '../engine/options/call-options.ts';
+export { importFailure } from '../errors/import-failure.ts';
 export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';
 export { countdown } from './countdown.ts';

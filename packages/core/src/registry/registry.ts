@@ -2,6 +2,7 @@ import { applicationFolders, resolveForApplication } from './application-folders
 import type { Engine } from '../contract/engine.ts';
 import { InvalidConfigError } from '../errors/config-errors.ts';
 import { UnknownEngineTypeError } from '../errors/errors.ts';
+import { isModuleNotFound } from '../errors/import-failure.ts';
 import { maskValue } from '../errors/mask.ts';
 import { closest } from '../errors/suggest.ts';
 import { installedEngineTypes } from './installed-engines.ts';
@@ -143,9 +144,8 @@ async function importPackage(name: string, type: string): Promise<EngineModule |
 }
 
 function isMissing(error: unknown, specifier: string): boolean {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  const isNotFound = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-  return isNotFound && String(message).includes(`'${specifier}'`);
+  const { message } = error as { message?: unknown };
+  return isModuleNotFound(error) && String(message).includes(`'${specifier}'`);
 }
 
 /** The code that makes an engine type known without a search for its package. */

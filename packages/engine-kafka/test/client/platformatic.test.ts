@@ -10,13 +10,19 @@ const clients = ['kafkajs', client] as const;
 const hasZstd = 'zstdCompress' in zlib;
 const codecs = ['gzip', 'snappy', 'lz4', ...(hasZstd ? (['zstd'] as const) : [])] as const;
 
-test('an engine without the package of its client says what to install', async () => {
-  const { said } = await spawnMember('without-platformatic');
-  expect(said).toContainEqual({
-    code: 'MISSING_PACKAGE',
-    message: expect.stringMatching(/client: 'platformatic' needs .* npm install @platformatic\/kafka@[12]$/),
-  });
-});
+// webpack and Jest report a missing module with the code of `require`.
+test.each(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])(
+  'an engine without the package of its client says what to install, if the import fails with %s',
+  async (code) => {
+    const { said } = await spawnMember('without-platformatic', code);
+    expect(said).toContainEqual({
+      code: 'MISSING_PACKAGE',
+      message: expect.stringMatching(
+        /client: 'platformatic' needs .* npm install @platformatic\/kafka@[12]$/,
+      ),
+    });
+  },
+);
 
 describeWithBroker('kafka', 'the client platformatic', ({ brokers }) => {
   const config: KafkaConfig = { client, brokers: [...brokers] };
@@ -48,14 +54,15 @@ describeWithBroker('kafka', 'the client platformatic', ({ brokers }) => {
     expect(seen).toContainEqual({ text, from: read });
   });
 
-  test('zstd is refused with a typed error by a Node.js that does not have it', async () => {
-    const topic = newName();
+  test('zstd is accepted if Node.js has it, and else refused with a typed error', async () => {
     const engine = await startEngine({ ...config, compression: 'zstd' });
-    const outcome = await engine.publish({ topic, payload: 1 }).then(
-      () => 'accepted',
-      (error: unknown) => String(error),
-    );
-    expect(outcome).toMatch(hasZstd ? /^accepted$/ : /zstd compression needs Node.js 22.15 or later/);
+    const publishing = engine.publish({ topic: newName(), payload: 1 });
+    if (hasZstd) await expect(publishing).resolves.toBeUndefined();
+    else
+      await expect(publishing).rejects.toMatchObject({
+        code: 'PUBLISH_FAILED',
+        message: expect.stringMatching(/zstd compression needs Node.js 22.15 or later/),
+      });
   });
 
   test.each(clients)('members with both clients share a group, led by %s', async (leading) => {
@@ -113,9 +120,9 @@ describeWithBroker('kafka', 'a login that ends', async () => {
     const [plain, grouped]: number[][] = [[], []];
     await engine.subscribe<number>(topic, ({ payload }) => void plain!.push(payload));
     await engine.subscribe<number>(topic, ({ payload }) => void grouped!.push(payload), { group });
-    const until3 = performance.now() + 3 * lifetimeMs;
+    const end = performance.now() + 3 * lifetimeMs;
     const numbers: number[] = [];
-    while (performance.now() < until3) {
+    while (performance.now() < end) {
       numbers.push(numbers.length);
       await engine.publish({ topic, payload: numbers.at(-1), key: 'k' });
       await until('the event', () => plain!.length === numbers.length);

@@ -1,7 +1,7 @@
-import { type Logger, MissingPackageError } from '@polybus/core';
+import type { Logger } from '@polybus/core';
 import type * as DynamoDB from '@aws-sdk/client-dynamodb';
 import type * as IORedis from 'ioredis';
-import { orAborted } from '@polybus/core/engine-kit';
+import { importFailure, orAborted } from '@polybus/core/engine-kit';
 import { nameOf, storeError } from '../errors.ts';
 import type { KinesisOptions, StoreOptions } from '../options/config.ts';
 import { type RedisStoreConfig, isStore } from '../options/store-config.ts';
@@ -113,9 +113,6 @@ async function load<Package>(name: string, purpose: string): Promise<Package> {
   try {
     return (await import(name)) as Package;
   } catch (cause) {
-    // A bundler may replace `import` by a function whose error has the code of `require`.
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw cause;
-    throw new MissingPackageError(name, purpose, { cause });
+    throw importFailure(cause, name, purpose);
   }
 }

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Yaml from 'yaml';
-import { ConfigFileError, type InvalidConfigError, MissingPackageError } from '../../errors/config-errors.ts';
+import { ConfigFileError, type InvalidConfigError } from '../../errors/config-errors.ts';
+import { importFailure } from '../../errors/import-failure.ts';
 import type { Environment } from './sources.ts';
 import { lineOfJsonMistake } from './json-mistake.ts';
 import { PlainText, type Typed, isReference, substitute } from './substitute.ts';
@@ -102,9 +103,6 @@ async function importYaml(): Promise<typeof Yaml> {
   try {
     return await import('yaml');
   } catch (cause) {
-    // webpack and Jest report a missing module with the code of `require`.
-    const codes: unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
-    if (!codes.includes((cause as NodeJS.ErrnoException).code)) throw cause;
-    throw new MissingPackageError('yaml', 'A configuration file in YAML', { cause });
+    throw importFailure(cause, 'yaml', 'A configuration file in YAML');
   }
 }

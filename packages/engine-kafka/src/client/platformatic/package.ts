@@ -1,4 +1,4 @@
-import { MissingPackageError } from '@polybus/core';
+import { importFailure } from '@polybus/core/engine-kit';
 import type * as Platformatic from '@platformatic/kafka';
 
 /** The package `@platformatic/kafka`. */
@@ -19,8 +19,7 @@ export async function loadPackage(engine: string): Promise<Package> {
   try {
     return await import('@platformatic/kafka');
   } catch (cause) {
-    if ((cause as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     const name = packageFor(process.versions.node.split('.').map(Number));
-    throw new MissingPackageError(name, "The Kafka engine with client: 'platformatic'", { engine, cause });
+    throw importFailure(cause, name, "The Kafka engine with client: 'platformatic'", { engine });
   }
 }
