@@ -1,5 +1,6 @@
 import type { GroupMember, GroupMemberAssignment, GroupState, TopicOffsets } from 'kafkajs';
 import type { CommittedOffset, PartitionsByTopic } from '../kafka-client.ts';
+import { rebalanceLatencyMs } from '../protocol/answer-watch.ts';
 import type {
   Coordinator,
   GroupTimes,
@@ -154,8 +155,6 @@ type Request = ReturnType<ReturnType<Lookup>> & { readonly requestTimeout?: numb
 type Parse = Request['response']['parse'];
 
 const apiKeys = { joinGroup: 11, syncGroup: 14 };
-/** kafkajs adds as much to the time that a join may take. */
-const latencyMs = 5000;
 
 /**
  * A coordinator for one member of a group. kafkajs would give up on an answer after the time that a publish may take, which can be
@@ -171,7 +170,7 @@ function patient(
     return (args) => {
       const made: Request = protocol(args);
       const waitMs =
-        apiKey === apiKeys.syncGroup ? times.rebalanceTimeoutMs + latencyMs : times.sessionTimeoutMs;
+        apiKey === apiKeys.syncGroup ? times.rebalanceTimeoutMs + rebalanceLatencyMs : times.sessionTimeoutMs;
       const { response } = made;
       const parse = apiKey === apiKeys.joinGroup ? withMemberId(response.parse, onMemberId) : response.parse;
       // kafkajs takes the larger one of this and its own.

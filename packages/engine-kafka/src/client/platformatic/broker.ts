@@ -41,8 +41,8 @@ export class PlatformaticBroker implements Broker {
     this.#help = {
       decompress: (codec, bytes) => codecs.decompress(codec, bytes),
       errorOf: (code) => this.#errorOf(code),
-      otherwise: (_, __, cause) => {
-        throw cause ?? new RangeError('records in a format before Kafka 0.11 cannot be read');
+      otherwise: () => {
+        throw new RangeError('records in a format before Kafka 0.11 cannot be read');
       },
     };
   }
@@ -111,11 +111,7 @@ export class PlatformaticBroker implements Broker {
     return answer.responses.flatMap(({ name, partitionResponses }) =>
       partitionResponses
         .filter(({ errorCode }) => errorCode !== 0)
-        .map(({ index, errorCode }) => ({
-          topic: name,
-          partition: index,
-          error: this.#errorOf(errorCode),
-        })),
+        .map(({ index, errorCode }) => ({ topic: name, partition: index, error: this.#errorOf(errorCode) })),
     );
   }
 

@@ -3,7 +3,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Connection } from '@platformatic/kafka';
 import type { SASLOptions } from 'kafkajs';
 import { KafkaFailure } from '../failure.ts';
-import { watchAnswers } from '../protocol/answer-watch.ts';
+import { firstAnswerMs, watchAnswers } from '../protocol/answer-watch.ts';
 import { loginOf } from './login.ts';
 import type { Package } from './package.ts';
 
@@ -31,8 +31,6 @@ export type Payload = ReturnType<Package['Writer']['create']>;
 type Reader = ReturnType<Package['Reader']['from']>;
 export type Parser<R> = (correlation: number, key: number, version: number, reader: Reader) => R | Promise<R>;
 
-/** How long the first answer of all may take, which needs no work, in milliseconds. */
-const firstAnswerMs = 3000;
 const keepAliveMs = 60_000;
 /** The package's own limit, which would misread the answers after a late one: `watchAnswers` ends the connection instead. */
 const noLimitMs = 2 ** 31 - 1;
@@ -63,7 +61,7 @@ export class BrokerConnection {
 
   /** Sends a request of the package. */
   ask<A extends unknown[], R>(api: Api<A, R>, ...args: A): Promise<R> {
-    return this.send(api, () => api.createRequest(...args), api.parseResponse, this.#answerMs);
+    return this.send(api, () => api.createRequest(...args), api.parseResponse);
   }
 
   /** Sends a request of a version of the package, with another payload or another parser. */
@@ -102,16 +100,17 @@ export class BrokerConnection {
       ...(tls === undefined || serverName === undefined ? {} : { tlsServerName: serverName }),
       ...(sasl === undefined ? {} : { sasl: loginOf(this.#package, sasl) }),
     });
-    const opened = new Opened(connection, () => {
-      if (this.#current === connecting) this.#current = undefined;
+    const opened = new Opened(connection, {
+      onEnd: () => {
+        if (this.#current === connecting) this.#current = undefined;
+      },
+      onClose: () => this.#opened.delete(opened),
     });
     this.#opened.add(opened);
     const connecting = this.#begin(opened).catch((error: unknown) => {
       opened.destroy(error as Error);
       throw error;
     });
-    connecting.catch(() => {});
-    opened.closed.finally(() => this.#opened.delete(opened)).catch(() => {});
     return connecting;
   }
 
@@ -142,27 +141,29 @@ interface Waiting {
   readonly answerMs: number;
 }
 
+interface OpenedListener {
+  /** No further request may be sent. */
+  onEnd(): void;
+  /** The socket has closed. */
+  onClose(): void;
+}
+
 /** A connection of the package that is open, or opens. */
 class Opened {
-  /** Resolves when the socket has closed. */
-  readonly closed: Promise<void>;
   /** The versions of each request that the broker offers. */
   offered: ReadonlyMap<number, Versions> = new Map();
   readonly #connection: Connection;
-  readonly #onEnd: () => void;
+  readonly #listener: OpenedListener;
   readonly #waiting = new Set<Waiting>();
   #watch: NodeJS.Timeout | undefined;
   #requests = 0;
   #isRetired = false;
   /** Why it ended, which the package does not give to its requests. */
   #failure: Error | undefined;
-  #close!: () => void;
 
-  /** @param onEnd - Called when no further request may be sent. */
-  constructor(connection: Connection, onEnd: () => void) {
+  constructor(connection: Connection, listener: OpenedListener) {
     this.#connection = connection;
-    this.#onEnd = onEnd;
-    this.closed = new Promise((resolve) => (this.#close = resolve));
+    this.#listener = listener;
     connection.on('error', (error) => (this.#failure ??= error));
     // Clears a timer of the package for the next login.
     connection.on('close', () => void connection.close());
@@ -228,22 +229,22 @@ class Opened {
   /** Ends the connection after its last answer. */
   #retire(): void {
     this.#isRetired = true;
-    this.#onEnd();
+    this.#listener.onEnd();
     if (this.#waiting.size === 0) this.destroy(new Error('the connection was replaced'));
   }
 
   destroy(error: Error): void {
-    this.#onEnd();
+    this.#listener.onEnd();
     const { socket } = this.#connection;
     // With an error, because the package otherwise goes on waiting for the connection.
-    if (socket === undefined) this.#close();
+    if (socket === undefined) this.#listener.onClose();
     else socket.destroy(error);
   }
 
   #end(): void {
     clearInterval(this.#watch);
-    this.#onEnd();
-    this.#close();
+    this.#listener.onEnd();
+    this.#listener.onClose();
   }
 }
 

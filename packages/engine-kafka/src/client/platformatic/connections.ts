@@ -2,6 +2,7 @@ import { settlesWithin } from '@polybus/core/engine-kit';
 import { KafkaFailure } from '../failure.ts';
 import type { Broker, Connections, Coordinator, GroupTimes, Metadata } from '../protocol/broker.ts';
 import { conclusive, firstAnswerOf, lateMs } from '../protocol/first-answer.ts';
+import { topicExists } from '../protocol/topic-exists.ts';
 import { PlatformaticBroker, lenient } from './broker.ts';
 import type { Codecs } from './codecs.ts';
 import { type Address, BrokerConnection, type ConnectionOptions } from './connection.ts';
@@ -10,8 +11,6 @@ import type { Package } from './package.ts';
 
 type MetadataAnswer = ReturnType<Package['metadataV9']['parseResponse']>;
 
-/** Error codes of topics that exist: none, and LEADER_NOT_AVAILABLE. */
-const codesOfTopics: ReadonlySet<number> = new Set([0, 5]);
 const ofGroups = 0;
 
 interface Pair {
@@ -19,6 +18,7 @@ interface Pair {
   readonly fetching: BrokerConnection;
 }
 
+/** Connections of `@platformatic/kafka`. Two to each broker: a fetch would hold up other answers. */
 export class PlatformaticConnections implements Connections {
   seen: Metadata | undefined;
   readonly #package: Package;
@@ -172,7 +172,7 @@ export class PlatformaticConnections implements Connections {
       if (!known.has(key)) this.#end(key, 'the broker is not in the cluster');
     const leaders = new Map<string, number[]>();
     for (const { name, errorCode, partitions } of topics) {
-      if (!codesOfTopics.has(errorCode)) continue;
+      if (!topicExists(errorCode)) continue;
       const ofTopic: number[] = [];
       for (const { partitionIndex, leaderId } of partitions) ofTopic[partitionIndex] = leaderId;
       leaders.set(name ?? '', ofTopic);

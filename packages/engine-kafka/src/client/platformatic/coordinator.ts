@@ -1,4 +1,5 @@
 import type { CommittedOffset, PartitionsByTopic } from '../kafka-client.ts';
+import { rebalanceLatencyMs } from '../protocol/answer-watch.ts';
 import type {
   Coordinator,
   GroupTimes,
@@ -12,8 +13,6 @@ import type { Package } from './package.ts';
 
 /** The type of protocol with which kafkajs and the clients of Kafka itself join groups. */
 const protocolType = 'consumer';
-/** The answer of a rebalance may take this much longer, in milliseconds. */
-const latencyMs = 5000;
 
 /** Requests to the coordinator of a group with the package's functions. */
 export class PlatformaticCoordinator implements Coordinator {
@@ -73,7 +72,7 @@ export class PlatformaticCoordinator implements Coordinator {
   }
 
   get #rebalanceMs(): number {
-    return Math.max(this.#connection.answerMs, this.#times.rebalanceTimeoutMs + latencyMs);
+    return Math.max(this.#connection.answerMs, this.#times.rebalanceTimeoutMs + rebalanceLatencyMs);
   }
 
   async sync(

@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net';
 
+/** How long a broker may take for the first answer of all, which needs no work, in milliseconds. Then another broker is tried. */
+export const firstAnswerMs = 3000;
+/** How long the answer of a rebalance may take in addition to the rebalance, in milliseconds. As in kafkajs. */
+export const rebalanceLatencyMs = 5000;
 const checkMs = 100;
 /** If more time passes between two checks, the process was suspended, and unread answers may be waiting. */
 const standstillMs = 1000;

@@ -14,7 +14,7 @@ export interface FetchHelp {
    *
    * @param bytes - The partition's part of the answer, beginning with its number.
    */
-  otherwise(topic: string, bytes: Buffer, cause: unknown): Promise<readonly Batch[]>;
+  otherwise(topic: string, bytes: Buffer): Promise<readonly Batch[]>;
 }
 
 /** The codec of a batch is not there. */
@@ -93,14 +93,14 @@ class Answer {
       const packed = batchesOf(bytes);
       const isOld = packed[0]?.isOld === true;
       const decoded = isOld ? undefined : await decodeAll(packed, this.#help.decompress);
-      if (Array.isArray(decoded))
+      if (decoded !== undefined)
         return {
           ...of,
           records: recordsOf(decoded, aborted),
           next: packed[decoded.length - 1]?.next,
           failure: undefined,
         };
-      const others = await this.#help.otherwise(topic, whole, decoded);
+      const others = await this.#help.otherwise(topic, whole);
       return { ...of, records: recordsOf(others, aborted), next: packed.at(-1)?.next, failure: undefined };
     } catch (error) {
       return { ...of, records: [], next: undefined, failure: toFailure(error) };
@@ -153,11 +153,11 @@ class Answer {
   }
 }
 
-/** Decodes batches up to the first failure. Returns the error if the codec of the first batch is missing. */
+/** Decodes batches up to the first failure. Undefined if the codec of the first batch is missing. */
 async function decodeAll(
   packed: readonly PackedBatch[],
   decompress: Decompress,
-): Promise<Batch[] | MissingCodec> {
+): Promise<Batch[] | undefined> {
   const decoded: Batch[] = [];
   for (const { bytes } of packed) {
     try {
@@ -165,7 +165,7 @@ async function decodeAll(
     } catch (error) {
       // The next answer begins with this batch.
       if (decoded.length > 0) break;
-      if (error instanceof MissingCodec) return error;
+      if (error instanceof MissingCodec) return undefined;
       throw error;
     }
   }

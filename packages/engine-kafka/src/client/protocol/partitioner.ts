@@ -10,17 +10,13 @@ export function partitionerFor(keyless: Keyless): Partitioner {
     // The topic serves as the key, so that the events of different topics go to different brokers.
     if (key !== null || keyless === 'ordered')
       return (murmur2(Buffer.from(key ?? topic)) & maxInt) % leaders.length;
-    turn = (turn + 1) & maxInt;
-    const led = leaders.filter((leader) => leader >= 0).length;
-    return led === 0 ? turn % leaders.length : nthLed(leaders, turn % led);
+    // The next partition that has a leader.
+    for (let tried = 0; tried < leaders.length; tried++) {
+      turn = (turn + 1) & maxInt;
+      if (leaders[turn % leaders.length]! >= 0) break;
+    }
+    return turn % leaders.length;
   };
-}
-
-/** The n-th partition that has a leader. */
-function nthLed(leaders: readonly number[], n: number): number {
-  let partition = 0;
-  for (let left = n; leaders[partition]! < 0 || left-- > 0;) partition++;
-  return partition;
 }
 
 const maxInt = 0x7fffffff;

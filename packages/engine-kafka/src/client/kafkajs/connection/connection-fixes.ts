@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { settlesWithin } from '@polybus/core/engine-kit';
 import kafkajs from 'kafkajs';
-import { watchAnswers } from '../../protocol/answer-watch.ts';
+import { firstAnswerMs, watchAnswers } from '../../protocol/answer-watch.ts';
 import { type Login, withBearerLogin } from './bearer-login.ts';
 
 /** The connections of kafkajs to a broker, which its types leave out. */
@@ -53,8 +53,6 @@ const lengthBytes = 4;
 /** As in kafkajs. */
 const pendingCheckMs = 10;
 const apiVersions = 18;
-/** How long a broker may take for the first answer of all, which needs no work. Then another one of `brokers` is tried. */
-const firstAnswerMs = 3000;
 /** How long a connection that is closed waits for answers, in milliseconds. */
 const lastAnswersMs = 1000;
 

@@ -111,6 +111,7 @@ class KafkajsConnections implements Connections {
 
   async look(): Promise<Metadata> {
     const before = this.#asked;
+    // Always all topics: kafkajs never forgets a topic that was requested, and fails once the topic is deleted.
     await this.#cluster.refreshMetadata();
     // kafkajs has returned the answer of a request that was already in progress.
     if (this.#answered <= before) await this.#cluster.refreshMetadata();

@@ -1,3 +1,4 @@
+import { topicExists } from '../../protocol/topic-exists.ts';
 import { type FetchAnswer, type Response, fetchResponse } from '../fetch-response.ts';
 
 /**
@@ -84,8 +85,6 @@ type Lookup = (
 };
 
 const apiKeys = { produce: 0, fetch: 1, metadata: 3 };
-/** Error codes of topics that exist: none, and LEADER_NOT_AVAILABLE. */
-const codesOfTopics: ReadonlySet<number> = new Set([0, 5]);
 
 /** Makes a broker of kafkajs return answers that have an error in a part. */
 export function lenient<T>(given: T): T {
@@ -122,7 +121,7 @@ const responses: Readonly<Record<number, (theirs: Response, version: number) => 
 };
 
 function existingTopics(data: KafkajsMetadata): KafkajsMetadata {
-  const topicMetadata = data.topicMetadata.filter(({ topicErrorCode }) => codesOfTopics.has(topicErrorCode));
+  const topicMetadata = data.topicMetadata.filter(({ topicErrorCode }) => topicExists(topicErrorCode));
   return { ...data, topicMetadata };
 }
 
