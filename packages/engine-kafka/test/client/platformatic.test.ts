@@ -56,13 +56,11 @@ describeWithBroker('kafka', 'the client platformatic', ({ brokers }) => {
 
   test('zstd is accepted if Node.js has it, and else refused with a typed error', async () => {
     const engine = await startEngine({ ...config, compression: 'zstd' });
-    const publishing = engine.publish({ topic: newName(), payload: 1 });
-    if (hasZstd) await expect(publishing).resolves.toBeUndefined();
-    else
-      await expect(publishing).rejects.toMatchObject({
-        code: 'PUBLISH_FAILED',
-        message: expect.stringMatching(/zstd compression needs Node.js 22.15 or later/),
-      });
+    const [outcome] = await Promise.allSettled([engine.publish({ topic: newName(), payload: 1 })]);
+    const message = expect.stringMatching(/zstd compression needs Node.js 22.15 or later/) as string;
+    expect(outcome).toMatchObject(
+      hasZstd ? { status: 'fulfilled' } : { status: 'rejected', reason: { code: 'PUBLISH_FAILED', message } },
+    );
   });
 
   test.each(clients)('members with both clients share a group, led by %s', async (leading) => {
