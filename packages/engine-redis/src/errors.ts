@@ -28,6 +28,11 @@ export function isRefusal(error: unknown): boolean {
   return isRefused(messageOf(error));
 }
 
+/** True if the user lacks a permission. */
+export function isForbidden(error: unknown): boolean {
+  return noPermission.test(messageOf(error));
+}
+
 /** True for an error that the server returned, except for a refused login; false for an error of the connection. */
 export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && !wrongLogin.test(error.message);

@@ -1,12 +1,10 @@
-import { messageOf } from '../errors.ts';
+import { isForbidden, messageOf } from '../errors.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 
 /** How often a process looks for events that other processes have delayed, in milliseconds. */
 const pollMs = 1000;
 /** Stands for the topics of all delayed events. */
 const anyTopic = '*';
-/** How Redis 7 and Redis 6 say that the user must not run a command of the script. */
-const noPermission = /\bNOPERM\b|can't run this command/;
 
 /**
  * Moves delayed events to their streams when they are due. Each engine does so, whichever published them: at the time that the server
@@ -20,7 +18,7 @@ export class DueMover {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer ends, by `performance.now()`. */
   #timerEnds = Number.POSITIVE_INFINITY;
-  #moving: Promise<void> | undefined;
+  #moving: Promise<void> = Promise.resolve();
   #isClosed = false;
   /** The topics of events that could not be published, whose failure was reported. */
   readonly #failures = new Set<string>();
@@ -46,7 +44,7 @@ export class DueMover {
   readonly #begin = (): void => {
     this.#timerEnds = Number.POSITIVE_INFINITY;
     // The timer may end during a move that has already looked for due events.
-    this.#moving = (this.#moving ?? Promise.resolve()).then(() => this.#move());
+    this.#moving = this.#moving.then(() => this.#move());
   };
 
   async #move(): Promise<void> {
@@ -65,7 +63,7 @@ export class DueMover {
       }
     } catch (error) {
       // The user may have the permissions that earlier versions needed. It cannot delay events then.
-      if (noPermission.test(messageOf(error))) return;
+      if (isForbidden(error)) return;
       dueInMs = pollMs;
       // The connection reports its own outages.
       if (this.#store.connection.isReady) this.#report(anyTopic, messageOf(error));

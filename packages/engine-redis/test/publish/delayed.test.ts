@@ -8,7 +8,7 @@ import { LogLines, adminOf, newPrefix, startEngine, until } from '../support.ts'
 describeWithBroker('redis', 'delayed events', ({ url }) => {
   const config = { url, mode: 'streams' } as const;
 
-  test('five processes move each of 500 events into its stream once', async () => {
+  test('five engines move each of 500 events into its stream once', async () => {
     const keyPrefix = newPrefix();
     const engines = await Promise.all(Array.from({ length: 5 }, () => startEngine({ ...config, keyPrefix })));
     const admin = adminOf(url);
@@ -21,7 +21,7 @@ describeWithBroker('redis', 'delayed events', ({ url }) => {
     expect(await admin.xlen(`${keyPrefix}moved`)).toBe(500);
   });
 
-  test('an event of a process that has stopped is moved by a process that was started before', async () => {
+  test('an event of an engine that has stopped is moved by an engine that was started before', async () => {
     const keyPrefix = newPrefix();
     const [publisher, other] = [
       await startEngine({ ...config, keyPrefix }),
