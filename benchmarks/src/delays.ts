@@ -6,7 +6,11 @@ import { durableMemoryEngine } from '@polybus/engine-memory';
 import { redisEngine } from '@polybus/engine-redis';
 import { startKafka, startRedis } from '@polybus/testbed';
 
-/** Measures how late delayed events arrive, by the clock of this machine. */
+/*
+ * Measures how late delayed events arrive, by the clock of this machine.
+ */
+
+/** How many events a measurement delays. */
 const events = 500;
 /** The delays: from this many milliseconds, within this range. */
 const [shortestMs, rangeMs] = [200, 2000];

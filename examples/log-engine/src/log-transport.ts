@@ -41,11 +41,10 @@ export class LogTransport implements Transport {
   readonly #readers = new Set<Reader>();
   readonly #renewing: NodeJS.Timeout;
   readonly #unwatch: () => void;
+  readonly #delayed: DelayedTopics;
   #scheduled: NodeJS.Immediate | undefined;
   /** Why reading fails. */
   #error: Error | undefined;
-
-  readonly #delayed: DelayedTopics;
 
   private constructor(broker: LogBroker, leaseMs: number, { source, logger }: TransportContext) {
     this.#broker = broker;

@@ -28,7 +28,11 @@ test.each<[string, EventBusOptions]>([
 ])('each form of publish delays its event, on a bus with %s', async (_, options) => {
   const bus = await startedBus(options);
   const seen: unknown[] = [];
-  await bus.subscribe('a', ({ payload }) => void seen.push(payload));
+  const created: number[] = [];
+  await bus.subscribe('a', ({ payload, createdAt }) => {
+    seen.push(payload);
+    created.push(createdAt.getTime());
+  });
   // In one turn of the event loop, so that no delay is over before the last event is published.
   await Promise.all([
     bus.publish('a', 'topic and payload', { delayMs: 30, key: 'k' }),
@@ -37,7 +41,9 @@ test.each<[string, EventBusOptions]>([
     bus.publish('a', 'at once'),
   ]);
   expect(seen).toEqual(['at once']);
+  const published = Date.now();
   await expect.poll(() => seen).toEqual(['at once', 'topic and payload', 'event', 'tenant']);
+  expect(Math.max(...created)).toBeLessThanOrEqual(published);
 });
 
 test('an engine that does not declare the capability `delay` refuses the options, and gets no event', async () => {

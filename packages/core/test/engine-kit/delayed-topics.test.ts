@@ -97,6 +97,18 @@ test.each([1, 900, 5 * secondMs, 6 * secondMs, 45 * secondMs, 7 * minuteMs, 3 * 
   },
 );
 
+test('an event with a delay of 8 minutes passes through the topics that the documentation names', async () => {
+  const broker = new LogBroker();
+  const topics: string[] = [];
+  broker.onSend = async ({ topic }) => void topics.push(topic);
+  await delaysOn(broker).send(event(1), { delayMs: 8 * minuteMs });
+  await vi.advanceTimersByTimeAsync(8 * minuteMs + secondMs);
+  const times = (topic: string): number => topics.filter((one) => one === topic).length;
+  expect(['3m', '30s', '5s', 'due'].map((level) => times(`_delayed.${level}`))).toEqual([2, 3, 5, 1]);
+  expect(topics).toHaveLength(12);
+  expect(topics.at(-1)).toBe('a');
+});
+
 test('events that are due at the same time are published in publish order, whatever topics they passed through', async () => {
   const broker = new LogBroker();
   const delayed = delaysOn(broker);
