@@ -1,6 +1,6 @@
 import type { Event } from './event.ts';
 
-/** The metadata of an event that say what caused it. Their names are those of the CloudEvents extension "Correlation". */
+/** The metadata of an event that name its cause. Their names are those of the CloudEvents extension "Correlation". */
 // oxlint-disable-next-line typescript/consistent-type-definitions -- an interface is no Record<string, unknown>, which metadata is
 export type CauseMetadata = {
   /** The same for all events that follow from one first event: the id of that event, unless a publisher set another value. */
@@ -9,7 +9,7 @@ export type CauseMetadata = {
   readonly causationid: string;
 };
 
-/** What an event belongs to, and what caused it. */
+/** The correlation of an event, and its cause. */
 export interface Correlation {
   /** The `correlationid` of the event or, if it has none, its id: it is then the first of its correlation. */
   readonly correlationId: string;
@@ -17,7 +17,7 @@ export interface Correlation {
   readonly causationId: string | undefined;
 }
 
-/** Returns what an event belongs to, and what caused it. A value in its metadata that is not a text counts as none. */
+/** Returns the correlation of an event, and its cause. A value in its metadata that is not a text counts as none. */
 export function correlationOf({ id, metadata }: Pick<Event, 'id' | 'metadata'>): Correlation {
   return {
     correlationId: textOf(metadata['correlationid']) ?? id,
@@ -26,8 +26,8 @@ export function correlationOf({ id, metadata }: Pick<Event, 'id' | 'metadata'>):
 }
 
 /**
- * Returns the metadata of an event that another event causes. What a handler publishes has them already. Code outside of handlers, such
- * as a loop over `bus.events()` or a timer, sets them itself.
+ * Returns the metadata of an event that another event causes. An event that a handler publishes has them already. Code outside of
+ * handlers, such as a loop over `bus.events()` or a timer, sets them itself.
  *
  * @example
  * ```ts

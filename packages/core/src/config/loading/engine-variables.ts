@@ -2,7 +2,7 @@ import type { Environment } from './sources.ts';
 import { type Typed, typedValue } from './substitute.ts';
 
 /** The first part of the names of variables that set fields of the engine's `config`. */
-export const engineVariables = 'ENGINE_CONFIG_';
+const engineVariables = 'ENGINE_CONFIG_';
 
 /** Names whose words are not written as camel case has them. */
 const irregular: ReadonlyMap<string, string> = new Map([
@@ -17,8 +17,12 @@ export interface EngineFields {
   readonly typed: readonly Typed[];
   /** The variable that set `config`, and each of its fields, such as `config.mode`. */
   readonly variableOf: ReadonlyMap<string, string>;
-  /** All variables that begin with {@link engineVariables}, also empty ones. */
-  readonly names: ReadonlySet<string>;
+}
+
+/** Returns true if a variable with this name sets a field of the engine's `config`, unless it is empty. */
+export function isEngineVariable(name: string, prefix: string): boolean {
+  const start = prefix + engineVariables;
+  return name.startsWith(start) && name !== start;
 }
 
 /**
@@ -30,17 +34,16 @@ export function readEngineConfig(environment: Environment, prefix: string): Engi
   const config: Record<string, unknown> = {};
   const typed: Typed[] = [];
   const variableOf = new Map<string, string>();
-  const names = new Set<string>();
-  const start = prefix + engineVariables;
-  // In the order of their names, so that a variable for an object comes before those for its fields.
+  // In the order of their names, so that a variable for an object comes before the variables for its fields.
   for (const name of Object.keys(environment)
-    .filter((one) => one.startsWith(start))
+    .filter((one) => isEngineVariable(one, prefix))
     .sort()) {
-    if (name === start) continue;
-    names.add(name);
     const text = environment[name]?.trim();
     if (text === undefined || text === '') continue;
-    const keys = name.slice(start.length).split('__').map(fieldOf);
+    const keys = name
+      .slice(prefix.length + engineVariables.length)
+      .split('__')
+      .map(fieldOf);
     variableOf.set('config', name);
     variableOf.set(`config.${keys[0]!}`, name);
     const key = keys.at(-1)!;
@@ -50,7 +53,7 @@ export function readEngineConfig(environment: Environment, prefix: string): Engi
       typed.push({ path: ['config', ...keys].join('.'), holder, key, text });
     put(holder, key, read);
   }
-  return { config: variableOf.size === 0 ? undefined : config, typed, variableOf, names };
+  return { config: variableOf.size === 0 ? undefined : config, typed, variableOf };
 }
 
 /** Converts `KEY_PREFIX` to `keyPrefix`. */

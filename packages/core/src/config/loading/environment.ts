@@ -1,7 +1,7 @@
 import { closest, nearest } from '../../errors/suggest.ts';
 import type { EventBusConfig } from '../event-bus-config.ts';
 import { type ConfigProblem, InvalidConfigError } from '../../errors/config-errors.ts';
-import { readEngineConfig } from './engine-variables.ts';
+import { isEngineVariable, readEngineConfig } from './engine-variables.ts';
 import type { Environment } from './sources.ts';
 import type { Typed } from './substitute.ts';
 
@@ -81,7 +81,8 @@ export function readEnvironment(environment: Environment, prefix: string): Envir
   const unknown: UnknownVariable[] = [];
   for (const name of prefix === '' ? [] : Object.keys(environment)) {
     const rest = name.slice(prefix.length);
-    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest) || engine.names.has(name)) continue;
+    if (!name.startsWith(prefix) || Object.hasOwn(variables, rest) || isEngineVariable(name, prefix))
+      continue;
     const meant = closest(rest, Object.keys(variables));
     if (meant === undefined) {
       const like = nearest(rest, Object.keys(variables));
