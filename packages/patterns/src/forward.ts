@@ -10,7 +10,7 @@ import {
   type Subscription,
 } from '@polybus/core';
 import { matchesTopic } from '@polybus/core/engine';
-import { assertOptionNames } from '@polybus/core/engine-kit';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import { type PatternBus, assertBus } from './pattern-bus.ts';
 
 /** Options of {@link forward}. */
@@ -52,7 +52,7 @@ export interface Forwarding extends AsyncDisposable {
   cancel(): Promise<void>;
 }
 
-const optionNames = {
+const optionNames: OptionNames<ForwardOptions> = {
   from: true,
   to: true,
   group: true,

@@ -10,7 +10,7 @@ export {
   type RedisDedupeStoreOptions,
 } from './dedupe/redis-dedupe-store.ts';
 export { SqlDedupeStore, type SqlDedupeStoreOptions, type SqlQuery } from './dedupe/sql-dedupe-store.ts';
-export type { PatternHandler } from './options.ts';
+export type { PatternHandler } from './pattern-handler.ts';
 export {
   type RequestFailure,
   RequestFailedError,

@@ -1,6 +1,6 @@
 import { type Event, InvalidOptionError } from '@polybus/core';
-import { assertOptionNames, orAborted } from '@polybus/core/engine-kit';
-import { type PatternHandler, assertHandler, count, milliseconds } from './options.ts';
+import { type OptionNames, assertOptionNames, count, orAborted, timerMs } from '@polybus/core/engine-kit';
+import { type PatternHandler, assertHandler } from './pattern-handler.ts';
 import { lendingWorker, sleep } from './wait.ts';
 
 /** Options of {@link rateLimit}. */
@@ -16,7 +16,7 @@ export interface RateLimitOptions<E extends Event = Event> {
   readonly key?: ((event: E) => string | undefined) | undefined;
 }
 
-const optionNames = { events: true, perMs: true, key: true };
+const optionNames: OptionNames<RateLimitOptions> = { events: true, perMs: true, key: true };
 
 /**
  * Returns a handler that starts at most `events` times in any period of `perMs`, in this process. An event beyond the limit waits in the
@@ -37,7 +37,7 @@ export function rateLimit<E extends Event, Result>(
   const { key } = options;
   if (key !== undefined && typeof key !== 'function')
     throw new InvalidOptionError('key', key, 'a function of the event, such as ({ key }) => key');
-  const limits = new Limits(count('events', options.events), milliseconds('perMs', options.perMs));
+  const limits = new Limits(count('events', options.events), timerMs('perMs', options.perMs));
   return async (event, context): Promise<Awaited<Result>> => {
     const limit = limits.get(key?.(event));
     if (!limit.startAtOnce()) await lendingWorker(limit.start(context.signal));

@@ -11,12 +11,8 @@ import { assertTopicOrPattern } from '../contract/topics.ts';
 import type { BatchPolicy } from '../dispatch/batch/batching.ts';
 import { activeWork, runInWork } from '../dispatch/current-work.ts';
 import type { DeliveryOwner, DeliveryState, Work } from '../dispatch/delivery.ts';
-import { assertOptionsOf, timerMs } from '../engine/options/call-options.ts';
-import {
-  type InternalSubscribeOptions,
-  batchOption,
-  wholeNumber,
-} from '../engine/options/subscribe-options.ts';
+import { assertOptionsOf, count, timerMs } from '../engine/options/call-options.ts';
+import { type InternalSubscribeOptions, batchOption } from '../engine/options/subscribe-options.ts';
 import { HandlerRequiredError, InvalidOptionError } from '../errors/errors.ts';
 
 /** An event that has passed its schema and its middleware. */
@@ -41,11 +37,7 @@ export function batchHandling(
   assertTopicOrPattern(topic);
   if (typeof handler !== 'function') throw new HandlerRequiredError(topic, handler);
   const { maxSize = 100, maxWaitMs = 100, ...others } = options;
-  const batches = new BatchHandling(
-    handler,
-    wholeNumber('maxSize', maxSize),
-    timerMs('maxWaitMs', maxWaitMs, 0),
-  );
+  const batches = new BatchHandling(handler, count('maxSize', maxSize), timerMs('maxWaitMs', maxWaitMs, 0));
   return { batches, subscribeOptions: { ...others, concurrency: 1, [batchOption]: batches.policy } };
 }
 

@@ -23,7 +23,7 @@ export {
   wholeNumber,
 } from '../config/schema.ts';
 export { validateConfig } from '../config/validate.ts';
-export { type OptionNames, assertOptionNames } from '../engine/options/call-options.ts';
+export { type OptionNames, assertOptionNames, count, timerMs } from '../engine/options/call-options.ts';
 export { importFailure } from '../errors/import-failure.ts';
 export { maskUrl } from '../errors/mask.ts';
 export { backoffMs } from './backoff.ts';

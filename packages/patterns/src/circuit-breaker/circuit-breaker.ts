@@ -1,6 +1,6 @@
 import { type Event, InvalidOptionError, type Logger, PolybusError } from '@polybus/core';
-import { assertOptionNames, orAborted } from '@polybus/core/engine-kit';
-import { type PatternHandler, assertHandler, count, milliseconds } from '../options.ts';
+import { type OptionNames, assertOptionNames, count, orAborted, timerMs } from '@polybus/core/engine-kit';
+import { type PatternHandler, assertHandler } from '../pattern-handler.ts';
 import { Circuit, type CircuitState } from './circuit.ts';
 
 /** Options of {@link circuitBreaker}. */
@@ -29,7 +29,7 @@ export interface CircuitBreakerOptions {
   readonly logger?: Pick<Logger, 'warn'> | undefined;
 }
 
-const optionNames = {
+const optionNames: OptionNames<CircuitBreakerOptions> = {
   failures: true,
   resetMs: true,
   probe: true,
@@ -60,21 +60,27 @@ export function circuitBreaker<E extends Event, Result>(
   }
   const circuit = new Circuit({
     failures: count('failures', options.failures ?? 3),
-    resetMs: milliseconds('resetMs', options.resetMs ?? 30_000),
+    resetMs: timerMs('resetMs', options.resetMs ?? 30_000),
     probe,
     onChange,
     logger,
   });
   return async (event, context): Promise<Awaited<Result>> => {
-    const call = await circuit.enter(context.subscription, () => context.signal);
+    const call = await circuit.enter(context.subscription, context.signal);
     try {
       // An attempt that times out is a failure, although its handler may never settle.
       const result = await orAborted(Promise.resolve(handler(event, context)), context.signal);
       circuit.succeeded(call);
       return result;
     } catch (error) {
-      if (isFailure(error)) circuit.failed(call, error);
-      else circuit.succeeded(call);
+      let isOutage = true;
+      try {
+        isOutage = isFailure(error);
+      } finally {
+        // Also if isFailure throws: other events may wait for the outcome of this call.
+        if (isOutage) circuit.failed(call, error);
+        else circuit.succeeded(call);
+      }
       throw error;
     }
   };

@@ -34,18 +34,15 @@ export class Circuit {
   }
 
   /** Resolves when the handler may be called: at once, unless another event is tried. Rejects when the signal aborts. */
-  async enter(subscription: Subscription, signal: () => AbortSignal): Promise<Call> {
+  async enter(subscription: Subscription, signal: AbortSignal): Promise<Call> {
     this.#subscriptions.add(subscription);
-    if (this.#state === 'closed') return 'usual';
     if (this.#state === 'open') {
       // The event was on its way to its handler when the circuit opened, or its bus stops and handles what is queued: do not delay that.
       this.#pause(subscription);
       return 'usual';
     }
-    while (this.#isTrialRunning || this.#stateNow() === 'open')
-      await lendingWorker(orAborted(this.#changed.promise, signal()));
-    // Read again: the state has changed meanwhile.
-    if (this.#stateNow() === 'closed') return 'usual';
+    while (this.#mustWait()) await lendingWorker(orAborted(this.#changed.promise, signal));
+    if (this.#state === 'closed') return 'usual';
     this.#isTrialRunning = true;
     return 'trial';
   }
@@ -61,8 +58,8 @@ export class Circuit {
     else if (this.#state === 'closed' && this.#failures >= this.#options.failures) this.#open(error);
   }
 
-  #stateNow(): CircuitState {
-    return this.#state;
+  #mustWait(): boolean {
+    return this.#isTrialRunning || this.#state === 'open';
   }
 
   #open(error: unknown): void {

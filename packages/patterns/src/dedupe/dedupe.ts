@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Event, type HandlerContext, InvalidOptionError, type Logger } from '@polybus/core';
-import { assertOptionNames } from '@polybus/core/engine-kit';
-import { type PatternHandler, assertHandler, milliseconds } from '../options.ts';
+import { type OptionNames, assertOptionNames, timerMs } from '@polybus/core/engine-kit';
+import { type PatternHandler, assertHandler } from '../pattern-handler.ts';
 import { lendingWorker, sleep } from '../wait.ts';
 import type { DedupeStore } from './dedupe-store.ts';
 
@@ -24,7 +24,13 @@ export interface DedupeOptions {
   readonly logger?: Pick<Logger, 'warn'> | undefined;
 }
 
-const optionNames = { store: true, ttlMs: true, claimMs: true, scope: true, logger: true };
+const optionNames: OptionNames<DedupeOptions> = {
+  store: true,
+  ttlMs: true,
+  claimMs: true,
+  scope: true,
+  logger: true,
+};
 const scopeGrammar = /^[A-Za-z0-9._-]{1,200}$/;
 const dayMs = 86_400_000;
 /** Years are allowed: no timer waits for it. */
@@ -53,12 +59,13 @@ export function dedupe<E extends Event, Result>(
 ): PatternHandler<E, Promise<Awaited<Result> | undefined>> {
   assertHandler(handler, 'dedupe');
   assertOptionNames('dedupe', options, optionNames);
-  const { store, scope, logger = console } = options;
+  const { store, scope, ttlMs = dayMs, logger = console } = options;
   if (typeof store?.claim !== 'function') throw new InvalidOptionError('store', store, 'a DedupeStore');
   if (scope !== undefined && !scopeGrammar.test(scope))
     throw new InvalidOptionError('scope', scope, '1 to 200 letters, digits, ".", "_" or "-"');
-  const ttlMs = milliseconds('ttlMs', options.ttlMs ?? dayMs, longestTtlMs);
-  const claimMs = milliseconds('claimMs', options.claimMs ?? 30_000);
+  if (!(typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= longestTtlMs))
+    throw new InvalidOptionError('ttlMs', ttlMs, `milliseconds, more than 0 and at most ${longestTtlMs}`);
+  const claimMs = timerMs('claimMs', options.claimMs ?? 30_000);
   const warn = (failed: string, { id, topic }: Event, error: unknown): void =>
     logger.warn(`The dedupe store failed: ${failed}`, { topic, eventId: id, error });
 

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@polybus/core';
-import { assertOptionNames } from '@polybus/core/engine-kit';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import type { ClaimResult, DedupeStore } from './dedupe-store.ts';
 
 /** A client or cluster of ioredis. */
@@ -18,6 +18,8 @@ export interface RedisDedupeStoreOptions {
   /** The beginning of each Redis key. Default `polybus:dedupe:`. */
   readonly keyPrefix?: string | undefined;
 }
+
+const optionNames: OptionNames<RedisDedupeStoreOptions> = { keyPrefix: true };
 
 /** The value of the key of an event that a handler has handled. An owner, which is the value of a claim, is longer. */
 const handled = 'handled';
@@ -51,7 +53,7 @@ export class RedisDedupeStore implements DedupeStore {
   constructor(client: IoredisClient | NodeRedisClient, options: RedisDedupeStoreOptions = {}) {
     if (typeof client !== 'object' || client === null || typeof client.eval !== 'function')
       throw new InvalidOptionError('client', client, 'a client of ioredis or node-redis');
-    assertOptionNames('RedisDedupeStore', options, { keyPrefix: true });
+    assertOptionNames('RedisDedupeStore', options, optionNames);
     const { keyPrefix = 'polybus:dedupe:' } = options;
     this.#run =
       'defineCommand' in client

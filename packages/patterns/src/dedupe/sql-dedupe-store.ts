@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@polybus/core';
-import { assertOptionNames } from '@polybus/core/engine-kit';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import type { ClaimResult, DedupeStore } from './dedupe-store.ts';
 
 /**
@@ -19,7 +19,7 @@ export interface SqlDedupeStoreOptions {
   readonly table?: string | undefined;
 }
 
-const optionNames = { dialect: true, query: true, table: true };
+const optionNames: OptionNames<SqlDedupeStoreOptions> = { dialect: true, query: true, table: true };
 const tableGrammar = /^(?:[A-Za-z_]\w{0,62}\.)?[A-Za-z_]\w{0,50}$/;
 
 /** The time of the database as whole milliseconds, so that processes need no equal clocks. */

@@ -1,9 +1,11 @@
 import { assertTopic } from '@polybus/core/engine';
-import { assertOptionNames } from '@polybus/core/engine-kit';
+import { type OptionNames, assertOptionNames } from '@polybus/core/engine-kit';
 import { type PatternBus, assertBus } from '../pattern-bus.ts';
 import { subscribeReplier } from './replier.ts';
 import { Requester } from './requester.ts';
 import type { RequestMap, Requests, RequestsOptions } from './requests.ts';
+
+const optionNames: OptionNames<RequestsOptions> = { replyTopic: true };
 
 /**
  * Creates requests and replies over the events of a bus: a request is an event, and its reply is an event on the reply topic. Create it
@@ -27,7 +29,7 @@ export function createRequests<Map extends RequestMap = Record<string, unknown>>
   options: RequestsOptions = {},
 ): Requests<Map> {
   assertBus(bus);
-  assertOptionNames('createRequests', options, { replyTopic: true });
+  assertOptionNames('createRequests', options, optionNames);
   const { replyTopic = '_replies' } = options;
   assertTopic(replyTopic);
   const requester = new Requester(bus, replyTopic);

@@ -1,5 +1,5 @@
 import type { EventHandler, Subscription } from '@polybus/core';
-import { assertHandler } from '../options.ts';
+import { assertHandler } from '../pattern-handler.ts';
 import type { PatternBus } from '../pattern-bus.ts';
 import { failureOf, replyMetadata, requestOf } from './envelope.ts';
 import type { ReplyOptions } from './requests.ts';

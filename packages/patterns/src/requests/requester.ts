@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Event, InvalidOptionError, type Subscription } from '@polybus/core';
 import { lendWorker } from '@polybus/core/engine';
-import { assertOptionNames, onAbort, orAborted } from '@polybus/core/engine-kit';
+import { type OptionNames, assertOptionNames, onAbort, orAborted, timerMs } from '@polybus/core/engine-kit';
 import { RequestFailedError, RequestTimeoutError, RequestsClosedError } from '../errors.ts';
-import { milliseconds } from '../options.ts';
 import type { PatternBus } from '../pattern-bus.ts';
 import { type RequestMetadata, failureIn } from './envelope.ts';
 import type { RequestOptions, RequestStats } from './requests.ts';
@@ -14,7 +13,7 @@ interface Pending {
   readonly resolve: (reply: Event) => void;
 }
 
-const optionNames = { timeoutMs: true, signal: true, key: true, metadata: true };
+const optionNames: OptionNames<RequestOptions> = { timeoutMs: true, signal: true, key: true, metadata: true };
 
 /** Sends requests, and finds the request of each reply. */
 export class Requester {
@@ -36,7 +35,7 @@ export class Requester {
   async request(topic: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
     assertOptionNames('request', options, optionNames);
     const { signal, key, metadata } = options;
-    const timeoutMs = milliseconds('timeoutMs', options.timeoutMs ?? 10_000);
+    const timeoutMs = timerMs('timeoutMs', options.timeoutMs ?? 10_000);
     if (this.#isClosed) throw new RequestsClosedError(topic);
     signal?.throwIfAborted();
     const id = randomUUID();

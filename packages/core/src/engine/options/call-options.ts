@@ -90,6 +90,16 @@ export function timerMs(option: string, value: unknown, least?: 0): number {
 }
 
 /**
+ * Validates an option that counts something.
+ *
+ * @throws {@link InvalidOptionError} if it is not a whole number of at least 1.
+ */
+export function count(option: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
+  throw new InvalidOptionError(option, value, 'a whole number of at least 1');
+}
+
+/**
  * Validates the timeout of `stop`, in milliseconds, and sets its default.
  *
  * @throws {@link InvalidOptionError} if it is invalid.

@@ -1,4 +1,4 @@
-import { assertGroup, assertOptionsOf, assertSignal, timerMs } from './call-options.ts';
+import { assertGroup, assertOptionsOf, assertSignal, count, timerMs } from './call-options.ts';
 import { type CapableEngine, requireCapability } from '../../contract/capabilities.ts';
 import type { EventHandler, StartPosition, SubscribeOptions } from '../../contract/bus.ts';
 import type { BatchPolicy } from '../../dispatch/batch/batching.ts';
@@ -105,9 +105,9 @@ export function resolveSubscribeOptions(
     isAsync,
     group: groupFor(group, tenant),
     tenant,
-    concurrency: isAsync ? wholeNumber('concurrency', concurrency ?? defaults.workerCount) : 1,
+    concurrency: isAsync ? count('concurrency', concurrency ?? defaults.workerCount) : 1,
     batch,
-    bufferSize: wholeNumber('bufferSize', bufferSize ?? Math.max(defaults.bufferSize, batch?.maxSize ?? 0)),
+    bufferSize: count('bufferSize', bufferSize ?? Math.max(defaults.bufferSize, batch?.maxSize ?? 0)),
     retry: resolveRetry(options.retry ?? defaults.retry),
     handlerTimeoutMs:
       handlerTimeoutMs === undefined ? undefined : timerMs('handlerTimeoutMs', handlerTimeoutMs),
@@ -125,14 +125,4 @@ function assertFrom(from: unknown): void {
   if (from === 'latest' || from === 'earliest') return;
   if (from instanceof Date && !Number.isNaN(from.getTime())) return;
   throw new InvalidOptionError('from', from, '"latest", "earliest" or a valid Date');
-}
-
-/**
- * Validates an option that counts something.
- *
- * @throws {@link InvalidOptionError} if it is not a whole number of at least 1.
- */
-export function wholeNumber(option: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidOptionError(option, value, 'a whole number of at least 1');
 }
