@@ -66,15 +66,29 @@ test('an event that waits takes no worker from other subscriptions', async () =>
 test('the wait ends when the attempt is aborted, and uses nothing of the limit', async () => {
   const bus = await start();
   const handled: unknown[] = [];
-  const handler = rateLimit(({ payload }: Event) => handled.push(payload), { events: 1, perMs: 2000 });
-  const options = { retry: false, deadLetter: false, concurrency: 3, handlerTimeoutMs: 100 } as const;
-  const subscription = await bus.subscribeAsync('order.placed', handler, options);
-  for (const payload of ['first', 'aborted', 'also aborted']) await bus.publish('order.placed', payload);
-  await expect.poll(() => bus.stats()).toMatchObject({ failed: 2, pending: 0 });
-  await subscription.cancel();
-  await bus.subscribe('order.placed', handler);
-  await bus.publish('order.placed', 'last');
-  expect(handled).toEqual(['first', 'last']);
+  const handler = rateLimit(({ payload }: Event) => handled.push(payload), { events: 1, perMs: 500 });
+  // Each attempt ends long before the period does: if it used a part of the limit, no later attempt would get one.
+  const retry = { attempts: 1000, backoff: { initialMs: 1, maxMs: 1 } };
+  await bus.subscribeAsync('order.placed', handler, { retry, concurrency: 3, handlerTimeoutMs: 50 });
+  for (const payload of ['a', 'b', 'c']) await bus.publish('order.placed', payload);
+  await until('all events are handled', () => bus.stats().delivered === 3);
+  expect(handled.toSorted()).toEqual(['a', 'b', 'c']);
+  expect(bus.stats().retried).toBeGreaterThan(2);
+});
+
+test('a key keeps its limit while there are many other keys', async () => {
+  const bus = await start();
+  const handled: unknown[] = [];
+  const handler = rateLimit(({ key }: Event) => handled.push(key), {
+    events: 1,
+    perMs: 3_600_000,
+    key: ({ key }) => key,
+  });
+  await bus.subscribeAsync('order.placed', handler, { concurrency: 2 });
+  const keys = Array.from({ length: 3000 }, (_, i) => `k${i}`);
+  for (const key of [...keys, 'k0', 'last']) await bus.publish('order.placed', {}, { key });
+  await until('the last event is handled', () => handled.at(-1) === 'last');
+  expect(handled).toEqual([...keys, 'last']);
 });
 
 test('invalid arguments are refused', () => {
