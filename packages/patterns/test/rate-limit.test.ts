@@ -65,8 +65,11 @@ test('an event that waits takes no worker from other subscriptions', async () =>
 
 test('the wait ends when the attempt is aborted, and uses nothing of the limit', async () => {
   const bus = await start();
-  const handled: unknown[] = [];
-  const handler = rateLimit(({ payload }: Event) => handled.push(payload), { events: 1, perMs: 500 });
+  const handled: string[] = [];
+  const handler = rateLimit(({ payload }: Event) => handled.push(String(payload)), {
+    events: 1,
+    perMs: 500,
+  });
   // Each attempt ends long before the period does: if it used a part of the limit, no later attempt would get one.
   const retry = { attempts: 1000, backoff: { initialMs: 1, maxMs: 1 } };
   await bus.subscribeAsync('order.placed', handler, { retry, concurrency: 3, handlerTimeoutMs: 50 });
