@@ -2,8 +2,8 @@ import { type Subscription, createEventBus } from '@polybus/core';
 import { createEvent } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { HandTransport, forgotten, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, forgotten, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 /** Two engines, of which each carries one of the topics `a.one` and `b.two`, and an async subscription to both. */
 async function spanning(concurrency?: number) {

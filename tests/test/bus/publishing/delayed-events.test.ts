@@ -3,8 +3,8 @@ import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import * as v from 'valibot';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { HandTransport, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 async function startedBus(options: EventBusOptions = {}) {
   const bus = createEventBus({ logger: quietLogger(), ...options });

@@ -10,7 +10,7 @@ import {
 import type { Engine } from '@polybus/core/engine';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
-import { quietLogger } from './quiet-logger.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {

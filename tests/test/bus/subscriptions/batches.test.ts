@@ -14,7 +14,7 @@ import {
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as z from 'zod';
-import { quietLogger } from './quiet-logger.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 type Bus = TypedEventBus<Record<string, unknown>>;
 

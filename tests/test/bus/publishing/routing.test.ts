@@ -2,8 +2,8 @@ import { type Event, type HandlerContext, PolybusError, createEventBus } from '@
 import { type Engine, createRouter } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { HandTransport, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 const logger = quietLogger();
 const stops: (() => Promise<void>)[] = [];

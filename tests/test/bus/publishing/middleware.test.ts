@@ -1,7 +1,7 @@
 import { type Middleware, createEventBus } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { afterEach, describe, expect, test } from 'vitest';
-import { quietLogger } from './quiet-logger.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { type } from 'arktype';
 import * as v from 'valibot';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { quietLogger } from './quiet-logger.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { type AttemptData, createEventBus } from '@polybus/core';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
 import { expect, test } from 'vitest';
-import { HandTransport, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 test('each attempt is reported after it ends, with its outcome, its pattern and its duration', async () => {
   const attempts: AttemptData[] = [];

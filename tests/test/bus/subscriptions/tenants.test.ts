@@ -9,8 +9,8 @@ import {
 import { memoryEngine } from '@polybus/engine-memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
-import { HandTransport, forgotten, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, forgotten, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 async function startedBus(options: EventBusOptions = {}) {
   const bus = createEventBus({ logger: quietLogger(), ...options });

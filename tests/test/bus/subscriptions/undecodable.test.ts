@@ -1,7 +1,7 @@
 import { type EventBusOptions, UndecodableRecordError, createEventBus } from '@polybus/core';
 import { expect, test } from 'vitest';
-import { HandTransport, handEngine } from './hand-engine.ts';
-import { quietLogger } from './quiet-logger.ts';
+import { HandTransport, handEngine } from '../hand-engine.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 /** A bus that has got a record that is not an event, and the log of the record's acknowledgement. */
 async function withUndecodable(options: EventBusOptions, transport = new HandTransport()) {

@@ -11,7 +11,7 @@ import {
 } from '@polybus/core';
 import { memoryEngine } from '@polybus/engine-memory';
 import { expect, onTestFinished, test } from 'vitest';
-import { quietLogger } from './quiet-logger.ts';
+import { quietLogger } from '../quiet-logger.ts';
 
 async function startedBus(options: EventBusOptions = {}): Promise<TypedEventBus<Record<string, unknown>>> {
   const bus = createEventBus({ logger: quietLogger(), ...options });
