@@ -10,7 +10,7 @@ import {
 import { settlesWithin } from '@polybus/core/engine-kit';
 import type { Connection } from '../client/connection.ts';
 import { inBatches } from '../client/in-batches.ts';
-import { isAnswer, isGroupMissing, messageOf } from '../errors.ts';
+import { isAnswer } from '../errors.ts';
 import { BlockingReader } from '../read/blocking-reader.ts';
 import type { BusyPoll } from '../read/busy-poll.ts';
 import { parseNews } from '../read/topic-news.ts';
@@ -18,9 +18,9 @@ import type { StreamEntry } from '../store/stream-entry.ts';
 import { compareIds, firstId, idBefore } from '../store/stream-ids.ts';
 import type { StreamStore } from '../store/stream-store.ts';
 import { ConsumerCommands } from './consumer-commands.ts';
+import { type HeartbeatSource, Heartbeats } from './heartbeats.ts';
 import { type MemberTopic, readWaitMs } from './member-topic.ts';
 import { LocalMember } from './local-member.ts';
-import { removeDeadConsumers } from './dead-consumers.ts';
 
 /** The maximum number of reads behind a blocking one: each costs the server a little, even if it returns nothing. */
 const maxFollowing = 4;
@@ -29,18 +29,15 @@ const maxNews = 500;
 /** How long `stop` waits for consumers to leave their groups. Otherwise others notice that their leases have ended. Milliseconds. */
 const leaveTimeoutMs = 1000;
 
-/**
- * Reads for all group members of this engine: waits for new entries with one blocking read, lets members read, renews their leases,
- * and removes dead consumers of their groups.
- */
-export class GroupReader {
+/** Reads for all group members of this engine: waits for new entries with one blocking read, and lets members read. */
+export class GroupReader implements HeartbeatSource {
   readonly #store: StreamStore;
   readonly #id: string;
   readonly #reader: BlockingReader;
-  readonly #members = new Set<LocalMember>();
-  readonly #leaving = new Set<LocalMember>();
+  readonly members: Set<LocalMember> = new Set();
+  readonly leaving: Set<LocalMember> = new Set();
   readonly #byTopic = new Map<string, Set<LocalMember>>();
-  readonly #heartbeatTimer: NodeJS.Timeout;
+  readonly #heartbeats: Heartbeats;
   /** The last topic that was announced; undefined as long as there is no pattern. */
   #newsAt: string | undefined;
   #consumers = 0;
@@ -48,11 +45,6 @@ export class GroupReader {
   #round = 0;
   /** Counts up, so that each time another member is the first to read. */
   #turn = 0;
-  #renewing: Promise<void> | undefined;
-  #lookingAfter: Promise<void> | undefined;
-  /** Until then, members of other processes may have ended leases although the processes live. By `performance.now()`. */
-  #sweepsFrom = 0;
-  #isStopped = false;
 
   constructor(connection: Connection, store: StreamStore, id: string, busyPoll: BusyPoll) {
     this.#store = store;
@@ -66,21 +58,13 @@ export class GroupReader {
     };
     // Members read for themselves: one entry is enough to know that there is something to read.
     this.#reader = new BlockingReader(connection, store, source, { id, count: 1, busyPoll });
+    this.#heartbeats = new Heartbeats(store, this);
     store.connection.listen({
       onRestored: () => {
-        // The server may not have answered other processes either. Each of them can renew its leases within the time of a lease.
-        this.#sweepsFrom = performance.now() + store.options.claimIdleMs;
+        this.#heartbeats.reconnected();
         this.#reconnected();
       },
     });
-    const beat = (): void => {
-      this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
-      // After the renewals, so that it does not remove members of this process. It does not delay the next renewals, however long it takes.
-      this.#lookingAfter ??= this.#renewing
-        .then(() => this.#lookAfter())
-        .finally(() => (this.#lookingAfter = undefined));
-    };
-    this.#heartbeatTimer = setInterval(beat, Math.max(10, store.options.claimIdleMs / 3)).unref();
   }
 
   /** Resolves when the group exists in every topic. */
@@ -88,7 +72,7 @@ export class GroupReader {
     const { pattern, from } = request;
     const consumer = `${this.#id}.${++this.#consumers}`;
     const member = new LocalMember(request, receiver, consumer, this.#store, () => this.#reader.interrupt());
-    this.#members.add(member);
+    this.members.add(member);
     const since = performance.now();
     try {
       if (isPattern(pattern)) await this.#addPattern(member, from, since);
@@ -116,14 +100,14 @@ export class GroupReader {
   }
 
   /** The server knows the patterns of groups, unless it has lost its data. */
-  async #registerPattern(member: LocalMember): Promise<void> {
+  async registerPattern(member: LocalMember): Promise<void> {
     const { group, consumer, request, topics } = member;
     const { pattern, from } = request;
     if (!isPattern(pattern)) return;
     if (!(await this.#store.registerPattern(pattern, group, startOf(from)))) return;
     const snapshot = await this.#store.snapshot(pattern, group, firstId, consumer);
     for (const [topic, after] of snapshot.topics)
-      if (!topics.has(topic) && this.#members.has(member)) this.#add(member, topic, after);
+      if (!topics.has(topic) && this.members.has(member)) this.#add(member, topic, after);
   }
 
   /** @param after - The id after which the group begins if it does not exist yet. */
@@ -135,15 +119,15 @@ export class GroupReader {
   }
 
   #leave(member: LocalMember): void {
-    this.#members.delete(member);
+    this.members.delete(member);
     for (const topic of member.topics.keys()) {
       const members = this.#byTopic.get(topic);
       members?.delete(member);
       if (members?.size === 0) this.#byTopic.delete(topic);
     }
     member.stop();
-    this.#leaving.add(member);
-    void member.ended.then(() => this.#leaving.delete(member));
+    this.leaving.add(member);
+    void member.ended.then(() => this.leaving.delete(member));
   }
 
   /** The topics that the groups of this engine read, each with those groups. */
@@ -156,13 +140,13 @@ export class GroupReader {
 
   *progress(): Iterable<ReadProgress> {
     yield this.#reader.progress('the reader of the groups');
-    for (const member of this.#members) yield* member.progress();
+    for (const member of this.members) yield* member.progress();
   }
 
   *#streams(): Iterable<readonly [string, string]> {
     const { keys } = this.#store;
     // A read that failed while the connection was up is tried again once in each round.
-    for (const member of this.#members) member.resume();
+    for (const member of this.members) member.resume();
     if (this.#newsAt !== undefined) yield [keys.news, this.#newsAt];
     for (const [topic, members] of this.#byTopic) {
       // The member that is furthest behind: entries may have been added after its last read and before the last read of another.
@@ -229,7 +213,7 @@ export class GroupReader {
 
   /** The announced topics that members do not read yet. */
   *#missing(news: readonly StreamEntry[]): Iterable<[member: LocalMember, topic: string, before: string]> {
-    const patterns = [...this.#members].filter(({ request: { pattern } }) => isPattern(pattern));
+    const patterns = [...this.members].filter(({ request: { pattern } }) => isPattern(pattern));
     for (const { topic, before } of news.map(parseNews))
       for (const member of patterns)
         if (matchesTopic(member.request.pattern, topic) && !member.topics.has(topic))
@@ -247,51 +231,22 @@ export class GroupReader {
       // A topic that the server refuses must not keep the member from later topics. The member keeps trying to read it.
       if (!isAnswer(error)) throw error;
     }
-    if (this.#members.has(member)) this.#add(member, topic, start);
+    if (this.members.has(member)) this.#add(member, topic, start);
     // It was stopped meanwhile.
     else await new ConsumerCommands(this.#store, topic, group, consumer).leave();
   }
 
   #reconnected(): void {
-    for (const member of this.#members) member.reconnected();
-  }
-
-  async #renew(): Promise<void> {
-    await inBatches([...this.#members, ...this.#leaving], (member) => member.lease.renew());
-  }
-
-  /** Restores patterns that the server has lost, and removes dead consumers. */
-  async #lookAfter(): Promise<void> {
-    await inBatches([...this.#members], (member) => this.#attempt(() => this.#registerPattern(member)));
-    const groups = this.groups.flatMap(([topic, of]) => [...of].map((group) => [topic, group] as const));
-    await inBatches(groups, ([topic, group]) => this.#attempt(() => this.#sweep(topic, group)));
-  }
-
-  async #sweep(topic: string, group: string): Promise<void> {
-    if (this.#isStopped || performance.now() < this.#sweepsFrom) return;
-    const consumers = await removeDeadConsumers(this.#store, topic, group);
-    if (consumers.length === 0) return;
-    const message = 'consumers were silent; others take over their unsettled events';
-    this.#store.logger.warn(message, { topic, group, consumers });
-  }
-
-  /** A failure concerns one member or group, and must not keep the others from their turn. */
-  async #attempt(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!isGroupMissing(error)) {
-        this.#store.logger.debug?.('looking after consumers failed', { error: messageOf(error) });
-      }
-    }
+    for (const member of this.members) member.reconnected();
   }
 
   /** Stops all members, and gives their consumers time to leave their groups. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearInterval(this.#heartbeatTimer);
-    for (const member of [...this.#members]) this.#leave(member);
-    const ending = Promise.all([...this.#leaving].map(({ ended }) => ended)).then(() => this.#lookingAfter);
+    this.#heartbeats.stop();
+    for (const member of [...this.members]) this.#leave(member);
+    const ending = Promise.all([...this.leaving].map(({ ended }) => ended)).then(() =>
+      this.#heartbeats.ended(),
+    );
     await settlesWithin(ending, leaveTimeoutMs);
     // Only now: reads that wait behind its blocking read would read for consumers that have left.
     await this.#reader.stop();
