@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { patternCovers } from '@polybus/core/engine';
 import type { ShardInfo } from '../client/shard.ts';
 import type { StreamId } from '../client/stream.ts';
-import { messageOf } from '../errors.ts';
 import type { ShardReaders } from '../read/shard-readers.ts';
 import type { CheckpointStore } from '../stores/checkpoint-store.ts';
 import type { GroupDispatcher } from './dispatcher.ts';
@@ -24,11 +22,10 @@ import {
 import { Lease, type LeaseListener } from './lease.ts';
 import { LiveMembers } from './live-members.ts';
 import { recordByName } from './record-by-name.ts';
+import { ServedPatterns } from './served-patterns.ts';
 
 /** If a handler hangs, its shard is not given away for this many durations of a lease. */
 const keptLeases = 10;
-/** A member whose reads fail for this many durations of a lease leaves its shards to other members. */
-const failingLeases = 3;
 
 const keyOf = (pattern: string, shardId: string): string => `${pattern} ${shardId}`;
 
@@ -41,11 +38,8 @@ export class HeldLeases implements Iterable<Lease> {
   readonly #listener: LeaseListener;
   readonly #store: StoredLeaseTable;
   readonly #live: LiveMembers;
+  readonly #served: ServedPatterns;
   readonly #leases = new Map<string, Lease>();
-  /** The patterns whose shards this process reads, by the table. */
-  #patterns: readonly string[] = [];
-  /** Why other members read all shards of some of its patterns; undefined if this member takes part. */
-  #away: string | undefined;
   /** When the last successful renewal was sent, by `performance.now()`: the leases last from then on. */
   #renewedAt: number = performance.now();
   #working: Promise<void> = Promise.resolve();
@@ -79,6 +73,7 @@ export class HeldLeases implements Iterable<Lease> {
       },
     });
     this.#live = new LiveMembers(leaseDurationMs);
+    this.#served = new ServedPatterns(group, this.#id, readers);
   }
 
   [Symbol.iterator](): Iterator<Lease> {
@@ -96,7 +91,7 @@ export class HeldLeases implements Iterable<Lease> {
 
   /** Why this member leaves its shards to other members; undefined if it does not. */
   get away(): string | undefined {
-    return this.#away;
+    return this.#served.away;
   }
 
   /** One read or write at a time: the leases stay as the last write left them until the next. */
@@ -129,14 +124,14 @@ export class HeldLeases implements Iterable<Lease> {
       const table = await this.#store.change((latest) => {
         const me = (latest.members[this.#id] ??= { heartbeat: 0, patterns: [] });
         me.heartbeat = ++this.#heartbeat;
-        me.patterns = this.#patternsIn(latest);
+        me.patterns = this.#served.update(latest, this.#wanted);
+        if (this.#served.isFailing && this.#leases.size === 0) this.#readers.checkAgain();
         const maxAhead = maxAheadPerLease(latest);
         for (const lease of this.#leases.values()) {
           isRestored = this.#restore(latest, lease) || isRestored;
           const entry = this.#entryOf(latest, lease);
           if (entry !== undefined) lease.write(entry, maxAhead);
         }
-        this.#patterns = me.patterns;
         change(latest);
       });
       if (isRestored) this.#warnForgotten();
@@ -147,30 +142,9 @@ export class HeldLeases implements Iterable<Lease> {
     });
   }
 
-  /** The patterns of the members here. While reads fail here, without those that another process serves. */
-  #patternsIn(table: LeaseTable): string[] {
-    const patterns = [...new Set([...this.#dispatcher.members].map(({ pattern }) => pattern))];
-    const { failingMs, options } = this.#readers;
-    if (failingMs < failingLeases * options.leaseDurationMs) {
-      this.#away = undefined;
-      return patterns;
-    }
-    const others = Object.entries(table.members).flatMap(([id, member]) =>
-      id === this.#id ? [] : member.patterns,
-    );
-    const kept = patterns.filter((pattern) => !others.some((other) => patternCovers(other, pattern)));
-    const wasAway = this.#away !== undefined;
-    this.#away = kept.length < patterns.length ? messageOf(this.#readers.lastFailure) : undefined;
-    if (!wasAway && this.#away !== undefined) this.#warnAway(failingMs, this.#away);
-    if (this.#leases.size === 0) this.#readers.checkAgain();
-    return kept;
-  }
-
-  #warnAway(failingMs: number, error: string): void {
-    this.#readers.logger.warn(
-      'reads from Kinesis fail in this process, so it leaves the shards of a group to other members until a read succeeds again',
-      { group: this.#group, failingMs: Math.round(failingMs), error },
-    );
+  /** The patterns of the subscriptions here. */
+  get #wanted(): ReadonlySet<string> {
+    return new Set([...this.#dispatcher.members].map(({ pattern }) => pattern));
   }
 
   /** Puts the entry of a lease back if the table has none for its shard: another member wrote it from an older document. */
@@ -221,16 +195,12 @@ export class HeldLeases implements Iterable<Lease> {
     }
     lease.update(table);
     const isWanted = entry.requestedBy !== undefined || isToBeSplit(table, pattern, shardId);
-    if ((isWanted && !lease.isKept) || !this.#serves(pattern)) lease.drain();
+    if ((isWanted && !lease.isKept) || !this.#served.has(pattern)) lease.drain();
   }
 
   #lose(lease: Lease): void {
     this.#readers.remove(lease.shardId, lease.cursor);
     lease.lose();
-  }
-
-  #serves(pattern: string): boolean {
-    return this.#patterns.some((served) => patternCovers(served, pattern));
   }
 
   /** Gives away drained leases, ends finished shards, and takes this process's share of the leases. For `change`. */
@@ -255,7 +225,7 @@ export class HeldLeases implements Iterable<Lease> {
 
   /** A handler has kept the lease from being given away for the duration of a lease. */
   #isHung({ drainingSince, pattern }: Lease): boolean {
-    if (drainingSince === undefined || !this.#serves(pattern)) return false;
+    if (drainingSince === undefined || !this.#served.has(pattern)) return false;
     return performance.now() - drainingSince >= this.#readers.options.leaseDurationMs;
   }
 
