@@ -126,10 +126,8 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
       const engine = await t.started();
       const seen = t.record<number>();
       await engine.subscribe(t.topic(), seen.handler, roomy);
-      const due = performance.now() + shortMs;
       await delayed(t, engine, { payload: 0, key: 'k' }, { delayMs: shortMs });
       await t.publish(engine, t.topic(), 1, { key: 'k' });
-      await t.eventually(() => performance.now() > due, 'the delay to be over');
       await seen.ends(2);
       seen.assertOrder([1, 0]);
     },
