@@ -26,6 +26,13 @@ class TwicePublished extends WrongDelays {
 /** How long a publish is delayed, in milliseconds. */
 const delayOf = ({ delayMs, at }: PublishOptions): number => delayMs ?? at!.getTime() - Date.now();
 
+/** An engine that delays each event by less than it should. */
+class EarlyDelays extends WrongDelays {
+  override delayed(event: NewEvent, options: PublishOptions): Promise<void> {
+    return this.inner.publish(event, { delayMs: delayOf(options) * 0.8 });
+  }
+}
+
 /** What an engine can do wrong with delayed events. */
 describe('the suite finds an engine that delays events wrongly:', () => {
   describeBroken([
@@ -33,25 +40,13 @@ describe('the suite finds an engine that delays events wrongly:', () => {
       wrong: 'a delayed event arrives early',
       foundBy: 'a delayed event arrives when its `delayMs` is over',
       because: 'no event arrives before its time',
-      engine: of(
-        class extends WrongDelays {
-          override delayed(event: NewEvent, options: PublishOptions): Promise<void> {
-            return this.inner.publish(event, { delayMs: delayOf(options) * 0.8 });
-          }
-        },
-      ),
+      engine: of(EarlyDelays),
     },
     {
       wrong: 'an event with `at` arrives early',
       foundBy: 'a delayed event arrives at the time of `at`',
       because: 'ms before its time',
-      engine: of(
-        class extends WrongDelays {
-          override delayed(event: NewEvent, options: PublishOptions): Promise<void> {
-            return this.inner.publish(event, { delayMs: delayOf(options) * 0.8 });
-          }
-        },
-      ),
+      engine: of(EarlyDelays),
     },
     {
       wrong: 'a delayed event gets another id',

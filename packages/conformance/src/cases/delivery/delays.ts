@@ -23,6 +23,14 @@ function delayed(
   return t.within(publishing, 'publish of a delayed event to resolve');
 }
 
+/** Starts an engine, and subscribes a handler that records events. */
+async function subscribed(t: CaseContext) {
+  const engine = await t.started();
+  const seen = t.record<number>();
+  await engine.subscribe(t.topic(), seen.handler, roomy);
+  return { engine, seen };
+}
+
 /** Subscribes a handler that compares the arrival of each number with the earliest time that `due` has for it. */
 async function watchArrivals(t: CaseContext, engine: Engine, due: readonly number[]) {
   const early: string[] = [];
@@ -76,9 +84,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     rules: [17],
     needs: { delay: true },
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record<number>();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       await delayed(t, engine, { payload: 0 }, { delayMs: 0 });
       await delayed(t, engine, { payload: 1 }, { at: new Date(0) });
       await t.publish(engine, t.topic(), 2);
@@ -91,9 +97,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     rules: [17],
     needs: { delay: true },
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record<number>();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       await Promise.all(
         numbers(100).map((n) =>
           delayed(t, engine, { payload: n, key: 'k' }, { delayMs: longMs - (n % 10) * 1000 }),
@@ -109,9 +113,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     rules: [3, 17],
     needs: { delay: true },
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record<number>();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       const at = new Date(Date.now() + 2 * shortMs);
       await Promise.all(numbers(30).map((n) => delayed(t, engine, { payload: n, key: 'k' }, { at })));
       await seen.ends(30);
@@ -123,9 +125,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     rules: [3, 17],
     needs: { delay: true },
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record<number>();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       await delayed(t, engine, { payload: 0, key: 'k' }, { delayMs: shortMs });
       await t.publish(engine, t.topic(), 1, { key: 'k' });
       await seen.ends(2);
@@ -167,9 +167,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     rules: [3, 17],
     needs: { delay: true },
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       const waiting = t.record(async () => {
         await engine.publish({ topic: t.topic(), payload: 1 }, { delayMs: 20 });
         await seen.ends(1);
@@ -231,9 +229,7 @@ export const delayCases: readonly ConformanceCase[] = defineCases('delays', [
     needs: { delay: true, durable: true, crossProcess: true },
     isDisruptive: true,
     async run(t) {
-      const engine = await t.started();
-      const seen = t.record<number>();
-      await engine.subscribe(t.topic(), seen.handler, roomy);
+      const { engine, seen } = await subscribed(t);
       await delayed(t, engine, { payload: 1 }, { delayMs: 3000 });
       await t.broker.restart();
       await t.eventually(() => seen.payloads.includes(1), 'the delayed event to arrive');
