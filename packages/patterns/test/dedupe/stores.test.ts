@@ -6,7 +6,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { createClient } from '@redis/client';
 import { describeWithBroker } from '@polybus/testbed/vitest';
 import { Redis } from 'ioredis';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type DedupeStore, MemoryDedupeStore, RedisDedupeStore, SqlDedupeStore } from '../../src/index.ts';
 import { openSqlite } from './sqlite.ts';
 
@@ -154,6 +154,26 @@ describe('SqlDedupeStore with SQLite', () => {
       .poll(async () => {
         await store.deleteExpired();
         return query('SELECT event_key FROM handled_events', []);
+      })
+      .toEqual([{ event_key: 'new' }]);
+  });
+
+  test('deletes expired rows once a minute while it handles events', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const query = await newFile();
+    const store = new SqlDedupeStore({ dialect: 'sqlite', query });
+    await store.createTable();
+    const rows = (): object[] => query('SELECT event_key FROM polybus_dedupe', []);
+    await store.complete('old', 'a', 1);
+    vi.advanceTimersByTime(minuteMs - 1);
+    await store.complete('new', 'a', minuteMs);
+    expect(rows()).toHaveLength(2);
+    await expect
+      .poll(async () => {
+        vi.advanceTimersByTime(minuteMs);
+        await store.complete('new', 'a', minuteMs);
+        return rows();
       })
       .toEqual([{ event_key: 'new' }]);
   });

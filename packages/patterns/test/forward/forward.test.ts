@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Event, RecordTooLargeError, type TypedEventBus, createEventBus } from '@polybus/core';
 import type { Engine } from '@polybus/core/engine';
 import { durableMemoryEngine, memoryEngine } from '@polybus/engine-memory';
@@ -65,6 +66,21 @@ test('events of one key keep their order, whatever the concurrency', async () =>
     const numbers = events.filter(({ key }) => key === `k${k}`).map(({ payload }) => Number(payload));
     expect(numbers).toEqual(numbers.toSorted((x, y) => x - y));
   }
+});
+
+test('with concurrency: 1, events without a key keep their order, although the other engine takes longer for some', async () => {
+  const target = durableMemoryEngine();
+  const { bus, b } = await start(durableMemoryEngine(), target);
+  const events = await eventsOf(b);
+  const publish = target.publish.bind(target);
+  target.publish = async (event, options) => {
+    if (Number(event.payload) % 2 === 0) await setImmediate();
+    await publish(event, options);
+  };
+  await forward(bus, '*', { from: 'a', to: 'b', concurrency: 1 });
+  const numbers = Array.from({ length: 20 }, (_, i) => i);
+  for (const i of numbers) await bus.publish('order.placed', i);
+  await expect.poll(() => events.map(({ payload }) => payload)).toEqual(numbers);
 });
 
 test('two engines can forward to each other: no event goes round in a circle', async () => {

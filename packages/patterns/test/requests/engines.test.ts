@@ -1,4 +1,5 @@
 import { newName, spawnFixture, until } from '@polybus/testbed/engine';
+import { describeWithBroker } from '@polybus/testbed/vitest';
 import { expect, test } from 'vitest';
 import { createRequests } from '../../src/index.ts';
 import { describeBrokers, startBus } from '../engines.ts';
@@ -50,5 +51,25 @@ describeBrokers('requests and replies of several processes', (newConfig) => {
     await until('the reply is there', () => replies.includes('of the dead'));
     expect(await requests.request(topic, 'last', { timeoutMs })).toBe('last');
     expect(requests.stats()).toEqual({ pending: 0, late: 0 });
+  });
+});
+
+describeWithBroker('redis', 'requests on Redis Pub/Sub, which has no groups', ({ url }) => {
+  test('each process that replies handles each request, and the first reply counts', async () => {
+    const config = { engine: 'redis', config: { mode: 'pubsub', url, keyPrefix: `${newName()}:` } };
+    const requests = createRequests(await startBus(config));
+    const handled: number[] = [];
+    const opening = [0, 1].map(async (replier) => {
+      const replies = createRequests(await startBus(config));
+      return replies.reply('stock.get', ({ payload }) => {
+        handled.push(replier);
+        return payload;
+      });
+    });
+    const subscriptions = await Promise.all(opening);
+    expect(subscriptions.map(({ group }) => group)).toEqual([undefined, undefined]);
+    expect(await requests.request('stock.get', 'lamp', { timeoutMs })).toBe('lamp');
+    await expect.poll(() => handled.toSorted((a, b) => a - b)).toEqual([0, 1]);
+    await expect.poll(() => requests.stats()).toEqual({ pending: 0, late: 1 });
   });
 });
