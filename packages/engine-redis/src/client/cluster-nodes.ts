@@ -1,4 +1,10 @@
 import type { Cluster, Redis, RedisOptions as ClientOptions } from 'ioredis';
+import { type RedisClient, isCluster } from '../options/options.ts';
+
+/** The clients of the nodes of a cluster, or the client itself. */
+export function nodesOf(client: RedisClient): Redis[] {
+  return isCluster(client) ? client.nodes() : [client];
+}
 
 /** Calls back with the address of each node whose connection is lost. */
 export function watchNodes(cluster: Cluster, onLost: (node: string) => void): void {

@@ -1,18 +1,17 @@
 import type { Logger } from '@polybus/core';
 import type { Redis } from 'ioredis';
-import { watchNodes } from './cluster-nodes.ts';
+import { nodesOf, watchNodes } from './cluster-nodes.ts';
+import { ConnectionWatch, type ConnectionWatchOptions } from './connection-watch.ts';
 import {
   RedisConnectionError,
   connectionAdvice,
   isAnswer,
-  isError,
   isRefusal,
   messageOf,
   withoutArguments,
 } from '../errors.ts';
 import { type RedisClient, isCluster } from '../options/options.ts';
 import { PendingCommands } from './pending-commands.ts';
-import { Watchdog } from './watchdog.ts';
 
 const done = Promise.resolve();
 
@@ -52,11 +51,7 @@ export class Connection {
   #reconnects = 0;
   #lastError: unknown;
   #aliveAt = performance.now();
-  /** When it last became ready, by `performance.now()`. */
-  #readyAt = performance.now();
-  #watchdog: Watchdog | undefined;
-  /** The connection has reached a primary at some time. */
-  #hadPrimary = false;
+  #watch: ConnectionWatch | undefined;
 
   constructor(role: string, client: RedisClient, isOwn: boolean, logger: Logger) {
     this.#role = role;
@@ -206,11 +201,11 @@ export class Connection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const { client } = this;
-    const nodes = this.#nodes();
+    const nodes = nodesOf(client);
     client.off('close', this.#onClose);
     client.off('ready', this.#onReady);
     client.off('end', this.#onEnd);
-    this.#watchdog?.stop();
+    this.#watch?.stop();
     if (this.#isOwn) {
       // The listener for errors stays: an error without a listener would end the process.
       client.disconnect();
@@ -227,50 +222,14 @@ export class Connection {
   reconnect(): void {
     if (this.#isClosed) return;
     this.client.disconnect(true);
-    for (const node of this.#nodes()) node.stream?.destroy();
+    for (const node of nodesOf(this.client)) node.stream?.destroy();
   }
 
-  /**
-   * Replaces the connection if the server has not answered for this time; on a cluster, the connection to that node. Also replaces a
-   * connection that has existed for this time if its server has become a replica: a new connection may reach the new primary.
-   *
-   * @param question - The command that asks the server for an answer: ROLE also finds a replica, which refuses other commands than
-   *   PUBLISH. Undefined for a connection with blocking reads, behind which the server does not answer.
-   */
-  watch(everyMs: number, question: 'ping' | 'role' | undefined): void {
-    const onSilent = (client: Redis): void => {
-      this.#logger.warn('a Redis connection has stopped answering and is replaced', {
-        connection: this.#role,
-      });
-      client.disconnect(true);
-      client.stream?.destroy();
-    };
+  /** Replaces the connection from now on if its server stops answering, or becomes a replica. */
+  watch(everyMs: number, question: ConnectionWatchOptions['question']): void {
     if (this.#isClosed) return;
-    // A cluster tells its client which node is the primary.
-    if (!isCluster(this.client))
-      this.client.options.reconnectOnError ??= (error) =>
-        isError(error, 'READONLY') && performance.now() - this.#readyAt >= everyMs;
-    // A cluster passes on what is published to a replica.
-    const ask = question === 'role' && !isCluster(this.client) ? this.#askRole : (of: Redis) => of.ping();
-    const options = { everyMs, ask: question && ask, onSilent, onAnswer: this.#alive };
-    this.#watchdog = new Watchdog(() => this.#nodes(), options);
-  }
-
-  /** A server that was a replica from the start was chosen by the application. */
-  readonly #askRole = async (client: Redis): Promise<void> => {
-    const [role] = await client.role();
-    if (role === 'master') this.#hadPrimary = true;
-    else if (this.#hadPrimary) {
-      this.#logger.warn('the server of a Redis connection has become a replica; the connection is replaced', {
-        connection: this.#role,
-      });
-      client.disconnect(true);
-    }
-  };
-
-  #nodes(): Redis[] {
-    const client = this.client as RedisClient;
-    return isCluster(client) ? client.nodes() : [client];
+    const [role, logger, onAnswer] = [this.#role, this.#logger, this.#alive];
+    this.#watch = new ConnectionWatch(this.client, { role, logger, everyMs, question, onAnswer });
   }
 
   readonly #onError = (error: unknown): void => {
@@ -309,7 +268,6 @@ export class Connection {
   };
 
   readonly #onReady = (): void => {
-    this.#readyAt = performance.now();
     if (this.#isLost) this.#restored();
     this.#commands.sendWaiting();
   };
