@@ -14,7 +14,7 @@ const timestamps = [
   'core/src/engine-kit/due-queue.ts',
   'core/src/engine/options/delay-options.ts',
   'core/src/engine/options/subscribe-options.ts',
-  'engine-kafka/src/client/protocol/encode-batch.ts',
+  'engine-kafka/src/client/protocol/records/encode-batch.ts',
   'engine-kinesis/src/client/kinesis-api.ts',
   'engine-memory/src/history.ts',
   'engine-redis/src/pubsub/channels.ts',

@@ -1,8 +1,8 @@
 import kafkajs from 'kafkajs';
 import type { FetchedRecord } from '../fetched-record.ts';
 import type { FetchedPartition } from '../kafka-client.ts';
-import { type FetchHelp, MissingCodec, decodeFetch } from '../protocol/fetch-answer.ts';
-import type { Batch } from '../protocol/record-batch.ts';
+import { type FetchHelp, MissingCodec, decodeFetch } from '../protocol/records/fetch-answer.ts';
+import type { Batch } from '../protocol/records/record-batch.ts';
 
 /** A decoded answer to a fetch. */
 export interface FetchAnswer {

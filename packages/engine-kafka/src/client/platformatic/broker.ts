@@ -1,8 +1,8 @@
 import type { FetchRequest, FetchedPartition, PartitionOffset, PartitionsByTopic } from '../kafka-client.ts';
 import type { Broker, ProduceRequest, Producer, RefusedBatch } from '../protocol/broker.ts';
 import { byTopic } from '../protocol/by-topic.ts';
-import { encodeBatch } from '../protocol/encode-batch.ts';
-import { type FetchHelp, decodeFetch } from '../protocol/fetch-answer.ts';
+import { encodeBatch } from '../protocol/records/encode-batch.ts';
+import { type FetchHelp, decodeFetch } from '../protocol/records/fetch-answer.ts';
 import type { Codecs } from './codecs.ts';
 import type { BrokerConnection, Parser } from './connection.ts';
 import type { Package } from './package.ts';

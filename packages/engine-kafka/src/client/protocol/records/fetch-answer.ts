@@ -1,7 +1,7 @@
-import type { FetchedRecord } from '../fetched-record.ts';
-import type { FetchedPartition } from '../kafka-client.ts';
+import type { FetchedRecord } from '../../fetched-record.ts';
+import type { FetchedPartition } from '../../kafka-client.ts';
 import { type Batch, type Decompress, type PackedBatch, batchesOf, decodeBatch } from './record-batch.ts';
-import { toFailure } from './to-failure.ts';
+import { toFailure } from '../to-failure.ts';
 
 /** What a client library adds to the decoding of an answer to a fetch. */
 export interface FetchHelp {

@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../kafka-client.ts';
+import type { OutgoingRecord } from '../../kafka-client.ts';
 import { at, beforeLength, currentMagic } from './record-batch.ts';
 
 export interface BatchOptions {

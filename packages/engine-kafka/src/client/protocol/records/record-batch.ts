@@ -1,4 +1,4 @@
-import type { FetchedRecord } from '../fetched-record.ts';
+import type { FetchedRecord } from '../../fetched-record.ts';
 
 /** A record batch (Kafka protocol guide, "Record Batch"), or a record that the client library has decoded. */
 export interface Batch {
